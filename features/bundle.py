@@ -1,0 +1,182 @@
+"""The data bundle: the one folder that training reads, described by its metadata and manifest."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from features.analysis import Analysis
+from features.config import StrictModel, parse
+from features.errors import BundleError, ConfigError
+from features.inputs import InputSpec, model_inputs
+from features.records import Column, Layout
+from features.specs import FeatureSet
+
+FORMAT_VERSION = 1
+METADATA = "metadata.json"
+MANIFEST = "MANIFEST.json"
+VOCABULARIES = "vocabularies"
+SPLITS = ("train", "valid", "test")
+
+
+class BundleMetadata(StrictModel):
+    """What the records of a bundle hold, and how they came about.
+
+    Args:
+        format_version: Of the bundle's layout on disk; code reads its own version only.
+        layout: `block` or `row`.
+        block_rows: Most rows in a record of layout `block`.
+        features: The features, groups and histories.
+        analysis: What the training rows taught the preprocessing graph.
+        columns: What the records store.
+        rows: Split -> rows.
+        split_rule: How rows were split, with the resulting limits.
+        source: Name of the data source.
+        vocabulary_sha256: Vocabulary -> checksum of its file.
+    """
+
+    format_version: int
+    layout: Layout
+    block_rows: int
+    features: FeatureSet
+    analysis: Analysis
+    columns: tuple[Column, ...]
+    rows: dict[str, int]
+    split_rule: dict[str, Any]
+    source: str
+    vocabulary_sha256: dict[str, str] = {}
+
+    def model_inputs(self) -> tuple[InputSpec, ...]:
+        """What a model sees, in the order of declaration."""
+        return model_inputs(self.features, self.analysis)
+
+
+class FileEntry(StrictModel):
+    """One file of a bundle: bytes, SHA-256, and rows where it holds records."""
+
+    size: int
+    sha256: str
+    rows: int | None = None
+
+
+class Manifest(StrictModel):
+    """Every file of a bundle. Written last: a folder without one is not a bundle.
+
+    Args:
+        format_version: As in the metadata.
+        fingerprint: Of the configuration and the source files that the bundle was built from.
+        sources: Name, size and SHA-256 of those files.
+        files: Path inside the bundle -> entry.
+    """
+
+    format_version: int
+    fingerprint: str
+    sources: dict[str, FileEntry]
+    files: dict[str, FileEntry]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A complete bundle on disk. Get one from `open_bundle`."""
+
+    path: str
+    metadata: BundleMetadata
+    manifest: Manifest
+
+    @property
+    def vocabulary_dir(self) -> str:
+        return os.path.join(self.path, VOCABULARIES)
+
+    def files(self, split: str) -> list[str]:
+        """Paths of the record files of a split, in order."""
+        return [
+            os.path.join(self.path, name)
+            for name, entry in sorted(self.manifest.files.items())
+            if entry.rows is not None and name.startswith(f"{split}-")
+        ]
+
+    @cached_property
+    def statistics(self) -> dict[str, Any]:
+        """Rows, label rate, missing and out-of-vocabulary rates; see `docs/bundle.md`."""
+        with tf.io.gfile.GFile(os.path.join(self.path, "statistics.json")) as file:
+            return json.load(file)
+
+
+def open_bundle(path: str | Path, verify: bool = False) -> Bundle:
+    """Opens a bundle and refuses anything that is not one.
+
+    Args:
+        path: The bundle's folder.
+        verify: Also read every file and compare its checksum.
+
+    Raises:
+        BundleError: No manifest, another format version, a file missing, of another size, or,
+            with `verify`, of another checksum.
+    """
+    path = str(path)
+    manifest_path = os.path.join(path, MANIFEST)
+    if not tf.io.gfile.exists(manifest_path):
+        raise BundleError(
+            f"{path} is not a data bundle: it has no {MANIFEST}. "
+            "Build it: python -m pipeline build-bundle --config ..."
+        )
+    manifest = _read(Manifest, manifest_path)
+    for name, entry in manifest.files.items():
+        _check_file(os.path.join(path, name), entry, verify)
+    return Bundle(path, _read(BundleMetadata, os.path.join(path, METADATA)), manifest)
+
+
+def read_metadata(path: str | Path) -> BundleMetadata:
+    """Reads a bundle's metadata.json, wherever a copy of it lies, such as in an export."""
+    return _read(BundleMetadata, str(path))
+
+
+def file_entry(path: str, rows: int | None = None) -> FileEntry:
+    """Size and checksum of a file."""
+    digest = hashlib.sha256()
+    size = 0
+    with tf.io.gfile.GFile(path, "rb") as file:
+        while chunk := file.read(1 << 22):
+            digest.update(chunk)
+            size += len(chunk)
+    return FileEntry(size=size, sha256=digest.hexdigest(), rows=rows)
+
+
+def _check_file(path: str, entry: FileEntry, verify: bool) -> None:
+    if not tf.io.gfile.exists(path):
+        raise BundleError(f"{path} is in the manifest but not in the bundle. Rebuild the bundle.")
+    size = tf.io.gfile.stat(path).length
+    if size != entry.size:
+        raise BundleError(
+            f"{path} has {size:,} bytes, but the manifest says {entry.size:,}. Rebuild the bundle."
+        )
+    if verify and file_entry(path).sha256 != entry.sha256:
+        raise BundleError(
+            f"{path} has another checksum than the manifest says. Rebuild the bundle."
+        )
+
+
+def _read(model: type, path: str) -> Any:
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            content = json.load(file)
+    except tf.errors.NotFoundError:
+        raise BundleError(f"{path} does not exist. Rebuild the bundle.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} is not JSON: {error}. Rebuild the bundle.") from None
+    version = content.get("format_version") if isinstance(content, Mapping) else None
+    if version != FORMAT_VERSION:
+        raise BundleError(
+            f"{path} was written with format version {version}, but this code reads version "
+            f"{FORMAT_VERSION}. Rebuild the bundle: python -m pipeline build-bundle --config ..."
+        )
+    try:
+        return parse(model, content, path)
+    except ConfigError as error:
+        raise BundleError(f"{error} Rebuild the bundle.") from None

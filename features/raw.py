@@ -1,0 +1,204 @@
+"""Raw rows as typed Arrow columns: what is preprocessed, in training and in serving.
+
+Text and JSON become the types of `FeatureSet.raw_schema` here and nowhere else. A row that does
+not fit is set aside with a reason; it never becomes a wrong value.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.errors import DataError, closest
+from features.specs import ROLES, FeatureSet, FeatureSpec
+
+Reasons = dict[int, str]  # row index -> why the row cannot be used
+
+
+def coerce(
+    block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = ROLES
+) -> tuple[pa.RecordBatch, np.ndarray, Reasons]:
+    """Turns columns of text, or of whatever JSON held, into typed raw columns.
+
+    Sequences that the job builds from a history are left out where the block has no such column.
+
+    Args:
+        block: One column for each raw name; others are ignored.
+        features: What the columns mean.
+        roles: Only features of these roles are read.
+
+    Returns:
+        The rows that fit, in their order; their indices in `block`, int64 of shape (good rows,);
+        and for each other row the reason.
+
+    Raises:
+        DataError: `block` lacks a column.
+    """
+    reasons: Reasons = {}
+    columns: dict[str, pa.Array] = {}
+    for spec in features.with_role(*roles):
+        if spec.raw_name not in block.schema.names:
+            if spec.history:
+                continue
+            raise DataError(
+                f"column {spec.raw_name!r} of feature {spec.name!r} is missing. "
+                f"{closest(spec.raw_name, block.schema.names)}"
+            )
+        column = _empty_as_missing(block.column(spec.raw_name))
+        if spec.raw_name not in columns:
+            columns[spec.raw_name] = _READERS[_type_key(spec)](column, spec, reasons)
+        _check_role(columns[spec.raw_name], column, spec, reasons)
+    good = np.setdiff1d(np.arange(block.num_rows), np.fromiter(reasons, np.int64, len(reasons)))
+    typed = pa.RecordBatch.from_pydict(columns)
+    if reasons:
+        typed = typed.take(pa.array(good))
+    return typed, good, reasons
+
+
+def _empty_as_missing(column: pa.Array) -> pa.Array:
+    if not pa.types.is_string(column.type):
+        return column
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+
+
+def _type_key(spec: FeatureSpec) -> str:
+    if pa.types.is_list(spec.raw_type):
+        return "numbers" if pa.types.is_floating(spec.raw_type.value_type) else "tokens"
+    if pa.types.is_string(spec.raw_type):
+        return "token"
+    return "integer" if pa.types.is_integer(spec.raw_type) else "number"
+
+
+def _read_token(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
+    if pa.types.is_string(column.type):
+        return column
+    if pa.types.is_nested(column.type):
+        _reject_present(column, spec, reasons, "must be one token")
+        return pa.nulls(len(column), pa.string())
+    return column.cast(pa.string())
+
+
+def _read_number(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
+    return _parse(column, spec, reasons, pa.float64(), _to_float, "must be a number").cast(
+        pa.float32()
+    )
+
+
+def _read_integer(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
+    return _parse(
+        column, spec, reasons, pa.int64(), _to_integer, "must be a time as a whole number"
+    )
+
+
+def _parse(
+    column: pa.Array,
+    spec: FeatureSpec,
+    reasons: Reasons,
+    to: pa.DataType,
+    parse_one: Callable[[Any], float | int | None],
+    expected: str,
+) -> pa.Array:
+    """Casts all at once where Arrow can; where it refuses, finds the rows it refused."""
+    try:
+        parsed = column.cast(to)
+        if not pa.types.is_floating(to) or pc.all(pc.is_finite(parsed)).as_py() is not False:
+            return parsed
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        pass
+    values = []
+    for row, value in enumerate(column.to_pylist()):
+        number = None if value is None else parse_one(value)
+        if value is not None and number is None:
+            reasons.setdefault(row, f"{spec.column} {expected}, got {_quote(value)}")
+        values.append(number)
+    return pa.array(values, to)
+
+
+def _to_float(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _to_integer(value: Any) -> int | None:
+    number = _to_float(value)
+    if number is None or not number.is_integer() or abs(number) >= 2**63:
+        return None
+    return int(number) if isinstance(value, float) or not str(value).isdigit() else int(value)
+
+
+def _read_tokens(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
+    to = pa.list_(pa.string())
+    if pa.types.is_null(column.type):
+        return pa.nulls(len(column), to)
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return column.cast(to)
+    text = column if pa.types.is_string(column.type) else column.cast(pa.string())
+    if spec.separator is None:
+        return _one_each(text)
+    return pc.split_pattern(text, spec.separator).cast(to)
+
+
+def _one_each(text: pa.Array) -> pa.Array:
+    offsets = np.concatenate([[0], np.cumsum(pc.is_valid(text).to_numpy(zero_copy_only=False))])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), text.drop_null())
+
+
+def _read_numbers(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
+    if pa.types.is_list(column.type) or pa.types.is_null(column.type):
+        rows = column.to_pylist()
+    else:
+        separator = spec.separator or " "
+        rows = [text.split(separator) if text else None for text in column.to_pylist()]
+    vectors = []
+    for row, values in enumerate(rows):
+        vector = None if values is None else [_to_float(value) for value in values]
+        if vector is not None and (None in vector or len(vector) != spec.dimension):
+            wanted = f"{spec.column} must be {spec.dimension} numbers"
+            reasons.setdefault(row, f"{wanted}, got {len(vector)}: {_quote(values)}")
+            vector = None
+        vectors.append(vector)
+    return pa.array(vectors, pa.list_(pa.float32()))
+
+
+_READERS: dict[str, Callable[[pa.Array, FeatureSpec, Reasons], pa.Array]] = {
+    "token": _read_token,
+    "number": _read_number,
+    "integer": _read_integer,
+    "tokens": _read_tokens,
+    "numbers": _read_numbers,
+}
+
+
+def _check_role(parsed: pa.Array, received: pa.Array, spec: FeatureSpec, reasons: Reasons) -> None:
+    """A row without a usable label, time, group key or weight cannot be an example."""
+    if spec.role == "input":
+        return
+    bad, expected = pc.is_null(parsed), "must not be empty"
+    if spec.role == "label" and spec.at_least is None:
+        bad, expected = (
+            pc.invert(pc.is_in(parsed, pa.array([0.0, 1.0], pa.float32()))),
+            ("is the label and must be 0 or 1"),
+        )
+    elif spec.role == "weight":
+        bad, expected = pc.fill_null(pc.less(parsed, 0.0), True), "is a weight and must be >= 0"
+    if pc.any(bad).as_py():
+        for row in np.flatnonzero(bad.to_numpy(zero_copy_only=False)).tolist():
+            got = _quote(received[row].as_py())
+            reasons.setdefault(row, f"{spec.column} {expected}, got {got}")
+
+
+def _reject_present(column: pa.Array, spec: FeatureSpec, reasons: Reasons, expected: str) -> None:
+    for row, value in enumerate(column.to_pylist()):
+        if value is not None:
+            reasons.setdefault(row, f"{spec.column} {expected}, got {_quote(value)}")
+
+
+def _quote(value: Any) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,101 @@
+"""Raw rows as tensors: the input of the preprocessing graph, whichever way the rows arrive.
+
+Missing values: `""` for tokens, NaN for numbers, `MISSING_TIME` for times, an empty list for
+lists. Lists are ragged, or dense and padded with `""`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import tensorflow as tf
+
+from features.specs import FeatureSet, FeatureSpec
+
+MISSING_TIME = np.iinfo(np.int64).min
+RawTensors = dict[str, "tf.Tensor | tf.RaggedTensor"]
+
+_DTYPES = {pa.string(): tf.string, pa.float32(): tf.float32, pa.int64(): tf.int64}
+_DEFAULTS = {tf.string: "", tf.float32: float("nan"), tf.int64: int(MISSING_TIME)}
+
+
+def _dtype(spec: FeatureSpec) -> tf.DType:
+    raw = spec.raw_type
+    return _DTYPES[raw.value_type if pa.types.is_list(raw) else raw]
+
+
+def _is_list(spec: FeatureSpec) -> bool:
+    return pa.types.is_list(spec.raw_type) and spec.kind != "embedding"
+
+
+def from_arrow(
+    batch: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = ("input",)
+) -> RawTensors:
+    """Typed raw columns, as `features.raw.coerce` gives them, as tensors keyed by raw name."""
+    tensors: RawTensors = {}
+    for spec in features.with_role(*roles):
+        if spec.raw_name not in tensors:
+            tensors[spec.raw_name] = _column(batch.column(spec.raw_name), spec)
+    return tensors
+
+
+def _column(column: pa.Array, spec: FeatureSpec) -> "tf.Tensor | tf.RaggedTensor":
+    if spec.kind == "embedding":
+        missing = pa.scalar([0.0] * spec.dimension, spec.raw_type)
+        flat = pc.fill_null(column, missing).flatten().to_numpy(zero_copy_only=False)
+        return tf.constant(flat.reshape(len(column), spec.dimension), tf.float32)
+    if not _is_list(spec):
+        return _values(column, _dtype(spec))
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    return tf.RaggedTensor.from_row_lengths(
+        _values(column.flatten(), _dtype(spec)), lengths.astype(np.int64), validate=False
+    )
+
+
+def _values(column: pa.Array, dtype: tf.DType) -> tf.Tensor:
+    filled = pc.fill_null(column, _DEFAULTS[dtype])
+    if dtype == tf.string:
+        return tf.constant(filled.cast(pa.binary()).to_numpy(zero_copy_only=False), tf.string)
+    return tf.constant(filled.to_numpy(zero_copy_only=False), dtype)
+
+
+def parsing_spec(
+    features: FeatureSet,
+) -> dict[str, "tf.io.FixedLenFeature | tf.io.RaggedFeature"]:
+    """For `tf.io.parse_example`: the input features of serialized tf.Examples of raw values.
+
+    Tokens are bytes, numbers floats, times int64; whatever an Example leaves out is missing.
+    """
+    spec_of: dict[str, tf.io.FixedLenFeature | tf.io.RaggedFeature] = {}
+    for spec in features.inputs:
+        if spec.kind == "embedding":
+            zeros = [0.0] * spec.dimension
+            spec_of[spec.raw_name] = tf.io.FixedLenFeature([spec.dimension], tf.float32, zeros)
+        elif _is_list(spec):
+            spec_of[spec.raw_name] = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
+        else:
+            dtype = _dtype(spec)
+            spec_of[spec.raw_name] = tf.io.FixedLenFeature([], dtype, _DEFAULTS[dtype])
+    return spec_of
+
+
+def dense_specs(features: FeatureSet) -> dict[str, tf.TensorSpec]:
+    """Shapes and types of raw inputs where every tensor is dense: lists end in `""`."""
+    specs: dict[str, tf.TensorSpec] = {}
+    for spec in features.inputs:
+        shape = [None]
+        if spec.kind == "embedding":
+            shape = [None, spec.dimension]
+        elif _is_list(spec):
+            shape = [None, None]
+        specs[spec.raw_name] = tf.TensorSpec(shape, _dtype(spec), name=spec.raw_name)
+    return specs
+
+
+def to_dense(raw: Mapping[str, "tf.Tensor | tf.RaggedTensor"]) -> dict[str, tf.Tensor]:
+    """Makes every list dense, padded with `""`: the form of `dense_specs`."""
+    return {
+        name: tensor.to_tensor("") if isinstance(tensor, tf.RaggedTensor) else tensor
+        for name, tensor in raw.items()
+    }

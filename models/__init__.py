@@ -1,0 +1,3 @@
+"""Tensors in, tensors out: embeddings, branches, fusion, cooperation losses, the network."""
+
+import features.legacy_keras  # noqa: F401  (before anything imports TensorFlow)
