@@ -1,0 +1,39 @@
+# `make run` does the main job, `make test` passes the tests; both set themselves up.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+CONFIG ?= configs/movielens_100k/mbcnet.yaml
+
+.PHONY: run test test-all lint format lock clean
+
+run: $(STAMP)  ## Raw logs -> bundle -> trained MBCnet -> SavedModel -> five scored rows
+	$(BIN)/python -m pipeline run --config $(CONFIG)
+
+test: $(STAMP) lint  ## Lint, then all tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(STAMP)  ## Writes every pin to requirements.txt
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet requirements.in --output-file requirements.txt \
+	  --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+
+$(STAMP): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "Concord needs Python 3.11, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." \
+	       "Install it and run: make PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
