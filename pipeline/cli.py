@@ -1,0 +1,185 @@
+"""The command line: one verb per job."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from features.errors import UserError
+from pipeline.quiet import import_tensorflow
+
+app = typer.Typer(
+    help="Cooperative CTR networks: raw click logs in, a SavedModel out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[Path, typer.Option("--config", help="YAML file of the run.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Overrides a setting; may be repeated."),
+]
+BundlePath = Annotated[
+    Path | None, typer.Option("--bundle", help="Data bundle (default: bundles/SOURCE).")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder of the run (default: runs/FOLDER/CONFIG).")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a finished run of another configuration.")
+]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+
+
+def main() -> None:
+    """Entry point: a user's mistake prints one sentence and exits with 2, a bug its traceback."""
+    from pipeline.console import log_to_terminal
+
+    log_to_terminal()
+    try:
+        code = app(standalone_mode=False)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:  # such as `predict ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code or 0)
+
+
+@app.command()
+def run(
+    config: Config,
+    settings: Set = None,
+    bundle: BundlePath = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """The main job: builds the bundle, trains, evaluates, exports, scores five rows."""
+    import_tensorflow()
+    from pipeline.main_job import run_main_job
+
+    loaded = _load(config, settings)
+    run_main_job(loaded, _run_dir(config, out), _bundle_path(loaded, bundle), overwrite)
+
+
+@app.command("build-bundle")
+def build_bundle_command(config: Config, settings: Set = None, bundle: BundlePath = None) -> None:
+    """Builds the data bundle from raw files."""
+    import_tensorflow()
+    from pipeline.console import say
+    from pipeline.data.job import build_bundle
+    from pipeline.main_job import describe
+
+    loaded = _load(config, settings)
+    built = build_bundle(loaded.feature_set, loaded.data, _bundle_path(loaded, bundle))
+    say("data", describe(built))
+    say("bundle", built.path)
+
+
+@app.command()
+def train(
+    config: Config,
+    settings: Set = None,
+    bundle: BundlePath = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Trains on a bundle that was built before, and evaluates."""
+    import_tensorflow()
+    from features.bundle import open_bundle
+    from pipeline.console import say
+    from pipeline.main_job import describe, evaluate_stage, show_evaluation, train_stage
+
+    loaded = _load(config, settings)
+    opened = open_bundle(_bundle_path(loaded, bundle))
+    say("data", describe(opened))
+    directory = _run_dir(config, out)
+    network = train_stage(loaded, opened, directory, overwrite)
+    evaluate_stage(loaded, opened, directory, network)
+    show_evaluation(directory)
+    say("run", str(directory.path))
+
+
+@app.command()
+def evaluate(run: Run, bundle: BundlePath = None) -> None:
+    """Evaluates a trained run on the validation and test rows of its bundle."""
+    import_tensorflow()
+    from pipeline.main_job import evaluate_stage, show_evaluation
+    from pipeline.training.train import load_network
+
+    directory, loaded, opened = _open_run(run, bundle)
+    evaluate_stage(loaded, opened, directory, load_network(loaded, opened, directory))
+    show_evaluation(directory)
+
+
+@app.command()
+def export(run: Run, bundle: BundlePath = None) -> None:
+    """Writes a new version of a trained run's SavedModel, after a fresh process verified it."""
+    import_tensorflow()
+    from pipeline.console import say
+    from pipeline.main_job import export_stage
+    from pipeline.training.train import load_network
+
+    directory, loaded, opened = _open_run(run, bundle)
+    path = export_stage(opened, directory, load_network(loaded, opened, directory))
+    say("export", str(path))
+
+
+@app.command()
+def predict(
+    export: Annotated[
+        Path, typer.Argument(help="Version folder of an export, or the folder of its versions.")
+    ],
+    rows: Annotated[
+        str, typer.Option("--input", help="Raw rows, .jsonl or .csv, also .gz; - reads JSON lines.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", help="JSON lines (default: standard output).")
+    ] = None,
+    branches: Annotated[
+        bool, typer.Option("--branches", help="Every branch's probability too.")
+    ] = False,
+) -> None:
+    """Scores raw rows with an export; needs no configuration."""
+    import_tensorflow()
+    from serving.predict import predict as score_rows
+
+    score_rows(str(export), rows, None if output is None else str(output), branches=branches)
+
+
+def _load(path: Path, settings: list[str] | None) -> "RunConfig":  # noqa: F821
+    from pipeline.config import load_config
+
+    return load_config(path, settings or ())
+
+
+def _open_run(path: Path, bundle: Path | None) -> tuple:
+    from features.bundle import open_bundle
+    from pipeline.run_dir import RunDir
+
+    directory = RunDir(path)
+    loaded = directory.config()
+    opened = open_bundle(bundle or directory.state()["bundle"])
+    directory.check_bundle(loaded, opened)
+    return directory, loaded, opened
+
+
+def _run_dir(config: Path, out: Path | None) -> "RunDir":  # noqa: F821
+    from pipeline.run_dir import RunDir
+
+    return RunDir(out or Path("runs") / config.resolve().parent.name / config.stem)
+
+
+def _bundle_path(loaded: "RunConfig", bundle: Path | None) -> str:  # noqa: F821
+    return str(bundle or Path("bundles") / loaded.data.source)

@@ -1,0 +1,1 @@
+"""Evaluation: scores of a split, their metrics, and how they are shown."""

@@ -1,0 +1,101 @@
+"""report.html: a run's metrics and curves on one page without outside parts."""
+
+import html
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.evaluation.scores import FUSED
+from pipeline.evaluation.table import TITLES, caption
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem;
+       color: #1c1c1e; background: #fff }
+h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2rem }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+th, td { padding: .3rem .9rem; text-align: right; border-bottom: 1px solid #d8d8dc }
+th:first-child, td:first-child { text-align: left }
+caption { text-align: left; color: #5a5a60; padding-bottom: .4rem }
+pre { background: #f4f4f6; padding: 1rem; overflow-x: auto; font-size: .85rem }
+svg { max-width: 100%; height: auto }
+"""
+
+
+def report_html(title: str, metrics: Mapping[str, Any], config: str) -> str:
+    """The page.
+
+    Args:
+        title: Heading, such as the run's folder.
+        metrics: What metrics.json holds: `training`, and where evaluated `evaluation`.
+        config: The resolved configuration, as YAML.
+    """
+    training = metrics["training"]
+    parts = [
+        f"<h1>{html.escape(title)}</h1>",
+        f"<p>Best of {training['epochs']} epochs by validation AUC: {training['best_epoch']}. "
+        f"Training took {training['seconds']:,.0f} s.</p>",
+    ]
+    for split, report in metrics.get("evaluation", {}).items():
+        parts.append(f"<h2>{html.escape(split.capitalize())}</h2>{_table(report)}")
+    parts.append(f"<h2>Training</h2>{_curves(training['history'])}")
+    parts.append(f"<h2>Configuration</h2><pre>{html.escape(config)}</pre>")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n"
+        f"<body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _table(report: Mapping[str, Any]) -> str:
+    metrics = report["metrics"]
+    names = list(metrics[FUSED])
+    head = "".join(f"<th>{TITLES[name]}</th>" for name in names)
+    rows = "".join(
+        f"<tr><td>{html.escape(prediction)}</td>"
+        + "".join(f"<td>{values[name]:.4f}</td>" for name in names)
+        + "</tr>"
+        for prediction, values in metrics.items()
+    )
+    return (
+        f"<table><caption>{html.escape(caption(report))}</caption>"
+        f"<tr><th>prediction</th>{head}</tr>{rows}</table>"
+    )
+
+
+def _curves(history: Mapping[str, list[float]]) -> str:
+    """Validation AUC and logloss of every prediction, and the loss terms, after each epoch."""
+    # Imported here: it takes half a second, and only this function needs it.
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    panels = {
+        "validation AUC": _panel(history, "val_auc"),
+        "validation logloss": _panel(history, "val_logloss"),
+        "training loss terms": {
+            name: values
+            for name, values in history.items()
+            if not name.startswith("val_") and name != "loss"
+        },
+    }
+    for axes, (title, lines) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+        for name, values in lines.items():
+            axes.plot(range(1, len(values) + 1), values, label=name, marker="o", markersize=3)
+        axes.set(title=title, xlabel="epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(fontsize=7)
+        axes.grid(alpha=0.25)
+    text = io.StringIO()
+    # Without a date and with fixed ids the page depends on its metrics alone.
+    with matplotlib.rc_context({"svg.hashsalt": "concord"}):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def _panel(history: Mapping[str, list[float]], prefix: str) -> dict[str, list[float]]:
+    return {
+        FUSED if name == prefix else name.removeprefix(f"{prefix}_"): values
+        for name, values in history.items()
+        if name == prefix or name.startswith(f"{prefix}_")
+    }

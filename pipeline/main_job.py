@@ -1,0 +1,129 @@
+"""The main job: raw logs -> bundle -> trained network -> evaluation -> export -> scored rows."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from features.bundle import Bundle
+from models.network import CooperativeNetwork
+from pipeline.config import RunConfig, dump_config
+from pipeline.console import console, say
+from pipeline.data.job import build_bundle
+from pipeline.evaluation.report import report_html
+from pipeline.evaluation.scores import evaluation_report
+from pipeline.evaluation.table import print_metrics
+from pipeline.run_dir import RunDir, write_text
+from pipeline.training.train import load_network, train
+from serving.export import export
+
+log = logging.getLogger(__name__)
+
+
+def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, overwrite: bool = False) -> None:
+    """Does what is not done yet, and shows the results.
+
+    Args:
+        config: From `pipeline.config.load_config`.
+        run: Where the run's files go.
+        bundle_path: Where the bundle is built, or lies already.
+        overwrite: Replace a finished run of another configuration.
+    """
+    bundle = build_bundle(config.feature_set, config.data, bundle_path)
+    say("data", describe(bundle))
+    network = None
+    if run.has_finished("train", config, bundle):
+        say("train", f"{run.path} is trained with this configuration and data: reused")
+    else:
+        network = train_stage(config, bundle, run, overwrite)
+    if not run.has_finished("evaluate", config, bundle):
+        network = network or load_network(config, bundle, run)
+        evaluate_stage(config, bundle, run, network)
+    show_evaluation(run)
+    if not run.has_finished("export", config, bundle):
+        network = network or load_network(config, bundle, run)
+        export_stage(bundle, run, network)
+    latest = latest_export(run)
+    score_sample(latest)
+    for stage, path in (
+        ("bundle", bundle.path),
+        ("run", run.path),
+        ("report", run.report_file),
+        ("logs", f"tensorboard --logdir {run.tensorboard}"),
+        ("export", latest),
+    ):
+        say(stage, str(path))
+
+
+def describe(bundle: Bundle) -> str:
+    """A bundle in one line."""
+    metadata = bundle.metadata
+    rows = " / ".join(f"{count:,} {split}" for split, count in metadata.rows.items())
+    tokens = sum(metadata.analysis.vocabulary_sizes.values())
+    return (
+        f"{rows} examples, {len(metadata.features.inputs)} features in "
+        f"{len(metadata.features.groups)} groups, {tokens:,} vocabulary entries"
+    )
+
+
+def train_stage(
+    config: RunConfig, bundle: Bundle, run: RunDir, overwrite: bool
+) -> CooperativeNetwork:
+    """Trains, and notes the history in metrics.json."""
+    run.begin(config, bundle, overwrite)
+    say("config", f"{run.config_file} (resolved)")
+    trained = train(config, bundle, run)
+    run.update_metrics(training=trained.summary())
+    run.finish("train")
+    return trained.network
+
+
+def evaluate_stage(
+    config: RunConfig, bundle: Bundle, run: RunDir, network: CooperativeNetwork
+) -> None:
+    """Computes the metrics of validation and test rows; writes metrics.json and report.html."""
+    report = evaluation_report(
+        network, bundle, config.train.eval_batch_size, config.evaluate.gauc_weight_by
+    )
+    metrics = run.update_metrics(evaluation=report)
+    write_text(run.report_file, report_html(str(run.path), metrics, dump_config(config)))
+    run.finish("evaluate")
+
+
+def show_evaluation(run: RunDir) -> None:
+    """Prints the evaluation that metrics.json holds."""
+    for split, report in json.loads(run.metrics_file.read_text())["evaluation"].items():
+        print_metrics(split, report, console)
+
+
+def export_stage(bundle: Bundle, run: RunDir, network: CooperativeNetwork) -> Path:
+    """Writes a new version of the SavedModel."""
+    path = export(network, bundle, str(run.export))
+    run.finish("export")
+    return Path(path)
+
+
+def latest_export(run: RunDir) -> Path:
+    """The newest version."""
+    return max(
+        (path for path in run.export.iterdir() if path.name.isdigit()), key=lambda p: int(p.name)
+    )
+
+
+def score_sample(version: Path, rows: int = 5) -> None:
+    """Scores a few raw rows from the export in a fresh process, as a user would."""
+    sample = version / "assets.extra" / "sample_rows.jsonl"
+    say("predict", f"python -m pipeline predict {version} --input {sample}")
+    root = str(Path(__file__).resolve().parent.parent)
+    search = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "predict", str(version), "--input", str(sample)],
+        env={**os.environ, "PYTHONPATH": search},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    for line in done.stdout.splitlines()[:rows]:
+        say("", line)

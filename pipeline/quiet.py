@@ -1,0 +1,38 @@
+"""Keeps what TensorFlow's runtime says about itself out of the user's terminal."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow and finds its devices; what it prints meanwhile shows only if it fails.
+
+    Its runtime writes a dozen lines about processor features and missing CUDA drivers to the
+    file descriptor of standard error, before any log level could be set.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _held_back(sys.stderr.fileno()):
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextmanager
+def _held_back(descriptor: int) -> Iterator[None]:
+    sys.stderr.flush()
+    kept = os.dup(descriptor)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), descriptor)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, descriptor)
+            held.seek(0)
+            os.write(descriptor, held.read())
+            raise
+        finally:
+            os.dup2(kept, descriptor)
+            os.close(kept)

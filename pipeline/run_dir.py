@@ -1,0 +1,157 @@
+"""The folder of a run: where everything lies, and which of its stages are finished."""
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from features.bundle import Bundle
+from features.errors import ConfigError
+from pipeline.config import RunConfig, dump_config, load_config
+
+STAGES = ("train", "evaluate", "export")
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """Paths inside the folder of a run.
+
+    config.yaml      the resolved configuration
+    run.json         bundle, fingerprint, finished stages
+    checkpoints/     `best` and `last`
+    tensorboard/     logs for `tensorboard --logdir`
+    metrics.json     training history and evaluation
+    report.html      the same to look at
+    export/          SavedModels, one folder a version
+    """
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def state_file(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "best"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "last"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def report_file(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def export(self) -> Path:
+        return self.path / "export"
+
+    def state(self) -> dict[str, Any]:
+        """What `run.json` says; empty where there is no run."""
+        try:
+            return json.loads(self.state_file.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+
+    def config(self) -> RunConfig:
+        """The configuration that the run was started with.
+
+        Raises:
+            ConfigError: The folder holds no run.
+        """
+        if not self.config_file.exists():
+            raise ConfigError(
+                f"{self.path} is not the folder of a run: it has no {self.config_file.name}. "
+                "Train first: python -m pipeline train --config ... --out ..."
+            )
+        return load_config(self.config_file)
+
+    def begin(self, config: RunConfig, bundle: Bundle, overwrite: bool = False) -> None:
+        """Starts a run here: writes its configuration, and that no stage is finished yet.
+
+        Raises:
+            ConfigError: The folder holds a finished run of another configuration.
+        """
+        fingerprint = run_fingerprint(config, bundle)
+        state = self.state()
+        if state.get("finished") and state.get("fingerprint") != fingerprint and not overwrite:
+            raise ConfigError(
+                f"{self.path} holds a finished run of another configuration or other data. Give "
+                "another folder with --out, or replace that run with --overwrite."
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.config_file, dump_config(config))
+        self._write_state({"fingerprint": fingerprint, "bundle": bundle.path, "finished": []})
+
+    def finish(self, stage: str) -> None:
+        """Notes that a stage is finished."""
+        state = self.state()
+        finished = {*state["finished"], stage}
+        self._write_state({**state, "finished": [each for each in STAGES if each in finished]})
+
+    def check_bundle(self, config: RunConfig, bundle: Bundle) -> None:
+        """Refuses a bundle that the run was not trained on.
+
+        Raises:
+            ConfigError: Its vocabularies may differ, and ids would mean other tokens.
+        """
+        if self.state().get("fingerprint") != run_fingerprint(config, bundle):
+            raise ConfigError(
+                f"{bundle.path} is not the bundle that {self.path} was trained on. Give that one "
+                "with --bundle, or train again."
+            )
+
+    def has_finished(self, stage: str, config: RunConfig, bundle: Bundle) -> bool:
+        """Whether the stage was finished with just this configuration and data."""
+        state = self.state()
+        return stage in state.get("finished", ()) and state["fingerprint"] == run_fingerprint(
+            config, bundle
+        )
+
+    def update_metrics(self, **sections: Any) -> dict[str, Any]:
+        """Replaces sections of metrics.json and returns the whole."""
+        metrics: dict[str, Any] = {}
+        if self.metrics_file.exists():
+            metrics = json.loads(self.metrics_file.read_text())
+        metrics |= sections
+        write_text(self.metrics_file, json.dumps(metrics, indent=2) + "\n")
+        return metrics
+
+    def _write_state(self, state: dict[str, Any]) -> None:
+        write_text(self.state_file, json.dumps(state, indent=2) + "\n")
+
+
+def run_fingerprint(config: RunConfig, bundle: Bundle) -> str:
+    """Of everything that a run's results depend on."""
+    parts = [bundle.manifest.fingerprint]
+    parts += [getattr(config, part).model_dump_json() for part in ("model", "train", "evaluate")]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file beside and renames it, so that readers never see half of it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,1 @@
+"""Training: input, strategy, callbacks, and the job that joins them."""

@@ -1,0 +1,130 @@
+"""Configuration files: layers, overrides, and sentences that name the file and the setting."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from features.errors import ConfigError
+from pipeline.config import dump_config, load_config
+
+BASE = {
+    "data": {"source": "movielens_100k", "seed": 5},
+    "features": {"user": {"kind": "categorical", "min_count": 2}, "clicked": {"role": "label"}},
+    "groups": {"all": ["user"]},
+}
+TOP = {
+    "extends": "../base.yaml",
+    "model": {
+        "branches": {"efgc": {"units": [4]}, "deep": {"units": [4], "dropout": 0.5}},
+        "cooperation": {"co_teaching": {"weight": 0.3}},
+    },
+    "train": {"epochs": 3},
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name: str, content) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def top(write):
+    write("base.yaml", BASE)
+    return write("sub/top.yaml", TOP)
+
+
+def test_lays_a_file_over_the_one_it_extends_and_overrides_over_both(top):
+    config = load_config(top, ["train.epochs=4", "train.batch_size=8", "data.split.test=0.2"])
+    assert config.data.seed == 5
+    assert config.features["user"].min_count == 2
+    assert (config.train.epochs, config.train.batch_size) == (4, 8)
+    assert (config.data.split.valid, config.data.split.test) == (0.1, 0.2)
+    assert config.model.branches["deep"].options["dropout"] == 0.5
+
+
+def test_the_later_override_wins(top):
+    assert load_config(top, ["train.epochs=4", "train.epochs=5"]).train.epochs == 5
+
+
+def test_null_removes_what_was_inherited(top, write):
+    path = write(
+        "sub/one.yaml",
+        {
+            "extends": "top.yaml",
+            "model": {"branches": {"efgc": None}, "cooperation": {"co_teaching": None}},
+            "train": {"epochs": None},
+        },
+    )
+    config = load_config(path)
+    assert list(config.model.branches) == ["deep"]
+    assert config.model.cooperation == {}
+    assert config.train.epochs == 20  # the default again
+
+
+def test_reads_back_what_it_wrote(top, write):
+    config = load_config(top, ["model.embedding.l2=0.001", "model.heads=all"])
+    assert load_config(write("resolved.yaml", dump_config(config))) == config
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("train.bacth_size=8", r"--set train.bacth_size=8: .*Did you mean train.batch_size\?"),
+        ("data.splitt.test=1", r"data.splitt is not a setting. Did you mean data.split\?"),
+        ("data.split.tset=0.1", r"Did you mean data.split.test\?"),
+        ("model.branches.deep.unist=[3]", r"unist is not an option of Deep. Did you mean units\?"),
+        ("model.fusion=meen", r"'meen' is not a type. Did you mean mean\?"),
+        ("train.batch_size=0", r"train.batch_size: .*greater than or equal to 1. Received: 0"),
+        ("groups.all=[usr]", r"group 'all' names feature 'usr'.* Did you mean user\?"),
+        ("features.clicked={role: input, kind: numeric}", r"no feature has `role: label`"),
+        ("novalue", r"'novalue' must be key.path=value"),
+        ("model.branches={deep: null, efgc: null}", r"branches is empty"),
+    ],
+)
+def test_says_where_a_mistake_stands_and_how_to_mend_it(top, setting, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        load_config(top, [setting])
+
+
+def test_names_the_file_of_the_layer_that_holds_the_mistake(write):
+    write("base.yaml", {**BASE, "data": {"source": "movielens_100k", "sede": 1}})
+    top = write("sub/top.yaml", TOP)
+    with pytest.raises(ConfigError, match=r"base\.yaml: data\.sede .*Did you mean data\.seed\?"):
+        load_config(top)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("data: [", "is not YAML"),
+        ("- a list", "must hold a mapping"),
+        ("extends: [a, b]", "extends must be one file name"),
+        ("extends: gone.yaml", r"gone\.yaml \(extended by .*cannot be read: No such file"),
+        ("extends: bad.yaml", "extends itself"),
+        ("", "must hold a mapping"),
+    ],
+)
+def test_refuses_files_that_are_no_configuration(write, content, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        load_config(write("bad.yaml", content))
+
+
+def test_refuses_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        load_config(tmp_path / "gone.yaml")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(__file__).parents[2].glob("configs/*/*.yaml")), ids=lambda p: p.stem
+)
+def test_every_configuration_of_the_project_can_be_read(path):
+    if path.name == "dataset.yaml":
+        pytest.skip("extended by the others, not a run by itself")
+    load_config(path)

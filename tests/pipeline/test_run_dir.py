@@ -1,0 +1,81 @@
+"""The folder of a run: what is finished, and what must not be lost."""
+
+import json
+import os
+
+import pytest
+
+from features.errors import ConfigError
+from pipeline.config import RunConfig
+from pipeline.run_dir import RunDir, write_text
+
+
+def config(**train) -> RunConfig:
+    return RunConfig.model_validate(
+        {
+            "data": {"source": "movielens_100k"},
+            "features": {"user": {"kind": "categorical"}, "clicked": {"role": "label"}},
+            "groups": {"all": ["user"]},
+            "train": train,
+        }
+    )
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunDir(tmp_path / "runs" / "a")
+
+
+def test_a_stage_is_finished_for_its_configuration_and_data_alone(run, random_bundle, make_bundle):
+    run.begin(config(), random_bundle)
+    assert not run.has_finished("train", config(), random_bundle)
+    run.finish("train")
+    assert run.has_finished("train", config(), random_bundle)
+    assert not run.has_finished("evaluate", config(), random_bundle)
+    assert not run.has_finished("train", config(epochs=3), random_bundle)
+    assert run.config() == config()
+
+
+def test_a_finished_run_is_not_replaced_unasked(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.begin(config(epochs=3), random_bundle)  # nothing was finished: nothing is lost
+    run.finish("train")
+    with pytest.raises(ConfigError, match=r"holds a finished run of another.*--out.*--overwrite"):
+        run.begin(config(epochs=4), random_bundle)
+    assert run.config().train.epochs == 3
+    run.begin(config(epochs=4), random_bundle, overwrite=True)
+    assert not run.has_finished("train", config(epochs=4), random_bundle)
+
+
+def test_refuses_a_folder_that_is_no_run(run):
+    with pytest.raises(ConfigError, match=r"is not the folder of a run: it has no config\.yaml"):
+        run.config()
+
+
+def test_refuses_a_bundle_that_the_run_was_not_trained_on(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.check_bundle(config(), random_bundle)
+    other = random_bundle.manifest.model_copy(update={"fingerprint": "other"})
+    moved = type(random_bundle)(random_bundle.path, random_bundle.metadata, other)
+    with pytest.raises(ConfigError, match=r"is not the bundle that .* was trained on"):
+        run.check_bundle(config(), moved)
+
+
+def test_metrics_are_kept_by_section(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.update_metrics(training={"epochs": 1})
+    run.update_metrics(evaluation={"test": 2})
+    assert json.loads(run.metrics_file.read_text()) == {
+        "training": {"epochs": 1},
+        "evaluation": {"test": 2},
+    }
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,89 @@
+"""What happens beside the steps."""
+
+import logging
+
+import pytest
+import tensorflow as tf
+
+from features.errors import TrainingError
+from pipeline.training.callbacks import DivergenceGuard, Progress, Validation, duration
+
+
+class Diverged:
+    """Stands for a network: what the guard asks of one."""
+
+    def __init__(self, found):
+        self._found = found
+        self.optimizer = type("Optimizer", (), {"learning_rate": tf.Variable(0.5)})()
+
+    def divergence(self):
+        return self._found
+
+
+def guard(found, checkpoint: str | None) -> DivergenceGuard:
+    callback = DivergenceGuard(lambda: checkpoint, every_seconds=0.0)
+    callback.set_model(Diverged(found))
+    return callback
+
+
+@pytest.mark.parametrize("event", ["on_train_batch_end", "on_epoch_end"])
+def test_the_guard_names_term_step_rate_and_the_last_good_checkpoint(event):
+    with pytest.raises(
+        TrainingError,
+        match=r"co_teaching became nan or infinite at step 1,240 \(train.learning_rate=0.5\). "
+        r"Last good checkpoint: runs/a/last. Lower",
+    ):
+        getattr(guard(("co_teaching", 1240), "runs/a/last"), event)(0, {})
+
+
+def test_the_guard_says_when_there_is_no_checkpoint():
+    with pytest.raises(TrainingError, match="No checkpoint yet"):
+        guard(("logloss", 1), None).on_epoch_end(0, {})
+
+
+def test_the_guard_lets_finite_losses_pass():
+    guard(None, None).on_epoch_end(0, {})
+
+
+def test_the_guard_looks_no_more_often_than_it_was_told():
+    callback = guard(None, None)
+    callback._every = 1000.0
+    callback.on_train_batch_end(0)
+    callback.model._found = ("logloss", 2)
+    callback.on_train_batch_end(1)  # too early to look
+    with pytest.raises(TrainingError):
+        callback.on_epoch_end(0)  # always looks: a checkpoint is about to be written
+
+
+def test_validation_metrics_join_the_logs_of_the_epoch():
+    logs = {"loss": 1.0}
+    Validation(lambda: {"val_auc": 0.7}).on_epoch_end(0, logs)
+    assert logs == {"loss": 1.0, "val_auc": 0.7}
+
+
+def test_progress_counts_examples_of_the_steps_since_its_last_line(monkeypatch, caplog):
+    clock = iter([0.0, 7.0, 12.0, 17.0, 27.0, 30.0])
+    monkeypatch.setattr("pipeline.training.callbacks.time.monotonic", lambda: next(clock))
+    progress = Progress(steps_per_epoch=100, epochs=3, batch_size=50, every_seconds=10.0)
+    with caplog.at_level(logging.INFO):
+        progress.on_train_begin()
+        progress.on_epoch_begin(1)  # at 0 s
+        progress.on_train_batch_end(0, {"logloss": 0.7})  # at 7 s: it compiled
+        progress.on_train_batch_end(9, {"logloss": 0.5})  # at 12 s: too early for a line
+        progress.on_train_batch_end(20, {"logloss": 0.5})  # at 17 s: 20 steps in 10 s
+        progress.on_train_batch_end(60, {"logloss": 0.25})  # at 27 s: 40 steps in 10 s
+        progress.on_epoch_end(1, {"logloss": 0.2, "val_logloss": 0.3, "val_auc": 0.75})
+    first, second, last = (record.getMessage() for record in caplog.records)
+    assert first == ("epoch 2/3  step 21/100  logloss 0.5000  100 examples/s  epoch ends in 40s")
+    assert second.endswith("200 examples/s  epoch ends in 10s")
+    assert last == (
+        "epoch 2/3  logloss 0.2000  valid: logloss 0.3000  auc 0.7500  (30s, at most 30s left)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (59.6, "1m00s"), (260, "4m20s"), (7260, "2h01m"), (float("inf"), "?")],
+)
+def test_durations_read_as_people_say_them(seconds, text):
+    assert duration(seconds) == text

@@ -1,0 +1,61 @@
+"""Batches from bundles: every row once an epoch, and an order that (seed, epoch) decides."""
+
+from itertools import chain, pairwise
+
+import numpy as np
+import pytest
+
+from pipeline.training.dataset import column_arrays, examples
+
+
+def rows_of(dataset) -> list[list[int]]:
+    """The `row` feature, batch by batch."""
+    return [inputs["row"].astype(int).tolist() for inputs, *_ in dataset.as_numpy_iterator()]
+
+
+@pytest.mark.parametrize("layout", ["block", "row"])
+def test_one_pass_gives_every_row_in_order_with_its_label(make_bundle, layout):
+    bundle, arrays = make_bundle(layout)
+    batches = list(examples(bundle, "train", 25).as_numpy_iterator())
+    assert [len(label) for _, label in batches] == [25, 25, 25, 25, 3]
+    for name in ("row", "user", "item", "seen"):
+        joined = np.concatenate([inputs[name] for inputs, _ in batches])
+        np.testing.assert_array_equal(joined, arrays["train"][name])
+    labels = np.concatenate([label for _, label in batches])
+    np.testing.assert_array_equal(labels, arrays["train"]["clicked"])
+
+
+@pytest.mark.parametrize("layout", ["block", "row"])
+def test_shuffled_epochs_hold_every_row_once_in_other_orders(make_bundle, layout):
+    bundle, _ = make_bundle(layout)
+    batches = rows_of(examples(bundle, "train", 25, epochs=2, seed=3, shuffle_rows=32))
+    assert [len(batch) for batch in batches] == 2 * [25, 25, 25, 25, 3]
+    first, second = (list(chain.from_iterable(part)) for part in (batches[:5], batches[5:]))
+    assert sorted(first) == sorted(second) == list(range(103))
+    assert first != second
+    assert first != sorted(first)
+
+
+def test_the_order_depends_on_seed_and_epoch_alone(random_bundle):
+    def order(seed: int, epochs: int) -> list[list[int]]:
+        return rows_of(examples(random_bundle, "train", 10, epochs, seed, shuffle_rows=32))
+
+    assert order(3, epochs=1) == order(3, epochs=2)[:11]
+    assert order(3, epochs=1) != order(4, epochs=1)
+
+
+def test_rows_leave_their_record(random_bundle):
+    """A permutation inside records of 16 rows alone would keep neighbours within 16."""
+    (batch,) = rows_of(examples(random_bundle, "train", 103, epochs=1, shuffle_rows=103))
+    assert max(abs(a - b) for a, b in pairwise(batch)) > 64
+
+
+def test_an_empty_split_gives_no_batch(random_bundle):
+    assert rows_of(examples(random_bundle, "test", 10)) == []
+
+
+def test_columns_come_in_the_order_of_a_pass(make_bundle):
+    bundle, arrays = make_bundle()
+    columns = column_arrays(bundle, "valid", ["clicked", "user_key", "seen"])
+    for name, values in columns.items():
+        np.testing.assert_array_equal(values, arrays["valid"][name])
