@@ -1,6 +1,8 @@
 """Typed configuration: unknown keys and wrong values become one sentence that says the remedy."""
 
-from collections.abc import Mapping
+import types
+import typing
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import pydantic
@@ -17,81 +19,86 @@ class StrictModel(pydantic.BaseModel):
 Model = TypeVar("Model", bound=StrictModel)
 
 
-def parse(model: type[Model], mapping: Any, where: str, section: str = "") -> Model:
+Where = str | Callable[[tuple[int | str, ...]], str]
+
+
+def parse(model: type[Model], mapping: Any, where: Where) -> Model:
     """Reads a mapping, as YAML gives it, into a `StrictModel`.
 
     Args:
         model: What to read it into.
         mapping: Received content.
-        where: File name, or whatever tells the user where the content stands.
-        section: Dotted path of `mapping` inside that file, such as `train`.
+        where: File name, or whatever tells the user where the content stands; or a function
+            from the path of a setting to that, where the content comes from several files.
 
     Raises:
         ConfigError: A sentence on the first problem: where it stands, what was received, what
             would be accepted.
     """
     if not isinstance(mapping, Mapping):
-        at = f"{where}: {section}" if section else where
-        raise ConfigError(f"{at} must be a mapping of settings. Received: {mapping!r}.")
+        at = where if isinstance(where, str) else where(())
+        raise ConfigError(f"{at} must hold a mapping of settings. Received: {mapping!r}.")
     try:
         return model.model_validate(dict(mapping))
     except pydantic.ValidationError as error:
-        raise ConfigError(sentence(model, error, where, section)) from None
+        raise ConfigError(sentence(model, error, where)) from None
 
 
-def sentence(
-    model: type[pydantic.BaseModel], error: pydantic.ValidationError, where: str, section: str = ""
-) -> str:
+def sentence(model: type[pydantic.BaseModel], error: pydantic.ValidationError, where: Where) -> str:
     """The first problem of a pydantic error, in the words of the file that the user wrote."""
     problems = error.errors()
     # A misspelt key is also a missing one: the misspelling is what the user can see.
     problem = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
-    path = [section] if section else []
-    path += [str(part) for part in problem["loc"]]
-    dotted = ".".join(path)
+    location = problem["loc"]
+    at = where if isinstance(where, str) else where(location)
+    dotted = ".".join(map(str, location))
     if problem["type"] == "extra_forbidden":
-        parent = ".".join(path[:-1])
-        hint = closest(
-            str(problem["loc"][-1]),
-            known_keys(model, problem["loc"][:-1]),
-            prefix=f"{parent}." if parent else "",
-        )
-        return f"{where}: {dotted} is not a setting. {hint}"
+        parent = "".join(f"{part}." for part in location[:-1])
+        hint = closest(str(location[-1]), known_keys(model, location[:-1]), prefix=parent)
+        return f"{at}: {dotted} is not a setting. {hint}"
     if problem["type"] == "missing":
-        return f"{where}: {dotted} is required. Add it."
+        return f"{at}: {dotted} is required. Add it."
     message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "value_error" and not problem["loc"]:
-        return f"{where}: {message}"
     if problem["type"] == "value_error":
-        return f"{where}: {dotted}: {message}"
-    return f"{where}: {dotted}: {message}. Received: {problem['input']!r}."
+        return f"{at}: {dotted}: {message}" if dotted else f"{at}: {message}"
+    return f"{at}: {dotted}: {message}. Received: {problem['input']!r}."
 
 
 def known_keys(model: type[pydantic.BaseModel], path: tuple[int | str, ...]) -> list[str]:
     """The settings that stand at a place inside a model, following nested models and mappings."""
     current: Any = model
     for part in path:
-        if isinstance(current, type) and issubclass(current, pydantic.BaseModel):
-            field = current.model_fields.get(str(part))
-            if field is None:
-                return []
-            current = field.annotation
-        elif candidates := [
-            each for each in getattr(current, "__args__", ()) if _model_in(each) is not None
-        ]:
-            current = candidates[-1]
-        else:
-            return []
-    found = _model_in(current)
+        current = _inside(current, part)
+    found = next(iter(_models_of(current)), None)
     return list(found.model_fields) if found else []
 
 
-def _model_in(annotation: Any) -> type[pydantic.BaseModel] | None:
-    """The pydantic model that an annotation such as `Model | None` speaks of."""
-    if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
-        return annotation
-    for each in getattr(annotation, "__args__", ()):
-        found = _model_in(each)
-        if found is not None:
-            return found
+def _inside(annotation: Any, part: int | str) -> Any:
+    """The annotation of what stands under a key of a model, a mapping or a sequence."""
+    for model in _models_of(annotation):
+        if part in model.model_fields:
+            return model.model_fields[str(part)].annotation
+    for option in _options(annotation):
+        arguments = [each for each in typing.get_args(option) if each is not Ellipsis]
+        if arguments:
+            return arguments[-1]  # dict[str, V], list[V], tuple[V, ...]
     return None
+
+
+def _models_of(annotation: Any) -> list[type[pydantic.BaseModel]]:
+    """The pydantic models that an annotation such as `Model | None` allows in this very place."""
+    return [
+        option
+        for option in _options(annotation)
+        if isinstance(option, type) and issubclass(option, pydantic.BaseModel)
+    ]
+
+
+def _options(annotation: Any) -> list[Any]:
+    """What remains without `Annotated`, `|` and `Optional`."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _options(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return [each for part in typing.get_args(annotation) for each in _options(part)]
+    return [annotation]

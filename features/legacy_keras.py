@@ -19,8 +19,8 @@ def ensure_legacy_keras() -> None:
     """
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is not None and hasattr(tensorflow, "keras"):
-        version = tensorflow.keras.__version__
-        if not version.startswith("2."):
+        version = getattr(tensorflow.keras, "__version__", "2")  # tf_keras' has none
+        if not version.startswith("2"):
             raise UserError(
                 f"TensorFlow was imported before Concord and bound tf.keras to Keras {version}, "
                 "but Concord needs Keras 2 (tf_keras): set TF_USE_LEGACY_KERAS=1 in the "

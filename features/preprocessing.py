@@ -63,8 +63,12 @@ class Preprocessor(tf_keras.layers.Layer):
         for spec in self._specs:
             if spec.transform == "zscore":
                 summary = analysis.numeric[spec.name]
+                # A column that was constant in training must not blow up when it no longer is.
                 self.scalers[spec.name] = tf_keras.layers.Normalization(
-                    axis=None, mean=summary.mean, variance=summary.variance
+                    axis=None,
+                    mean=summary.mean,
+                    variance=summary.variance or 1.0,
+                    dtype="float32",  # whatever the policy of the network that follows
                 )
             elif spec.transform == "quantiles":
                 boundaries = list(analysis.numeric[spec.name].boundaries)
@@ -144,8 +148,9 @@ def _most_recent(ids: tf.Tensor, lengths: tf.Tensor, max_length: int) -> tf.Tens
 
     A step without a token inside the history becomes id 1: out of vocabulary, not padding.
     """
-    missing = tf.reduce_max(lengths) - tf.shape(ids)[1]
-    steps = tf.maximum(tf.pad(ids, [[0, 0], [0, tf.maximum(missing, 0)]]), 1)
+    longest = tf.maximum(tf.reduce_max(lengths), 0)  # without rows, reduce_max is -2**31
+    missing = tf.maximum(longest - tf.shape(ids)[1], 0)
+    steps = tf.maximum(tf.pad(ids, [[0, 0], [0, missing]]), 1)
     kept = tf.RaggedTensor.from_tensor(steps, lengths)[:, -max_length:]
     return kept.to_tensor(0, shape=(None, max_length))
 

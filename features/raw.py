@@ -4,7 +4,7 @@ Text and JSON become the types of `FeatureSet.raw_schema` here and nowhere else.
 not fit is set aside with a reason; it never becomes a wrong value.
 """
 
-import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +16,8 @@ from features.errors import DataError, closest
 from features.specs import ROLES, FeatureSet, FeatureSpec
 
 Reasons = dict[int, str]  # row index -> why the row cannot be used
+_LARGEST = float(np.finfo(np.float32).max)
+_WHOLE = r"[+-]?[0-9]{1,20}"  # longer ones are no int64, and slow to read
 
 
 def coerce(
@@ -59,6 +61,8 @@ def coerce(
 
 
 def _empty_as_missing(column: pa.Array) -> pa.Array:
+    if pa.types.is_large_string(column.type) or pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string())
     if not pa.types.is_string(column.type):
         return column
     return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
@@ -76,15 +80,17 @@ def _read_token(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Arr
     if pa.types.is_string(column.type):
         return column
     if pa.types.is_nested(column.type):
-        _reject_present(column, spec, reasons, "must be one token")
-        return pa.nulls(len(column), pa.string())
+        return _reject_present(column, spec, reasons, "must be one token")
+    if pa.types.is_floating(column.type):  # nan is not a token
+        number = pc.is_finite(column)
+        _reject_present(pc.if_else(number, None, column), spec, reasons, "must be one token")
     return column.cast(pa.string())
 
 
 def _read_number(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
-    return _parse(column, spec, reasons, pa.float64(), _to_float, "must be a number").cast(
-        pa.float32()
-    )
+    # By way of float64, as JSON's numbers go: text and numbers round alike.
+    expected = "must be a number"
+    return _parse(column, spec, reasons, pa.float64(), _to_float, expected).cast(pa.float32())
 
 
 def _read_integer(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
@@ -104,7 +110,13 @@ def _parse(
     """Casts all at once where Arrow can; where it refuses, finds the rows it refused."""
     try:
         parsed = column.cast(to)
-        if not pa.types.is_floating(to) or pc.all(pc.is_finite(parsed)).as_py() is not False:
+        if pa.types.is_floating(to):
+            plain = pc.less_equal(pc.abs(parsed), _LARGEST)  # False for nan
+        elif pa.types.is_string(column.type):  # Arrow would read 0x1F
+            plain = pc.match_substring_regex(column, f"^{_WHOLE}$")
+        else:  # an instant has a unit of its own
+            plain = pa.array([not pa.types.is_temporal(column.type)])
+        if pc.all(plain).as_py() is not False:
             return parsed
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         pass
@@ -112,33 +124,42 @@ def _parse(
     for row, value in enumerate(column.to_pylist()):
         number = None if value is None else parse_one(value)
         if value is not None and number is None:
-            reasons.setdefault(row, f"{spec.column} {expected}, got {_quote(value)}")
+            reasons.setdefault(row, f"{spec.raw_name} {expected}, got {_quote(value)}")
         values.append(number)
     return pa.array(values, to)
 
 
 def _to_float(value: Any) -> float | None:
+    if isinstance(value, str) and "_" in value:  # Python would read 1_000
+        return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= _LARGEST else None
 
 
 def _to_integer(value: Any) -> int | None:
-    number = _to_float(value)
-    if number is None or not number.is_integer() or abs(number) >= 2**63:
-        return None
-    return int(number) if isinstance(value, float) or not str(value).isdigit() else int(value)
+    text = str(value).strip()
+    if re.fullmatch(_WHOLE, text):
+        number = int(text)  # exact, where a float is not beyond 2**53
+    else:
+        as_float = _to_float(value)
+        if as_float is None or not as_float.is_integer():
+            return None
+        number = int(as_float)
+    return number if -(2**63) <= number < 2**63 else None
 
 
 def _read_tokens(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
     to = pa.list_(pa.string())
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), to)
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+    if _is_list(column.type) and not pa.types.is_nested(column.type.value_type):
         return column.cast(to)
-    text = column if pa.types.is_string(column.type) else column.cast(pa.string())
+    if pa.types.is_nested(column.type):
+        return _reject_present(column, spec, reasons, "must be a list of tokens")
+    text = _read_token(column, spec, reasons)
     if spec.separator is None:
         return _one_each(text)
     return pc.split_pattern(text, spec.separator).cast(to)
@@ -150,16 +171,14 @@ def _one_each(text: pa.Array) -> pa.Array:
 
 
 def _read_numbers(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
-    if pa.types.is_list(column.type) or pa.types.is_null(column.type):
-        rows = column.to_pylist()
-    else:
-        separator = spec.separator or " "
-        rows = [text.split(separator) if text else None for text in column.to_pylist()]
+    rows = column.to_pylist()
+    if not pa.types.is_nested(column.type):  # without a separator any white space separates
+        rows = [None if value is None else str(value).split(spec.separator) for value in rows]
     vectors = []
     for row, values in enumerate(rows):
         vector = None if values is None else [_to_float(value) for value in values]
         if vector is not None and (None in vector or len(vector) != spec.dimension):
-            wanted = f"{spec.column} must be {spec.dimension} numbers"
+            wanted = f"{spec.raw_name} must be {spec.dimension} numbers"
             reasons.setdefault(row, f"{wanted}, got {len(vector)}: {_quote(values)}")
             vector = None
         vectors.append(vector)
@@ -181,22 +200,30 @@ def _check_role(parsed: pa.Array, received: pa.Array, spec: FeatureSpec, reasons
         return
     bad, expected = pc.is_null(parsed), "must not be empty"
     if spec.role == "label" and spec.at_least is None:
-        bad, expected = (
-            pc.invert(pc.is_in(parsed, pa.array([0.0, 1.0], pa.float32()))),
-            ("is the label and must be 0 or 1"),
-        )
+        bad = pc.invert(pc.is_in(parsed, pa.array([0.0, 1.0], pa.float32())))
+        expected = "is the label and must be 0 or 1"
     elif spec.role == "weight":
         bad, expected = pc.fill_null(pc.less(parsed, 0.0), True), "is a weight and must be >= 0"
     if pc.any(bad).as_py():
         for row in np.flatnonzero(bad.to_numpy(zero_copy_only=False)).tolist():
             got = _quote(received[row].as_py())
-            reasons.setdefault(row, f"{spec.column} {expected}, got {got}")
+            reasons.setdefault(row, f"{spec.raw_name} {expected}, got {got}")
 
 
-def _reject_present(column: pa.Array, spec: FeatureSpec, reasons: Reasons, expected: str) -> None:
+def _is_list(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    )
+
+
+def _reject_present(
+    column: pa.Array, spec: FeatureSpec, reasons: Reasons, expected: str
+) -> pa.Array:
+    """Sets aside every row with a value; returns a column without any, of the spec's type."""
     for row, value in enumerate(column.to_pylist()):
         if value is not None:
-            reasons.setdefault(row, f"{spec.column} {expected}, got {_quote(value)}")
+            reasons.setdefault(row, f"{spec.raw_name} {expected}, got {_quote(value)}")
+    return pa.nulls(len(column), spec.raw_type)
 
 
 def _quote(value: Any) -> str:

@@ -48,7 +48,7 @@ def _column_of(spec: FeatureSpec) -> Column:
         return Column(name=spec.name, dtype="int64")
     if spec.kind == "embedding":
         return Column(name=spec.name, dtype="float32", dimension=spec.dimension)
-    if spec.kind == "numeric" and spec.transform not in ("log2", "quantiles"):
+    if spec.kind == "numeric" and not spec.is_bucketed:
         return Column(name=spec.name, dtype="float32")
     return Column(name=spec.name, dtype="int32", length=spec.max_length)
 

@@ -1,0 +1,196 @@
+"""What a column is: one `FeatureSpec` a feature."""
+
+from typing import Any, Literal
+
+import pyarrow as pa
+import pydantic
+
+from features.config import StrictModel
+
+Kind = Literal["categorical", "numeric", "multivalued", "sequence", "embedding"]
+Role = Literal["input", "label", "group_key", "timestamp", "weight"]
+Transform = Literal["zscore", "raw", "log2", "quantiles", "hour", "weekday"]
+ROLES: tuple[Role, ...] = ("input", "label", "group_key", "timestamp", "weight")
+
+_TRANSFORMS: dict[str, tuple[str, ...]] = {
+    "numeric": ("zscore", "raw", "log2", "quantiles"),
+    "categorical": ("hour", "weekday"),
+}
+_KIND_OF_ROLE: dict[str, str] = {
+    "label": "numeric",
+    "weight": "numeric",
+    "group_key": "categorical",
+    "timestamp": "numeric",
+}
+# Numbers that these put into buckets have ids of their own, without a file of tokens.
+_BUCKETING: tuple[Transform, ...] = ("log2", "quantiles", "hour", "weekday")
+# Settings that mean something for one kind only: a spec that sets them elsewhere is refused.
+_ONLY_FOR: dict[str, tuple[str, ...]] = {
+    "vocabulary": ("categorical", "multivalued", "sequence"),
+    "min_count": ("categorical", "multivalued", "sequence"),
+    "max_tokens": ("categorical", "multivalued", "sequence"),
+    "num_oov_buckets": ("categorical", "multivalued", "sequence"),
+    "separator": ("multivalued", "sequence", "embedding"),
+    "max_length": ("multivalued", "sequence"),
+    "history": ("sequence",),
+    "dimension": ("embedding",),
+    "num_buckets": ("numeric",),
+    "default": ("numeric",),
+}
+
+
+class FeatureSpec(StrictModel):
+    """One column: where it comes from, what it means, and how it becomes a model input.
+
+    Args:
+        name: The feature's name, without a slash; the key it is declared under.
+        kind: `categorical` (one token), `numeric`, `multivalued` (a set of tokens), `sequence`
+            (tokens in time order, oldest first) or `embedding` (a given dense vector).
+        role: `input` (default), or what else the column is for.
+        column: Column of the raw data; the feature's name unless given.
+        transform: Numeric: `zscore` (default), `raw`, `log2` (bucket floor(log2 x)) or
+            `quantiles`. Categorical: `hour` or `weekday` of a time given as an integer.
+        unit: Unit of an integer time: seconds or milliseconds since 1970, UTC.
+        utc_offset_hours: Added to the time before `hour` and `weekday` are taken.
+        vocabulary: Features that name the same vocabulary share tokens, ids and embeddings.
+        min_count: Tokens seen less often in the training rows are out of vocabulary. Set it on
+            the feature that the vocabulary is named after.
+        max_tokens: Keeps only the most frequent ones.
+        num_oov_buckets: Ids for tokens outside the vocabulary, chosen by hash.
+        separator: Splits text into tokens, or into the numbers of an embedding.
+        max_length: Longest kept; of a sequence the most recent steps stay. The same in all
+            sequences of a history, so that their steps stay aligned.
+        history: Name of the history that the job builds this sequence from; `column` then names
+            the column of the earlier events.
+        dimension: Length of an embedding.
+        default: Stands for a missing number (default: the mean for `zscore`, 0 for `raw`);
+            buckets have an id of their own for it.
+        at_least: Turns a number into a label: 1 where it is at least this.
+        num_buckets: How many buckets `quantiles` makes.
+    """
+
+    name: str
+    kind: Kind
+    role: Role = "input"
+    column: str = ""
+    transform: Transform | None = None
+    unit: Literal["s", "ms"] = "s"
+    utc_offset_hours: pydantic.FiniteFloat = 0.0
+    vocabulary: str = ""
+    min_count: int = pydantic.Field(default=1, ge=1)
+    max_tokens: int | None = pydantic.Field(default=None, ge=1)
+    num_oov_buckets: int = pydantic.Field(default=1, ge=1)
+    separator: str | None = None
+    max_length: int | None = pydantic.Field(default=None, ge=1)
+    history: str | None = None
+    dimension: int | None = pydantic.Field(default=None, ge=1)
+    default: pydantic.FiniteFloat | None = None
+    at_least: pydantic.FiniteFloat | None = None
+    num_buckets: int | None = pydantic.Field(default=None, ge=2)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "name" not in values:
+            return values
+        values = dict(values)
+        role = values.get("role", "input")
+        if role in _KIND_OF_ROLE:
+            values.setdefault("kind", _KIND_OF_ROLE[role])
+        values["column"] = values.get("column") or values["name"]
+        if values.get("kind") in ("categorical", "multivalued", "sequence"):
+            values["vocabulary"] = values.get("vocabulary") or values["name"]
+        if values.get("kind") == "numeric" and role == "input":
+            values["transform"] = values.get("transform") or "zscore"
+        return values
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "FeatureSpec":
+        for name in (self.name, self.vocabulary):
+            # Names become files of tokens, and keys of records beside `<name>/row_lengths`.
+            if "/" in name or not self.name:
+                raise ValueError(
+                    f"a name must not be empty or hold a slash, got {name!r}. Rename it; `column` "
+                    "may give the raw column any name."
+                )
+        expected = _KIND_OF_ROLE.get(self.role)
+        if expected and self.kind != expected:
+            raise ValueError(
+                f"a {self.role} is {expected}, got kind {self.kind}. Leave `kind` out."
+            )
+        for setting, kinds in _ONLY_FOR.items():
+            unset = type(self).model_fields[setting].default
+            if self.kind not in kinds and getattr(self, setting) != unset:
+                raise ValueError(
+                    f"`{setting}` is for {', '.join(kinds)} features, but this one is {self.kind}. "
+                    f"Remove `{setting}`, or change the kind."
+                )
+        allowed = _TRANSFORMS.get(self.kind, ())
+        if self.transform and self.transform not in allowed:
+            raise ValueError(
+                f"transform {self.transform!r} does not fit a {self.kind} feature. "
+                + (f"Use one of {', '.join(allowed)}." if allowed else "Remove it.")
+            )
+        if self.transform and self.role != "input":
+            raise ValueError(
+                f"`transform` is for inputs, but this is the {self.role}. Remove `transform`, or "
+                "declare another feature of the same `column`."
+            )
+        if self.kind in ("multivalued", "sequence") and self.max_length is None:
+            raise ValueError(f"a {self.kind} feature needs `max_length`, the most tokens it keeps.")
+        if self.kind == "embedding" and self.dimension is None:
+            raise ValueError("an embedding feature needs `dimension`, the length of its vector.")
+        if self.transform == "quantiles" and self.num_buckets is None:
+            raise ValueError("transform 'quantiles' needs `num_buckets`.")
+        if self.num_buckets is not None and self.transform != "quantiles":
+            raise ValueError("`num_buckets` needs `transform: quantiles`. Set it, or remove both.")
+        if self.default is not None and self.transform not in ("zscore", "raw"):
+            raise ValueError(
+                "`default` needs transform zscore or raw: a missing number has a bucket of its own."
+            )
+        if self.unit != "s" and not self.is_time:
+            raise ValueError("`unit` is for times. Set `transform: hour` or `weekday`.")
+        if self.utc_offset_hours and self.transform not in ("hour", "weekday"):
+            raise ValueError("`utc_offset_hours` needs `transform: hour` or `weekday`.")
+        if self.at_least is not None and self.role != "label":
+            raise ValueError("`at_least` turns a number into a label: it needs `role: label`.")
+        if self.separator == "":
+            raise ValueError("`separator` must not be empty. Give the text between two tokens.")
+        return self
+
+    @property
+    def is_time(self) -> bool:
+        """Whether the raw column holds a time as an integer."""
+        return self.role == "timestamp" or self.transform in ("hour", "weekday")
+
+    @property
+    def is_bucketed(self) -> bool:
+        """Whether ids are numbers of buckets, so that there is no file of tokens."""
+        return self.transform in _BUCKETING
+
+    @property
+    def has_vocabulary(self) -> bool:
+        """Whether ids come from a file of tokens."""
+        return (
+            self.role == "input"
+            and self.kind in ("categorical", "multivalued", "sequence")
+            and not self.is_time
+        )
+
+    @property
+    def raw_name(self) -> str:
+        """Name of the column in a raw row: a sequence built from a history has none of its own."""
+        return self.name if self.history else self.column
+
+    @property
+    def raw_type(self) -> pa.DataType:
+        """Type of the column in a raw row."""
+        if self.is_time:
+            return pa.int64()
+        return {
+            "categorical": pa.string(),
+            "numeric": pa.float32(),
+            "multivalued": pa.list_(pa.string()),
+            "sequence": pa.list_(pa.string()),
+            "embedding": pa.list_(pa.float32()),
+        }[self.kind]

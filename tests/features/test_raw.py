@@ -1,0 +1,165 @@
+"""Whole rows: every one is typed, or set aside with a reason."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from features.errors import DataError
+from features.raw import coerce
+from features.specs import FeatureSet
+
+FEATURES = FeatureSet.model_validate(
+    {
+        "features": {
+            "city": {"kind": "categorical"},
+            "price": {"kind": "numeric"},
+            "hour": {"kind": "categorical", "column": "seen", "transform": "hour"},
+            "genres": {"kind": "multivalued", "max_length": 2, "separator": "|"},
+            "vector": {"kind": "embedding", "dimension": 2},
+            "clicked": {"role": "label"},
+            "user": {"role": "group_key"},
+            "time": {"role": "timestamp"},
+            "weight": {"role": "weight"},
+        }
+    }
+)
+GOOD = {
+    "city": "Oslo",
+    "price": "2.5",
+    "seen": "-7",
+    "genres": "war|drama",
+    "vector": "0.5 -1e2",
+    "clicked": "1",
+    "user": "u1",
+    "time": "1650000000",
+    "weight": "0.25",
+}
+PARSED = {
+    "city": "Oslo",
+    "price": 2.5,
+    "seen": -7,
+    "genres": ["war", "drama"],
+    "vector": [0.5, -100.0],
+    "clicked": 1.0,
+    "user": "u1",
+    "time": 1650000000,
+    "weight": 0.25,
+}
+
+
+def batch(*rows) -> pa.RecordBatch:
+    """Columns as Arrow infers them."""
+    return pa.RecordBatch.from_pylist(list(rows))
+
+
+def test_text_becomes_the_types_of_the_raw_schema():
+    typed, good, reasons = coerce(batch(GOOD), FEATURES)
+    assert typed.schema == FEATURES.raw_schema()
+    assert typed.to_pylist() == [PARSED]
+    assert good.dtype == np.int64
+    assert (good.tolist(), reasons) == ([0], {})
+
+
+def test_typed_values_and_their_text_agree():
+    typed, _, reasons = coerce(batch(PARSED), FEATURES)
+    assert reasons == {}
+    assert typed.equals(coerce(batch(GOOD), FEATURES)[0])
+    assert coerce(typed, FEATURES)[0].equals(typed)
+
+
+@pytest.mark.parametrize("empty", ["", None], ids=["empty text", "null"])
+def test_inputs_may_be_missing(empty):
+    inputs = ("city", "price", "seen", "genres", "vector")
+    row = {**GOOD, **dict.fromkeys(inputs, empty)}
+    typed, _, reasons = coerce(batch(row), FEATURES)
+    assert reasons == {}
+    assert {name: typed.to_pylist()[0][name] or None for name in inputs} == dict.fromkeys(inputs)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("price", "n/a", "price must be a number, got 'n/a'"),
+        ("price", "nan", "price must be a number, got 'nan'"),
+        ("price", "-inf", "price must be a number, got '-inf'"),
+        ("price", "1_000", "price must be a number, got '1_000'"),
+        ("price", "1,5", "price must be a number, got '1,5'"),
+        ("price", "1e39", "price must be a number, got '1e39'"),
+        ("seen", "noon", "seen must be a time as a whole number, got 'noon'"),
+        ("seen", "1.5", "seen must be a time as a whole number, got '1.5'"),
+        ("seen", "0x1F", "seen must be a time as a whole number, got '0x1F'"),
+        ("seen", "1e30", "seen must be a time as a whole number, got '1e30'"),
+        ("seen", "9" * 5000, "seen must be a time as a whole number, got '" + "9" * 76 + "..."),
+        ("seen", "9223372036854775808", "whole number, got '9223372036854775808'"),
+        ("vector", "1", "vector must be 2 numbers, got 1: ['1']"),
+        ("vector", "1 x", "vector must be 2 numbers, got 2: ['1', 'x']"),
+        ("vector", "1 1e39", "vector must be 2 numbers, got 2: ['1', '1e39']"),
+        ("clicked", "2", "clicked is the label and must be 0 or 1, got '2'"),
+        ("clicked", "0.5", "clicked is the label and must be 0 or 1, got '0.5'"),
+        ("clicked", "", "clicked is the label and must be 0 or 1, got nothing"),
+        ("clicked", "yes", "clicked must be a number, got 'yes'"),
+        ("user", "", "user must not be empty, got nothing"),
+        ("time", "", "time must not be empty, got nothing"),
+        ("weight", "-1", "weight is a weight and must be >= 0, got '-1'"),
+        ("weight", "", "weight is a weight and must be >= 0, got nothing"),
+    ],
+)
+@pytest.mark.parametrize("neighbours", [0, 2])
+def test_a_bad_value_sets_its_row_aside_with_column_and_value(column, value, reason, neighbours):
+    rows = [GOOD] * neighbours + [{**GOOD, column: value}] + [GOOD] * neighbours
+    typed, good, reasons = coerce(batch(*rows), FEATURES)
+    assert list(reasons) == [neighbours]
+    assert reason in reasons[neighbours]
+    assert good.tolist() == [row for row in range(len(rows)) if row != neighbours]
+    assert typed.to_pylist() == [PARSED] * 2 * neighbours
+    assert typed.schema == FEATURES.raw_schema()
+
+
+def test_good_and_bad_rows_partition_any_block():
+    rng = np.random.default_rng(7)
+    choices = {
+        name: [value, value, value, value, "", "x", "-1", "1e39", "1 2"]
+        for name, value in GOOD.items()
+    }
+    rows = [
+        {name: values[rng.integers(len(values))] for name, values in choices.items()}
+        for _ in range(1000)
+    ]
+    block = batch(*rows)
+    typed, good, reasons = coerce(block, FEATURES)
+    assert sorted([*good.tolist(), *reasons]) == list(range(1000))
+    assert good.tolist() == sorted(good.tolist())
+    assert 10 < len(good) < 990
+    # Row by row the same comes out as from the block, also from slices of it.
+    alone = [coerce(block.slice(row, 1), FEATURES) for row in range(1000)]
+    assert [reason for _, _, each in alone for reason in each.values()] == [
+        reasons[row] for row in sorted(reasons)
+    ]
+    kept = pa.Table.from_batches([one for one, _, _ in alone]).to_pylist()
+    assert kept == typed.to_pylist()
+
+
+def test_a_block_without_rows_is_typed():
+    typed, good, reasons = coerce(batch(GOOD).slice(0, 0), FEATURES)
+    assert typed.schema == FEATURES.raw_schema()
+    assert (typed.num_rows, len(good), reasons) == (0, 0, {})
+
+
+def test_other_columns_are_ignored_and_roles_choose():
+    inputs = {name: GOOD[name] for name in ("city", "price", "seen", "genres", "vector")}
+    typed, _, _ = coerce(batch({**inputs, "clicked": "never read"}), FEATURES, roles=("input",))
+    assert typed.schema == FEATURES.raw_schema(["input"])
+
+
+def test_a_missing_column_is_answered_with_the_nearest_one():
+    row = {("prize" if name == "price" else name): value for name, value in GOOD.items()}
+    with pytest.raises(DataError, match=r"'price' of feature 'price' .* Did you mean prize\?"):
+        coerce(batch(row), FEATURES)
+
+
+def test_sequences_of_a_history_may_be_absent(features, raw_batch):
+    absent = ["clicked_city", "clicked_genre"]
+    typed, good, reasons = coerce(raw_batch.drop_columns(absent), features)
+    assert (len(good), reasons) == (raw_batch.num_rows, {})
+    assert set(typed.schema.names) == set(raw_batch.schema.names) - set(absent)
+    assert coerce(raw_batch, features)[0].equals(raw_batch)

@@ -1,0 +1,97 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+
+from features.raw_tensors import MISSING_TIME, dense_specs, from_arrow, parsing_spec, to_dense
+from features.specs import ROLES
+
+
+def to_example(row, schema) -> bytes:
+    """A row as a client would send it: what is missing is left out."""
+    example = tf.train.Example()
+    for field in schema:
+        value = row[field.name]
+        if value is None:
+            continue
+        feature = example.features.feature[field.name]
+        values = value if isinstance(value, list) else [value]
+        if pa.types.is_int64(field.type):
+            feature.int64_list.value.extend(values)
+        elif field.type in (pa.float32(), pa.list_(pa.float32())):
+            feature.float_list.value.extend(values)
+        else:
+            feature.bytes_list.value.extend((each or "").encode() for each in values)
+    return example.SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def raw(raw_batch, features):
+    return from_arrow(raw_batch, features)
+
+
+def assert_equal(received, expected):
+    assert received.keys() == expected.keys()
+    for name, tensor in received.items():
+        assert tensor.dtype == expected[name].dtype, name
+        np.testing.assert_array_equal(tensor, expected[name], err_msg=name)
+
+
+def test_values_arrive_as_they_are_and_missing_ones_as_documented(raw, rows):
+    for name, tensor in raw.items():
+        ragged = isinstance(tensor, tf.RaggedTensor)
+        received = tensor.to_list() if ragged else tensor.numpy().tolist()
+        values = [row[name] for row in rows]
+        if name == "price":
+            expected = [
+                float("nan") if each is None else float(np.float32(each)) for each in values
+            ]
+        elif name == "seen":
+            expected = [MISSING_TIME if each is None else each for each in values]
+        elif name == "vector":
+            expected = [np.float32(each or [0, 0]).tolist() for each in values]
+        elif ragged:
+            expected = [[(token or "").encode() for token in each or []] for each in values]
+        else:
+            expected = [(each or "").encode() for each in values]
+        np.testing.assert_equal(received, expected, err_msg=name)
+
+
+def test_serialized_examples_give_the_same_tensors(raw, rows, raw_batch, features):
+    inputs = features.raw_schema(["input"])
+    records = [to_example(row, inputs) for row in rows]
+    parsed = tf.io.parse_example(tf.constant(records), parsing_spec(features))
+    assert_equal(to_dense(parsed), to_dense(raw))
+
+
+def test_no_example_at_all_can_be_parsed(features):
+    parsed = tf.io.parse_example(tf.zeros([0], tf.string), parsing_spec(features))
+    assert all(tensor.shape[0] == 0 for tensor in to_dense(parsed).values())
+
+
+def test_dense_tensors_fit_the_dense_specs(raw, features):
+    specs = dense_specs(features)
+    dense = to_dense(raw)
+    assert specs.keys() == dense.keys() == set(features.raw_schema(["input"]).names)
+    for name, spec in specs.items():
+        assert spec.is_compatible_with(dense[name]), name
+        assert spec.name == name
+
+
+def test_roles_choose_the_columns(raw_batch, features):
+    everything = from_arrow(raw_batch, features, ROLES)
+    assert set(everything) == set(features.raw_schema().names)
+    assert set(from_arrow(raw_batch, features, ["label", "weight"])) == {"rating", "weight"}
+
+
+def test_a_slice_gives_the_rows_of_the_slice(raw, raw_batch, features):
+    part = from_arrow(raw_batch.slice(100, 7), features)
+    assert_equal(to_dense(part), to_dense({name: each[100:107] for name, each in raw.items()}))
+
+
+def test_a_batch_without_rows_keeps_types_and_ranks(raw, raw_batch, features):
+    empty = from_arrow(raw_batch.slice(0, 0), features)
+    for name, tensor in empty.items():
+        assert (tensor.dtype, tensor.shape.rank) == (raw[name].dtype, raw[name].shape.rank)
+        assert tensor.shape[0] == 0
+    assert empty["vector"].shape == (0, 2)
