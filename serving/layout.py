@@ -1,0 +1,40 @@
+"""Where things lie in an export, and which of its versions are complete. No TensorFlow.
+
+base path/
+  1/                           a version: all digits, as TensorFlow Serving wants it
+    saved_model.pb, variables/
+    assets/                    metadata.json of the bundle, the vocabularies
+    assets.extra/sample_rows.jsonl   a few raw rows, in the form that `predict` reads
+  .exporting-<random>/         being written, or left behind by a process that died
+"""
+
+from pathlib import Path
+
+SAVED_MODEL = "saved_model.pb"
+METADATA_ASSET = "assets/metadata.json"
+SAMPLE_ROWS = "assets.extra/sample_rows.jsonl"
+TEMPORARY_PREFIX = ".exporting-"  # hidden: no server takes it for a version
+
+
+def version_folders(base: Path) -> list[Path]:
+    """The versions under a base path, latest first."""
+    found = [each for each in base.iterdir() if is_version_name(each.name) and each.is_dir()]
+    return sorted(found, key=lambda each: int(each.name), reverse=True)
+
+
+def next_version(base: Path) -> Path:
+    """The version after the latest, 1 in an empty folder. It may be taken a moment later."""
+    numbers = [int(each.name) for each in base.iterdir() if is_version_name(each.name)]
+    return base / str(max(numbers, default=0) + 1)
+
+
+def is_version_name(name: str) -> bool:
+    return name.isascii() and name.isdigit()
+
+
+def why_incomplete(version: Path) -> str | None:
+    """What a version folder lacks, or None where it has everything."""
+    for name in (SAVED_MODEL, "variables/variables.index", METADATA_ASSET):
+        if not (version / name).is_file():
+            return f"it has no {name}"
+    return None

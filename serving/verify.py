@@ -1,0 +1,145 @@
+"""Verification of an export: a fresh process must reproduce the scores of the trained network.
+
+`python -m serving.verify VERSION ROWS SCORES` is that process: it loads the SavedModel, scores
+the rows through every signature, and writes what came out. It never sees the network's code.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from features.bundle import read_metadata
+from features.errors import ExportError
+from serving import names
+from serving.inputs import signature_inputs
+from serving.layout import METADATA_ASSET
+
+TOLERANCE = 1e-6  # largest difference of a probability
+TIMEOUT_SECONDS = 1800
+
+_log = logging.getLogger(__name__)
+
+Scores = Mapping[str, np.ndarray]  # output -> probabilities (rows,)
+
+
+def verify(version: Path, rows: pa.RecordBatch, expected: Scores) -> None:
+    """Compares an export, loaded in a fresh process, with the scores of the trained network.
+
+    The process computes on the CPU: a GPU may be full of the training's memory, and multiplies
+    with fewer bits.
+
+    Args:
+        version: Folder of the SavedModel.
+        rows: Typed raw rows.
+        expected: `prob`, and the output of each branch, for these rows.
+
+    Raises:
+        ExportError: The export cannot be loaded, cannot score the rows, or scores them otherwise.
+    """
+    with tempfile.TemporaryDirectory(prefix="concord-verify-") as folder:
+        rows_path, scores_path = Path(folder, "rows.arrow"), Path(folder, "scores.npz")
+        with pa.ipc.new_file(rows_path, rows.schema) as writer:
+            writer.write_batch(rows)
+        _run_fresh_process(version, rows_path, scores_path)
+        with np.load(scores_path) as received:
+            for key in received.files:
+                signature, output = key.split("/", 1)
+                _compare(signature, output, received[key], expected)
+            _require_every_output(received.files, expected)
+
+
+def score_signatures(version: Path, rows: pa.RecordBatch) -> dict[str, np.ndarray]:
+    """Scores typed raw rows through every signature: `signature/output` -> (rows,)."""
+    features = read_metadata(version / METADATA_ASSET).features
+    signatures = tf.saved_model.load(str(version)).signatures
+    scores = {}
+    for signature, function in signatures.items():
+        outputs = function(**signature_inputs(signature, rows, features))
+        scores.update({f"{signature}/{name}": value.numpy() for name, value in outputs.items()})
+    return scores
+
+
+def _run_fresh_process(version: Path, rows: Path, scores: Path) -> None:
+    root = str(Path(__file__).resolve().parent.parent)
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
+    environment |= {"PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1"}
+    command = [sys.executable, "-m", "serving.verify"]
+    command += [os.path.abspath(each) for each in (version, rows, scores)]
+    try:
+        finished = subprocess.run(
+            command,
+            env=environment,
+            cwd=root,  # `-m` looks there first, and a folder of the user may be called alike
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ExportError(
+            f"the export did not score its sample rows in a fresh process within "
+            f"{TIMEOUT_SECONDS} s, so it was discarded. Export again when the machine is less busy."
+        ) from None
+    if finished.returncode != 0:
+        _log.debug("%s", finished.stderr)
+        lines = finished.stderr.strip().splitlines()
+        raise ExportError(
+            "the export could not be loaded and scored in a fresh process, so it was discarded. "
+            f"Exit code {finished.returncode}: {lines[-1] if lines else 'no message'}"
+        )
+
+
+def _compare(signature: str, output: str, received: np.ndarray, expected: Scores) -> None:
+    where = f"signature {signature!r}, output {output!r}"
+    wanted = expected.get(output)
+    if wanted is None or received.dtype != np.float32 or received.shape != wanted.shape:
+        shape = "no such output" if wanted is None else f"float32 of shape {wanted.shape}"
+        raise ExportError(
+            f"{where}: the export gives {received.dtype} of shape {received.shape}, the trained "
+            f"network {shape}. The export was discarded."
+        )
+    difference = np.abs(received.astype(np.float64) - wanted)
+    worst = int(np.argmax(difference))  # a nan counts as the largest
+    if not difference[worst] <= TOLERANCE:
+        raise ExportError(
+            f"{where}: the export does not reproduce the trained network. Its worst difference is "
+            f"{difference[worst]:.3g}, on sample row {worst} ({received[worst]:.7g} instead of "
+            f"{wanted[worst]:.7g}); at most {TOLERANCE:g} is allowed. The export was discarded."
+        )
+
+
+def _require_every_output(received: list[str], expected: Scores) -> None:
+    keys = {f"{signature}/{names.PROB}" for signature in (names.SERVING_DEFAULT, names.RAW_TENSORS)}
+    if len(expected) > 1:
+        keys |= {f"{names.BRANCHES}/{output}" for output in expected}
+    missing = sorted(keys - set(received))
+    if missing:
+        raise ExportError(
+            f"the export does not answer {', '.join(missing)} (signature/output). "
+            "The export was discarded."
+        )
+
+
+def _main(version: str, rows_path: str, scores_path: str) -> None:
+    with pa.ipc.open_file(rows_path) as reader:
+        rows = reader.get_batch(0)
+    np.savez(scores_path, **score_signatures(Path(version), rows))
+
+
+if __name__ == "__main__":
+    try:
+        _main(*sys.argv[1:])
+    except Exception as error:  # whatever it is, the exporting process wants it in one line
+        traceback.print_exc()
+        sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())[:1000]}")

@@ -1,0 +1,193 @@
+"""A small bundle with every kind of feature, raw rows of it, and a network that uses them all."""
+
+import json
+import os
+
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from features.analysis import Analysis, NumericSummary
+from features.bundle import FORMAT_VERSION, METADATA, Bundle, BundleMetadata, Manifest
+from features.inputs import model_inputs
+from features.raw import coerce
+from features.records import columns_of
+from features.specs import FeatureSet
+from serving.export import export
+
+FEATURES = FeatureSet.model_validate(
+    {
+        "features": {
+            "user": {"kind": "categorical", "column": "user_id:token", "num_oov_buckets": 2},
+            "item": {"kind": "categorical"},
+            "hour": {"kind": "categorical", "column": "time", "transform": "hour"},
+            "price": {"kind": "numeric"},
+            "age": {"kind": "numeric", "transform": "quantiles", "num_buckets": 4},
+            "views": {"kind": "numeric", "transform": "log2"},
+            "tags": {"kind": "multivalued", "separator": "|", "max_length": 3},
+            "clicked_item": {
+                "kind": "sequence",
+                "column": "item",
+                "vocabulary": "item",
+                "history": "clicks",
+                "max_length": 3,
+            },
+            "clicked_tag": {
+                "kind": "sequence",
+                "column": "tag",
+                "vocabulary": "tags",
+                "history": "clicks",
+                "max_length": 3,
+            },
+            "picture": {"kind": "embedding", "dimension": 2, "separator": " "},
+            "label": {"role": "label"},
+            "time": {"role": "timestamp", "column": "time"},
+        },
+        "groups": {"user x item": ["user", "item"]},
+        "histories": {"clicks": {"key": "user_id:token"}},
+    }
+)
+VOCABULARIES = {"user": ["u1", "u2", "ü3"], "item": ["i1", "i2", "i3"], "tags": ["a", "b"]}
+ANALYSIS = Analysis(
+    vocabulary_sizes={name: len(tokens) for name, tokens in VOCABULARIES.items()},
+    numeric={
+        "price": NumericSummary(count=9, mean=2.0, variance=4.0),
+        "age": NumericSummary(count=9, boundaries=(18.0, 30.0, 50.0)),
+        "views": NumericSummary(count=9),
+    },
+)
+BRANCHES = ("low rank/cross:é", "deep")
+
+# Known and unknown tokens, missing values of every kind, lists of every length.
+ROWS = [
+    {
+        "user_id:token": "u1",
+        "item": "i2",
+        "time": 1_700_000_000,
+        "price": 3.5,
+        "age": 20,
+        "views": 9,
+        "tags": ["a", "b", "a", "b"],
+        "clicked_item": ["i1", "i2", "i3", "i1"],
+        "clicked_tag": ["a", "b", "b", "a"],
+        "picture": [0.5, -1.0],
+    },
+    {
+        "user_id:token": "ü3",
+        "item": "never seen",
+        "time": -1,
+        "price": -2.25,
+        "age": 77,
+        "views": 1e9,
+        "tags": ["unknown"],
+        "clicked_item": ["i3"],
+        "clicked_tag": ["unknown"],
+        "picture": [2.0, 0.1],
+    },
+    {"item": "i3", "tags": [], "clicked_item": [], "price": 0.1},
+    {},
+]
+
+
+class Network(tf_keras.Model):
+    """Stands for a `CooperativeNetwork`: what `serving` asks of one, over every feature."""
+
+    branch_names = BRANCHES
+
+    def __init__(self, heads: str = "all"):
+        super().__init__()
+        inputs = model_inputs(FEATURES, ANALYSIS)
+        self.heads = heads
+        self.tables = {
+            each.name: tf_keras.layers.Embedding(
+                each.vocabulary_size, 4, embeddings_initializer="normal"
+            )
+            for each in inputs
+            if each.vocabulary
+        }
+        self.branches = [tf_keras.layers.Dense(1) for _ in BRANCHES]
+        self.dropout = tf_keras.layers.Dropout(0.5)  # `training` must be False in an export
+        self.unused = tf.Variable(tf.ones(1000), name="weight_of_a_cooperation_loss")
+
+    def call(self, features, training=False):
+        parts = []
+        for name, value in features.items():
+            if name in self.tables:
+                value = self.tables[name](value) * 20.0
+                value = tf.reduce_sum(value, axis=1) if value.shape.rank == 3 else value
+            elif value.shape.rank == 1:
+                value = value[:, tf.newaxis]
+            parts.append(tf.cast(value, self.compute_dtype))
+        joined = self.dropout(tf.concat(parts, axis=1), training=training)
+        logits = tf.concat([branch(joined) for branch in self.branches], axis=1)
+        outputs = {"logit": tf.reduce_mean(logits, axis=1, keepdims=True)}
+        return {**outputs, "branch_logits": logits} if self.heads == "all" else outputs
+
+
+def raw_rows(rows: list[dict]) -> pa.RecordBatch:
+    """Typed raw rows, as the data job and `serving.rows` make them."""
+    schema = FEATURES.raw_schema(("input",))
+    batch = pa.RecordBatch.from_pylist(rows, schema=schema)
+    typed, good, _ = coerce(batch, FEATURES, roles=("input",))
+    assert len(good) == len(rows)
+    return typed
+
+
+def write_bundle(path) -> Bundle:
+    metadata = BundleMetadata(
+        format_version=FORMAT_VERSION,
+        layout="block",
+        block_rows=4096,
+        features=FEATURES,
+        analysis=ANALYSIS,
+        columns=columns_of(FEATURES),
+        rows={"train": 0, "valid": 0, "test": 0},
+        split_rule={},
+        source="made up",
+    )
+    manifest = Manifest(format_version=FORMAT_VERSION, fingerprint="", sources={}, files={})
+    bundle = Bundle(str(path), metadata, manifest)
+    os.makedirs(bundle.vocabulary_dir)
+    for name, tokens in VOCABULARIES.items():
+        with open(os.path.join(bundle.vocabulary_dir, f"{name}.txt"), "w") as file:
+            file.write("".join(f"{token}\n" for token in tokens))
+    with open(os.path.join(path, METADATA), "w") as file:
+        json.dump(metadata.model_dump(mode="json"), file)
+    return bundle
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory) -> Bundle:
+    return write_bundle(tmp_path_factory.mktemp("data") / "bundle")
+
+
+@pytest.fixture(scope="session")
+def rows() -> pa.RecordBatch:
+    return raw_rows(ROWS * 3)
+
+
+@pytest.fixture(scope="session")
+def make_network():
+    """Makes stand-in networks; the policy holds for the network's own layers only."""
+
+    def make(heads: str = "all", policy: str = "float32") -> Network:
+        tf_keras.utils.set_random_seed(7)
+        tf_keras.mixed_precision.set_global_policy(policy)
+        try:
+            return Network(heads)
+        finally:
+            tf_keras.mixed_precision.set_global_policy("float32")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def network(make_network) -> Network:
+    return make_network()
+
+
+@pytest.fixture(scope="session")
+def exported(network, bundle, rows, tmp_path_factory):
+    """A verified export; its folder must not be changed."""
+    return export(network, bundle, tmp_path_factory.mktemp("export"), rows)

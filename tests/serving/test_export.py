@@ -1,0 +1,151 @@
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+
+import serving.export
+from features.bundle import read_metadata
+from features.errors import ExportError
+from features.raw import coerce
+from serving.export import expected_scores, export
+from serving.verify import verify
+
+
+@pytest.fixture
+def unverified(monkeypatch):
+    """Spares a test that is about something else the fresh process."""
+    monkeypatch.setattr(serving.export, "verify", lambda *args: None)
+
+
+def content(base) -> list[str]:
+    return sorted(each.name for each in base.iterdir())
+
+
+def test_metadata_with_its_groups_and_vocabularies_are_assets(exported, bundle):
+    assert exported.name == "1"
+    assert content(exported.parent) == ["1"]
+    assert read_metadata(exported / "assets" / "metadata.json") == bundle.metadata
+    assert bundle.metadata.features.groups
+    assert content(exported / "assets") == ["item.txt", "metadata.json", "tags.txt", "user.txt"]
+
+
+def test_sample_rows_read_back_as_they_were(exported, bundle, rows):
+    lines = (exported / "assets.extra" / "sample_rows.jsonl").read_text().splitlines()
+    assert len(lines) == 5
+    features = bundle.metadata.features
+    schema = features.raw_schema(("input",))
+    batch = pa.RecordBatch.from_pylist([json.loads(line) for line in lines], schema=schema)
+    typed, _, reasons = coerce(batch, features, roles=("input",))
+    assert reasons == {}
+    assert typed.cast(schema).equals(rows.slice(0, 5).select(schema.names).cast(schema))
+
+
+def test_the_next_version_stands_beside_the_last(network, bundle, rows, tmp_path, unverified):
+    base = tmp_path / "not" / "there" / "yet"
+    assert export(network, bundle, base, rows) == base / "1"
+    assert export(network, bundle, base, rows) == base / "2"
+
+
+def test_columns_that_are_no_inputs_are_ignored(network, bundle, rows, tmp_path, unverified):
+    labelled = rows.append_column("label", pa.array([1.0] * rows.num_rows))
+    version = export(network, bundle, tmp_path, labelled)
+    assert "label" not in (version / "assets.extra" / "sample_rows.jsonl").read_text()
+
+
+class Unstable:
+    """Scores by another rule in the graph that is exported than it does afterwards."""
+
+    def __init__(self, network):
+        self.network, self.branch_names, self.calls = network, network.branch_names, 0
+
+    def __call__(self, features, training):
+        self.calls += 1
+        outputs = dict(self.network(features, training=training))
+        if self.calls <= 2:  # serving_default and raw_tensors are traced first
+            outputs["logit"] += 0.01
+        return outputs
+
+
+def test_an_export_that_scores_otherwise_never_appears(
+    network, bundle, rows, tmp_path, monkeypatch
+):
+    for name in ("serving", "features"):  # the fresh process must not take these for ours
+        (tmp_path / "cwd" / name).mkdir(parents=True)
+        (tmp_path / "cwd" / name / "__init__.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path / "cwd")
+    base = tmp_path / "base"
+    with pytest.raises(
+        ExportError,
+        match=r"signature 'serving_default', output 'prob'.*worst difference is 0\.00\d+, on "
+        r"sample row \d+ .*at most 1e-06 is allowed\. The export was discarded\.",
+    ):
+        export(Unstable(network), bundle, base, rows)
+    assert content(base) == []
+
+
+def test_an_export_that_only_lives_in_this_process_never_appears(network, bundle, rows, tmp_path):
+    def call(features, training):
+        outputs = network(features, training=training)
+        logit = tf.py_function(lambda x: x, [outputs["logit"]], tf.float32)
+        return {"logit": tf.ensure_shape(logit, outputs["logit"].shape)}
+
+    with pytest.raises(
+        ExportError, match=r"fresh process, so it was discarded.*\w+Error: .*pyfunc"
+    ):
+        export(call, bundle, tmp_path, rows)
+    assert content(tmp_path) == []
+
+
+def test_nothing_is_left_where_saving_fails(network, bundle, rows, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", fail)
+    with pytest.raises(ExportError, match=r"cannot write an export under .*No space left"):
+        export(network, bundle, tmp_path, rows)
+    assert content(tmp_path) == []
+
+
+def test_a_base_path_that_is_a_file_is_refused(network, bundle, rows, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ExportError, match=r"cannot write an export under .*file"):
+        export(network, bundle, tmp_path / "file", rows)
+
+
+def test_an_export_needs_rows_to_be_verified_with(network, bundle, rows, tmp_path):
+    with pytest.raises(ExportError, match="no sample rows to be verified with"):
+        export(network, bundle, tmp_path / "base", rows.slice(0, 0))
+    with pytest.raises(ExportError, match=r"lack the columns item\. Give raw rows"):
+        export(network, bundle, tmp_path / "base", rows.drop_columns(["item"]))
+    assert not (tmp_path / "base").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda scores: scores["prob"].__iadd__(np.float32(2e-6)), "worst difference is 2"),
+        (lambda scores: scores["prob"].fill(np.nan), "worst difference is nan"),
+        (lambda scores: scores.update(prob=scores["prob"][:-1]), r"float32 of shape \(11,\)"),
+        (lambda scores: scores.pop("prob_deep"), "'prob_deep'.*no such output"),
+        (
+            lambda scores: scores.update(prob_new=scores["prob"]),
+            "does not answer branches/prob_new",
+        ),
+    ],
+    ids=["too far", "nan", "other shape", "output too many", "output missing"],
+)
+def test_verification_notices(exported, network, bundle, rows, monkeypatch, change, message):
+    received = serving.verify.score_signatures(exported, rows)
+    monkeypatch.setattr(
+        serving.verify,
+        "_run_fresh_process",
+        lambda version, rows_path, scores_path: np.savez(scores_path, **received),
+    )
+    expected = dict(expected_scores(network, bundle, rows))
+    expected = {name: value.copy() for name, value in expected.items()}
+    verify(exported, rows, expected)
+    change(expected)
+    with pytest.raises(ExportError, match=message):
+        verify(exported, rows, expected)
