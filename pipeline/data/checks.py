@@ -1,0 +1,100 @@
+"""Whether the rows that were read make a bundle that something can be learnt from."""
+
+from features.errors import DataError
+from features.specs import FeatureSet
+from pipeline.data.config import DataConfig
+from pipeline.data.statistics import ALL
+from pipeline.data.write_bundle import Results
+
+
+def check_results(
+    results: Results, features: FeatureSet, data: DataConfig, rejected_path: str
+) -> None:
+    """Refuses input that makes no usable bundle.
+
+    Args:
+        results: What the workers found.
+        features: What the columns mean.
+        data: The configuration.
+        rejected_path: Where the user finds the rejected rows if this refuses.
+
+    Raises:
+        DataError: What is wrong with the data, and how to mend it.
+        RuntimeError: Rows were lost or doubled: a bug here, or in the runner.
+    """
+    if results.fatal:
+        others = len(results.fatal) - 1
+        raise DataError(results.fatal[0] + (f" ({others} more such problems.)" if others else ""))
+    _check_rejected(results, data, rejected_path)
+    _check_splits(results, data)
+    if results.problems:
+        raise DataError(results.problems[0])
+    _check_classes(results, features)
+    _check_accounts(results)
+
+
+def _check_rejected(results: Results, data: DataConfig, rejected_path: str) -> None:
+    rejected = sum(results.rejected.values())
+    if not rejected or rejected <= data.max_rejected_share * results.rows_read:
+        return
+    first = results.first_rejected or {}
+    raise DataError(
+        f"{rejected:,} rows could not be read, of {results.rows_read:,} in the log: more than the "
+        f"{data.max_rejected_share:.2%} that data.max_rejected_share allows. The first is "
+        f"{first.get('file')}, line {first.get('position')}: {first.get('reason')}. They lie in "
+        f"{rejected_path}. Mend the data or the feature file, or raise data.max_rejected_share."
+    )
+
+
+def _check_splits(results: Results, data: DataConfig) -> None:
+    if not results.rows_read:
+        raise DataError(
+            f"the log of source {data.source!r} has no rows. Check data.path={data.path}."
+        )
+    given = data.split.valid_from is not None
+    for split, share in (("train", 1.0), ("valid", data.split.valid), ("test", data.split.test)):
+        if results.rows.get(split) or not (given or share):
+            continue
+        if given:
+            remedy = (
+                f"Move data.split.valid_from={data.split.valid_from} or data.split.test_from="
+                f"{data.split.test_from} to moments inside the data."
+            )
+        elif split == "train":
+            remedy = "Lower data.split.valid or data.split.test."
+        else:
+            remedy = (
+                f"Rows of the same time stay together: raise data.split.{split}={share}, or set it "
+                "to 0 to do without."
+            )
+        shown = ", ".join(f"{name} {count:,}" for name, count in results.rows.items()) or "none"
+        raise DataError(f"split {split!r} is empty (rows: {shown}). {remedy}")
+
+
+def _check_classes(results: Results, features: FeatureSet) -> None:
+    label = features.label
+    if label is None:
+        return
+    for split, counts in results.statistics.items():
+        rows, positives = counts[ALL]["rows"], counts[ALL]["positives"]
+        if 0 < positives < rows:
+            continue
+        only = 1 if positives else 0
+        raise DataError(
+            f"split {split!r} has one class only: the label {label.name!r} is {only} in all "
+            f"{rows:,} rows. Check its column {label.column!r}"
+            + ("" if label.at_least is None else f" and at_least={label.at_least:g}")
+            + ", or change data.split so that each split has clicks and non-clicks."
+        )
+
+
+def _check_accounts(results: Results) -> None:
+    made = sum(results.rows.values())
+    written = sum(entry.rows or 0 for entry in results.files.values())
+    rejected = results.rejected.get("log", 0)
+    if results.rows_read != made + rejected or made != written:
+        raise RuntimeError(
+            f"rows do not add up: {results.rows_read:,} read, {rejected:,} rejected, {made:,} "
+            f"made into examples, {written:,} written. This is a bug, or the runner loses data; "
+            "no bundle was made."
+        )

@@ -1,0 +1,109 @@
+"""The `data:` section of a configuration: which rows are read, how they are split and written."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from features.config import StrictModel
+from features.errors import ConfigError
+
+
+class SplitConfig(StrictModel):
+    """How rows are told apart into train, valid and test.
+
+    `by: time` puts the latest rows into test, the ones before into valid, the rest into train.
+    Rows of the same time always fall into the same split.
+
+    Either `valid` and `test` give shares of the rows, met as nearly as equal times allow, or
+    `valid_from` and `test_from` give the first moment of each split.
+
+    Args:
+        valid: Share of all rows, in [0, 1).
+        test: Share of all rows, in [0, 1).
+        valid_from: ISO 8601 date or time (UTC where it names no zone), or a number in the unit of
+            the timestamp column.
+        test_from: As `valid_from`, and later.
+    """
+
+    by: Literal["time"] = "time"
+    valid: float = Field(0.1, ge=0.0, lt=1.0)
+    test: float = Field(0.1, ge=0.0, lt=1.0)
+    valid_from: int | str | None = None
+    test_from: int | str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "SplitConfig":
+        if (self.valid_from is None) != (self.test_from is None):
+            given = "valid_from" if self.test_from is None else "test_from"
+            raise ValueError(
+                f"split names {given} alone. Give both valid_from and test_from, or neither."
+            )
+        if self.valid + self.test >= 1.0:
+            raise ValueError(
+                f"split gives valid={self.valid} and test={self.test} of the rows, which leaves "
+                "none to train on. Their sum must be below 1."
+            )
+        return self
+
+    def starts(self, unit: Literal["s", "ms"]) -> tuple[int, int] | None:
+        """`valid_from` and `test_from` in `unit`s since 1970, or None where shares are used.
+
+        Raises:
+            ConfigError: One is not a time, or test starts before valid.
+        """
+        if self.valid_from is None or self.test_from is None:
+            return None
+        valid, test = _moment(self.valid_from, unit), _moment(self.test_from, unit)
+        if valid > test:
+            raise ConfigError(
+                f"split.valid_from={self.valid_from} is later than split.test_from="
+                f"{self.test_from}. Test rows must be the latest: exchange the two."
+            )
+        return valid, test
+
+
+class DataConfig(StrictModel):
+    """The `data:` section.
+
+    Args:
+        source: Name in `pipeline.data.sources.SOURCES`.
+        path: Folder of the data set's files. A source that can fetch itself needs none.
+        log: Glob patterns under `path` that replace the source's own choice of log files.
+        split: See `SplitConfig`.
+        max_rejected_share: The job fails when more of the rows than this cannot be read.
+        history_partitions: Number of parts, by key, that histories are built in.
+        layout: `block` puts `block_rows` rows into one record, `row` one.
+        block_rows: Rows of a record in the block layout.
+        rows_per_shard: Rows of a file, at most.
+        seed: Seed of the global shuffle.
+        runner: Beam runner that executes the job.
+    """
+
+    source: str
+    path: str | None = None
+    log: tuple[str, ...] | None = None
+    split: SplitConfig = SplitConfig()
+    max_rejected_share: float = Field(0.01, ge=0.0, le=1.0)
+    history_partitions: int = Field(64, ge=1, le=65_536)
+    layout: Literal["block", "row"] = "block"
+    block_rows: int = Field(4096, ge=1)
+    rows_per_shard: int = Field(250_000, ge=1)
+    seed: int = Field(0, ge=0)
+    runner: str = "DirectRunner"
+
+
+def _moment(value: int | str, unit: Literal["s", "ms"]) -> int:
+    """A configured moment as a whole number of `unit`s since 1970-01-01 UTC."""
+    if isinstance(value, int):
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ConfigError(
+            f"split: {value!r} is not a moment. Write an ISO date or time such as 2022-05-05 or "
+            "2022-05-05T12:00:00+08:00, or a number in the unit of the timestamp column."
+        ) from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * {"s": 1, "ms": 1000}[unit])

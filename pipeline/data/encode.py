@@ -1,0 +1,110 @@
+"""Runs the preprocessing graph over blocks of raw rows inside the workers of the job."""
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Literal
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.utils.shared import Shared
+
+from features.analysis import Analysis
+from features.preprocessing import Preprocessor
+from features.raw_tensors import from_arrow
+from features.records import columns_of
+from features.specs import ROLES, FeatureSet
+from pipeline.data.encoded import to_batch
+from pipeline.data.fitted import Fitted
+from pipeline.data.statistics import Counts, count_block
+
+
+class Encoder:
+    """Maps blocks of raw rows to the arrays that a bundle stores, with one traced graph.
+
+    Args:
+        features: What the columns mean.
+        analysis: What the training rows taught.
+        vocabulary_dir: Folder of the vocabulary files.
+    """
+
+    def __init__(self, features: FeatureSet, analysis: Analysis, vocabulary_dir: str):
+        self._features = features
+        # The job leaves accelerators to training.
+        with tf.device("/CPU:0"):
+            nothing = pa.RecordBatch.from_pylist([], features.raw_schema())
+            raw = from_arrow(nothing, features, ROLES)
+            self._graph = tf.function(
+                Preprocessor(features, analysis, vocabulary_dir, ROLES),
+                input_signature=[{name: _for_any_rows(tensor) for name, tensor in raw.items()}],
+            )
+
+    def __call__(self, batch: pa.RecordBatch) -> dict[str, np.ndarray]:
+        """Column name -> array, for typed raw columns with every role in them."""
+        with tf.device("/CPU:0"):
+            tensors = self._graph(from_arrow(batch, self._features, ROLES))
+        return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def _for_any_rows(tensor: tf.Tensor | tf.RaggedTensor) -> tf.TypeSpec:
+    """The type of a tensor of raw values, whatever the number of rows."""
+    if isinstance(tensor, tf.RaggedTensor):
+        return tf.RaggedTensorSpec(
+            [None, None], tensor.dtype, ragged_rank=1, row_splits_dtype=tensor.row_splits.dtype
+        )
+    return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
+
+
+class EncodeBlocks(beam.DoFn):
+    """(key, split, raw rows) in; the same with preprocessed rows out, and counts as `statistics`.
+
+    The graph is built once in each process, when the first block arrives. Nothing comes out if
+    the analysis found problems: the driver reports them.
+
+    Args:
+        features: What the columns mean.
+        vocabulary_dir: Folder of the vocabulary files.
+    """
+
+    def __init__(self, features: FeatureSet, vocabulary_dir: str):
+        self._features = features
+        self._vocabulary_dir = vocabulary_dir
+        self._shared = Shared()
+        self._encoder: Encoder | None = None
+        self._driver = os.getpid()
+
+    @cached_property
+    def _columns(self) -> tuple:
+        return columns_of(self._features)
+
+    def process(
+        self, element: tuple[int, str, pa.RecordBatch], fitted: Fitted
+    ) -> Iterator[
+        tuple[int, str, pa.RecordBatch] | TaggedOutput[Literal["statistics"], tuple[str, Counts]]
+    ]:
+        if fitted.problems:
+            return
+        if self._encoder is None:
+            self._encoder = self._shared.acquire(lambda: self._build(fitted.analysis))
+        key, split, raw = element
+        arrays = self._encoder(raw)
+        yield TaggedOutput("statistics", (split, count_block(raw, arrays, self._features)))
+        yield key, split, to_batch(arrays, self._columns)
+
+    def _build(self, analysis: Analysis) -> Encoder:
+        if os.getpid() != self._driver:
+            _yield_cores_to_other_workers()
+        return Encoder(self._features, analysis, self._vocabulary_dir)
+
+
+def _yield_cores_to_other_workers() -> None:
+    """One thread for TensorFlow in a worker process: the runner starts one worker a core."""
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.set_visible_devices([], "GPU")
+    except RuntimeError:
+        pass  # TensorFlow already runs in this worker, and keeps the threads it has.

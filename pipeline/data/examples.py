@@ -1,0 +1,126 @@
+"""The read side of the data job: files in, blocks of complete raw rows with their split out."""
+
+import apache_beam as beam
+import pyarrow as pa
+
+import pipeline.data.arrow_bytes  # noqa: F401  (how Beam encodes a RecordBatch)
+from features.specs import FeatureSet
+from pipeline.data.collect_histories import CollectHistories
+from pipeline.data.config import DataConfig
+from pipeline.data.earlier import ReadEarlier
+from pipeline.data.inputs import Inputs
+from pipeline.data.join import JoinDoFn, SideTables
+from pipeline.data.read_rows import REJECTED, ROWS, ROWS_READ, ReadRows
+from pipeline.data.split import SplitRule, cut_block
+from pipeline.data.working import POSITION, finished, flag_columns, only_columns, text_columns
+
+
+class Examples(beam.PTransform):
+    """Reads the log, joins side tables, adds histories, and tells the splits apart.
+
+    Input: a pipeline. Outputs, a dict of:
+
+    - `blocks`: (key, split, RecordBatch); the columns of `features.raw_schema()`. The key is
+      unique, and neither keys nor the order in a block depend on how the runner bundles.
+    - `rejected`: dicts of table (`log`, a side table, `earlier_events`), file, position (line
+      from 1, or row of a Parquet file), reason, row, and fatal: True where it is the reason why
+      the rest of a file cannot be read.
+    - `split`: one dict, the rule and the thresholds it came to.
+    - `rows_read`: rows of the log, good or not, as numbers to add up: the rows of all blocks and
+      the rejected ones of the log.
+
+    Args:
+        inputs: From `open_inputs`, for the same features and settings.
+        features: What the columns mean.
+        data: Settings.
+    """
+
+    def __init__(self, inputs: Inputs, features: FeatureSet, data: DataConfig):
+        super().__init__()
+        self._inputs, self._features, self._data = inputs, features, data
+        sides = [each for each in inputs.source.side_tables if each.name in inputs.side_tables]
+        self._sides = sides
+        self._order = [(side.name, side.key) for side in sides]
+        self._texts = text_columns(features) | {side.key for side in sides}
+        self._rule = SplitRule(data.split, features)
+
+    def expand(self, pipeline):  # noqa: ANN201  (a dict of outputs)
+        inputs = self._inputs
+        reader = ReadRows(
+            inputs.source.log,
+            inputs.columns["log"],
+            only_columns(self._features, set(inputs.columns["log"])),
+            texts=self._texts,
+            flags=flag_columns(self._features),
+        )
+        log = pipeline | "LogFiles" >> beam.Create(inputs.log) | "Log" >> reader
+        rows, rejected = log[ROWS], [log[REJECTED]]
+        tables = None
+        if self._sides:
+            tables, schemas, more = self._side_tables(pipeline)
+            rejected += more
+            rows = rows | "Join" >> beam.ParDo(
+                JoinDoFn(self._order, schemas), tables
+            ).with_output_types(tuple[int, pa.RecordBatch])
+        rule = rows | "SplitRule" >> self._rule
+        rows, more = self._histories(pipeline, rows, tables)
+        rejected += more
+        blocks = (
+            rows
+            | "Finish" >> beam.Map(finished, self._features)
+            | "Split"
+            >> beam.FlatMap(cut_block, beam.pvalue.AsSingleton(rule)).with_output_types(
+                tuple[int, str, pa.RecordBatch]
+            )
+        )
+        return {
+            "blocks": blocks,
+            "rejected": rejected | "Rejected" >> beam.Flatten(),
+            "split": rule,
+            "rows_read": log[ROWS_READ],
+        }
+
+    def _side_tables(self, pipeline):
+        named, rejected, schemas = [], [], {}
+        for side in self._sides:
+            reader = ReadRows(
+                side.file,
+                self._inputs.columns[side.name],
+                only_columns(self._features, set(self._inputs.columns[side.name]) - {side.key}),
+                texts=self._texts,
+                required=[side.key],
+                keep_positions=True,
+            )
+            schemas[side.name] = reader.schema.remove(reader.schema.get_field_index(POSITION))
+            files = pipeline | f"{side.name}Files" >> beam.Create(
+                self._inputs.side_tables[side.name]
+            )
+            read = files | side.name >> reader
+            rejected.append(read[REJECTED])
+            named.append(read[ROWS] | f"{side.name}Named" >> beam.WithKeys(side.name))
+        paths = {
+            name: [file.path for file in files] for name, files in self._inputs.side_tables.items()
+        }
+        gathered = named | "SideRows" >> beam.Flatten() | SideTables(dict(self._order), paths)
+        rejected.append(gathered[REJECTED])
+        return beam.pvalue.AsDict(gathered["tables"]), schemas, rejected
+
+    def _histories(self, pipeline, rows, tables):
+        """Adds the histories of one key after the other."""
+        features, inputs = self._features, self._inputs
+        if not features.histories:
+            return rows, []
+        no_lists = beam.Create([]).with_output_types(tuple[str, int, pa.RecordBatch])
+        lists, rejected = pipeline | "NoLists" >> no_lists, []
+        if inputs.earlier_events:
+            description = inputs.source.earlier_events
+            files = pipeline | "EarlierFiles" >> beam.Create(inputs.earlier_events)
+            reader = ReadEarlier(description, features, self._order)
+            read = files | "Earlier" >> beam.ParDo(reader, tables or {}).with_outputs(
+                REJECTED, main="lists"
+            ).with_output_types(tuple[str, int, pa.RecordBatch])
+            lists, rejected = read["lists"], [read[REJECTED]]
+        for key in dict.fromkeys(history.key for history in features.histories.values()):
+            collect = CollectHistories(features, key, self._data.history_partitions)
+            rows = (rows, lists) | f"HistoriesBy:{key}" >> collect
+        return rows, rejected

@@ -1,0 +1,78 @@
+"""The place of a bundle: built beside it, and put there only when complete."""
+
+import os
+
+import tensorflow as tf
+
+from features.bundle import Bundle, open_bundle
+from features.errors import BundleError
+from pipeline.data.files import remove_tree
+
+
+class BundleFolder:
+    """Builds in `<out>.building`, and swaps the result in; a job that dies leaves no bundle.
+
+    Between the two renames of a swap the old bundle waits in `<out>.old`, and the next job puts
+    it back if the first rename was the last thing that happened.
+
+    Args:
+        out: Where the bundle goes.
+    """
+
+    def __init__(self, out: str):
+        self.out = out.rstrip("/")
+        self._building = f"{self.out}.building"
+        self._old = f"{self.out}.old"
+        # The bundle's files; beside them what the workers tell the driver.
+        self.bundle = os.path.join(self._building, "bundle")
+        self.results = os.path.join(self._building, "results")
+        self.rejected = f"{self.out}.rejected.jsonl"
+
+    def existing(self, fingerprint: str) -> Bundle | None:
+        """The complete bundle with this fingerprint, if it is there."""
+        self._recover()
+        try:
+            bundle = open_bundle(self.out)
+        except BundleError:
+            return None
+        return bundle if bundle.manifest.fingerprint == fingerprint else None
+
+    def _recover(self) -> None:
+        if tf.io.gfile.exists(self._old) and not tf.io.gfile.exists(self.out):
+            tf.io.gfile.rename(self._old, self.out)
+
+    def start(self) -> None:
+        """Removes what a job that died left, and makes the folders to build in.
+
+        Raises:
+            BundleError: There is a folder at `out` that is not a bundle's: it is not touched.
+        """
+        self._recover()
+        if tf.io.gfile.exists(self.out) and not self._is_replaceable():
+            raise BundleError(
+                f"{self.out} exists and is not a data bundle. Remove it, or choose another folder."
+            )
+        remove_tree(self._building)
+        tf.io.gfile.makedirs(self.bundle)
+        tf.io.gfile.makedirs(self.results)
+
+    def _is_replaceable(self) -> bool:
+        if not tf.io.gfile.isdir(self.out):
+            return False
+        names = tf.io.gfile.listdir(self.out)
+        return not names or "MANIFEST.json" in names or "metadata.json" in names
+
+    def publish(self) -> None:
+        """Puts the complete bundle in its place; an older one leaves only then."""
+        remove_tree(self._old)
+        if tf.io.gfile.exists(self.out):
+            tf.io.gfile.rename(self.out, self._old)
+        tf.io.gfile.rename(self.bundle, self.out)
+        remove_tree(self._old)
+        remove_tree(self._building)
+        if tf.io.gfile.exists(self.rejected):
+            tf.io.gfile.remove(self.rejected)
+
+    def abandon(self) -> None:
+        """Removes what was built."""
+        remove_tree(self._building)

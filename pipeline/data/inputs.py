@@ -1,0 +1,195 @@
+"""Finds a data set's files and checks, before the job starts, that they have what is needed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+
+from features.errors import ConfigError, DataError, closest
+from features.specs import ROLES, FeatureSet
+from pipeline.data.config import DataConfig
+from pipeline.data.read import SUFFIXES, read_header
+from pipeline.data.sources import SOURCES
+from pipeline.data.sources.base import File, Source
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that the job reads.
+
+    Args:
+        table: `log`, the name of a side table, or `earlier_events`.
+        path: Where it lies.
+        size: Bytes.
+        index: Its place among the files of its table, which are sorted by path.
+        header: Names of its columns, in its order.
+    """
+
+    table: str
+    path: str
+    size: int
+    index: int
+    header: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files of a data set, and which of their columns the features need.
+
+    Args:
+        source: The data set.
+        log: Files of the log.
+        side_tables: Side table -> its files, for those that are needed.
+        earlier_events: Files of what happened before the log; empty where there are none.
+        columns: Table -> needed columns, side tables' keys included.
+    """
+
+    source: Source
+    log: tuple[InputFile, ...]
+    side_tables: Mapping[str, tuple[InputFile, ...]]
+    earlier_events: tuple[InputFile, ...]
+    columns: Mapping[str, tuple[str, ...]]
+
+    @property
+    def files(self) -> tuple[InputFile, ...]:
+        """All files that are read: log, side tables, earlier events."""
+        sides = tuple(file for files in self.side_tables.values() for file in files)
+        return self.log + sides + self.earlier_events
+
+
+def open_inputs(features: FeatureSet, data: DataConfig) -> Inputs:
+    """Fetches the data set where it can be, finds its files, reads their headers.
+
+    Raises:
+        ConfigError: No such source, or a setting that its rows cannot satisfy.
+        DataError: A file is missing, unreadable, or lacks a column.
+    """
+    if data.source not in SOURCES:
+        hint = closest(data.source, SOURCES)
+        raise ConfigError(f"data.source={data.source!r} is not a data set that can be read. {hint}")
+    source = SOURCES[data.source]
+    if features.timestamp is None:
+        raise ConfigError(
+            "split.by=time needs a feature with `role: timestamp`, and none has it. Add one."
+        )
+    folder = _folder(source, data.path)
+    log_patterns = data.log or source.log.patterns
+    log = _find("log", source.log, folder, log_patterns, source)
+    sides = {
+        table.name: _find(table.name, table.file, folder, table.file.patterns, source)
+        for table in source.side_tables
+    }
+    columns = _assign_columns(features, source, log, sides)
+    earlier = ()
+    if source.earlier_events is not None and features.histories:
+        file = source.earlier_events.file
+        earlier = _find("earlier_events", file, folder, file.patterns, source, optional=True)
+        needed = [source.earlier_events.key, source.earlier_events.until]
+        for each in earlier:
+            _require(each, [*needed, *source.earlier_events.lists.values()])
+    sides = {name: files for name, files in sides.items() if name in columns}
+    return Inputs(source, log, sides, earlier, columns)
+
+
+def _folder(source: Source, path: str | None) -> str:
+    if path is not None:
+        return path
+    if source.fetch is None:
+        raise DataError(
+            f"data.path is not set, and {source.title} cannot be fetched automatically. Download "
+            f"it from {source.homepage} and say where it lies: --set data.path=FOLDER"
+        )
+    return source.fetch()
+
+
+def _find(
+    table: str,
+    file: File,
+    folder: str,
+    patterns: Iterable[str],
+    source: Source,
+    optional: bool = False,
+) -> tuple[InputFile, ...]:
+    """The files of a table, sorted by path; of a plain and a compressed twin the plain one."""
+    found: dict[str, tuple[str, int]] = {}
+    for pattern in patterns:
+        before = len(found)
+        for suffix in reversed(SUFFIXES):  # the plain file, found last, replaces its twins
+            for path, size in _match(FileSystems.join(folder, pattern + suffix)):
+                found[path.removesuffix(suffix)] = (path, size)
+        if len(found) == before and not optional:
+            raise DataError(
+                f"{FileSystems.join(folder, pattern)}: no such file ({table} of {source.title}, "
+                f"plain or with {', '.join(SUFFIXES[1:])}). Download it from {source.homepage} "
+                "and say where it lies: --set data.path=FOLDER"
+            )
+    files = sorted(found.values())
+    return tuple(
+        InputFile(table, path, size, index, read_header(file, path))
+        for index, (path, size) in enumerate(files)
+    )
+
+
+def _match(pattern: str) -> list[tuple[str, int]]:
+    try:
+        [matched] = FileSystems.match([pattern])
+    except BeamIOError:
+        return []
+    return [(each.path, each.size_in_bytes) for each in matched.metadata_list]
+
+
+def _assign_columns(
+    features: FeatureSet,
+    source: Source,
+    log: tuple[InputFile, ...],
+    sides: Mapping[str, tuple[InputFile, ...]],
+) -> dict[str, tuple[str, ...]]:
+    """Says which table each needed column comes from; the log goes before side tables."""
+    available = {"log": log[0].header}
+    available |= {name: files[0].header for name, files in sides.items()}
+    assigned: dict[str, list[str]] = {"log": []}
+    of_the_log = {spec.column: f"the {spec.role}" for spec in features.with_role(*ROLES[1:])}
+    of_the_log |= {each.where: "`where` of a history" for each in features.histories.values()}
+    for column, user in needed_columns(features).items():
+        tables = [table for table, header in available.items() if column in header]
+        if not tables:
+            known = {name for header in available.values() for name in header}
+            raise DataError(
+                f"{log[0].path} and what joins it have no column {column!r}, which {user} needs. "
+                f"{closest(column, known)}"
+            )
+        if tables[0] != "log" and column in of_the_log:
+            raise DataError(
+                f"column {column!r}, {of_the_log[column]}, stands in {tables[0]} and not in the "
+                "log. Take a column of the log: only its rows have an outcome and a time."
+            )
+        assigned.setdefault(tables[0], []).append(column)
+    for table in source.side_tables:
+        if table.name in assigned:
+            for name in (table.name, "log"):
+                if table.key not in assigned[name]:
+                    assigned[name].append(table.key)
+    for file in (*log, *(file for name in assigned if name != "log" for file in sides[name])):
+        _require(file, assigned[file.table])
+    return {table: tuple(names) for table, names in assigned.items()}
+
+
+def needed_columns(features: FeatureSet) -> dict[str, str]:
+    """Column of the raw data -> who needs it, in words."""
+    needed: dict[str, str] = {}
+    for spec in features.features.values():
+        needed.setdefault(spec.column, f"feature {spec.name!r}")
+    for name, history in features.histories.items():
+        for column in filter(None, (history.key, history.where)):
+            needed.setdefault(column, f"history {name!r}")
+    return needed
+
+
+def _require(file: InputFile, columns: Iterable[str]) -> None:
+    for column in columns:
+        if column not in file.header:
+            raise DataError(
+                f"{file.path} has no column {column!r}, which is needed. "
+                f"{closest(column, file.header)}"
+            )

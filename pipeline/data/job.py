@@ -1,0 +1,140 @@
+"""The data job: raw logs in, one complete bundle out, or none."""
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+
+from features.bundle import FORMAT_VERSION, Bundle, FileEntry, file_entry, open_bundle
+from features.config import parse
+from features.errors import ConfigError, DataError
+from features.specs import FeatureSet
+from pipeline.data.checks import check_results
+from pipeline.data.config import DataConfig
+from pipeline.data.describe import describe
+from pipeline.data.examples import Examples
+from pipeline.data.files import read_json
+from pipeline.data.folder import BundleFolder
+from pipeline.data.inputs import open_inputs
+from pipeline.data.lock import only_job_at
+from pipeline.data.runner import check_runner, counters_of, new_pipeline, run
+from pipeline.data.write_bundle import REJECTED, RESULTS, Results, WriteBundle
+
+_LOGGER = logging.getLogger(__name__)
+# Settings that do not change what a bundle holds.
+_IRRELEVANT = {"path", "runner", "max_rejected_share"}
+
+
+def build_bundle(
+    features: FeatureSet, data: DataConfig, out: str, runner_options: Sequence[str] = ()
+) -> Bundle:
+    """Builds the bundle of a data set at `out`, or reuses the one that is there.
+
+    A bundle with the same fingerprint (features, data settings, format version, names and
+    contents of the input files) is reused at once; another one is replaced when the new one is
+    complete. The same fingerprint always gives the same bytes.
+
+    Args:
+        features: What the columns mean.
+        data: Which rows, and how they are split and written.
+        out: Folder of the bundle, local or in an object store.
+        runner_options: Options of the Beam runner, as on a command line.
+
+    Raises:
+        ConfigError: A setting that cannot be used, such as a refused runner.
+        DataError: Input that is missing or unreadable, or that makes no usable bundle. Nothing
+            is left at `out` then; rejected rows, if they are the reason, lie in
+            `<out>.rejected.jsonl`.
+        BundleError: Something that is not a bundle lies at `out`, or another job builds there.
+    """
+    check_runner(data.runner, runner_options)
+    if features.label is None:
+        raise ConfigError(
+            "no feature has the role `label`, so there is nothing to learn. Add one: "
+            "`<name>: {role: label}`."
+        )
+    with only_job_at(out):
+        return _build(features, data, out, runner_options)
+
+
+def _build(
+    features: FeatureSet, data: DataConfig, out: str, runner_options: Sequence[str]
+) -> Bundle:
+    started = time.monotonic()
+    inputs = open_inputs(features, data)
+    sources = _sources({(file.table, file.path) for file in inputs.files})
+    fingerprint = fingerprint_of(features, data, sources)
+    folder = BundleFolder(out)
+    if bundle := folder.existing(fingerprint):
+        _LOGGER.info("%s is up to date: reused", out)
+        return bundle
+    folder.start()
+    try:
+        size = sum(entry.size for entry in sources.values()) / 1e6
+        _LOGGER.info("building %s from %d files (%.1f MB)", out, len(sources), size)
+        pipeline = new_pipeline(data.runner, runner_options)
+        examples = pipeline | "Examples" >> Examples(inputs, features, data)
+        examples | "Bundle" >> WriteBundle(features, data, folder.bundle, folder.results)
+        joins = counters_of(run(pipeline), "join")
+        results = _read_results(folder)
+        check_results(results, features, data, folder.rejected)
+        describe(folder, features, data, results, joins, sources, fingerprint)
+        folder.publish()
+    except DataError:
+        _hand_over_rejected(folder)
+        raise
+    finally:
+        folder.abandon()
+    rows, seconds = sum(results.rows.values()), time.monotonic() - started
+    _LOGGER.info(
+        "wrote %s rows in %d files, %.0f s (%s rows/s)",
+        f"{rows:,}",
+        len(results.files),
+        seconds,
+        f"{rows / seconds:,.0f}",
+    )
+    return open_bundle(out)
+
+
+def fingerprint_of(features: FeatureSet, data: DataConfig, sources: Mapping[str, FileEntry]) -> str:
+    """SHA-256 of all that decides what a bundle holds."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "features": features.model_dump(mode="json"),
+        "data": data.model_dump(mode="json", exclude=_IRRELEVANT),
+        "sources": {name: entry.model_dump() for name, entry in sorted(sources.items())},
+    }
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _sources(files: set[tuple[str, str]]) -> dict[str, FileEntry]:
+    """Name -> entry of the input files, named so that the folder they lie in does not matter."""
+    sources: dict[str, FileEntry] = {}
+    for table, path in sorted(files):
+        name = f"{table}/{os.path.basename(path)}"
+        sources[path if name in sources else name] = file_entry(path)
+    return sources
+
+
+def _read_results(folder: BundleFolder) -> Results:
+    path = os.path.join(folder.results, RESULTS)
+    if not tf.io.gfile.exists(path):
+        raise RuntimeError("the runner reports success, but nothing was written. Use another one.")
+    results = parse(Results, read_json(path), path)
+    _LOGGER.info(
+        "read %s rows, %s rejected",
+        f"{results.rows_read:,}",
+        f"{sum(results.rejected.values()):,}",
+    )
+    return results
+
+
+def _hand_over_rejected(folder: BundleFolder) -> None:
+    """Leaves the rejected rows where the user can look at them, if there are any."""
+    path = os.path.join(folder.results, REJECTED)
+    if tf.io.gfile.exists(path) and tf.io.gfile.stat(path).length:
+        tf.io.gfile.rename(path, folder.rejected, overwrite=True)

@@ -1,0 +1,35 @@
+"""One job at a time builds at a place."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+
+from features.errors import BundleError
+
+
+@contextlib.contextmanager
+def only_job_at(out: str) -> Iterator[None]:
+    """Holds `<out>.lock` while a job runs. The system lets go of it when the job dies.
+
+    Object stores have no locks: there the user must see to it.
+
+    Raises:
+        BundleError: Another job builds there now.
+    """
+    if "://" in out:
+        yield
+        return
+    path = f"{out.rstrip('/')}.lock"
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with open(path, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BundleError(
+                f"another job is building {out} now. Wait for it, or choose another folder."
+            ) from None
+        try:
+            yield
+        finally:
+            os.unlink(path)

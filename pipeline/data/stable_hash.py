@@ -1,0 +1,37 @@
+"""A hash of tokens that is the same in every process, on every machine, whatever the batch."""
+
+import numpy as np
+import pyarrow as pa
+
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+
+
+def stable_hash(tokens: pa.Array) -> np.ndarray:
+    """Hashes a column of strings: uint64 of shape (len(tokens),); null hashes like "".
+
+    A polynomial in the bytes of the token modulo 2^64, then the finalizer of splitmix64, so that
+    the low bits can choose a shard. Not for use against an adversary.
+
+    Reference: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA
+    2014, listing of mix64 as in Java's SplittableRandom.
+    """
+    tokens = tokens.cast(pa.large_string())
+    _, offsets_buffer, data_buffer = tokens.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int64, len(tokens) + 1, tokens.offset * 8)
+    first, last = int(offsets[0]), int(offsets[-1])
+    text = np.frombuffer(data_buffer, np.uint8)[first:last] if last > first else []
+    data = np.asarray(text, np.uint64)
+    offsets = offsets - first
+    lengths = np.diff(offsets)
+    with np.errstate(over="ignore"):
+        powers = np.cumprod(np.full(int(lengths.max(initial=0)) + 1, _MULTIPLIER, np.uint64))
+        position = np.arange(len(data)) - np.repeat(offsets[:-1], lengths)
+        # Differences of a running sum: right even where the sum itself wraps around.
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum((data + 1) * powers[position])])
+        return _mix(sums[offsets[1:]] - sums[offsets[:-1]])
+
+
+def _mix(bits: np.ndarray) -> np.ndarray:
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))

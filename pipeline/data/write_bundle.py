@@ -1,0 +1,147 @@
+"""From complete raw rows to the files of a bundle: the Beam graph of the job's write side."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.pvalue import AsDict, AsList, AsSingleton
+
+from features.analysis import Analysis
+from features.bundle import VOCABULARIES, FileEntry
+from features.config import StrictModel
+from features.records import columns_of
+from features.specs import FeatureSet
+from pipeline.data.analyse import Analyse
+from pipeline.data.arrow_bytes import RecordBatchCoder  # noqa: F401  (registers itself)
+from pipeline.data.config import DataConfig
+from pipeline.data.encode import EncodeBlocks
+from pipeline.data.files import write_json
+from pipeline.data.fitted import Fitted
+from pipeline.data.rejected import CollectRejected, Rejected, write_rejected
+from pipeline.data.shuffle import Shuffle, ShuffleConfig
+from pipeline.data.statistics import Counts, MergeCounts
+from pipeline.data.write import WriteShard
+
+RESULTS, REJECTED = "results.json", "rejected.jsonl"
+
+
+class Results(StrictModel):
+    """What the workers tell the driver when all is written.
+
+    Args:
+        analysis: What the training rows taught.
+        rows: Split -> rows, counted where they come out of the read side.
+        problems: Why no bundle can be made of these rows.
+        files: Record files.
+        statistics: Split -> counts.
+        rejected: Table -> rows that could not be read.
+        fatal: Reasons why the input cannot be used.
+        first_rejected: One rejected row.
+        rows_read: Rows of the log.
+        split_rule: How rows were split.
+    """
+
+    analysis: Analysis
+    rows: dict[str, int]
+    problems: tuple[str, ...]
+    files: dict[str, FileEntry]
+    statistics: dict[str, Counts]
+    rejected: dict[str, int]
+    fatal: tuple[str, ...]
+    first_rejected: dict[str, Any] | None
+    rows_read: int
+    split_rule: dict[str, Any]
+
+
+class WriteBundle(beam.PTransform):
+    """The outputs of `Examples` in; record and vocabulary files written, and `RESULTS`.
+
+    Args:
+        features: What the columns mean.
+        data: Layout, sizes, seed.
+        folder: Receives the bundle's files.
+        results_folder: Receives `RESULTS` and `REJECTED`.
+    """
+
+    def __init__(self, features: FeatureSet, data: DataConfig, folder: str, results_folder: str):
+        super().__init__()
+        self._features = features
+        self._data = data
+        self._folder = folder
+        self._results_folder = results_folder
+
+    # Beam takes annotations for type hints, and has none for a mapping of collections.
+    def expand(self, examples):  # noqa: ANN201
+        vocabulary_dir = os.path.join(self._folder, VOCABULARIES)
+        # Waiting for the analysis, the raw rows lie in memory: the type chooses compact bytes.
+        blocks = examples["blocks"] | "AsArrow" >> beam.Map(_same).with_output_types(
+            tuple[int, str, pa.RecordBatch]
+        )
+        fitted = AsSingleton(blocks | "Analyse" >> Analyse(self._features, vocabulary_dir))
+        encoded = blocks | "Encode" >> beam.ParDo(
+            EncodeBlocks(self._features, vocabulary_dir), fitted
+        ).with_outputs("statistics", main="rows")
+        statistics = encoded.statistics | "Statistics" >> beam.CombinePerKey(MergeCounts())
+        config = ShuffleConfig(self._data.seed, self._data.rows_per_shard)
+        files = (
+            encoded.rows
+            | "Shuffle" >> Shuffle(config, fitted)
+            | "Write"
+            >> beam.ParDo(
+                WriteShard(
+                    self._folder,
+                    columns_of(self._features),
+                    self._data.layout,
+                    self._data.block_rows,
+                    config,
+                ),
+                fitted,
+            )
+        )
+        rejected = examples["rejected"] | "Rejected" >> beam.CombineGlobally(CollectRejected())
+        rows_read = examples["rows_read"] | "RowsRead" >> beam.CombineGlobally(sum)
+        return (
+            examples["blocks"].pipeline
+            | "Once" >> beam.Create([self._results_folder])
+            | "Results"
+            >> beam.Map(
+                _write_results,
+                fitted,
+                AsDict(files),
+                AsDict(statistics),
+                AsSingleton(rejected),
+                AsSingleton(rows_read),
+                AsList(examples["split"]),
+            )
+        )
+
+
+def _same(element: Any) -> Any:
+    return element
+
+
+def _write_results(
+    folder: str,
+    fitted: Fitted,
+    files: Mapping[str, FileEntry],
+    statistics: Mapping[str, Counts],
+    rejected: Rejected,
+    rows_read: int,
+    split_rules: Sequence[dict[str, Any]],
+) -> None:
+    write_rejected(os.path.join(folder, REJECTED), rejected)
+    results = Results(
+        analysis=fitted.analysis,
+        rows=fitted.rows,
+        problems=fitted.problems,
+        files=dict(sorted(files.items())),
+        statistics=dict(statistics),
+        rejected=rejected.rows,
+        fatal=rejected.fatal,
+        first_rejected=rejected.kept[0] if rejected.kept else None,
+        rows_read=rows_read,
+        split_rule=split_rules[0] if split_rules else {},
+    )
+    write_json(os.path.join(folder, RESULTS), results.model_dump(mode="json"))
