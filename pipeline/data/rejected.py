@@ -1,6 +1,7 @@
 """Rows that could not be read: all counted, the first ones kept, in the order of the input."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -36,10 +37,13 @@ class Rejected(StrictModel):
         return sum(self.rows.values())
 
     def lines(self) -> str:
-        """The kept rows as JSON lines."""
+        """The kept rows as JSON lines.
+
+        Files are named without their folder: bundles of the same data, wherever it lies, are equal.
+        """
+        rows = ({**row, "file": os.path.basename(row["file"])} for row in self.kept)
         return "".join(
-            json.dumps({key: row[key] for key in _KEYS}, ensure_ascii=False) + "\n"
-            for row in self.kept
+            json.dumps({key: row[key] for key in _KEYS}, ensure_ascii=False) + "\n" for row in rows
         )
 
 

@@ -1,5 +1,6 @@
 """The whole job on small files in the layout of MovieLens-100K."""
 
+import gzip
 import json
 import os
 import random
@@ -21,6 +22,7 @@ from features.schema import from_text
 from features.specs import FeatureSet
 from pipeline.data.config import DataConfig, SplitConfig
 from pipeline.data.job import build_bundle, fingerprint_of
+from pipeline.data.read import Unreadable
 
 ROWS = 600
 FEATURES = FeatureSet(
@@ -208,6 +210,26 @@ def test_bad_input_leaves_a_sentence_and_nothing_else(tmp_path, changes, setting
     if left:
         (line,) = (tmp_path / "out.rejected.jsonl").read_text().splitlines()
         assert json.loads(line)["position"] == 6
+
+
+def test_a_compressed_file_that_breaks_off_is_named(tmp_path):
+    path = Path(write_log(tmp_path / "log"))
+    whole = gzip.compress((path / "ml-100k.inter").read_bytes(), mtime=0)
+    (path / "ml-100k.inter").unlink()
+    (path / "ml-100k.inter.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"ml-100k\.inter\.gz .*ended.* Download it again"):
+        build_bundle(FEATURES, config(str(path)), str(tmp_path / "out"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["log"]
+
+
+def test_damage_that_workers_find_late_ends_the_job_with_their_sentence(log, tmp_path, monkeypatch):
+    def read_blocks(file, path, *args):
+        raise Unreadable(f"{path} breaks off after line 70,000. Download it again.")
+
+    monkeypatch.setattr("pipeline.data.read_rows.read_blocks", read_blocks)
+    with pytest.raises(DataError, match=r"breaks off after line 70,000.*2 more such problems"):
+        build_bundle(FEATURES, config(log), str(tmp_path / "out"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_empty_vocabulary_names_feature_and_remedy(log, tmp_path):

@@ -8,7 +8,7 @@ def row(position, table="log", fatal=False):
     reason = f"reason {position}"
     return {
         "table": table,
-        "file": "a.csv",
+        "file": "/some/where/a.csv",
         "position": position,
         "reason": reason,
         "row": "é",
@@ -41,7 +41,7 @@ def test_fatal_entries_are_reasons_and_not_rows():
     assert (found.total, found.fatal) == (1, ("reason 9",))
 
 
-def test_lines_are_json_with_place_and_reason():
+def test_lines_are_json_with_reason_and_place_but_not_the_folder():
     (line,) = collect([row(7)]).lines().splitlines()
     assert json.loads(line) == {
         "table": "log",

@@ -54,6 +54,14 @@ def test_splits_and_shards_draw_from_streams_of_their_own():
     assert gathered(0) != gathered(1)
 
 
+def test_blocks_draw_from_streams_of_their_own():
+    first, second = (
+        [part["row"].to_pylist() for _, part in scatter(block(key, 50), "train", key, 3, seed=0)]
+        for key in (0, 1)
+    )
+    assert [[row + 50 for row in part] for part in first] != second
+
+
 @pytest.mark.parametrize("shards", [1, 5])
 def test_every_row_is_equally_likely_at_every_place(shards):
     # Chi-squared over (source row, place): 400 seeds of 20 rows in 4 blocks.
