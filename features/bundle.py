@@ -22,6 +22,7 @@ FORMAT_VERSION = 1
 METADATA = "metadata.json"
 MANIFEST = "MANIFEST.json"
 VOCABULARIES = "vocabularies"
+SAMPLE_ROWS = "sample_rows.jsonl"
 SPLITS = ("train", "valid", "test")
 
 
@@ -92,6 +93,11 @@ class Bundle:
     @property
     def vocabulary_dir(self) -> str:
         return os.path.join(self.path, VOCABULARIES)
+
+    @property
+    def sample_rows(self) -> str:
+        """Path of some raw rows of the test split, as JSON lines."""
+        return os.path.join(self.path, SAMPLE_ROWS)
 
     def files(self, split: str) -> list[str]:
         """Paths of the record files of a split, in order."""

@@ -29,8 +29,8 @@ class _StageFormatter(logging.Formatter):
 
 
 def log_to_terminal() -> None:
-    """Shows our own progress; what libraries log stays hidden below warnings."""
-    handler = logging.StreamHandler(sys.stdout)
+    """Shows our own progress on standard error; what libraries log is hidden below warnings."""
+    handler = logging.StreamHandler(sys.stderr)
     # Beam warns, in the name of no package, of optional parts that are not installed.
     handler.addFilter(lambda record: record.name != "root" or record.levelno >= logging.ERROR)
     handler.setFormatter(_StageFormatter())

@@ -15,9 +15,12 @@ from pipeline.data.job import build_bundle
 from pipeline.evaluation.report import report_html
 from pipeline.evaluation.scores import evaluation_report
 from pipeline.evaluation.table import print_metrics
-from pipeline.run_dir import RunDir, write_text
+from pipeline.files import write_text
+from pipeline.run_dir import RunDir
 from pipeline.training.train import load_network, train
 from serving.export import export
+from serving.layout import SAMPLE_ROWS, version_folders
+from serving.rows import read_rows
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +48,7 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, overwrite: bo
     if not run.has_finished("export", config, bundle):
         network = network or load_network(config, bundle, run)
         export_stage(bundle, run, network)
-    latest = latest_export(run)
+    latest = version_folders(run.export)[0]
     score_sample(latest)
     for stage, path in (
         ("bundle", bundle.path),
@@ -88,7 +91,7 @@ def evaluate_stage(
         network, bundle, config.train.eval_batch_size, config.evaluate.gauc_weight_by
     )
     metrics = run.update_metrics(evaluation=report)
-    write_text(run.report_file, report_html(str(run.path), metrics, dump_config(config)))
+    write_text(str(run.report_file), report_html(str(run.path), metrics, dump_config(config)))
     run.finish("evaluate")
 
 
@@ -100,21 +103,15 @@ def show_evaluation(run: RunDir) -> None:
 
 def export_stage(bundle: Bundle, run: RunDir, network: CooperativeNetwork) -> Path:
     """Writes a new version of the SavedModel."""
-    path = export(network, bundle, str(run.export))
+    sample = next(read_rows(bundle.sample_rows, bundle.metadata.features))
+    version = export(network, bundle, run.export, sample)
     run.finish("export")
-    return Path(path)
-
-
-def latest_export(run: RunDir) -> Path:
-    """The newest version."""
-    return max(
-        (path for path in run.export.iterdir() if path.name.isdigit()), key=lambda p: int(p.name)
-    )
+    return version
 
 
 def score_sample(version: Path, rows: int = 5) -> None:
     """Scores a few raw rows from the export in a fresh process, as a user would."""
-    sample = version / "assets.extra" / "sample_rows.jsonl"
+    sample = version / SAMPLE_ROWS
     say("predict", f"python -m pipeline predict {version} --input {sample}")
     root = str(Path(__file__).resolve().parent.parent)
     search = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from features.bundle import Bundle
 from features.errors import ConfigError
 from pipeline.config import RunConfig, dump_config, load_config
+from pipeline.files import write_json, write_text
 
 STAGES = ("train", "evaluate", "export")
 
@@ -96,7 +95,7 @@ class RunDir:
                 "another folder with --out, or replace that run with --overwrite."
             )
         self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.config_file, dump_config(config))
+        write_text(str(self.config_file), dump_config(config))
         self._write_state({"fingerprint": fingerprint, "bundle": bundle.path, "finished": []})
 
     def finish(self, stage: str) -> None:
@@ -118,10 +117,20 @@ class RunDir:
             )
 
     def has_finished(self, stage: str, config: RunConfig, bundle: Bundle) -> bool:
-        """Whether the stage was finished with just this configuration and data."""
+        """Whether the stage was finished with just this configuration and data.
+
+        A stage whose result was removed since is not finished.
+        """
+        result = {
+            "train": Path(f"{self.best_checkpoint}.index"),
+            "evaluate": self.metrics_file,
+            "export": self.export,
+        }[stage]
         state = self.state()
-        return stage in state.get("finished", ()) and state["fingerprint"] == run_fingerprint(
-            config, bundle
+        return (
+            stage in state.get("finished", ())
+            and state["fingerprint"] == run_fingerprint(config, bundle)
+            and result.exists()
         )
 
     def update_metrics(self, **sections: Any) -> dict[str, Any]:
@@ -130,11 +139,11 @@ class RunDir:
         if self.metrics_file.exists():
             metrics = json.loads(self.metrics_file.read_text())
         metrics |= sections
-        write_text(self.metrics_file, json.dumps(metrics, indent=2) + "\n")
+        write_json(str(self.metrics_file), metrics)
         return metrics
 
     def _write_state(self, state: dict[str, Any]) -> None:
-        write_text(self.state_file, json.dumps(state, indent=2) + "\n")
+        write_json(str(self.state_file), state)
 
 
 def run_fingerprint(config: RunConfig, bundle: Bundle) -> str:
@@ -142,16 +151,3 @@ def run_fingerprint(config: RunConfig, bundle: Bundle) -> str:
     parts = [bundle.manifest.fingerprint]
     parts += [getattr(config, part).model_dump_json() for part in ("model", "train", "evaluate")]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file beside and renames it, so that readers never see half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -20,12 +20,12 @@ from features.analysis import Analysis, NumericSummary
 from features.specs import FeatureSet, FeatureSpec, VocabularySpec
 from pipeline.data import moments, token_counts
 from pipeline.data.arrow_bytes import from_bytes, to_bytes
-from pipeline.data.files import write_text
 from pipeline.data.fitted import Fitted
 from pipeline.data.histogram import AdaptiveHistogram, HistogramFn, float32_keys, float32_values
 from pipeline.data.moments import Moments, moments_of
 from pipeline.data.stable_hash import stable_hash
 from pipeline.data.token_counts import TokenCounts
+from pipeline.files import write_text
 
 _LOGGER = logging.getLogger(__name__)
 _TOKEN_SHARDS = 16  # parts, by hash, in which a vocabulary is merged

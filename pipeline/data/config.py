@@ -75,7 +75,7 @@ class DataConfig(StrictModel):
         history_partitions: Number of parts, by key, that histories are built in.
         layout: `block` puts `block_rows` rows into one record, `row` one.
         block_rows: Rows of a record in the block layout.
-        rows_per_shard: Rows of a file, at most.
+        rows_per_shard: Rows of a file, on average.
         seed: Seed of the global shuffle.
         runner: Beam runner that executes the job.
     """

@@ -20,11 +20,11 @@ from features.bundle import (
 from features.records import columns_of
 from features.specs import FeatureSet
 from pipeline.data.config import DataConfig
-from pipeline.data.files import write_json, write_text
 from pipeline.data.folder import BundleFolder
 from pipeline.data.row_layout import write_tfds_metadata
 from pipeline.data.statistics import summarize
 from pipeline.data.write_bundle import REJECTED, Results
+from pipeline.files import write_json, write_text
 
 
 def describe(
@@ -94,7 +94,7 @@ def describe(
 def _remove_strays(folder: str, files: set[str]) -> None:
     """Removes files that workers left which failed and were retried."""
     for name in _names(folder):
-        stray_record = os.path.dirname(name) == "" and name not in files
+        stray_record = name.endswith(".tfrecord") and name not in files
         if stray_record or ".part-" in os.path.basename(name):
             tf.io.gfile.remove(os.path.join(folder, name))
 

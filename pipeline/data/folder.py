@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from features.bundle import Bundle, open_bundle
 from features.errors import BundleError
-from pipeline.data.files import remove_tree
+from pipeline.files import remove_tree
 
 
 class BundleFolder:

@@ -11,9 +11,9 @@ import tensorflow as tf
 from features.bundle import FileEntry, file_entry
 from features.records import Column, encode_block, encode_rows
 from pipeline.data.encoded import schema_of, to_arrays
-from pipeline.data.files import write_complete
 from pipeline.data.fitted import Fitted
 from pipeline.data.shuffle import ShardKey, ShuffleConfig, SubBlock, gather
+from pipeline.files import write_complete
 
 _ROWS_ENCODED_AT_ONCE = 4096
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from apache_beam.pvalue import AsDict, AsList, AsSingleton
 
 from features.analysis import Analysis
-from features.bundle import VOCABULARIES, FileEntry
+from features.bundle import SAMPLE_ROWS, VOCABULARIES, FileEntry
 from features.config import StrictModel
 from features.records import columns_of
 from features.specs import FeatureSet
@@ -17,14 +17,16 @@ from pipeline.data.analyse import Analyse
 from pipeline.data.arrow_bytes import RecordBatchCoder  # noqa: F401  (registers itself)
 from pipeline.data.config import DataConfig
 from pipeline.data.encode import EncodeBlocks
-from pipeline.data.files import write_json
 from pipeline.data.fitted import Fitted
 from pipeline.data.rejected import CollectRejected, Rejected, write_rejected
+from pipeline.data.sample import SampleRows
 from pipeline.data.shuffle import Shuffle, ShuffleConfig
 from pipeline.data.statistics import Counts, MergeCounts
 from pipeline.data.write import WriteShard
+from pipeline.files import write_json, write_text
 
 RESULTS, REJECTED = "results.json", "rejected.jsonl"
+SAMPLE_SIZE = 256
 
 
 class Results(StrictModel):
@@ -101,6 +103,7 @@ class WriteBundle(beam.PTransform):
             )
         )
         rejected = examples["rejected"] | "Rejected" >> beam.CombineGlobally(CollectRejected())
+        sample = blocks | "Sample" >> SampleRows("test", SAMPLE_SIZE, self._data.seed)
         rows_read = examples["rows_read"] | "RowsRead" >> beam.CombineGlobally(sum)
         return (
             examples["blocks"].pipeline
@@ -108,11 +111,13 @@ class WriteBundle(beam.PTransform):
             | "Results"
             >> beam.Map(
                 _write_results,
+                self._folder,
                 fitted,
                 AsDict(files),
                 AsDict(statistics),
                 AsSingleton(rejected),
                 AsSingleton(rows_read),
+                AsSingleton(sample),
                 AsList(examples["split"]),
             )
         )
@@ -123,15 +128,18 @@ def _same(element: Any) -> Any:
 
 
 def _write_results(
-    folder: str,
+    results_folder: str,
+    bundle_folder: str,
     fitted: Fitted,
     files: Mapping[str, FileEntry],
     statistics: Mapping[str, Counts],
     rejected: Rejected,
     rows_read: int,
+    sample: Sequence[str],
     split_rules: Sequence[dict[str, Any]],
 ) -> None:
-    write_rejected(os.path.join(folder, REJECTED), rejected)
+    write_text(os.path.join(bundle_folder, SAMPLE_ROWS), "".join(f"{row}\n" for row in sample))
+    write_rejected(os.path.join(results_folder, REJECTED), rejected)
     results = Results(
         analysis=fitted.analysis,
         rows=fitted.rows,
@@ -144,4 +152,4 @@ def _write_results(
         rows_read=rows_read,
         split_rule=split_rules[0] if split_rules else {},
     )
-    write_json(os.path.join(folder, RESULTS), results.model_dump(mode="json"))
+    write_json(os.path.join(results_folder, RESULTS), results.model_dump(mode="json"))

@@ -6,8 +6,8 @@ from features.analysis import Analysis
 from features.bundle import FORMAT_VERSION, BundleMetadata, Manifest, file_entry, open_bundle
 from features.errors import BundleError
 from features.specs import FeatureSet
-from pipeline.data.files import write_complete
 from pipeline.data.folder import BundleFolder
+from pipeline.files import write_complete
 
 
 def fill(folder, fingerprint):

@@ -18,10 +18,10 @@ from features.schema import record_schema, to_text
 from features.specs import ROLES, FeatureSet
 from pipeline.data.config import DataConfig
 from pipeline.data.encode import Encoder
-from pipeline.data.files import read_json
 from pipeline.data.row_layout import write_tfds_metadata
 from pipeline.data.runner import new_pipeline, run
 from pipeline.data.write_bundle import RESULTS, Results, WriteBundle
+from pipeline.files import read_json
 
 FEATURES = FeatureSet(
     features={

@@ -1,4 +1,4 @@
-"""Files of the job, local or in an object store: complete under their name, or absent."""
+"""Files of jobs, local or in an object store: complete under their name, or absent."""
 
 import json
 import os

@@ -1,0 +1,130 @@
+"""DCN-V2's low-rank cross network with a mixture of experts."""
+
+import math
+from typing import Any, ClassVar
+
+import tensorflow as tf
+import tf_keras
+
+from models.mlp import MLP
+
+
+@tf_keras.utils.register_keras_serializable(package="concord")
+class LowRankCrossMixture(tf_keras.layers.Layer):
+    """Explicit crossing of ever higher order, experts mixed by a gate in every layer.
+
+    Layer l, experts i = 1..K of rank r, on x of width D (DCN-V2, Eq. 3 and 4, as CrossNet-Mix of
+    reczoo/FuxiCTR@0245987 computes it):
+
+        E_i(x_l) = x_0 * (U_l^i g(C_l^i g(V_l^i^T x_l)) + b_l)
+        x_{l+1}  = sum_i softmax_i(a_i^T x_l) E_i(x_l) + x_l
+
+    The gates a_i are shared by all layers, b_l by all experts. The gates of an example sum to 1,
+    so that sum_i p_i x_0 * (U^i h_i + b) = x_0 * (U [p_1 h_1, ..., p_K h_K] + b): one matmul down
+    for all experts and gates, one matmul up. U, V, C and a Glorot normal, b zero.
+
+    With `output_units`, a fully connected layer follows (MBCnet's "dimension reduction layer").
+
+    References: Wang et al., DCN V2, arXiv:2008.13535; Chen et al., MBCnet, arXiv:2411.13057v2,
+    sections 3.3 and 4.1.3 for the sizes.
+
+    Example:
+        >>> LowRankCrossMixture(output_units=8)(tf.zeros((2, 3))).shape
+        TensorShape([2, 8])
+
+    Args:
+        num_layers: Number of cross layers.
+        num_experts: K, experts per layer.
+        rank: r, the width that an expert projects to.
+        output_units: Width of the output layer; None leaves x_L, of the width of the input.
+        activation: g, name of a Keras activation.
+        output_activation: Activation of the output layer.
+
+    Call arguments:
+        x: Float tensor (batch, D).
+
+    Returns:
+        (batch, output_units), or (batch, D) without an output layer.
+    """
+
+    takes: ClassVar[str] = "flat"
+
+    def __init__(
+        self,
+        num_layers: int = 2,
+        num_experts: int = 2,
+        rank: int = 16,
+        output_units: int | None = 512,
+        activation: str = "tanh",
+        output_activation: str = "relu",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if min(num_layers, num_experts, rank) < 1:
+            raise ValueError(
+                "LowRankCrossMixture: `num_layers`, `num_experts` and `rank` must be >= 1. "
+                f"Received: num_layers={num_layers}, num_experts={num_experts}, rank={rank}."
+            )
+        self.num_layers, self.num_experts, self.rank = num_layers, num_experts, rank
+        self.output_units = output_units
+        self.activation, self.output_activation = activation, output_activation
+        self._activate = tf_keras.activations.get(activation)
+        self.reduction = None
+        if output_units is not None:
+            self.reduction = MLP(
+                [output_units], output_activation, dtype=self.dtype_policy, name="reduction"
+            )
+
+    def build(self, input_shape) -> None:
+        layers, experts, rank, width = (
+            self.num_layers,
+            self.num_experts,
+            self.rank,
+            input_shape[-1],
+        )
+
+        def weight(name: str, shape: tuple[int, ...], fans: int) -> tf.Variable:
+            # Keras would count the axes of layers and experts as a receptive field.
+            initializer = tf_keras.initializers.RandomNormal(stddev=math.sqrt(2.0 / fans))
+            return self.add_weight(name, shape=shape, initializer=initializer)
+
+        self.kernel_v = weight("kernel_v", (layers, width, experts, rank), width + rank)
+        self.kernel_c = weight("kernel_c", (layers, experts, rank, rank), rank + rank)
+        self.kernel_u = weight("kernel_u", (layers, experts, rank, width), rank + width)
+        self.kernel_gate = weight("kernel_gate", (width, experts), width + 1)
+        self.bias = self.add_weight("bias", shape=(layers, width), initializer="zeros")
+        super().build(input_shape)
+
+    def cross(self, x0: tf.Tensor) -> tf.Tensor:
+        """x_L from x_0, both (batch, D), without the output layer. The layer must be built."""
+        width, experts, rank = x0.shape[-1], self.num_experts, self.rank
+        gate = tf.cast(self.kernel_gate, x0.dtype)
+        down, core, up, bias = (
+            tf.unstack(tf.cast(each, x0.dtype))
+            for each in (self.kernel_v, self.kernel_c, self.kernel_u, self.bias)
+        )
+        xl = x0
+        for v, c, u, b in zip(down, core, up, bias, strict=True):
+            kernel = tf.concat([tf.reshape(v, (width, experts * rank)), gate], axis=1)
+            projected, score = tf.split(tf.matmul(xl, kernel), [experts * rank, experts], axis=1)
+            h = self._activate(tf.reshape(projected, (-1, experts, rank)))  # (B, K, r)
+            h = self._activate(tf.einsum("bkr,krs->bks", h, c))
+            h *= tf.nn.softmax(score, axis=1)[:, :, tf.newaxis]
+            h = tf.reshape(h, (-1, experts * rank))  # (B, K x r)
+            xl = x0 * (tf.matmul(h, tf.reshape(u, (experts * rank, width))) + b) + xl
+        return xl
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        crossed = self.cross(x)
+        return crossed if self.reduction is None else self.reduction(crossed)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_layers": self.num_layers,
+            "num_experts": self.num_experts,
+            "rank": self.rank,
+            "output_units": self.output_units,
+            "activation": self.activation,
+            "output_activation": self.output_activation,
+        }

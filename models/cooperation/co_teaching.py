@@ -1,0 +1,125 @@
+"""Branch co-teaching: on each example, branches that do well teach those that do not."""
+
+import math
+from typing import Any, ClassVar, Literal, get_args
+
+import tensorflow as tf
+import tf_keras
+
+from models.cooperation.replicas import global_sum
+
+Target = Literal["soft", "positive"]
+Direction = Literal["strong_to_weak", "weak_to_strong", "all"]
+
+
+@tf_keras.utils.register_keras_serializable(package="concord")
+class BranchCoTeaching(tf_keras.layers.Layer):
+    """Distils strong branches into weak ones, example by example.
+
+    With s[b, i] the logit of branch i on example b, p = sigmoid(s) and l[b, i] that
+    branch's own logloss:
+
+        m[b, i, j] = 1 if l[b, i] < threshold < l[b, j] else 0                    (Eq. 10, 11)
+        loss = sum(m[b, i, j] * bce(stop_gradient(p[b, i]), s[b, j])) / sum(m)    (listing 1)
+
+    Gradients reach students only. Where no branch can teach, the loss is 0.
+
+    Reference: Chen et al., MBCnet, arXiv:2411.13057v2, section 3.4.1; `direction` after the
+    variants of section 4.4.
+    Departs from it: Eq. 12 keeps one of the two terms of the cross-entropy, -p_i log p_j; the
+    listing, followed by default, keeps both.
+
+    Example:
+        >>> loss = BranchCoTeaching()
+        >>> loss(tf.constant([[4.0, -2.0]]), labels=tf.constant([[1.0]])).shape
+        TensorShape([])
+
+    Args:
+        threshold: Logloss, in nats, below which a branch is strong and above which it is
+            weak. ln 2 is the loss of a prediction of 0.5.
+        target: `soft` is the cross-entropy with the teacher's probability, `positive` its first
+            term alone (Eq. 12).
+        direction: Who teaches whom: `strong_to_weak`; `weak_to_strong`, the reverse; `all`,
+            every branch every other on every example, where `threshold` has no effect.
+
+    Call arguments:
+        logits: Float tensor of shape (batch, num_branches), num_branches >= 2.
+        labels: Tensor of 0s and 1s of shape (batch, 1).
+
+    Returns:
+        Float32 scalar: this replica's share of the mean over the selected pairs of the
+        global batch.
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("logits", "labels")
+
+    def __init__(
+        self,
+        threshold: float = math.log(2.0),
+        target: Target = "soft",
+        direction: Direction = "strong_to_weak",
+        **kwargs,
+    ):
+        # float32 even under mixed precision: bfloat16 rounds small losses away.
+        super().__init__(**{"dtype": "float32", **kwargs})
+        if not threshold > 0.0:  # also catches nan
+            raise ValueError(
+                "BranchCoTeaching: `threshold` is a logloss in nats and must be > 0. "
+                f"Received: threshold={threshold}. ln 2 selects by the side of 0.5 a branch is on."
+            )
+        for name, value, known in (
+            ("target", target, get_args(Target)),
+            ("direction", direction, get_args(Direction)),
+        ):
+            if value not in known:
+                raise ValueError(
+                    f"BranchCoTeaching: `{name}` must be one of {', '.join(known)}. "
+                    f"Received: {name}={value!r}."
+                )
+        self.threshold = float(threshold)
+        self.target, self.direction = target, direction
+
+    def call(self, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        if logits.shape.rank != 2 or logits.shape[1] == 1 or labels.shape[1:] != (1,):
+            # Labels of shape (batch,) would broadcast against the branches in silence.
+            raise ValueError(
+                f"{self.name}: expected logits (batch, num_branches >= 2) and labels (batch, 1). "
+                f"Received: logits {tuple(logits.shape)} and labels {tuple(labels.shape)}. "
+                "Concatenate the branch logits on axis 1; use labels[:, tf.newaxis]."
+            )
+        teaches = self._teaches(logits, tf.cast(labels, logits.dtype))
+        teacher_prob = tf.stop_gradient(tf.sigmoid(logits))[:, :, tf.newaxis]
+        student_logit = logits[:, tf.newaxis, :]
+        if self.target == "soft":
+            pair_loss = _bce(teacher_prob, student_logit)  # (batch, teacher, student)
+        else:
+            pair_loss = teacher_prob * tf.nn.softplus(-student_logit)
+        # Masks, not boolean_mask: shapes stay static, so the layer compiles under XLA.
+        return tf.math.divide_no_nan(
+            tf.reduce_sum(teaches * pair_loss), global_sum(tf.reduce_sum(teaches))
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "threshold": self.threshold,
+            "target": self.target,
+            "direction": self.direction,
+        }
+
+    def _teaches(self, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """m of shape (batch, teacher, student): 1.0 where the first teaches the second."""
+        if self.direction == "all":
+            num_branches = logits.shape[1]
+            others = 1.0 - tf.eye(num_branches, dtype=logits.dtype)
+            return tf.ones_like(logits)[:, :, tf.newaxis] * others
+        logloss = _bce(labels, logits)  # (batch, branch)
+        strong = tf.cast(logloss < self.threshold, logits.dtype)
+        weak = tf.cast(logloss > self.threshold, logits.dtype)
+        teacher, student = (strong, weak) if self.direction == "strong_to_weak" else (weak, strong)
+        return teacher[:, :, tf.newaxis] * student[:, tf.newaxis, :]
+
+
+def _bce(target: tf.Tensor, logit: tf.Tensor) -> tf.Tensor:
+    """Binary cross-entropy from logits; the arguments broadcast."""
+    return tf.nn.softplus(logit) - target * logit

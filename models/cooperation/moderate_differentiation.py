@@ -1,0 +1,99 @@
+"""Moderate differentiation: branches may differ, by an invertible linear map."""
+
+import itertools
+from typing import Any, ClassVar
+
+import tensorflow as tf
+import tf_keras
+
+from models.cooperation.distance import safe_norm
+from models.cooperation.replicas import global_mean
+
+
+@tf_keras.utils.register_keras_serializable(package="concord")
+class ModerateDifferentiation(tf_keras.layers.Layer):
+    """Keeps every branch's representation within a learned rotation of every other's.
+
+    With z_i the representation of branch i and W_ij a learned matrix of its pair, W_ji = W_ij^T:
+
+        loss = mean over examples and i != j of |z_i W_ij - z_j| + |z_i W_ij W_ji - z_i|
+
+    The second term pulls W_ij towards an orthogonal matrix, which it is at the start.
+
+    Reference: Chen et al., MBCnet, arXiv:2411.13057v2, section 3.4.2 and listing 1.
+    Departs from it: Eq. 14 squares both norms (`squared=True`), the listing, followed by
+    default, does not. The gradient at a vector of length 0 is 0 here, NaN there.
+
+    Example:
+        >>> ModerateDifferentiation()(tf.zeros((2, 3, 8))).shape
+        TensorShape([])
+
+    Args:
+        squared: Whether to square both norms.
+
+    Call arguments:
+        representations: Float tensor (batch, n, d), n >= 2.
+
+    Returns:
+        Float32 scalar: this replica's share of the mean over the global batch.
+
+    Weights:
+        transforms: (n (n - 1) / 2, d, d), of the pairs (0, 1), (0, 2), ..., (1, 2), ...
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("representations",)
+
+    def __init__(self, squared: bool = False, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})  # differences of close vectors
+        self.squared = squared
+
+    def build(self, input_shape) -> None:
+        pairs = branch_pairs(self.name, input_shape)
+        width = input_shape[2]
+
+        def orthogonal(shape, dtype=None, **kwargs) -> tf.Tensor:
+            initializer = tf_keras.initializers.Orthogonal
+            return tf.stack([initializer()(shape[1:], dtype) for _ in range(shape[0])])
+
+        self.transforms = self.add_weight(
+            "transforms", shape=(len(pairs), width, width), initializer=orthogonal
+        )
+        super().build(input_shape)
+
+    def call(self, representations: tf.Tensor) -> tf.Tensor:
+        pairs = branch_pairs(self.name, representations.shape)
+        z = tf.unstack(tf.cast(representations, self.compute_dtype), axis=1)
+        first = tf.stack([z[i] for i, _ in pairs])  # (pair, B, d)
+        second = tf.stack([z[j] for _, j in pairs])
+        w = self.transforms
+        there = tf.matmul(first, w) - second  # z_i W_ij - z_j
+        back = tf.matmul(second, w, transpose_b=True) - first  # z_j W_ji - z_i
+        # z W W^T - z as z (W W^T - I): at the orthogonal start only rounding is left of it, and
+        # so it is the same rounding for every example and number of replicas.
+        identity = tf.eye(w.shape[-1], dtype=w.dtype)
+        first_cycle = tf.matmul(first, tf.matmul(w, w, transpose_b=True) - identity)
+        second_cycle = tf.matmul(second, tf.matmul(w, w, transpose_a=True) - identity)
+        distance = tf.add_n(
+            [self._distance(each) for each in (there, back, first_cycle, second_cycle)]
+        )  # (pair, B), both directions of a pair
+        return global_mean(tf.reduce_mean(distance, axis=0) / 2.0)  # n (n - 1) ordered pairs
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "squared": self.squared}
+
+    def _distance(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(tf.square(x), axis=-1) if self.squared else safe_norm(x)
+
+
+def branch_pairs(layer: str, shape: tf.TensorShape) -> list[tuple[int, int]]:
+    """The unordered pairs of branches: (0, 1), (0, 2), ..., (1, 2), ...
+
+    Raises:
+        ValueError: `shape` is not (batch, n >= 2, d).
+    """
+    if len(shape) != 3 or not shape[1] or shape[1] < 2 or not shape[2]:
+        raise ValueError(
+            f"{layer}: expected representations (batch, num_branches >= 2, d). "
+            f"Received: {tuple(shape)}. Stack the branches' representations on axis 1."
+        )
+    return list(itertools.combinations(range(shape[1]), 2))

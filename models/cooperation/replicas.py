@@ -1,0 +1,36 @@
+"""Sums and means over the global batch: the only place that talks to other replicas.
+
+Gradients are summed over replicas. A loss is therefore returned as this replica's *share*: its
+own numerator over the global denominator. Shares add up to the loss of the global batch, and so
+do their gradients.
+"""
+
+import tensorflow as tf
+
+
+def global_sum(x: tf.Tensor) -> tf.Tensor:
+    """The sum of `x` over all replicas; `x` itself outside of them. Differentiable."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return x
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
+
+
+def global_mean(values: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
+    """This replica's share of the mean over the examples of the global batch.
+
+    Args:
+        values: Float tensor (batch, ...), an example per row.
+        weights: None, or float tensor (batch, 1, ...) of the rank of `values`.
+
+    Returns:
+        Float tensor of shape values.shape[1:]; 0 where no example, or no weight, is left.
+    """
+    if weights is None:
+        total = tf.reduce_sum(values, axis=0)
+        count = tf.cast(tf.shape(values)[0], values.dtype)
+        return tf.math.divide_no_nan(total, global_sum(count))
+    # multiply_no_nan: an example of weight 0 is no part of the mean, whatever its value.
+    weights = tf.cast(weights, values.dtype)
+    total = tf.reduce_sum(tf.math.multiply_no_nan(values, weights), axis=0)
+    return tf.math.divide_no_nan(total, global_sum(tf.reduce_sum(weights)))

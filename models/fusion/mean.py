@@ -1,0 +1,31 @@
+"""Mean fusion: the average of the branches' representations."""
+
+import tensorflow as tf
+import tf_keras
+
+
+@tf_keras.utils.register_keras_serializable(package="concord")
+class MeanFusion(tf_keras.layers.Layer):
+    """z = mean_i z_i.
+
+    Reference: Chen et al., MBCnet, arXiv:2411.13057v2, Eq. 15.
+
+    Example:
+        >>> MeanFusion()(tf.zeros((2, 3, 8))).shape
+        TensorShape([2, 8])
+
+    Call arguments:
+        representations: Float tensor (batch, n, d).
+        logits, gate_input: Not used; see `models.fusion` for the call that all fusions share.
+
+    Returns:
+        (batch, d).
+    """
+
+    def call(
+        self,
+        representations: tf.Tensor,
+        logits: tf.Tensor | None = None,
+        gate_input: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        return tf.reduce_mean(representations, axis=1)

@@ -1,0 +1,95 @@
+"""The one multi-layer perceptron of every branch and top."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+
+@tf_keras.utils.register_keras_serializable(package="concord")
+class MLP(tf_keras.layers.Layer):
+    """Hidden layers: linear -> batch normalisation -> activation -> dropout, each time.
+
+    The last layer has its activation as well: this is a hidden block, and what turns it into a
+    logit is a linear layer of its own. Weights Glorot normal, biases 0 (`model_equations.md`
+    section 0, after reczoo/FuxiCTR@0245987). Batch statistics are those of the global batch,
+    whatever the number of replicas.
+
+    Example:
+        >>> MLP([8, 4])(tf.zeros((2, 3))).shape
+        TensorShape([2, 4])
+
+    Args:
+        units: Width of each layer, first to last.
+        activation: Name of a Keras activation.
+        dropout: Share of outputs set to 0 in training, in [0, 1).
+        batch_norm: Whether to normalise before the activation.
+
+    Call arguments:
+        x: Float tensor (..., width); (batch, width) with batch normalisation.
+
+    Returns:
+        (..., units[-1]), in the layer's compute dtype.
+    """
+
+    def __init__(
+        self,
+        units: Sequence[int],
+        activation: str = "relu",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not units or min(units) < 1:
+            raise ValueError(
+                f"{type(self).__name__}: `units` must be one or more widths >= 1. "
+                f"Received: units={list(units)}."
+            )
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(
+                f"{type(self).__name__}: `dropout` is the share of outputs set to 0 and must be in "
+                f"[0, 1). Received: dropout={dropout}."
+            )
+        self.units = tuple(int(each) for each in units)
+        self.activation = activation
+        self.dropout, self.batch_norm = float(dropout), bool(batch_norm)
+        self._activate = tf_keras.activations.get(activation)
+        policy = self.dtype_policy  # sublayers follow this layer, not the global policy
+        self.linears = [
+            tf_keras.layers.Dense(
+                width,
+                use_bias=not self.batch_norm,  # normalisation would take it away again
+                kernel_initializer="glorot_normal",
+                dtype=policy,
+                name=f"linear_{i}",
+            )
+            for i, width in enumerate(self.units)
+        ]
+        self.norms = [
+            tf_keras.layers.BatchNormalization(
+                synchronized=True, dtype=policy, name=f"batch_norm_{i}"
+            )
+            for i in range(len(self.units) if self.batch_norm else 0)
+        ]
+        self.drop = tf_keras.layers.Dropout(self.dropout, dtype=policy) if self.dropout else None
+
+    def call(self, x: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        for i, linear in enumerate(self.linears):
+            x = linear(x)
+            if self.norms:
+                x = self.norms[i](x, training=training)
+            x = self._activate(x)
+            if self.drop is not None:
+                x = self.drop(x, training=training)
+        return x
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": list(self.units),
+            "activation": self.activation,
+            "dropout": self.dropout,
+            "batch_norm": self.batch_norm,
+        }

@@ -1,0 +1,72 @@
+"""How inputs are laid out in the one embedding table, and what of them cannot be."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import get_args
+
+import tensorflow as tf
+
+from features.inputs import InputKind, InputSpec
+
+ID_KINDS = ("id", "ids", "steps")
+
+
+def tensor_spec(spec: InputSpec) -> tf.TensorSpec:
+    """Shape and dtype of an input's tensor, batch size unknown."""
+    tails = {"ids": (spec.length,), "steps": (spec.length,), "vector": (spec.dimension,)}
+    dtype = tf.int32 if spec.kind in ID_KINDS else tf.float32
+    return tf.TensorSpec((None, *tails.get(spec.kind, ())), dtype, name=spec.name)
+
+
+def rows_by_vocabulary(inputs: Sequence[InputSpec]) -> dict[str, tuple[int, int]]:
+    """The rows [start, stop) of each vocabulary, below each other in order of appearance.
+
+    Raises:
+        ValueError: An input is incomplete, or two inputs contradict each other.
+    """
+    sizes: dict[str, int] = {}
+    names = set()
+    for spec, problem in itertools.chain.from_iterable(map(_problems, inputs)):
+        raise ValueError(f"EmbeddingBank: input {spec.name!r} {problem}. Received: {spec}.")
+    for spec in inputs:
+        if spec.name in names:
+            raise ValueError(f"EmbeddingBank: two inputs are named {spec.name!r}. Rename one.")
+        names.add(spec.name)
+        if spec.kind in ID_KINDS and spec.vocabulary_size != sizes.setdefault(
+            spec.vocabulary, spec.vocabulary_size
+        ):
+            raise ValueError(
+                f"EmbeddingBank: inputs that share vocabulary {spec.vocabulary!r} must give it one "
+                f"size. Received: {sizes[spec.vocabulary]} and {spec.vocabulary_size} ids."
+            )
+    if not names:
+        raise ValueError("EmbeddingBank: expected at least one input. Received: none.")
+    stops = list(itertools.accumulate(sizes.values(), initial=0))
+    return dict(zip(sizes, itertools.pairwise(stops), strict=True))
+
+
+def _problems(spec: InputSpec) -> Iterator[tuple[InputSpec, str]]:
+    if spec.kind not in get_args(InputKind):
+        yield spec, f"must be of one of the kinds {', '.join(get_args(InputKind))}"
+    if spec.kind in ID_KINDS and (not spec.vocabulary or spec.vocabulary_size < 1):
+        yield spec, "points into a table, so it needs a vocabulary and its size"
+    if spec.kind in ("ids", "steps") and spec.length < 1:
+        yield spec, "needs its padded length, >= 1"
+    if spec.kind == "vector" and spec.dimension < 1:
+        yield spec, "needs its dimension, >= 1"
+
+
+def aligned_steps(inputs: Sequence[InputSpec]) -> dict[str, tuple[str, ...]]:
+    """Names of the `steps` inputs of each history."""
+    histories: dict[str, list[InputSpec]] = {}
+    for spec in inputs:
+        if spec.kind == "steps":
+            histories.setdefault(spec.history or spec.name, []).append(spec)
+    for history, specs in histories.items():
+        if len({spec.length for spec in specs}) > 1:
+            received = ", ".join(f"{spec.name} {spec.length}" for spec in specs)
+            raise ValueError(
+                f"EmbeddingBank: the sequences of history {history!r} describe the same events, so "
+                f"they must have one length. Received: {received}."
+            )
+    return {history: tuple(spec.name for spec in specs) for history, specs in histories.items()}

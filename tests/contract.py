@@ -1,0 +1,128 @@
+"""What every public layer must do, whatever it computes."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer and something to call it on.
+
+    Attributes:
+        make: Makes the layer; every argument that has a default gets another value.
+        inputs: (generator, batch size) -> the call's arguments by name, the first one first.
+        always_float32: Whether it computes in float32 under mixed precision too.
+    """
+
+    make: Callable[[], tf_keras.layers.Layer]
+    inputs: Callable[[np.random.Generator, int], dict[str, Any]]
+    always_float32: bool = False
+
+    def batch(self, size: int) -> dict[str, Any]:
+        inputs = self.inputs(np.random.default_rng(3), size)
+        return tf.nest.map_structure(tf.constant, inputs)
+
+
+def call(layer: tf_keras.layers.Layer, inputs: dict[str, Any]):
+    first, *others = inputs
+    return layer(inputs[first], **{name: inputs[name] for name in others})
+
+
+def check_unknown_batch_size(case: Case) -> None:
+    layer = case.make()
+    call(layer, case.batch(4))
+    spec = tf.nest.map_structure(
+        lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), case.batch(4)
+    )
+    compiled = tf.function(lambda inputs: call(layer, inputs), input_signature=[spec])
+    for size in (0, 1, 5):
+        expected, received = call(layer, case.batch(size)), compiled(case.batch(size))
+        assert_close(received, expected)
+        for each in tf.nest.flatten(received):
+            assert size or np.isfinite(each.numpy().astype("float32")).all()
+
+
+def check_xla(case: Case) -> None:
+    layer, inputs = case.make(), case.batch(5)
+    expected = call(layer, inputs)
+    assert_close(tf.function(lambda x: call(layer, x), jit_compile=True)(inputs), expected)
+
+
+def check_config(case: Case) -> None:
+    layer, inputs = case.make(), case.batch(4)
+    expected = call(layer, inputs)
+    config = layer.get_config()
+    for name, parameter in inspect.signature(type(layer).__init__).parameters.items():
+        if name in inspect.signature(tf_keras.layers.Layer.__init__).parameters:
+            continue
+        assert name in config, f"get_config() forgets {name}"
+        if parameter.default is not parameter.empty:
+            assert config[name] != _plain(parameter.default), f"the case leaves {name} at default"
+    clone = tf_keras.layers.deserialize(tf_keras.layers.serialize(layer))
+    assert clone.get_config() == config
+    call(clone, inputs)
+    assert [v.shape for v in clone.weights] == [v.shape for v in layer.weights]
+    clone.set_weights(layer.get_weights())
+    assert_close(call(clone, inputs), expected)
+
+
+def check_saved_model(case: Case, directory: str) -> None:
+    module, inputs = tf.Module(), case.batch(4)
+    module.layer = case.make()
+    expected = call(module.layer, inputs)
+    spec = tf.nest.map_structure(lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), inputs)
+    module.serve = tf.function(lambda x: call(module.layer, x), input_signature=[spec])
+    tf.saved_model.save(module, directory)
+    loaded = tf.saved_model.load(directory)  # keeps the variables alive
+    assert_close(loaded.serve(inputs), expected)
+
+
+def check_mixed_precision(case: Case) -> None:
+    inputs = case.batch(5)
+    full = case.make()
+    expected = call(full, inputs)
+    tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        mixed = case.make()
+        call(mixed, inputs)
+    finally:
+        tf_keras.mixed_precision.set_global_policy("float32")
+    mixed.set_weights(full.get_weights())
+    assert all(v.dtype == tf.float32 for v in mixed.weights if v.dtype.is_floating)
+    received = call(mixed, inputs)
+    for a, b in zip(tf.nest.flatten(received), tf.nest.flatten(expected), strict=True):
+        if case.always_float32:
+            assert a.dtype == b.dtype
+        np.testing.assert_allclose(tf.cast(a, tf.float32), tf.cast(b, tf.float32), atol=0.1)
+
+
+def check_every_weight_gets_a_gradient(case: Case) -> None:
+    layer, inputs = case.make(), case.batch(16)
+    call(layer, inputs)
+    with tf.GradientTape() as tape:
+        outputs = [x for x in tf.nest.flatten(call(layer, inputs)) if x.dtype.is_floating]
+        # Random coefficients: a plain sum can have gradient 0, as that of a softmax has.
+        total = tf.add_n([tf.reduce_sum(x * tf.random.normal(x.shape)) for x in outputs])
+    gradients = tape.gradient(total, layer.trainable_variables)
+    for variable, gradient in zip(layer.trainable_variables, gradients, strict=True):
+        assert gradient is not None, f"{variable.name} gets no gradient"
+        gradient = tf.convert_to_tensor(gradient).numpy()
+        assert np.isfinite(gradient).all(), variable.name
+        assert np.abs(gradient).max() > 0.0, f"the gradient of {variable.name} is 0"
+
+
+def assert_close(received, expected, rtol: float = 1e-5, atol: float = 1e-6) -> None:
+    tf.nest.assert_same_structure(received, expected, check_types=False)
+    for a, b in zip(tf.nest.flatten(received), tf.nest.flatten(expected), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
+
+
+def _plain(value):
+    return list(value) if isinstance(value, tuple) else value

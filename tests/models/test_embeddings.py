@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from features.inputs import InputSpec
+from models.embeddings import EmbeddingBank
+from tests.models import small
+
+
+def bank_and_batch(rows: int = 9, **settings):
+    bank = EmbeddingBank(small.INPUTS, **{"width": 3, "stddev": 0.5, **settings})
+    batch = small.features(np.random.default_rng(0), rows)
+    return bank, batch, bank(batch)
+
+
+def oracle_token(bank, spec, value, first, stop):
+    """One token, one id at a time; columns [first, stop) of the table are its set."""
+    table = bank.table.numpy().astype("float64")
+    if spec.kind in ("value", "vector"):
+        kernel = bank.projections[spec.name].numpy().astype("float64")[:, first:stop]
+        return np.atleast_1d(value).astype("float64") @ kernel
+    start, _ = bank.table_rows(spec.vocabulary)
+    if spec.kind == "id":
+        return table[start + value, first:stop]
+    found = [table[start + each, first:stop] for each in value if each != 0]
+    return np.mean(found, axis=0) if found else np.zeros(stop - first)
+
+
+@pytest.mark.parametrize("num_sets", [1, 3])
+def test_tokens_match_oracle(num_sets):
+    bank, batch, sets = bank_and_batch(num_sets=num_sets)
+    assert len(sets) == num_sets
+    for m, embedded in enumerate(sets):
+        expected = [
+            [
+                oracle_token(bank, spec, batch[spec.name][b], 3 * m, 3 * m + 3)
+                for spec in bank.inputs
+            ]
+            for b in range(9)
+        ]
+        np.testing.assert_allclose(embedded.tokens, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("num_sets", [1, 2])
+def test_histories_join_the_aligned_sequences_step_by_step(num_sets):
+    bank, batch, sets = bank_and_batch(num_sets=num_sets)
+    for m, embedded in enumerate(sets):
+        steps, mask = embedded.histories["clicks"]
+        np.testing.assert_array_equal(mask, batch["clicked"] > 0)
+        parts = []
+        for name, vocabulary in (("clicked", "item"), ("rating", "rating")):
+            start, _ = bank.table_rows(vocabulary)
+            found = bank.table.numpy()[start + batch[name], 3 * m : 3 * m + 3]
+            parts.append(np.where(batch[name][:, :, None] > 0, found, 0.0))
+        np.testing.assert_allclose(steps, np.concatenate(parts, axis=-1))
+
+
+def test_inputs_that_name_one_vocabulary_share_its_rows():
+    bank, *_ = bank_and_batch()
+    assert bank.table_rows("user") == (0, 11)
+    assert bank.table_rows("item") == (11, 34)  # of `item` and `clicked`
+    assert bank.table.shape == (11 + 23 + 6 + 5, 3)
+
+
+def test_more_padding_changes_nothing():
+    table = np.random.default_rng(0).normal(size=(9, 4))
+
+    def tokens(length):
+        bank = EmbeddingBank([InputSpec("a", "ids", "a", 9, length=length)], width=4)
+        bank.build()
+        bank.set_weights([table])
+        ids = np.zeros((2, length), "int32")
+        ids[:, :3] = [[4, 5, 8], [2, 0, 0]]
+        return bank({"a": ids})[0].tokens
+
+    np.testing.assert_allclose(tokens(3), tokens(7), rtol=1e-6)
+
+
+def test_an_empty_list_is_zeros_with_a_finite_gradient():
+    bank = EmbeddingBank([InputSpec("a", "ids", "a", 9, length=2)], width=4)
+    with tf.GradientTape() as tape:
+        (embedded,) = bank({"a": tf.zeros((3, 2), tf.int32)})
+        total = tf.reduce_sum(embedded.tokens)
+    np.testing.assert_array_equal(embedded.tokens, np.zeros((3, 1, 4)))
+    gradient = tf.convert_to_tensor(tape.gradient(total, bank.table))
+    np.testing.assert_array_equal(gradient, np.zeros((9, 4)))
+
+
+@pytest.mark.parametrize("bad", [-1, 11], ids=["negative", "first id of the next vocabulary"])
+def test_an_id_outside_its_vocabulary_fails(bad):
+    bank, batch, _ = bank_and_batch()
+    batch["user"][4] = bad
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[4,0\] = -1"):
+        bank(batch)
+
+
+def test_rows_start_normal_with_the_given_deviation():
+    bank = EmbeddingBank([InputSpec("a", "id", "a", 20000)], width=5)
+    bank({"a": tf.zeros(1, tf.int32)})
+    assert bank.table.numpy().std() == pytest.approx(1e-4, rel=0.02)
+
+
+def test_regularization_reaches_rows_that_no_batch_reads():
+    bank, *_ = bank_and_batch(l2=0.2)
+    with tf.GradientTape() as tape:
+        term = bank.regularization()
+    table = bank.table.numpy()
+    np.testing.assert_allclose(term, 0.1 * np.sum(table.astype("float64") ** 2), rtol=1e-5)
+    np.testing.assert_allclose(tape.gradient(term, bank.table), 0.2 * table, rtol=1e-5)
+
+
+def test_works_without_any_vocabulary():
+    bank = EmbeddingBank([InputSpec("a", "value")], width=4, l2=1.0)
+    (embedded,) = bank({"a": tf.ones(2)})
+    assert embedded.tokens.shape == (2, 1, 4)
+    assert embedded.histories == {}
+    assert bank.regularization() == 0.0
+
+
+def test_the_signature_describes_its_inputs():
+    bank, batch, _ = bank_and_batch()
+    assert list(bank.signature) == list(bank.field_names) == [spec.name for spec in small.INPUTS]
+    for name, spec in bank.signature.items():
+        assert spec.is_compatible_with(tf.constant(batch[name]))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([], "at least one input"),
+        ([InputSpec("a", "id")], "'a' points into a table"),
+        ([InputSpec("a", "ids", "a", 3)], "'a' needs its padded length"),
+        ([InputSpec("a", "vector")], "'a' needs its dimension"),
+        ([InputSpec("a", "word")], "kinds id, ids, steps, value, vector"),
+        ([InputSpec("a", "value"), InputSpec("a", "value")], "two inputs are named 'a'"),
+        ([InputSpec("a", "id", "v", 3), InputSpec("b", "id", "v", 4)], "one size.*3 and 4 ids"),
+        (
+            [InputSpec(n, "steps", "v", 3, length=k, history="h") for n, k in (("a", 2), ("b", 4))],
+            "one length. Received: a 2, b 4",
+        ),
+    ],
+)
+def test_says_what_is_wrong_with_its_inputs(inputs, message):
+    with pytest.raises(ValueError, match=message):
+        EmbeddingBank(inputs)
+
+
+@pytest.mark.parametrize("change", [{"width": 0}, {"num_sets": 0}, {"stddev": -1}, {"l2": -1}])
+def test_rejects_impossible_settings(change):
+    with pytest.raises(ValueError, match="must be >= 1"):
+        EmbeddingBank(small.INPUTS, **change)
+
+
+def test_names_a_missing_input_and_a_wrong_shape():
+    bank, batch, _ = bank_and_batch()
+    with pytest.raises(ValueError, match=r"input 'item' is missing.*Received: \['age'"):
+        bank({name: value for name, value in batch.items() if name != "item"})
+    with pytest.raises(ValueError, match=r"'user' must have shape \(None,\)"):
+        bank({**batch, "user": batch["user"][:, None]})
