@@ -177,7 +177,9 @@ def _read_options(
     for name in settable:
         value = given.get(name, parameters[name].default)
         try:
-            options[name] = pydantic.TypeAdapter(annotations[name]).validate_python(value)
+            adapter = pydantic.TypeAdapter(annotations[name])
+            # As YAML would give it: a list is equal to one that was read, a tuple is not.
+            options[name] = adapter.dump_python(adapter.validate_python(value), mode="json")
         except pydantic.ValidationError as error:
             problem = error.errors()[0]
             raise ConfigError(f"{name}: {problem['msg']}. Received: {value!r}.") from None

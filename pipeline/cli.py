@@ -1,11 +1,9 @@
 """The command line: one verb per job."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from features.errors import UserError
@@ -41,20 +39,10 @@ def main() -> None:
 
     log_to_terminal()
     try:
-        code = app(standalone_mode=False)
+        app(prog_name="python -m pipeline")
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        code = 2
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except (click.Abort, KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:  # such as `predict ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code or 0)
+        sys.exit(2)
 
 
 @app.command()

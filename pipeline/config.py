@@ -88,7 +88,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Reads a configuration file, the files it extends, and settings given as `key.path=value`.
 
     A file may say `extends: other.yaml`, relative to itself: its own settings are laid over the
-    other's, mapping by mapping; `null` removes what was inherited.
+    other's, mapping by mapping; `null` removes what was inherited, so that the default holds
+    again, and `{}` empties an inherited mapping.
 
     Args:
         path: A YAML file.
@@ -169,7 +170,7 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in over.items():
         if value is None:
             merged.pop(key, None)
-        elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+        elif value and isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
             merged[key] = _merge(merged[key], value)
         else:
             merged[key] = _merge({}, value) if isinstance(value, Mapping) else value

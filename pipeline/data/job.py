@@ -18,7 +18,7 @@ from pipeline.data.config import DataConfig
 from pipeline.data.describe import describe
 from pipeline.data.examples import Examples
 from pipeline.data.folder import BundleFolder
-from pipeline.data.inputs import open_inputs
+from pipeline.data.inputs import Inputs, open_inputs
 from pipeline.data.lock import only_job_at
 from pipeline.data.runner import check_runner, counters_of, new_pipeline, run
 from pipeline.data.write_bundle import REJECTED, RESULTS, Results, WriteBundle
@@ -57,15 +57,15 @@ def build_bundle(
             "no feature has the role `label`, so there is nothing to learn. Add one: "
             "`<name>: {role: label}`."
         )
+    inputs = open_inputs(features, data)
     with only_job_at(out):
-        return _build(features, data, out, runner_options)
+        return _build(features, data, inputs, out, runner_options)
 
 
 def _build(
-    features: FeatureSet, data: DataConfig, out: str, runner_options: Sequence[str]
+    features: FeatureSet, data: DataConfig, inputs: Inputs, out: str, runner_options: Sequence[str]
 ) -> Bundle:
     started = time.monotonic()
-    inputs = open_inputs(features, data)
     sources = _sources({(file.table, file.path) for file in inputs.files})
     fingerprint = fingerprint_of(features, data, sources)
     folder = BundleFolder(out)

@@ -25,6 +25,10 @@ def only_job_at(out: str) -> Iterator[None]:
     with open(path, "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.exists(path) or not os.path.samestat(
+                os.fstat(file.fileno()), os.stat(path)
+            ):
+                raise BlockingIOError  # another job just ended, and took the file along
         except BlockingIOError:
             raise BundleError(
                 f"another job is building {out} now. Wait for it, or choose another folder."

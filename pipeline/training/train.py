@@ -106,7 +106,8 @@ def new_network(config: RunConfig, bundle: Bundle) -> CooperativeNetwork:
         network.compile(
             optimizer=tf_keras.optimizers.Adam(
                 settings.learning_rate, global_clipnorm=settings.clip_norm
-            )
+            ),
+            weighted_metrics=[],
         )
     return network
 

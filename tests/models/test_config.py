@@ -23,15 +23,15 @@ def test_the_default_is_mbcnet_with_the_papers_sizes():
     assert config.heads == "all"
     assert config.fusion.type == "mean"
     assert list(config.branches) == ["efgc", "cross", "deep"]
-    assert config.branches["efgc"].options["units"] == (1024, 128)
+    assert config.branches["efgc"].options["units"] == [1024, 128]
     assert config.branches["efgc"].options["output_units"] == 512
     cross = config.branches["cross"]
     assert cross.type == "low_rank_cross_mixture"
     assert [cross.options[name] for name in ("num_layers", "num_experts", "rank")] == [2, 2, 16]
     assert cross.options["output_units"] == 512
-    assert config.branches["deep"].options["units"] == (2048, 1024, 512, 512, 512)
+    assert config.branches["deep"].options["units"] == [2048, 1024, 512, 512, 512]
     assert config.alignment.type == "shared_mlp"
-    assert config.alignment.options["units"] == (512, 256, 128)
+    assert config.alignment.options["units"] == [512, 256, 128]
     assert {name: loss.weight for name, loss in config.cooperation.items()} == {
         "co_teaching": 0.1,
         "moderate_differentiation": 0.1,

@@ -53,12 +53,12 @@ def test_the_later_override_wins(top):
     assert load_config(top, ["train.epochs=4", "train.epochs=5"]).train.epochs == 5
 
 
-def test_null_removes_what_was_inherited(top, write):
+def test_null_and_an_empty_mapping_remove_what_was_inherited(top, write):
     path = write(
         "sub/one.yaml",
         {
             "extends": "top.yaml",
-            "model": {"branches": {"efgc": None}, "cooperation": {"co_teaching": None}},
+            "model": {"branches": {"efgc": None}, "cooperation": {}},
             "train": {"epochs": None},
         },
     )

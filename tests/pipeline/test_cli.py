@@ -1,0 +1,93 @@
+"""The command line: a user's mistake is one sentence and exit code 2, and leaves nothing behind."""
+
+import sys
+
+import pytest
+
+from features.errors import ConfigError
+from pipeline import cli
+
+
+@pytest.fixture
+def concord(monkeypatch, capsys, tmp_path):
+    """Runs the command line in an empty folder; returns exit code, output, and error output."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "import_tensorflow", lambda: None)  # it is imported already
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["python -m pipeline", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return stopped.value.code, captured.out, captured.err
+
+    return run
+
+
+DATASET = """
+data: {source: movielens_100k, path: %s}
+features: {user_id: {kind: categorical}, liked: {role: label, column: rating, at_least: 4},
+  time: {role: timestamp, column: timestamp}}
+groups: {all: [user_id]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "--config", "gone.yaml"], "gone.yaml cannot be read"),
+        (["train", "--config", "a.yaml"], "bundles/movielens_100k is not a data bundle"),
+        (["run", "--config", "a.yaml"], "/nowhere"),
+        (["run", "--config", "a.yaml", "--set", "data.sorce=x"], "Did you mean data.source?"),
+        (["run", "--config", "a.yaml", "--set", "data.source=movielens"], "movielens_100k"),
+        (["evaluate", "runs/a"], "runs/a is not the folder of a run"),
+        (["export", "runs/a"], "runs/a is not the folder of a run"),
+        (["predict", "runs/a/export", "--input", "rows.jsonl"], "runs/a/export"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_leaves_nothing(concord, tmp_path, arguments, sentence):
+    (tmp_path / "a.yaml").write_text(DATASET % "/nowhere")
+    code, out, err = concord(*arguments)
+    assert code == 2
+    (line,) = err.splitlines()
+    assert line.startswith("error: ")
+    assert sentence in line
+    assert out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["run"], "Missing option"),
+        (["rnu"], "No such command"),
+        (["train", "--confg", "a.yaml"], "--confg"),
+    ],
+)
+def test_a_misspelt_command_exits_with_2(concord, arguments, shown):
+    code, _, err = concord(*arguments)
+    assert code == 2
+    assert shown in err
+
+
+def test_without_a_command_it_lists_them(concord):
+    _, out, err = concord()
+    for command in ("run", "build-bundle", "train", "evaluate", "export", "predict"):
+        assert command in out + err
+
+
+def test_a_bug_shows_its_traceback(concord, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("pipeline.config.load_config", broken)
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        concord("run", "--config", "a.yaml")
+
+
+def test_user_errors_of_every_package_are_caught(concord, monkeypatch):
+    def mistaken(*_):
+        raise ConfigError("what, where, how.")
+
+    monkeypatch.setattr("pipeline.config.load_config", mistaken)
+    assert concord("run", "--config", "a.yaml")[::2] == (2, "error: what, where, how.\n")

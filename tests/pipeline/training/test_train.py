@@ -1,0 +1,133 @@
+"""The training job: the best epoch, one result for one seed, and what divergence leaves."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from features.errors import ConfigError, TrainingError
+from pipeline.config import RunConfig
+from pipeline.evaluation.scores import score_split
+from pipeline.run_dir import RunDir
+from pipeline.training.train import load_network, train
+
+
+def configured(bundle, **settings) -> RunConfig:
+    """A small MBCnet for the random bundle."""
+    features = bundle.metadata.features
+    return RunConfig.model_validate(
+        {
+            "data": {"source": "movielens_100k"},
+            "features": {
+                name: spec.model_dump(exclude_defaults=True)
+                for name, spec in features.features.items()
+                if name != "row"  # a column that tells rows apart is no input
+            },
+            "groups": features.groups,
+            "histories": {"all": {"key": "user"}},
+            "model": {
+                "embedding": {"width": 4, "stddev": 0.1},
+                "branches": {
+                    "efgc": {"units": [8], "output_units": 8},
+                    "deep": {"units": [8]},
+                },
+                "alignment": {"type": "shared_mlp", "units": [8]},
+            },
+            "train": {"batch_size": 64, "epochs": 4, "learning_rate": 0.02, **settings},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def bundle(make_bundle):
+    return make_bundle(rows={"train": 1000, "valid": 300, "test": 0}, block_rows=128)[0]
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunDir(tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def trained(bundle, tmp_path_factory):
+    run = RunDir(tmp_path_factory.mktemp("runs") / "first")
+    config = configured(bundle)
+    run.begin(config, bundle)
+    return config, run, train(config, bundle, run)
+
+
+def test_two_runs_of_one_seed_are_equal(bundle, trained, run):
+    config, _, first = trained
+    run.begin(config, bundle)
+    second = train(config, bundle, run)
+    assert second.history == first.history
+    for a, b in zip(first.network.weights, second.network.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.name)
+
+
+def test_another_seed_gives_another_result(bundle, trained, run):
+    config = configured(bundle, seed=1, epochs=1)
+    run.begin(config, bundle)
+    assert train(config, bundle, run).history["loss"][0] != trained[2].history["loss"][0]
+
+
+def test_the_weights_are_those_of_the_best_epoch(bundle, trained):
+    config, run, first = trained
+    aucs = first.history["val_auc"]
+    assert aucs[first.best_epoch - 1] == max(aucs)
+    metrics = score_split(first.network, bundle, "valid", 64).training_metrics()
+    assert metrics["auc"] == pytest.approx(max(aucs), abs=1e-12)
+    restored = score_split(load_network(config, bundle, run), bundle, "valid", 64)
+    assert restored.training_metrics() == metrics
+
+
+def test_training_stops_when_validation_stops_rising(bundle, run, monkeypatch):
+    values = iter([0.6, 0.7, 0.65, 0.69, 0.8, 0.9])
+    monkeypatch.setattr(
+        "pipeline.evaluation.scores.Scores.training_metrics",
+        lambda self: {"auc": next(values), "logloss": 0.5},
+    )
+    config = configured(bundle, epochs=6, patience=2)
+    run.begin(config, bundle)
+    result = train(config, bundle, run)
+    assert result.history["val_auc"] == [0.6, 0.7, 0.65, 0.69]
+    assert result.best_epoch == 2
+
+
+def test_divergence_is_refused_and_the_last_good_checkpoint_kept(bundle, run, monkeypatch):
+    """A weight breaks when the checkpoints of the first epoch are written."""
+
+    def break_a_weight(callback, epoch, logs=None):
+        kernel = callback.model.trainable_variables[-1]
+        kernel.assign(tf.fill(kernel.shape, float("nan")))
+
+    monkeypatch.setattr(tf_keras.callbacks.EarlyStopping, "on_epoch_end", break_a_weight)
+    config = configured(bundle)
+    run.begin(config, bundle)
+    with pytest.raises(
+        TrainingError, match=r"became nan or infinite at step 17 .*Last good checkpoint: .*last"
+    ):
+        train(config, bundle, run)
+    network = load_network(config, bundle, run)
+    assert all(np.isfinite(weight.numpy()).all() for weight in network.weights)
+
+
+def test_refuses_to_load_what_was_never_trained(bundle, run):
+    config = configured(bundle)
+    run.begin(config, bundle)
+    with pytest.raises(ConfigError, match=r"has no checkpoint at .*Train first"):
+        load_network(config, bundle, run)
+
+
+def test_bfloat16_trains_and_keeps_weights_in_float32(bundle, run):
+    config = configured(bundle, precision="bfloat16", epochs=2)
+    run.begin(config, bundle)
+    try:
+        result = train(config, bundle, run)
+    finally:
+        tf_keras.mixed_precision.set_global_policy("float32")
+    assert all(weight.dtype == tf.float32 for weight in result.network.trainable_weights)
+    assert np.isfinite(result.history["loss"]).all()
+    assert Path(f"{run.best_checkpoint}.index").exists()
