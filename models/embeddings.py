@@ -138,19 +138,16 @@ class EmbeddingBank(tf_keras.layers.Layer):
 
     def call(self, features: dict[str, tf.Tensor]) -> tuple[Embedded, ...]:
         features = self._checked(features)
-        ids, gathered, columns = self._look_up(features)
+        ids, parts = self._look_up(features)
         steps, tokens = {}, []
-        # A run of neighbouring `id` inputs is one slice: splitting it would copy every row twice.
-        for is_id, run in itertools.groupby(self.inputs, key=lambda spec: spec.kind == "id"):
-            specs = list(run)
-            if is_id:
-                start, stop = columns[specs[0].name].start, columns[specs[-1].name].stop
-                tokens.append(gathered[:, start:stop])
+        for specs in self._runs():
+            if specs[0].kind == "id":
+                tokens.append(next(parts))
                 continue
             for spec in specs:
                 if spec.kind in ("ids", "steps"):
-                    valid = tf.cast(ids[spec.name] != 0, gathered.dtype)[:, :, tf.newaxis]
-                    steps[spec.name] = gathered[:, columns[spec.name]] * valid
+                    valid = tf.cast(ids[spec.name] != 0, tf.float32)[:, :, tf.newaxis]
+                    steps[spec.name] = next(parts) * valid
                     count = tf.maximum(tf.reduce_sum(valid, axis=1, keepdims=True), 1.0)
                     tokens.append(tf.reduce_sum(steps[spec.name], axis=1, keepdims=True) / count)
                 else:
@@ -207,12 +204,12 @@ class EmbeddingBank(tf_keras.layers.Layer):
         """All rows of the batch in one gather.
 
         Returns:
-            The ids by input name, each (B, k); the rows (B, sum of k, sets x width); the columns
-            of the rows that belong to each input.
+            The ids by input name, each (B, k); and an iterator over the rows (B, k, sets x
+            width), those of a run of `id` inputs in one part.
         """
         specs = [spec for spec in self.inputs if spec.kind in ID_KINDS]
         if not specs:
-            return {}, None, {}
+            return {}, iter(())
         ids = {
             spec.name: features[spec.name]
             if spec.kind != "id"
@@ -220,13 +217,17 @@ class EmbeddingBank(tf_keras.layers.Layer):
             for spec in specs
         }
         lengths = [max(spec.length, 1) for spec in specs]
-        ends = list(itertools.accumulate(lengths, initial=0))
-        columns = {
-            spec.name: slice(*ends)
-            for spec, ends in zip(specs, itertools.pairwise(ends), strict=True)
-        }
         bounds = np.repeat([self._rows[spec.vocabulary] for spec in specs], lengths, axis=0)
         first, stop = (tf.constant(each, tf.int32) for each in bounds.T)
         row = tf.concat(list(ids.values()), axis=1) + first  # (B, sum of k)
         row = tf.where((row >= first) & (row < stop), row, -1)
-        return ids, tf.gather(self.table, row), columns
+        # One split, not slices: the gradient of each slice would be as large as all rows.
+        sizes = []
+        for run in self._runs():
+            sizes += [len(run)] if run[0].kind == "id" else [s.length for s in run if s.length]
+        return ids, iter(tf.split(tf.gather(self.table, row), sizes, axis=1))
+
+    def _runs(self) -> list[list[InputSpec]]:
+        """The inputs in their order, neighbouring `id` inputs together."""
+        runs = itertools.groupby(self.inputs, key=lambda spec: spec.kind == "id")
+        return [list(run) for _, run in runs]
