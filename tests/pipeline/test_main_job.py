@@ -28,7 +28,7 @@ SETTINGS = (
     "train.epochs=3",
     "train.learning_rate=0.01",
     "model.embedding.stddev=0.1",
-    "model.embedding.l2=null",
+    "model.embedding.l2=0.0",
     "data.history_partitions=4",
 )
 
