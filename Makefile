@@ -6,13 +6,13 @@ STAMP := $(VENV)/.installed
 
 CONFIG ?= configs/movielens_100k/mbcnet.yaml
 
-.PHONY: run test test-all lint format lock clean
+.PHONY: run test lint format lock clean
 
 run: $(STAMP)  ## Raw logs -> bundle -> trained MBCnet -> SavedModel -> five scored rows
 	$(BIN)/python -m pipeline run --config $(CONFIG)
 
 test: $(STAMP) lint  ## Lint, then all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -23,7 +23,8 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 lock: $(STAMP)  ## Writes every pin to requirements.txt
-	$(BIN)/python -m pip install --quiet uv
+	@echo "installing the pins of requirements.txt into $(VENV): a minute or two"
+	@$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet requirements.in --output-file requirements.txt \
 	  --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
 
@@ -35,5 +36,6 @@ $(STAMP): requirements.txt
 	  echo "Concord needs Python 3.11, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." \
 	       "Install it and run: make PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "installing the pins of requirements.txt into $(VENV): a minute or two"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@

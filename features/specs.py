@@ -15,6 +15,7 @@ __all__ = [
     "ROLES",
     "FeatureSet",
     "FeatureSpec",
+    "Groups",
     "HistorySpec",
     "Kind",
     "NamedFeatures",
@@ -57,6 +58,7 @@ def _name_features(value: Any) -> Any:
 
 # In YAML a feature's name is the key that it stands under.
 NamedFeatures = Annotated[dict[str, FeatureSpec], pydantic.BeforeValidator(_name_features)]
+Groups = dict[str, Annotated[tuple[str, ...], pydantic.Field(min_length=1)]]
 
 
 class FeatureSet(StrictModel):
@@ -69,7 +71,7 @@ class FeatureSet(StrictModel):
     """
 
     features: NamedFeatures
-    groups: dict[str, Annotated[tuple[str, ...], pydantic.Field(min_length=1)]] = {}
+    groups: Groups = {}
     histories: dict[str, HistorySpec] = {}
 
     @pydantic.model_validator(mode="after")

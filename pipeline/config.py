@@ -11,7 +11,7 @@ import yaml
 
 from features.config import StrictModel, parse
 from features.errors import ConfigError
-from features.specs import FeatureSet, HistorySpec, NamedFeatures
+from features.specs import FeatureSet, Groups, HistorySpec, NamedFeatures
 from models.config import NetworkConfig
 from pipeline.data.config import DataConfig
 
@@ -61,7 +61,7 @@ class RunConfig(StrictModel):
 
     data: DataConfig
     features: NamedFeatures
-    groups: dict[str, tuple[str, ...]] = {}
+    groups: Groups = {}
     histories: dict[str, HistorySpec] = {}
     model: NetworkConfig = NetworkConfig()
     train: TrainConfig = TrainConfig()

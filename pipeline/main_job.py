@@ -1,13 +1,13 @@
 """The main job: raw logs -> bundle -> trained network -> evaluation -> export -> scored rows."""
 
 import json
-import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 from features.bundle import Bundle
+from features.errors import ConfigError
 from models.network import CooperativeNetwork
 from pipeline.config import RunConfig, dump_config
 from pipeline.console import console, say
@@ -21,8 +21,6 @@ from pipeline.training.train import load_network, train
 from serving.export import export
 from serving.layout import SAMPLE_ROWS, version_folders
 from serving.rows import read_rows
-
-log = logging.getLogger(__name__)
 
 
 def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, overwrite: bool = False) -> None:
@@ -74,13 +72,27 @@ def describe(bundle: Bundle) -> str:
 def train_stage(
     config: RunConfig, bundle: Bundle, run: RunDir, overwrite: bool
 ) -> CooperativeNetwork:
-    """Trains, and notes the history in metrics.json."""
+    """Trains, and notes the history in metrics.json.
+
+    Raises:
+        ConfigError: The bundle has no validation or test rows, as `data.split` may ask for.
+    """
+    _check_splits(bundle)
     run.begin(config, bundle, overwrite)
     say("config", f"{run.config_file} (resolved)")
     trained = train(config, bundle, run)
     run.update_metrics(training=trained.summary())
     run.finish("train")
     return trained.network
+
+
+def _check_splits(bundle: Bundle) -> None:
+    for split, rows in bundle.metadata.rows.items():
+        if not rows:
+            raise ConfigError(
+                f"{bundle.path} has no {split} rows, which training, evaluation and export need. "
+                f"Set data.split.{split} above 0, and build the bundle again."
+            )
 
 
 def evaluate_stage(

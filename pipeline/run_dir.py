@@ -10,6 +10,7 @@ from features.bundle import Bundle
 from features.errors import ConfigError
 from pipeline.config import RunConfig, dump_config, load_config
 from pipeline.files import write_json, write_text
+from serving.layout import version_folders
 
 STAGES = ("train", "evaluate", "export")
 
@@ -65,7 +66,7 @@ class RunDir:
         """What `run.json` says; empty where there is no run."""
         try:
             return json.loads(self.state_file.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
             return {}
 
     def config(self) -> RunConfig:
@@ -74,18 +75,20 @@ class RunDir:
         Raises:
             ConfigError: The folder holds no run.
         """
-        if not self.config_file.exists():
-            raise ConfigError(
-                f"{self.path} is not the folder of a run: it has no {self.config_file.name}. "
-                "Train first: python -m pipeline train --config ... --out ..."
-            )
+        for file in (self.config_file, self.state_file):
+            if not file.exists():
+                raise ConfigError(
+                    f"{self.path} is not the folder of a run: it has no {file.name}. "
+                    "Train first: python -m pipeline train --config ... --out ..."
+                )
         return load_config(self.config_file)
 
     def begin(self, config: RunConfig, bundle: Bundle, overwrite: bool = False) -> None:
         """Starts a run here: writes its configuration, and that no stage is finished yet.
 
         Raises:
-            ConfigError: The folder holds a finished run of another configuration.
+            ConfigError: The folder holds a finished run of another configuration, or cannot be
+                made.
         """
         fingerprint = run_fingerprint(config, bundle)
         state = self.state()
@@ -94,7 +97,12 @@ class RunDir:
                 f"{self.path} holds a finished run of another configuration or other data. Give "
                 "another folder with --out, or replace that run with --overwrite."
             )
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"{self.path} cannot be written: {error.strerror}. Give another folder with --out."
+            ) from None
         write_text(str(self.config_file), dump_config(config))
         self._write_state({"fingerprint": fingerprint, "bundle": bundle.path, "finished": []})
 
@@ -126,6 +134,8 @@ class RunDir:
             "evaluate": self.metrics_file,
             "export": self.export,
         }[stage]
+        if stage == "export" and self.export.is_dir() and not version_folders(self.export):
+            return False
         state = self.state()
         return (
             stage in state.get("finished", ())

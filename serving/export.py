@@ -59,7 +59,7 @@ def export(network: Network, bundle: Bundle, base_path: str | Path, sample: pa.R
         raise ExportError(
             f"cannot write an export under {base}: {error}. Give a folder that can be written to."
         ) from error
-    _log.info("exported %s (verified on %s rows)", version, f"{sample.num_rows:,}")
+    _log.info("%s, verified on %s rows", version, f"{sample.num_rows:,}")
     return version
 
 

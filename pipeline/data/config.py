@@ -1,9 +1,9 @@
 """The `data:` section of a configuration: which rows are read, how they are split and written."""
 
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import UTC, date, datetime
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from features.config import StrictModel
 from features.errors import ConfigError
@@ -31,6 +31,12 @@ class SplitConfig(StrictModel):
     test: float = Field(0.1, ge=0.0, lt=1.0)
     valid_from: int | str | None = None
     test_from: int | str | None = None
+
+    @field_validator("valid_from", "test_from", mode="before")
+    @classmethod
+    def _as_text(cls, moment: Any) -> Any:
+        # YAML reads 2022-05-05 as a date, not as text.
+        return moment.isoformat() if isinstance(moment, date) else moment
 
     @model_validator(mode="after")
     def _check(self) -> "SplitConfig":

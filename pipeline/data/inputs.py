@@ -119,10 +119,13 @@ def _find(
             for path, size in _match(FileSystems.join(folder, pattern + suffix)):
                 found[path.removesuffix(suffix)] = (path, size)
         if len(found) == before and not optional:
+            # What is fetched may be packed otherwise than on the homepage.
+            remedy = f"Download it from {source.homepage} and say where it lies"
+            if source.fetch is not None:
+                remedy = "Leave data.path out to have it fetched, or say where it lies"
             raise DataError(
                 f"{FileSystems.join(folder, pattern)}: no such file ({table} of {source.title}, "
-                f"plain or with {', '.join(SUFFIXES[1:])}). Download it from {source.homepage} "
-                "and say where it lies: --set data.path=FOLDER"
+                f"plain or with {', '.join(SUFFIXES[1:])}). {remedy}: --set data.path=FOLDER"
             )
     files = sorted(found.values())
     return tuple(

@@ -15,14 +15,20 @@ def only_job_at(out: str) -> Iterator[None]:
     Object stores have no locks: there the user must see to it.
 
     Raises:
-        BundleError: Another job builds there now.
+        BundleError: Another job builds there now, or nothing can be written there.
     """
     if "://" in out:
         yield
         return
     path = f"{out.rstrip('/')}.lock"
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    with open(path, "a") as file:
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        file = open(path, "a")  # noqa: SIM115  (closed below; only opening it may fail like this)
+    except OSError as error:
+        raise BundleError(
+            f"{out} cannot be written: {error.strerror}. Choose another folder."
+        ) from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not os.path.exists(path) or not os.path.samestat(

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.evaluation.scores import FUSED
-from pipeline.evaluation.table import TITLES, caption
+from pipeline.evaluation.table import TITLES, caption, shown
 
+_HEADINGS = {"valid": "Validation", "test": "Test"}
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem;
        color: #1c1c1e; background: #fff }
@@ -36,7 +37,7 @@ def report_html(title: str, metrics: Mapping[str, Any], config: str) -> str:
         f"Training took {training['seconds']:,.0f} s.</p>",
     ]
     for split, report in metrics.get("evaluation", {}).items():
-        parts.append(f"<h2>{html.escape(split.capitalize())}</h2>{_table(report)}")
+        parts.append(f"<h2>{_HEADINGS[split]}</h2>{_table(report)}")
     parts.append(f"<h2>Training</h2>{_curves(training['history'])}")
     parts.append(f"<h2>Configuration</h2><pre>{html.escape(config)}</pre>")
     return (
@@ -53,7 +54,7 @@ def _table(report: Mapping[str, Any]) -> str:
     head = "".join(f"<th>{TITLES[name]}</th>" for name in names)
     rows = "".join(
         f"<tr><td>{html.escape(prediction)}</td>"
-        + "".join(f"<td>{values[name]:.4f}</td>" for name in names)
+        + "".join(f"<td>{shown(values[name])}</td>" for name in names)
         + "</tr>"
         for prediction, values in metrics.items()
     )

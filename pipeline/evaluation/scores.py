@@ -36,24 +36,26 @@ class Scores:
             found[f"auc{suffix}"] = auc(self.labels, probs)
         return found
 
-    def metrics(self, gauc_weight_by: str) -> dict[str, dict[str, float]]:
+    def metrics(self, gauc_weight_by: str) -> dict[str, dict[str, float | None]]:
         """Every metric of the fused prediction and of every branch.
 
         Returns:
-            `fused` or branch -> metric -> value. `normalized_entropy` divides by the entropy of
-            this split's own click rate.
+            `fused` or branch -> metric -> value, None where the rows define none, as gAUC where no
+            group has both classes. `normalized_entropy` divides by the entropy of this split's own
+            click rate.
         """
         return {name: self._metrics_of(probs, gauc_weight_by) for name, probs in self.probs.items()}
 
-    def _metrics_of(self, probs: np.ndarray, gauc_weight_by: str) -> dict[str, float]:
+    def _metrics_of(self, probs: np.ndarray, gauc_weight_by: str) -> dict[str, float | None]:
         found = {"auc": auc(self.labels, probs)}
         if self.groups is not None:
             found["gauc"] = group_auc(self.labels, probs, self.groups, weight_by=gauc_weight_by)
-        return found | {
+        found |= {
             "logloss": logloss(self.labels, probs),
             "normalized_entropy": normalized_entropy(self.labels, probs),
             "calibration": calibration(self.labels, probs),
         }
+        return {name: None if np.isnan(value) else value for name, value in found.items()}
 
 
 def score_split(network: tf_keras.Model, bundle: Bundle, split: str, batch_size: int) -> Scores:

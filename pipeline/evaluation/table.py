@@ -22,6 +22,11 @@ def caption(report: dict[str, Any]) -> str:
     return text
 
 
+def shown(value: float | None) -> str:
+    """A metric to four digits; a dash where there is none."""
+    return "–" if value is None else f"{value:.4f}"
+
+
 def print_metrics(split: str, report: dict[str, Any], console: Console) -> None:
     """Prints the metrics of one split: a row for the fused prediction and for every branch."""
     metrics = report["metrics"]
@@ -31,5 +36,5 @@ def print_metrics(split: str, report: dict[str, Any], console: Console) -> None:
     for name in names:
         table.add_column(TITLES[name], justify="right")
     for prediction, values in metrics.items():
-        table.add_row(prediction, *(f"{values[name]:.4f}" for name in names))
+        table.add_row(prediction, *(shown(values[name]) for name in names))
     console.print(table)

@@ -68,7 +68,7 @@ def train(config: RunConfig, bundle: Bundle, run: RunDir) -> Trained:
         "%s examples in %s steps an epoch, %s weights, %d replica%s",
         f"{rows:,}",
         f"{steps:,}",
-        f"{network.count_params():,}",
+        f"{sum(weight.shape.num_elements() for weight in network.trainable_weights):,}",
         mirrored_strategy().num_replicas_in_sync,
         "s" * (mirrored_strategy().num_replicas_in_sync > 1),
     )

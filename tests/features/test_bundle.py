@@ -132,7 +132,13 @@ def test_a_truncated_file_is_named_with_both_sizes(bundle_dir):
     )
 
 
-def test_a_changed_byte_is_found_when_asked_for(bundle_dir):
+def test_a_changed_byte_outside_of_the_records_is_always_found(bundle_dir):
+    path = bundle_dir / "vocabularies" / "city.txt"
+    path.write_text("Lima\n", "utf-8")
+    assert f"{path} has another checksum than the manifest says" in refusal(bundle_dir)
+
+
+def test_a_changed_byte_of_a_record_is_found_when_asked_for(bundle_dir):
     path = bundle_dir / "train-00001-of-00002.tfrecord"
     path.write_bytes(path.read_bytes().replace(b"r", b"s", 1))
     open_bundle(bundle_dir)

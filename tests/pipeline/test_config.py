@@ -82,6 +82,7 @@ def test_reads_back_what_it_wrote(top, write):
         ("model.branches.deep.unist=[3]", r"unist is not an option of Deep. Did you mean units\?"),
         ("model.fusion=meen", r"'meen' is not a type. Did you mean mean\?"),
         ("train.batch_size=0", r"train.batch_size: .*greater than or equal to 1. Received: 0"),
+        ("groups.all=[]", r"--set groups.all=\[\]: groups.all: .* at least 1 item"),
         ("groups.all=[usr]", r"group 'all' names feature 'usr'.* Did you mean user\?"),
         ("features.clicked={role: input, kind: numeric}", r"no feature has `role: label`"),
         ("novalue", r"'novalue' must be key.path=value"),

@@ -1,6 +1,5 @@
 """The whole of `python -m pipeline run`, as a user runs it, on small files with planted tastes."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -12,15 +11,18 @@ import pytest
 import tensorflow as tf
 
 from features.bundle import open_bundle
+from features.errors import ConfigError
 from features.preprocessing import Preprocessor
 from features.raw import coerce
 from features.raw_tensors import from_arrow
 from pipeline.evaluation.scores import FUSED, score_split
+from pipeline.main_job import train_stage
 from pipeline.run_dir import RunDir
 from pipeline.training.dataset import column_arrays
 from pipeline.training.train import load_network
 from serving.layout import SAMPLE_ROWS, version_folders
 from serving.scorer import Scorer
+from tests.pipeline.small_movielens import write_small_movielens
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = (
@@ -31,14 +33,6 @@ SETTINGS = (
     "model.embedding.l2=0.0",
     "data.history_partitions=4",
 )
-
-
-def _small_movielens():
-    path = Path(__file__).with_name("small_movielens.py")
-    spec = importlib.util.spec_from_file_location("small_movielens", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def concord(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -54,7 +48,7 @@ def concord(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("job")
-    _small_movielens().write_small_movielens(folder / "data")
+    write_small_movielens(folder / "data")
     return folder
 
 
@@ -202,3 +196,11 @@ def test_evaluate_and_export_work_from_the_folder_of_a_run(folder, run, done):
     np.testing.assert_array_equal(
         Scorer(first).score(rows)["prob"], Scorer(second).score(rows)["prob"]
     )
+
+
+def test_a_bundle_without_test_rows_is_refused_before_the_run_begins(make_bundle, tmp_path):
+    bundle, _ = make_bundle(rows={"train": 20, "valid": 10, "test": 0})
+    run = RunDir(tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"has no test rows.* Set data\.split\.test above 0"):
+        train_stage(None, bundle, run, overwrite=False)
+    assert not run.path.exists()

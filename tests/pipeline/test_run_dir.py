@@ -38,6 +38,15 @@ def test_a_stage_is_finished_for_its_configuration_and_data_alone(run, random_bu
     assert run.config() == config()
 
 
+def test_an_export_whose_versions_were_removed_is_not_finished(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.finish("export")
+    (run.export / "1").mkdir(parents=True)
+    assert run.has_finished("export", config(), random_bundle)
+    (run.export / "1").rmdir()
+    assert not run.has_finished("export", config(), random_bundle)
+
+
 def test_a_finished_run_is_not_replaced_unasked(run, random_bundle):
     run.begin(config(), random_bundle)
     run.begin(config(epochs=3), random_bundle)  # nothing was finished: nothing is lost
@@ -49,8 +58,21 @@ def test_a_finished_run_is_not_replaced_unasked(run, random_bundle):
     assert not run.has_finished("train", config(epochs=4), random_bundle)
 
 
+def test_refuses_a_folder_that_cannot_be_made(tmp_path, random_bundle):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"file/a cannot be written: .*another folder with --out"):
+        RunDir(tmp_path / "file" / "a").begin(config(), random_bundle)
+
+
 def test_refuses_a_folder_that_is_no_run(run):
     with pytest.raises(ConfigError, match=r"is not the folder of a run: it has no config\.yaml"):
+        run.config()
+
+
+def test_refuses_a_run_that_ended_while_it_began(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.state_file.unlink()
+    with pytest.raises(ConfigError, match=r"is not the folder of a run: it has no run\.json"):
         run.config()
 
 

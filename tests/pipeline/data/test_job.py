@@ -115,6 +115,7 @@ def test_a_bundle_has_every_file_it_should_and_verifies(bundle, log):
         "schema.pbtxt",
         "raw_schema.pbtxt",
         "statistics.json",
+        "sample_rows.jsonl",
         "rejected/rows.jsonl",
         "vocabularies/user_id.txt",
         "vocabularies/item_id.txt",

@@ -21,3 +21,12 @@ def test_a_lock_that_a_dead_job_left_does_not_hold(tmp_path):
     (tmp_path / "out.lock").touch()
     with only_job_at(str(tmp_path / "out")):
         pass
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(BundleError, match=r"file/out cannot be written: .*another folder"),
+        only_job_at(str(tmp_path / "file" / "out")),
+    ):
+        pass

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import yaml
 
 from features.config import parse
 from features.errors import ConfigError
@@ -34,6 +35,12 @@ def test_moments_are_read_in_the_unit_of_the_timestamp(moment):
     if isinstance(moment, str):
         assert split.starts("ms") == (1651708800_000, 1651795200_000)
     assert SplitConfig().starts("s") is None
+
+
+@pytest.mark.parametrize("moment", ["2022-05-05", "2022-05-05T08:00:00+08:00", "'2022-05-05'"])
+def test_moments_may_stand_in_yaml_without_quotes(moment):
+    split = yaml.safe_load(f"{{valid_from: {moment}, test_from: 2022-05-06}}")
+    assert SplitConfig.model_validate(split).starts("s") == (1651708800, 1651795200)
 
 
 def test_moments_that_make_no_split_are_refused():

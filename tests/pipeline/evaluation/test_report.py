@@ -1,8 +1,13 @@
 """report.html: every number of metrics.json that it shows, and no markup from names."""
 
+import copy
+import io
 from html.parser import HTMLParser
 
+from rich.console import Console
+
 from pipeline.evaluation.report import report_html
+from pipeline.evaluation.table import print_metrics
 
 METRICS = {
     "training": {
@@ -55,6 +60,15 @@ def test_shows_metrics_best_epoch_and_how_gauc_was_averaged():
     for shown in ("0.7124", "0.6543", "1,234 rows", "Best of 3 epochs", ": 2.", "by user"):
         assert shown in text
     assert "weighted by impressions" in text
+
+
+def test_a_metric_that_is_not_defined_is_a_dash():
+    metrics = copy.deepcopy(METRICS)
+    metrics["evaluation"]["test"]["metrics"]["fused"]["gauc"] = None
+    assert "<td>–</td>" in report_html("a", metrics, "")
+    with io.StringIO() as text:
+        print_metrics("test", metrics["evaluation"]["test"], Console(file=text))
+        assert "–" in text.getvalue()
 
 
 def test_names_are_text_and_never_markup():

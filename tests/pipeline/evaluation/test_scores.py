@@ -67,6 +67,13 @@ def test_without_a_group_key_there_is_no_gauc():
     assert "gauc" not in scores.metrics("impressions")[FUSED]
 
 
+def test_a_metric_that_the_rows_do_not_define_is_none():
+    scores = Scores(np.array([0.0, 1.0]), {FUSED: np.array([0.2, 0.7])}, np.array([1, 2]))
+    found = scores.metrics("impressions")[FUSED]
+    assert found["gauc"] is None  # no group has both classes
+    assert found["auc"] == 1.0
+
+
 def test_training_metrics_name_the_branches():
     scores = Scores(
         np.array([0.0, 1.0]), {FUSED: np.array([0.2, 0.7]), "b": np.array([0.7, 0.2])}, None
