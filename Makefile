@@ -23,9 +23,8 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 lock: $(STAMP)  ## Writes every pin to requirements.txt
-	@echo "installing the pins of requirements.txt into $(VENV): a minute or two"
-	@$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet requirements.in --output-file requirements.txt \
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet requirements.in requirements-dev.in --output-file requirements.txt \
 	  --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
 
 clean:

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pipeline.config
+from features.bundle import open_bundle
+from pipeline.config_files import load_config
 from pipeline.data.job import build_bundle
 from pipeline.run_dir import RunDir
 
@@ -36,7 +37,7 @@ Results = dict[str, list[dict[str, float]]]  # configuration -> metrics of each 
 def main() -> None:
     arguments = _parse_arguments()
     configs = _configs(arguments.configs)
-    loaded = pipeline.config.load_config(configs[0], arguments.set)
+    loaded = load_config(configs[0], arguments.set)
     bundle = build_bundle(loaded.feature_set, loaded.data, f"bundles/{loaded.data.source}")
     out = arguments.out / arguments.configs.name
     tasks = [(config, seed) for seed in arguments.seeds for config in configs]
@@ -80,11 +81,7 @@ def _train(config: Path, seed: int, bundle: str, out: Path, settings: Sequence[s
     command += ["--bundle", bundle, "--out", str(run.path)]
     for setting in settings:
         command += ["--set", setting]
-    from features.bundle import open_bundle
-
-    if not run.has_finished(
-        "evaluate", pipeline.config.load_config(config, settings), open_bundle(bundle)
-    ):
+    if not run.has_finished("evaluate", load_config(config, settings), open_bundle(bundle)):
         done = subprocess.run([*command, "--overwrite"], capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")

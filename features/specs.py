@@ -85,6 +85,8 @@ class FeatureSet(StrictModel):
         input_names = [spec.name for spec in self.inputs]
         for group, members in self.groups.items():
             for member in members:
+                if members.count(member) > 1:
+                    raise ValueError(f"group {group!r} names feature {member!r} twice. Keep one.")
                 if member not in input_names:
                     raise ValueError(
                         f"group {group!r} names feature {member!r}, which no input feature "

@@ -35,6 +35,7 @@ def build_network(
         ConfigError: A group names an unknown feature, a branch needs groups that the data does
             not declare, or the parts do not fit each other.
     """
+    check_groups(config, groups)
     names = [spec.name for spec in inputs]
     injected = {"groups": _positions(groups, names)}
     branches = {
@@ -68,16 +69,28 @@ def build_network(
         raise ConfigError(f"network: {error}") from error
 
 
+def check_groups(
+    config: NetworkConfig, groups: Mapping[str, Sequence[str]], prefix: str = ""
+) -> None:
+    """Refuses branches that cross feature groups where the data declares none.
+
+    Raises:
+        ConfigError: Names the branch, `prefix` in front.
+    """
+    for name, branch in config.branches.items():
+        takes_groups = "groups" in inspect.signature(branch.cls.__init__).parameters
+        if takes_groups and not groups:
+            raise ConfigError(
+                f"{prefix}branches.{name} crosses feature groups, and the features declare none. "
+                "Declare `groups` with the features, or remove the branch."
+            )
+
+
 def _construct(
     where: str, component: Component, name: str, injected: Mapping[str, Any]
 ) -> tf_keras.layers.Layer:
     wanted = inspect.signature(component.cls.__init__).parameters
     filled = {key: value for key, value in injected.items() if key in wanted}
-    if "groups" in filled and not filled["groups"]:
-        raise ConfigError(
-            f"{where} crosses feature groups, and the features declare none. Declare `groups` with "
-            "the features, or remove the branch."
-        )
     try:
         return component.cls(**component.options, **filled, name=name)
     except ValueError as error:

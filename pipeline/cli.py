@@ -147,7 +147,7 @@ def predict(
 
 
 def _load(path: Path, settings: list[str] | None) -> "RunConfig":  # noqa: F821
-    from pipeline.config import load_config
+    from pipeline.config_files import load_config
 
     return load_config(path, settings or ())
 

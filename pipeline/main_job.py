@@ -9,7 +9,8 @@ from pathlib import Path
 from features.bundle import Bundle
 from features.errors import ConfigError
 from models.network import CooperativeNetwork
-from pipeline.config import RunConfig, dump_config
+from pipeline.config import RunConfig
+from pipeline.config_files import dump_config
 from pipeline.console import console, say
 from pipeline.data.job import build_bundle
 from pipeline.evaluation.report import report_html
@@ -27,7 +28,7 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, overwrite: bo
     """Does what is not done yet, and shows the results.
 
     Args:
-        config: From `pipeline.config.load_config`.
+        config: From `pipeline.config_files.load_config`.
         run: Where the run's files go.
         bundle_path: Where the bundle is built, or lies already.
         overwrite: Replace a finished run of another configuration.

@@ -8,7 +8,8 @@ from typing import Any
 
 from features.bundle import Bundle
 from features.errors import ConfigError
-from pipeline.config import RunConfig, dump_config, load_config
+from pipeline.config import RunConfig
+from pipeline.config_files import dump_config, load_config
 from pipeline.files import write_json, write_text
 from serving.layout import version_folders
 
@@ -104,6 +105,8 @@ class RunDir:
                 f"{self.path} cannot be written: {error.strerror}. Give another folder with --out."
             ) from None
         write_text(str(self.config_file), dump_config(config))
+        for file in (self.metrics_file, self.report_file):  # of another configuration
+            file.unlink(missing_ok=True)
         self._write_state({"fingerprint": fingerprint, "bundle": bundle.path, "finished": []})
 
     def finish(self, stage: str) -> None:
@@ -159,5 +162,8 @@ class RunDir:
 def run_fingerprint(config: RunConfig, bundle: Bundle) -> str:
     """Of everything that a run's results depend on."""
     parts = [bundle.manifest.fingerprint]
-    parts += [getattr(config, part).model_dump_json() for part in ("model", "train", "evaluate")]
+    # What changes only how fast a run goes, or what it prints.
+    irrelevant = {"eval_batch_size", "log_seconds"}
+    parts += [config.model.model_dump_json(), config.train.model_dump_json(exclude=irrelevant)]
+    parts += [config.evaluate.model_dump_json()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

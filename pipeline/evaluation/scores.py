@@ -8,7 +8,7 @@ import tf_keras
 
 from features.bundle import Bundle
 from models.metrics import auc, calibration, group_auc, logloss, normalized_entropy
-from pipeline.training.dataset import column_arrays, examples
+from pipeline.dataset import column_arrays, examples, refusing_damage
 
 FUSED = "fused"
 
@@ -61,7 +61,8 @@ class Scores:
 def score_split(network: tf_keras.Model, bundle: Bundle, split: str, batch_size: int) -> Scores:
     """Scores every row of a split once."""
     features = bundle.metadata.features
-    outputs = network.predict(examples(bundle, split, batch_size), verbose=0)
+    with refusing_damage(bundle):
+        outputs = network.predict(examples(bundle, split, batch_size), verbose=0)
     logits = {FUSED: outputs["logit"]}
     for position, branch in enumerate(network.branch_names):
         if "branch_logits" in outputs:

@@ -16,10 +16,10 @@ from features.errors import ConfigError
 from models.build import build_network
 from models.network import CooperativeNetwork
 from pipeline.config import RunConfig
+from pipeline.dataset import examples, refusing_damage
 from pipeline.evaluation.scores import score_split
 from pipeline.run_dir import RunDir
 from pipeline.training.callbacks import DivergenceGuard, Progress, Validation
-from pipeline.training.dataset import examples
 from pipeline.training.strategy import mirrored_strategy
 
 log = logging.getLogger(__name__)
@@ -76,15 +76,16 @@ def train(config: RunConfig, bundle: Bundle, run: RunDir) -> Trained:
         bundle, "train", settings.batch_size, settings.epochs, settings.seed, settings.shuffle_rows
     )
     started = time.monotonic()
-    history = network.fit(
-        dataset,
-        epochs=settings.epochs,
-        steps_per_epoch=steps,
-        callbacks=_callbacks(config, bundle, run, steps, network),
-        verbose=0,
-    ).history
+    with refusing_damage(bundle):
+        history = network.fit(
+            dataset,
+            epochs=settings.epochs,
+            steps_per_epoch=steps,
+            callbacks=_callbacks(config, bundle, run, steps, network),
+            verbose=0,
+        ).history
     seconds = time.monotonic() - started
-    network.load_weights(str(run.best_checkpoint)).expect_partial()
+    _restore_best(network, run)
     history = {name: [float(value) for value in values] for name, values in history.items()}
     best = max(range(len(history["val_auc"])), key=history["val_auc"].__getitem__)
     return Trained(network, history, best + 1, seconds)
@@ -124,8 +125,14 @@ def load_network(config: RunConfig, bundle: Bundle, run: RunDir) -> CooperativeN
             "python -m pipeline train --config ... --out ..."
         )
     network = new_network(config, bundle)
-    network.load_weights(str(run.best_checkpoint)).expect_partial()
+    _restore_best(network, run)
     return network
+
+
+def _restore_best(network: CooperativeNetwork, run: RunDir) -> None:
+    # The checkpoint may hold more, such as the optimizer's moments, but never less.
+    status = network.load_weights(str(run.best_checkpoint))
+    status.assert_existing_objects_matched().expect_partial()
 
 
 def _callbacks(

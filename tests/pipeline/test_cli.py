@@ -1,6 +1,9 @@
 """The command line: a user's mistake is one sentence and exit code 2, and leaves nothing behind."""
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -80,7 +83,7 @@ def test_a_bug_shows_its_traceback(concord, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("pipeline.config.load_config", broken)
+    monkeypatch.setattr("pipeline.config_files.load_config", broken)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         concord("run", "--config", "a.yaml")
 
@@ -89,5 +92,23 @@ def test_user_errors_of_every_package_are_caught(concord, monkeypatch):
     def mistaken(*_):
         raise ConfigError("what, where, how.")
 
-    monkeypatch.setattr("pipeline.config.load_config", mistaken)
+    monkeypatch.setattr("pipeline.config_files.load_config", mistaken)
     assert concord("run", "--config", "a.yaml")[::2] == (2, "error: what, where, how.\n")
+
+
+def test_keras_3_imported_first_is_a_sentence_and_exit_code_2(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import tensorflow as tf; tf.keras.layers")
+    root = Path(__file__).parents[2]
+    environment = {name: v for name, v in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "run", "--config", "a.yaml"],
+        cwd=root,
+        env={**environment, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: TensorFlow was imported before Concord")
+    assert "set TF_USE_LEGACY_KERAS=1" in last
+    assert "Traceback" not in done.stderr

@@ -15,10 +15,10 @@ from features.errors import ConfigError
 from features.preprocessing import Preprocessor
 from features.raw import coerce
 from features.raw_tensors import from_arrow
+from pipeline.dataset import column_arrays
 from pipeline.evaluation.scores import FUSED, score_split
 from pipeline.main_job import train_stage
 from pipeline.run_dir import RunDir
-from pipeline.training.dataset import column_arrays
 from pipeline.training.train import load_network
 from serving.layout import SAMPLE_ROWS, version_folders
 from serving.scorer import Scorer

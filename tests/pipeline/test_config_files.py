@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from features.errors import ConfigError
-from pipeline.config import dump_config, load_config
+from pipeline.config_files import dump_config, load_config
 
 BASE = {
     "data": {"source": "movielens_100k", "seed": 5},
@@ -59,13 +59,14 @@ def test_null_and_an_empty_mapping_remove_what_was_inherited(top, write):
         {
             "extends": "top.yaml",
             "model": {"branches": {"efgc": None}, "cooperation": {}},
-            "train": {"epochs": None},
+            "train": {"clip_norm": None},
         },
     )
     config = load_config(path)
     assert list(config.model.branches) == ["deep"]
     assert config.model.cooperation == {}
-    assert config.train.epochs == 20  # the default again
+    assert config.train.clip_norm is None  # a value of its own, not the default
+    assert load_config(write("resolved.yaml", dump_config(config))) == config
 
 
 def test_reads_back_what_it_wrote(top, write):
@@ -81,10 +82,15 @@ def test_reads_back_what_it_wrote(top, write):
         ("data.split.tset=0.1", r"Did you mean data.split.test\?"),
         ("model.branches.deep.unist=[3]", r"unist is not an option of Deep. Did you mean units\?"),
         ("model.fusion=meen", r"'meen' is not a type. Did you mean mean\?"),
+        ("train.learning_rate=.inf", "train.learning_rate: .*finite number"),
+        ("groups.all=[user, user]", "group 'all' names feature 'user' twice"),
         ("train.batch_size=0", r"train.batch_size: .*greater than or equal to 1. Received: 0"),
         ("groups.all=[]", r"--set groups.all=\[\]: groups.all: .* at least 1 item"),
         ("groups.all=[usr]", r"group 'all' names feature 'usr'.* Did you mean user\?"),
         ("features.clicked={role: input, kind: numeric}", r"no feature has `role: label`"),
+        ("groups=null", r"groups: Input should be a valid"),
+        ("groups={}", r"model.branches.efgc crosses feature groups, and the features declare none"),
+        ("model.branches.dep=null", r"dep is null, but nothing of that name .*branches.deep\?"),
         ("novalue", r"'novalue' must be key.path=value"),
         ("model.branches={deep: null, efgc: null}", r"branches is empty"),
     ],
@@ -92,6 +98,24 @@ def test_reads_back_what_it_wrote(top, write):
 def test_says_where_a_mistake_stands_and_how_to_mend_it(top, setting, sentence):
     with pytest.raises(ConfigError, match=sentence):
         load_config(top, [setting])
+
+
+@pytest.mark.parametrize(
+    ("setting", "losses"),
+    [
+        ("model.cooperation.co_teaching=null", {"moderate_differentiation": 0.1}),
+        (
+            "model.cooperation.co_teaching.weight=0.2",
+            {"co_teaching": 0.2, "moderate_differentiation": 0.1},
+        ),
+        ("model.cooperation={}", {}),
+        ("model.branches.deep.units=[8]", {"co_teaching": 0.1, "moderate_differentiation": 0.1}),
+    ],
+)
+def test_overrides_change_the_default_network_and_do_not_replace_it(write, setting, losses):
+    config = load_config(write("base.yaml", BASE), [setting])
+    assert {name: loss.weight for name, loss in config.model.cooperation.items()} == losses
+    assert list(config.model.branches) == ["efgc", "cross", "deep"]
 
 
 def test_names_the_file_of_the_layer_that_holds_the_mistake(write):
@@ -105,6 +129,7 @@ def test_names_the_file_of_the_layer_that_holds_the_mistake(write):
     ("content", "sentence"),
     [
         ("data: [", "is not YAML"),
+        ("train: {epochs: 1, epochs: 2}", "the key 'epochs' stands twice"),
         ("- a list", "must hold a mapping"),
         ("extends: [a, b]", "extends must be one file name"),
         ("extends: gone.yaml", r"gone\.yaml \(extended by .*cannot be read: No such file"),

@@ -1,11 +1,13 @@
 """Batches from bundles: every row once an epoch, and an order that (seed, epoch) decides."""
 
 from itertools import chain, pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.training.dataset import column_arrays, examples
+from features.errors import BundleError
+from pipeline.dataset import column_arrays, examples, refusing_damage
 
 
 def rows_of(dataset) -> list[list[int]]:
@@ -59,3 +61,16 @@ def test_columns_come_in_the_order_of_a_pass(make_bundle):
     columns = column_arrays(bundle, "valid", ["clicked", "user_key", "seen"])
     for name, values in columns.items():
         np.testing.assert_array_equal(values, arrays["valid"][name])
+
+
+def test_a_damaged_record_names_its_file(make_bundle):
+    bundle, _ = make_bundle()
+    path = bundle.files("train")[1]
+    content = bytearray(Path(path).read_bytes())
+    content[len(content) // 2] ^= 1
+    Path(path).write_bytes(content)
+    with (
+        pytest.raises(BundleError, match=r"train-00001-of-00002.tfrecord has another checksum"),
+        refusing_damage(bundle),
+    ):
+        rows_of(examples(bundle, "train", 25))

@@ -1,11 +1,12 @@
 """Batches of examples from a bundle, as tf.data datasets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import tensorflow as tf
 
-from features.bundle import Bundle
+from features.bundle import Bundle, open_bundle
 from features.records import Column, decode_block, decode_rows
 
 _ROWS_PER_PARSE = 1024  # layout `row`: parsing Examples singly costs ten times as much
@@ -60,6 +61,20 @@ def examples(
     # A batch is the global batch: every replica takes its share of it.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+
+
+@contextmanager
+def refusing_damage(bundle: Bundle) -> Iterator[None]:
+    """Names the damaged file where TensorFlow only says that a record is corrupt.
+
+    Raises:
+        BundleError: A file has another checksum than the manifest says.
+    """
+    try:
+        yield
+    except tf.errors.DataLossError:
+        open_bundle(bundle.path, verify=True)
+        raise
 
 
 def column_arrays(bundle: Bundle, split: str, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -1,0 +1,172 @@
+"""Configuration files: layers that extend each other, overrides, and errors that name the layer."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from features.config import parse
+from features.errors import ConfigError, closest
+from models.config import NetworkConfig
+from pipeline.config import RunConfig
+
+# Mappings whose keys are names of the user's: there null removes an entry.
+_NAMED_PARTS = (
+    ("features",),
+    ("groups",),
+    ("histories",),
+    ("model", "branches"),
+    ("model", "cooperation"),
+)
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Reads a configuration file, the files it extends, and settings given as `key.path=value`.
+
+    A file may say `extends: other.yaml`, relative to itself: its own settings are laid over the
+    other's, mapping by mapping. `null` removes an inherited branch, cooperation loss, feature,
+    group or history; `{}` empties an inherited mapping. Branches and losses that no file names are
+    those of MBCnet, and overrides are laid over them.
+
+    Args:
+        path: A YAML file.
+        overrides: Such as `train.batch_size=8192`; values are YAML and win over the files.
+
+    Raises:
+        ConfigError: A sentence on the first mistake, naming the file and the setting.
+    """
+    given = [(f"--set {text}", _override(text)) for text in overrides]
+    files = _read_layers(Path(path))
+    merged: dict[str, Any] = {}
+    for name, content in reversed(files):
+        merged = _merge(merged, content, name)
+    if given:
+        merged = _merge(_network_defaults(merged), merged, str(path))
+    for name, content in given:
+        merged = _merge(merged, content, name)
+    return parse(RunConfig, merged, _finder([*reversed(given), *files], str(path)))
+
+
+def dump_config(config: RunConfig) -> str:
+    """The resolved configuration as YAML; `load_config` reads it back to an equal one."""
+    content = config.model_dump(mode="json")
+    # A feature's settings are many, and most of them do not concern its kind.
+    content["features"] = {
+        name: spec.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
+        for name, spec in config.features.items()
+    }
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def _read_layers(path: Path, seen: tuple[Path, ...] = ()) -> list[tuple[str, dict[str, Any]]]:
+    """The file and those it extends, most specific first."""
+    if path.resolve() in seen:
+        raise ConfigError(f"{path} extends itself. Remove one `extends`.")
+    content = _read_yaml(path, by=seen[-1] if seen else None)
+    base = content.pop("extends", None)
+    layers = [(str(path), content)]
+    if base is not None:
+        if not isinstance(base, str):
+            raise ConfigError(f"{path}: extends must be one file name. Received: {base!r}.")
+        # Relative to the working directory, as the user typed the first one.
+        target = Path(os.path.normpath(path.parent / base))
+        layers += _read_layers(target, (*seen, path.resolve()))
+    return layers
+
+
+def _read_yaml(path: Path, by: Path | None) -> dict[str, Any]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeysLoader)
+    except OSError as error:
+        asked = f" (extended by {by})" if by else ""
+        raise ConfigError(
+            f"{path}{asked} cannot be read: {error.strerror}. Give the path of a YAML file."
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not text in UTF-8. Give the path of a YAML file.") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold a mapping of sections such as `data:` and `model:`.")
+    return content
+
+
+class _UniqueKeysLoader(yaml.SafeLoader):
+    """YAML's own loader lets the last of two equal keys win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice in a mapping", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _override(text: str) -> dict[str, Any]:
+    key, separator, value = text.partition("=")
+    if not separator or not all(key.split(".")):
+        raise ConfigError(
+            f"--set {text!r} must be key.path=value. For example: --set train.batch_size=8192"
+        )
+    try:
+        content = yaml.safe_load(value)
+    except yaml.YAMLError:
+        content = value
+    for part in reversed(key.split(".")):
+        content = {part: content}
+    return content
+
+
+def _network_defaults(merged: Mapping[str, Any]) -> dict[str, Any]:
+    """The branches and losses that hold where the files name none."""
+    network = merged.get("model") or {}
+    defaults = NetworkConfig().model_dump(mode="json", include={"branches", "cooperation"})
+    if not isinstance(network, Mapping):
+        return {}
+    return {"model": {part: value for part, value in defaults.items() if part not in network}}
+
+
+def _merge(
+    base: Mapping[str, Any], over: Mapping[str, Any], where: str, path: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        inherited = merged.get(key)
+        if value is None and path in _NAMED_PARTS:
+            if key not in merged:
+                name = ".".join((*path, key))
+                raise ConfigError(
+                    f"{where}: {name} is null, but nothing of that name is inherited that could "
+                    f"be removed. {closest(key, merged, '.'.join(path) + '.')}"
+                )
+            del merged[key]
+        elif isinstance(value, Mapping) and value:
+            below = inherited if isinstance(inherited, Mapping) else {}
+            merged[key] = _merge(below, value, where, (*path, key))
+        else:
+            merged[key] = value
+    return merged
+
+
+def _finder(
+    layers: Sequence[tuple[str, Mapping[str, Any]]], default: str
+) -> Callable[[tuple[int | str, ...]], str]:
+    """Tells in which file, or `--set`, a setting stands."""
+
+    def find(location: tuple[int | str, ...]) -> str:
+        for name, content in layers if location else ():
+            current: Any = content
+            for part in location:
+                if not isinstance(current, Mapping) or part not in current:
+                    break
+                current = current[part]
+            else:
+                return name
+        return default
+
+    return find
