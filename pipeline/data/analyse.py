@@ -27,7 +27,7 @@ from pipeline.data.stable_hash import stable_hash
 from pipeline.data.token_counts import TokenCounts
 from pipeline.files import write_text
 
-_LOGGER = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _TOKEN_SHARDS = 16  # parts, by hash, in which a vocabulary is merged
 _FLUSH_AT = 1_000_000  # distinct tokens of one vocabulary that a worker holds
 
@@ -188,7 +188,7 @@ def fit(
         )
     sizes = {name: found.get(name, (0,))[0] for name in features.vocabularies}
     analysis = Analysis(vocabulary_sizes=sizes, numeric=numeric)
-    _LOGGER.info(
+    log.info(
         "analysed %s training rows: %s tokens in %d vocabularies",
         f"{rows.get('train', 0):,}",
         f"{sum(sizes.values()):,}",

@@ -34,20 +34,23 @@ def check_results(
 
 
 def _check_rejected(results: Results, data: DataConfig, rejected_path: str) -> None:
-    rejected = sum(results.rejected.values())
-    if not rejected or rejected <= data.max_rejected_share * results.rows_read:
-        return
-    first = results.first_rejected or {}
-    raise DataError(
-        f"{rejected:,} rows could not be read, of {results.rows_read:,} in the log: more than the "
-        f"{data.max_rejected_share:.2%} that data.max_rejected_share allows. The first is "
-        f"{first.get('file')}, line {first.get('position')}: {first.get('reason')}. They lie in "
-        f"{rejected_path}. Mend the data or the feature file, or raise data.max_rejected_share."
-    )
+    """Each table by itself: a few users without a profile may stand for most rows of the log."""
+    for table, rejected in results.rejected.items():
+        rows = results.rows_read[table]
+        if rejected <= data.max_rejected_share * rows:
+            continue
+        first = results.first_rejected[table]
+        raise DataError(
+            f"table {table!r}: {rejected:,} of its {rows:,} rows could not be used, "
+            f"{100 * rejected / rows:.3g}%, where data.max_rejected_share allows "
+            f"{100 * data.max_rejected_share:.3g}%. The first is {first['file']}, line "
+            f"{first['position']}: {first['reason']}. They lie in {rejected_path}. Mend the data "
+            "or the feature file, or raise data.max_rejected_share."
+        )
 
 
 def _check_splits(results: Results, data: DataConfig) -> None:
-    if not results.rows_read:
+    if not results.rows_read.get("log"):
         raise DataError(
             f"the log of source {data.source!r} has no rows. Check data.path={data.path}."
         )
@@ -63,10 +66,7 @@ def _check_splits(results: Results, data: DataConfig) -> None:
         elif split == "train":
             remedy = "Lower data.split.valid or data.split.test."
         else:
-            remedy = (
-                f"Rows of the same time stay together: raise data.split.{split}={share}, or set it "
-                "to 0 to do without."
-            )
+            remedy = f"Rows of the same time stay together: raise data.split.{split}={share}."
         shown = ", ".join(f"{name} {count:,}" for name, count in results.rows.items()) or "none"
         raise DataError(f"split {split!r} is empty (rows: {shown}). {remedy}")
 
@@ -91,10 +91,19 @@ def _check_classes(results: Results, features: FeatureSet) -> None:
 def _check_accounts(results: Results) -> None:
     made = sum(results.rows.values())
     written = sum(entry.rows or 0 for entry in results.files.values())
-    rejected = results.rejected.get("log", 0)
-    if results.rows_read != made + rejected or made != written:
+    kept_of = {**results.rows_kept, "log": made}
+    accounts = []
+    for table in sorted({*results.rows_read, *results.rejected, *kept_of}):
+        read, kept = results.rows_read.get(table, 0), kept_of.get(table, 0)
+        rejected = results.rejected.get(table, 0)
+        if read != kept + rejected:
+            accounts.append(
+                f"{read:,} of table {table!r} read, {rejected:,} rejected, {kept:,} kept"
+            )
+    if made != written:
+        accounts.append(f"{made:,} made into examples, {written:,} written")
+    if accounts:
         raise RuntimeError(
-            f"rows do not add up: {results.rows_read:,} read, {rejected:,} rejected, {made:,} "
-            f"made into examples, {written:,} written. This is a bug, or the runner loses data; "
+            f"rows do not add up: {'; '.join(accounts)}. This is a bug, or the runner loses data; "
             "no bundle was made."
         )

@@ -50,7 +50,8 @@ class CollectHistories(beam.PTransform):
         self._key, self._partitions = key, partitions
         self._time = features.timestamp.raw_name
 
-    def expand(self, inputs: tuple) -> beam.PCollection:
+    # Beam takes annotations for type hints, and has none for a pair of collections.
+    def expand(self, inputs):  # noqa: ANN201
         rows, lists = inputs
         parts = (
             rows | "Rows" >> beam.MapTuple(lambda key, batch: (_ROWS, key, batch)),

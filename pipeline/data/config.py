@@ -32,11 +32,20 @@ class SplitConfig(StrictModel):
     valid_from: int | str | None = None
     test_from: int | str | None = None
 
-    @field_validator("valid_from", "test_from", mode="before")
+    # In place of pydantic's own check, which would tell of `valid_from.int` and `valid_from.str`.
+    @field_validator("valid_from", "test_from", mode="plain")
     @classmethod
-    def _as_text(cls, moment: Any) -> Any:
-        # YAML reads 2022-05-05 as a date, not as text.
-        return moment.isoformat() if isinstance(moment, date) else moment
+    def _is_moment(cls, moment: Any) -> int | str | None:
+        if isinstance(moment, date):  # what YAML makes of 2022-05-05
+            return moment.isoformat()
+        if isinstance(moment, float) and moment.is_integer():
+            return int(moment)
+        if moment is None or (isinstance(moment, int | str) and not isinstance(moment, bool)):
+            return moment
+        raise ValueError(
+            "must be an ISO date or time such as 2022-05-05, or a whole number in the unit of the "
+            f"timestamp column. Received: {moment!r}."
+        )
 
     @model_validator(mode="after")
     def _check(self) -> "SplitConfig":
@@ -77,13 +86,15 @@ class DataConfig(StrictModel):
         path: Folder of the data set's files. A source that can fetch itself needs none.
         log: Glob patterns under `path` that replace the source's own choice of log files.
         split: See `SplitConfig`.
-        max_rejected_share: The job fails when more of the rows than this cannot be read.
+        max_rejected_share: The job fails when more than this share of a table's rows, be it the
+            log or a table that joins it, cannot be used.
         history_partitions: Number of parts, by key, that histories are built in.
         layout: `block` puts `block_rows` rows into one record, `row` one.
         block_rows: Rows of a record in the block layout.
         rows_per_shard: Rows of a file, on average.
         seed: Seed of the global shuffle.
-        runner: Beam runner that executes the job.
+        runner: Beam runner that executes the job; one of `pipeline.data.runner.RUNNERS`.
+        runner_options: Its options, as on a command line: `--flink_master=localhost:8081`.
     """
 
     source: str
@@ -97,6 +108,7 @@ class DataConfig(StrictModel):
     rows_per_shard: int = Field(250_000, ge=1)
     seed: int = Field(0, ge=0)
     runner: str = "DirectRunner"
+    runner_options: tuple[str, ...] = ()
 
 
 def _moment(value: int | str, unit: Literal["s", "ms"]) -> int:

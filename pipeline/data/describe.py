@@ -55,7 +55,11 @@ def describe(
     tf.io.gfile.makedirs(path("rejected"))
     rejected_rows = os.path.join(folder.results, REJECTED)
     tf.io.gfile.rename(rejected_rows, path("rejected", "rows.jsonl"))
-    statistics = summarize(results.statistics, features, results.rejected, joins)
+    tables = {
+        table: {"rows": rows, "rejected": results.rejected.get(table, 0)}
+        for table, rows in results.rows_read.items()
+    }
+    statistics = summarize(results.statistics, features, tables, joins)
     write_json(path("statistics.json"), statistics)
     write_text(
         path("schema.pbtxt"), schema.to_text(schema.record_schema(features, results.analysis))

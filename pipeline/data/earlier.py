@@ -13,13 +13,15 @@ from pipeline.data.histories import UNTIL
 from pipeline.data.inputs import InputFile
 from pipeline.data.join import join
 from pipeline.data.read import Unreadable, read_blocks
-from pipeline.data.read_rows import REJECTED, block_key, rejected
+from pipeline.data.read_rows import REJECTED, ROWS_KEPT, ROWS_READ, block_key, rejected
 from pipeline.data.sources.base import EarlierEvents
 from pipeline.data.working import text
 
 
 class ReadEarlier(beam.DoFn):
-    """`InputFile`s in; (history, block key, RecordBatch of lists) out, and `rejected`.
+    """`InputFile`s in; (history, block key, RecordBatch of lists) out, and what became of rows.
+
+    Further outputs: `rejected`; `rows_read` and `rows_kept`, (table, rows) of each block.
 
     A batch has the key's text, `UNTIL`, and for each column of the history's events the lists of
     text, aligned with each other; what is not known of an event before the log is null.
@@ -58,6 +60,8 @@ class ReadEarlier(beam.DoFn):
                     )
                     yield beam.pvalue.TaggedOutput(REJECTED, entry)
                 rows = block.rows.take(pa.array(good, pa.int64()))
+                yield beam.pvalue.TaggedOutput(ROWS_READ, (file.table, len(block.rows)))
+                yield beam.pvalue.TaggedOutput(ROWS_KEPT, (file.table, len(rows)))
                 for name, (column, needed) in self._histories.items():
                     lists = self._lists(rows, column, needed, tables)
                     yield name, block_key(file.index, block.key), lists

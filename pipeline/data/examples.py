@@ -10,7 +10,7 @@ from pipeline.data.config import DataConfig
 from pipeline.data.earlier import ReadEarlier
 from pipeline.data.inputs import Inputs
 from pipeline.data.join import JoinDoFn, SideTables
-from pipeline.data.read_rows import REJECTED, ROWS, ROWS_READ, ReadRows
+from pipeline.data.read_rows import REJECTED, ROWS, ROWS_KEPT, ROWS_READ, ReadRows
 from pipeline.data.split import SplitRule, cut_block
 from pipeline.data.working import POSITION, finished, flag_columns, only_columns, text_columns
 
@@ -26,8 +26,10 @@ class Examples(beam.PTransform):
       from 1, or row of a Parquet file), reason, row, and fatal: True where it is the reason why
       the rest of a file cannot be read.
     - `split`: one dict, the rule and the thresholds it came to.
-    - `rows_read`: rows of the log, good or not, as numbers to add up: the rows of all blocks and
-      the rejected ones of the log.
+    - `rows_read`: (table, rows, good or not), several times for a table: to be added up. They are
+      its rejected rows and its good ones.
+    - `rows_kept`: (table, good rows), also to be added up, of all tables but the log, whose good
+      rows are those of the blocks.
 
     Args:
         inputs: From `open_inputs`, for the same features and settings.
@@ -54,17 +56,15 @@ class Examples(beam.PTransform):
             flags=flag_columns(self._features),
         )
         log = pipeline | "LogFiles" >> beam.Create(inputs.log) | "Log" >> reader
-        rows, rejected = log[ROWS], [log[REJECTED]]
-        tables = None
+        rows, tables = log[ROWS], None
+        accounts = {REJECTED: [log[REJECTED]], ROWS_READ: [log[ROWS_READ]], ROWS_KEPT: []}
         if self._sides:
-            tables, schemas, more = self._side_tables(pipeline)
-            rejected += more
+            tables, schemas = self._side_tables(pipeline, accounts)
             rows = rows | "Join" >> beam.ParDo(
                 JoinDoFn(self._order, schemas), tables
             ).with_output_types(tuple[int, pa.RecordBatch])
         rule = rows | "SplitRule" >> self._rule
-        rows, more = self._histories(pipeline, rows, tables)
-        rejected += more
+        rows = self._histories(pipeline, rows, tables, accounts)
         blocks = (
             rows
             | "Finish" >> beam.Map(finished, self._features)
@@ -73,15 +73,15 @@ class Examples(beam.PTransform):
                 tuple[int, str, pa.RecordBatch]
             )
         )
-        return {
-            "blocks": blocks,
-            "rejected": rejected | "Rejected" >> beam.Flatten(),
-            "split": rule,
-            "rows_read": log[ROWS_READ],
+        flat = {
+            name: parts | f"All:{name}" >> beam.Flatten(pipeline=pipeline.pipeline)
+            for name, parts in accounts.items()
         }
+        return {"blocks": blocks, "split": rule, **flat}
 
-    def _side_tables(self, pipeline):
-        named, rejected, schemas = [], [], {}
+    def _side_tables(self, pipeline, accounts):
+        """The side tables as a side input, and their columns."""
+        named, schemas = [], {}
         for side in self._sides:
             reader = ReadRows(
                 side.file,
@@ -96,31 +96,35 @@ class Examples(beam.PTransform):
                 self._inputs.side_tables[side.name]
             )
             read = files | side.name >> reader
-            rejected.append(read[REJECTED])
+            accounts[REJECTED].append(read[REJECTED])
+            accounts[ROWS_READ].append(read[ROWS_READ])
             named.append(read[ROWS] | f"{side.name}Named" >> beam.WithKeys(side.name))
         paths = {
             name: [file.path for file in files] for name, files in self._inputs.side_tables.items()
         }
         gathered = named | "SideRows" >> beam.Flatten() | SideTables(dict(self._order), paths)
-        rejected.append(gathered[REJECTED])
-        return beam.pvalue.AsDict(gathered["tables"]), schemas, rejected
+        accounts[REJECTED].append(gathered[REJECTED])
+        accounts[ROWS_KEPT].append(gathered[ROWS_KEPT])
+        return beam.pvalue.AsDict(gathered["tables"]), schemas
 
-    def _histories(self, pipeline, rows, tables):
+    def _histories(self, pipeline, rows, tables, accounts):
         """Adds the histories of one key after the other."""
         features, inputs = self._features, self._inputs
         if not features.histories:
-            return rows, []
+            return rows
         no_lists = beam.Create([]).with_output_types(tuple[str, int, pa.RecordBatch])
-        lists, rejected = pipeline | "NoLists" >> no_lists, []
+        lists = pipeline | "NoLists" >> no_lists
         if inputs.earlier_events:
             description = inputs.source.earlier_events
             files = pipeline | "EarlierFiles" >> beam.Create(inputs.earlier_events)
             reader = ReadEarlier(description, features, self._order)
             read = files | "Earlier" >> beam.ParDo(reader, tables or {}).with_outputs(
-                REJECTED, main="lists"
+                REJECTED, ROWS_READ, ROWS_KEPT, main="lists"
             ).with_output_types(tuple[str, int, pa.RecordBatch])
-            lists, rejected = read["lists"], [read[REJECTED]]
+            lists = read["lists"]
+            for name, parts in accounts.items():
+                parts.append(read[name])
         for key in dict.fromkeys(history.key for history in features.histories.values()):
             collect = CollectHistories(features, key, self._data.history_partitions)
             rows = (rows, lists) | f"HistoriesBy:{key}" >> collect
-        return rows, rejected
+        return rows

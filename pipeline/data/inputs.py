@@ -21,14 +21,12 @@ class InputFile:
     Args:
         table: `log`, the name of a side table, or `earlier_events`.
         path: Where it lies.
-        size: Bytes.
         index: Its place among the files of its table, which are sorted by path.
         header: Names of its columns, in its order.
     """
 
     table: str
     path: str
-    size: int
     index: int
     header: tuple[str, ...]
 
@@ -112,12 +110,12 @@ def _find(
     optional: bool = False,
 ) -> tuple[InputFile, ...]:
     """The files of a table, sorted by path; of a plain and a compressed twin the plain one."""
-    found: dict[str, tuple[str, int]] = {}
+    found: dict[str, str] = {}
     for pattern in patterns:
         before = len(found)
         for suffix in reversed(SUFFIXES):  # the plain file, found last, replaces its twins
-            for path, size in _match(FileSystems.join(folder, pattern + suffix)):
-                found[path.removesuffix(suffix)] = (path, size)
+            for path in _match(FileSystems.join(folder, pattern + suffix)):
+                found[path.removesuffix(suffix)] = path
         if len(found) == before and not optional:
             # What is fetched may be packed otherwise than on the homepage.
             remedy = f"Download it from {source.homepage} and say where it lies"
@@ -129,17 +127,16 @@ def _find(
             )
     files = sorted(found.values())
     return tuple(
-        InputFile(table, path, size, index, read_header(file, path))
-        for index, (path, size) in enumerate(files)
+        InputFile(table, path, index, read_header(file, path)) for index, path in enumerate(files)
     )
 
 
-def _match(pattern: str) -> list[tuple[str, int]]:
+def _match(pattern: str) -> list[str]:
     try:
         [matched] = FileSystems.match([pattern])
     except BeamIOError:
         return []
-    return [(each.path, each.size_in_bytes) for each in matched.metadata_list]
+    return [each.path for each in matched.metadata_list]
 
 
 def _assign_columns(

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -24,14 +24,12 @@ from pipeline.data.runner import check_runner, counters_of, new_pipeline, run
 from pipeline.data.write_bundle import REJECTED, RESULTS, Results, WriteBundle
 from pipeline.files import read_json
 
-_LOGGER = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 # Settings that do not change what a bundle holds.
-_IRRELEVANT = {"path", "runner", "max_rejected_share"}
+_IRRELEVANT = {"path", "runner", "runner_options", "max_rejected_share"}
 
 
-def build_bundle(
-    features: FeatureSet, data: DataConfig, out: str, runner_options: Sequence[str] = ()
-) -> Bundle:
+def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
     """Builds the bundle of a data set at `out`, or reuses the one that is there.
 
     A bundle with the same fingerprint (features, data settings, format version, names and
@@ -42,16 +40,16 @@ def build_bundle(
         features: What the columns mean.
         data: Which rows, and how they are split and written.
         out: Folder of the bundle, local or in an object store.
-        runner_options: Options of the Beam runner, as on a command line.
 
     Raises:
-        ConfigError: A setting that cannot be used, such as a refused runner.
+        ConfigError: A setting that cannot be used, such as a refused runner or one that cannot
+            start.
         DataError: Input that is missing or unreadable, or that makes no usable bundle. Nothing
             is left at `out` then; rejected rows, if they are the reason, lie in
             `<out>.rejected.jsonl`.
         BundleError: Something that is not a bundle lies at `out`, or another job builds there.
     """
-    check_runner(data.runner, runner_options)
+    check_runner(data.runner, data.runner_options)
     if features.label is None:
         raise ConfigError(
             "no feature has the role `label`, so there is nothing to learn. Add one: "
@@ -59,24 +57,22 @@ def build_bundle(
         )
     inputs = open_inputs(features, data)
     with only_job_at(out):
-        return _build(features, data, inputs, out, runner_options)
+        return _build(features, data, inputs, out)
 
 
-def _build(
-    features: FeatureSet, data: DataConfig, inputs: Inputs, out: str, runner_options: Sequence[str]
-) -> Bundle:
+def _build(features: FeatureSet, data: DataConfig, inputs: Inputs, out: str) -> Bundle:
     started = time.monotonic()
     sources = _sources({(file.table, file.path) for file in inputs.files})
     fingerprint = fingerprint_of(features, data, sources)
     folder = BundleFolder(out)
     if bundle := folder.existing(fingerprint):
-        _LOGGER.info("%s is up to date: reused", out)
+        log.info("%s is up to date: reused", out)
         return bundle
     folder.start()
     try:
         size = sum(entry.size for entry in sources.values()) / 1e6
-        _LOGGER.info("building %s from %d files (%.1f MB)", out, len(sources), size)
-        pipeline = new_pipeline(data.runner, runner_options)
+        log.info("building %s from %d files (%.1f MB)", out, len(sources), size)
+        pipeline = new_pipeline(data.runner, data.runner_options)
         examples = pipeline | "Examples" >> Examples(inputs, features, data)
         examples | "Bundle" >> WriteBundle(features, data, folder.bundle, folder.results)
         joins = counters_of(run(pipeline), "join")
@@ -90,7 +86,7 @@ def _build(
     finally:
         folder.abandon()
     rows, seconds = sum(results.rows.values()), time.monotonic() - started
-    _LOGGER.info(
+    log.info(
         "wrote %s rows in %d files, %.0f s (%s rows/s)",
         f"{rows:,}",
         len(results.files),
@@ -125,12 +121,17 @@ def _read_results(folder: BundleFolder) -> Results:
     if not tf.io.gfile.exists(path):
         raise RuntimeError("the runner reports success, but nothing was written. Use another one.")
     results = parse(Results, read_json(path), path)
-    _LOGGER.info(
-        "read %s rows, %s rejected",
-        f"{results.rows_read:,}",
-        f"{sum(results.rejected.values()):,}",
+    log.info(
+        "read rows: %s; rejected: %s",
+        _of_tables(results.rows_read),
+        _of_tables(results.rejected) or "none",
     )
     return results
+
+
+def _of_tables(rows: Mapping[str, int]) -> str:
+    """Such as: log 100,000, users 943."""
+    return ", ".join(f"{table} {count:,}" for table, count in rows.items())
 
 
 def _hand_over_rejected(folder: BundleFolder) -> None:

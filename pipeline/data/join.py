@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data.read_rows import REJECTED, file_index, rejected
+from pipeline.data.read_rows import REJECTED, ROWS_KEPT, file_index, rejected
 from pipeline.data.working import POSITION, text
 
 
@@ -48,7 +48,7 @@ class SideTables(beam.PTransform):
     """Gathers rows of side tables into one Arrow table each.
 
     Input: (name of the table, (block key, RecordBatch)). Outputs: `tables`, (name, Table) with
-    each key once, and `rejected`, the rows whose key stood before.
+    each key once; `rejected`, the rows whose key stood before; `rows_kept`, (name, rows).
 
     Args:
         keys: Name of a side table -> its key.
@@ -63,7 +63,7 @@ class SideTables(beam.PTransform):
         return (
             blocks
             | beam.GroupByKey()
-            | beam.FlatMap(self._gather).with_outputs(REJECTED, main="tables")
+            | beam.FlatMap(self._gather).with_outputs(REJECTED, ROWS_KEPT, main="tables")
         )
 
     def _gather(self, named: tuple[str, Iterable[tuple[int, pa.RecordBatch]]]) -> Iterator[Any]:
@@ -78,6 +78,7 @@ class SideTables(beam.PTransform):
             reason = f"{key} {value!r} stands on an earlier line, which is the one that counts"
             entry = rejected(name, self._paths[name][files[row]], position, reason, value)
             yield beam.pvalue.TaggedOutput(REJECTED, entry)
+        yield beam.pvalue.TaggedOutput(ROWS_KEPT, (name, kept.num_rows))
         yield name, kept.drop_columns([POSITION]).combine_chunks()
 
 

@@ -15,7 +15,7 @@ from pipeline.data.read import RowBlock, Unreadable, read_blocks
 from pipeline.data.sources.base import File
 from pipeline.data.working import POSITION, flag, text
 
-REJECTED, ROWS_READ, ROWS = "rejected", "rows_read", "rows"
+REJECTED, ROWS_READ, ROWS_KEPT, ROWS = "rejected", "rows_read", "rows_kept", "rows"
 _POSITION_BITS = 42
 _TRUE, _FALSE = pa.array(["1", "1.0", "true", "True"]), pa.array(["0", "0.0", "false", "False"])
 _LONGEST_TEXT = 1_000
@@ -53,7 +53,7 @@ class ReadRows(beam.PTransform):
     - `rows`: (block key, RecordBatch) with the typed columns of the features that the table
       holds, the text of `texts` and the truth of `flags`, as `pipeline.data.working` names them.
     - `rejected`: see `rejected`.
-    - `rows_read`: number of rows, good or not, of each block.
+    - `rows_read`: (table, number of rows, good or not) of each block.
 
     Args:
         file: How to read the files.
@@ -123,7 +123,7 @@ class ReadRows(beam.PTransform):
             position = int(block.positions[row])
             entry = rejected(file.table, file.path, position, reason, block.text_of(position))
             yield beam.pvalue.TaggedOutput(REJECTED, entry)
-        yield beam.pvalue.TaggedOutput(ROWS_READ, len(block.rows) + len(block.bad))
+        yield beam.pvalue.TaggedOutput(ROWS_READ, (file.table, len(block.rows) + len(block.bad)))
         if len(typed):
             yield block_key(file.index, block.key), typed
 

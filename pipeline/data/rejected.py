@@ -14,18 +14,18 @@ MAX_KEPT = 100_000
 _KEYS = ("table", "file", "position", "reason", "row")
 
 Row = Mapping[str, Any]  # table, file, position, reason, row, fatal
-# Table -> rows, reasons that are fatal, rows kept so far.
-Accumulator = tuple[dict[str, int], set[str], list[Row]]
+# Table -> rows, reasons that are fatal, table -> rows kept so far.
+Accumulator = tuple[dict[str, int], set[str], dict[str, list[Row]]]
 
 
 class Rejected(StrictModel):
     """What was rejected.
 
     Args:
-        rows: Table -> rows of it that could not be read.
+        rows: Table -> rows of it that could not be used.
         fatal: Reasons why the job cannot go on, such as a damaged file.
-        kept: The first `MAX_KEPT` rows by table, file and position: a wrong delimiter in a large
-            file must not fill the memory.
+        kept: The first `MAX_KEPT` rows of each table, by table, file and position: a wrong
+            delimiter in a large file must not fill the memory.
     """
 
     rows: dict[str, int] = {}
@@ -35,6 +35,11 @@ class Rejected(StrictModel):
     @property
     def total(self) -> int:
         return sum(self.rows.values())
+
+    @property
+    def first(self) -> dict[str, dict[str, Any]]:
+        """Table -> its first row."""
+        return {row["table"]: row for row in reversed(self.kept)}
 
     def lines(self) -> str:
         """The kept rows as JSON lines.
@@ -54,18 +59,19 @@ class CollectRejected(beam.CombineFn):
         self._max_kept = max_kept
 
     def create_accumulator(self) -> Accumulator:
-        return {}, set(), []
+        return {}, set(), {}
 
     def add_input(self, accumulator: Accumulator, row: Row) -> Accumulator:
         counts, fatal, kept = accumulator
         if row.get("fatal"):
             fatal.add(row["reason"])
-        else:
-            counts[row["table"]] = counts.get(row["table"], 0) + 1
-            kept.append(row)
-        if len(kept) >= 2 * self._max_kept:
-            kept = self._first(kept)
-        return counts, fatal, kept
+            return accumulator
+        table = row["table"]
+        counts[table] = counts.get(table, 0) + 1
+        kept.setdefault(table, []).append(row)
+        if len(kept[table]) >= 2 * self._max_kept:
+            kept[table] = self._first(kept[table])
+        return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Accumulator]) -> Accumulator:
         counts, fatal, kept = self.create_accumulator()
@@ -73,7 +79,8 @@ class CollectRejected(beam.CombineFn):
             for table, count in other_counts.items():
                 counts[table] = counts.get(table, 0) + count
             fatal |= other_fatal
-            kept = self._first([*kept, *other_kept])
+            for table, rows in other_kept.items():
+                kept[table] = self._first([*kept.get(table, []), *rows])
         return counts, fatal, kept
 
     def extract_output(self, accumulator: Accumulator) -> Rejected:
@@ -81,7 +88,7 @@ class CollectRejected(beam.CombineFn):
         return Rejected(
             rows=dict(sorted(counts.items())),
             fatal=tuple(sorted(fatal)),
-            kept=tuple(dict(row) for row in self._first(kept)),
+            kept=tuple(dict(row) for _, rows in sorted(kept.items()) for row in self._first(rows)),
         )
 
     def _first(self, rows: list[Row]) -> list[Row]:
@@ -89,7 +96,7 @@ class CollectRejected(beam.CombineFn):
 
 
 def _place(row: Row) -> tuple:
-    return row["table"], row["file"], row["position"], row["reason"]
+    return row["file"], row["position"], row["reason"]
 
 
 def write_rejected(path: str, rejected: Rejected) -> None:

@@ -1,5 +1,7 @@
 """Which Beam runner executes the job, and which are refused for losing data or memory."""
 
+import contextlib
+import io
 import logging
 from collections.abc import Sequence
 
@@ -11,19 +13,22 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
-from features.errors import ConfigError
+from features.errors import ConfigError, closest
 
 LOCAL = "DirectRunner"
+RUNNERS = (LOCAL, "DataflowRunner", "FlinkRunner", "PortableRunner", "PrismRunner", "SparkRunner")
 _REFUSED = {
     "DaskRunner": "reports success and writes nothing (found with apache-beam 2.77)",
 }
+_LONGEST_CAUSE = 600
+_TRACEBACK = "Traceback (most recent call last)"
 
 
 def check_runner(runner: str, runner_options: Sequence[str]) -> None:
-    """Refuses runners and modes that lose data or memory.
+    """Refuses unknown runners, and runners and modes that lose data or memory.
 
     Args:
-        runner: Name of a Beam runner.
+        runner: One of `RUNNERS`.
         runner_options: Options of the runner, as on a command line.
 
     Raises:
@@ -34,7 +39,10 @@ def check_runner(runner: str, runner_options: Sequence[str]) -> None:
             f"data.runner={runner} is refused: it {_REFUSED[runner]}. Use data.runner={LOCAL} on "
             "one machine, FlinkRunner on a cluster."
         )
-    mode = PipelineOptions(list(runner_options)).view_as(DirectOptions).direct_running_mode
+    if runner not in RUNNERS:
+        hint = closest(runner, RUNNERS)
+        raise ConfigError(f"data.runner={runner} is not a Beam runner that can be used. {hint}")
+    mode = _parsed(runner_options).view_as(DirectOptions).direct_running_mode
     if runner == LOCAL and mode == "multi_threading":
         raise ConfigError(
             f"--direct_running_mode={mode} is refused: it ran out of memory at 17 GB on 200,000 "
@@ -47,14 +55,31 @@ def run(pipeline: beam.Pipeline) -> PipelineResult:
     """Runs a pipeline to its end.
 
     Raises:
-        RuntimeError: The runner reports anything but success.
+        ConfigError: The runner cannot start, or gives up for a reason of its own.
+        Exception: A step of the pipeline failed: what it raised, or the runner's account of it.
     """
     # Beam's own progress lines speak of bundles and caches, not of the user's data.
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
-    result = pipeline.run()
-    state = result.wait_until_finish()
-    if (state or result.state) != PipelineState.DONE:
-        raise RuntimeError(f"the runner ended in state {state or result.state}; see its log.")
+    if isinstance(pipeline.runner, FnApiRunner):  # in this process: whatever fails is a step
+        result = pipeline.run()
+        result.wait_until_finish()
+        return result
+    runner = type(pipeline.runner).__name__
+    pipeline.to_runner_api()  # what cannot be serialized is a bug of ours, and fails here
+    try:
+        result = pipeline.run()
+    except Exception as error:
+        raise _unusable(f"data.runner={runner} could not start", error) from error
+    try:
+        state = result.wait_until_finish() or result.state
+    except RuntimeError as error:
+        if _TRACEBACK in str(error):  # of a step that failed in a worker
+            raise
+        raise _unusable(f"data.runner={runner} gave up", error) from error
+    if state != PipelineState.DONE:
+        raise ConfigError(
+            f"data.runner={runner} ended in state {state}, and no bundle was made. See its log."
+        )
     return result
 
 
@@ -73,12 +98,42 @@ def new_pipeline(runner: str, runner_options: Sequence[str]) -> beam.Pipeline:
 
     Locally Beam's in-memory runner is taken by itself: by the name DirectRunner, Beam 2.77 first
     tries to download and start another one (Prism).
+
+    Raises:
+        ConfigError: The runner is not installed, or lacks an option.
     """
     options = PipelineOptions(list(runner_options), pipeline_type_check=True)
     if runner != LOCAL:
-        return beam.Pipeline(runner=runner, options=options)
+        try:
+            return beam.Pipeline(runner=runner, options=options)
+        except Exception as error:  # none of our code ran yet
+            raise _unusable(f"data.runner={runner} cannot be used", error) from error
     info = beam_provision_api_pb2.ProvisionInfo(
         pipeline_options=JobServiceHandle.encode_pipeline_options(options.get_all_options())
     )
     local = FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(info))
     return beam.Pipeline(runner=local, options=options)
+
+
+def _parsed(runner_options: Sequence[str]) -> PipelineOptions:
+    """The options as Beam reads them; its parser would print its usage and end the program."""
+    options = PipelineOptions(list(runner_options))
+    with contextlib.redirect_stderr(io.StringIO()) as printed:
+        try:
+            options.get_all_options()
+        except SystemExit:
+            lines = printed.getvalue().strip().splitlines() or ["unusable"]
+            raise ConfigError(
+                f"data.runner_options={list(runner_options)}: {lines[-1].split('error: ')[-1]}."
+            ) from None
+    return options
+
+
+def _unusable(what: str, error: Exception) -> ConfigError:
+    cause = " ".join(str(error).split()) or type(error).__name__
+    if len(cause) > _LONGEST_CAUSE:
+        cause = f"{cause[:_LONGEST_CAUSE]} ..."
+    return ConfigError(
+        f"{what}: {cause.rstrip('.')}. Mend data.runner_options or what the runner needs, or use "
+        f"data.runner={LOCAL} on one machine."
+    )

@@ -7,11 +7,10 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
+from features.bundle import SPLITS
 from features.specs import FeatureSet
 from pipeline.data.config import SplitConfig
 from pipeline.data.histogram import AdaptiveHistogram, HistogramFn
-
-SPLITS = ("train", "valid", "test")
 
 
 def thresholds(histogram: AdaptiveHistogram, split: SplitConfig) -> tuple[int, int] | None:

@@ -78,7 +78,7 @@ class MergeCounts(beam.CombineFn):
 def summarize(
     of_split: Mapping[str, Counts],
     features: FeatureSet,
-    rejected: Mapping[str, int],
+    tables: Mapping[str, Mapping[str, int]],
     joins: Mapping[str, int],
 ) -> dict[str, Any]:
     """The content of statistics.json.
@@ -86,18 +86,18 @@ def summarize(
     Args:
         of_split: Split -> counts of all its rows.
         features: What the columns mean.
-        rejected: Table -> rows of it that could not be read.
+        tables: Table -> its `rows`, good or not, and how many of them were `rejected`.
         joins: `unmatched_<side table>` -> rows of the log without a match in it.
 
     Returns:
-        `rows`, `rejected`, `joins`, and for each split its `rows`, `positives`, `label_rate`
+        `rows`, `tables`, `joins`, and for each split its `rows`, `positives`, `label_rate`
         and `features`: for each input `missing_rate` (of rows); `oov_rate` (of tokens) where it
         has a vocabulary; `mean_length`, `max_length` and `empty_share` where it is a list, as
         models see it: cut to the feature's `max_length`.
     """
     return {
         "rows": sum(counts[ALL]["rows"] for counts in of_split.values()),
-        "rejected": dict(sorted(rejected.items())),
+        "tables": dict(sorted(tables.items())),
         "joins": dict(sorted(joins.items())),
         "splits": {
             split: _summarize_split(of_split[split], features) for split in sorted(of_split)

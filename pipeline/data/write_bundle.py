@@ -38,10 +38,11 @@ class Results(StrictModel):
         problems: Why no bundle can be made of these rows.
         files: Record files.
         statistics: Split -> counts.
-        rejected: Table -> rows that could not be read.
+        rejected: Table -> rows that could not be used.
         fatal: Reasons why the input cannot be used.
-        first_rejected: One rejected row.
-        rows_read: Rows of the log.
+        first_rejected: Table -> its first rejected row.
+        rows_read: Table -> its rows, good or not.
+        rows_kept: Table -> its good rows; the log's are `rows`.
         split_rule: How rows were split.
     """
 
@@ -52,8 +53,9 @@ class Results(StrictModel):
     statistics: dict[str, Counts]
     rejected: dict[str, int]
     fatal: tuple[str, ...]
-    first_rejected: dict[str, Any] | None
-    rows_read: int
+    first_rejected: dict[str, dict[str, Any]]
+    rows_read: dict[str, int]
+    rows_kept: dict[str, int]
     split_rule: dict[str, Any]
 
 
@@ -104,7 +106,8 @@ class WriteBundle(beam.PTransform):
         )
         rejected = examples["rejected"] | "Rejected" >> beam.CombineGlobally(CollectRejected())
         sample = blocks | "Sample" >> SampleRows("test", SAMPLE_SIZE, self._data.seed)
-        rows_read = examples["rows_read"] | "RowsRead" >> beam.CombineGlobally(sum)
+        rows_read = examples["rows_read"] | "RowsRead" >> beam.CombinePerKey(sum)
+        rows_kept = examples["rows_kept"] | "RowsKept" >> beam.CombinePerKey(sum)
         return (
             examples["blocks"].pipeline
             | "Once" >> beam.Create([self._results_folder])
@@ -116,7 +119,8 @@ class WriteBundle(beam.PTransform):
                 AsDict(files),
                 AsDict(statistics),
                 AsSingleton(rejected),
-                AsSingleton(rows_read),
+                AsDict(rows_read),
+                AsDict(rows_kept),
                 AsSingleton(sample),
                 AsList(examples["split"]),
             )
@@ -134,7 +138,8 @@ def _write_results(
     files: Mapping[str, FileEntry],
     statistics: Mapping[str, Counts],
     rejected: Rejected,
-    rows_read: int,
+    rows_read: Mapping[str, int],
+    rows_kept: Mapping[str, int],
     sample: Sequence[str],
     split_rules: Sequence[dict[str, Any]],
 ) -> None:
@@ -148,8 +153,9 @@ def _write_results(
         statistics=dict(statistics),
         rejected=rejected.rows,
         fatal=rejected.fatal,
-        first_rejected=rejected.kept[0] if rejected.kept else None,
-        rows_read=rows_read,
+        first_rejected=rejected.first,
+        rows_read=dict(sorted(rows_read.items())),
+        rows_kept=dict(sorted(rows_kept.items())),
         split_rule=split_rules[0] if split_rules else {},
     )
     write_json(os.path.join(results_folder, RESULTS), results.model_dump(mode="json"))

@@ -19,8 +19,12 @@ GOOD = Results(
     statistics={split: {"": {"rows": 9, "positives": 4}} for split in ("train", "valid", "test")},
     rejected={"log": 1},
     fatal=(),
-    first_rejected={"file": "u.csv", "position": 7, "reason": "rating must be a number, got 'x'"},
-    rows_read=100,
+    first_rejected={
+        "log": {"file": "u.csv", "position": 7, "reason": "rating must be a number, got 'x'"},
+        "users": {"file": "users.csv", "position": 2, "reason": "age must be a number, got 'y'"},
+    },
+    rows_read={"log": 100, "users": 40},
+    rows_kept={"users": 40},
     split_rule={},
 )
 
@@ -39,12 +43,23 @@ def test_good_results_pass():
     [
         ({"fatal": ("a.gz is cut off.", "b")}, r"a.gz is cut off. \(1 more such problems.\)"),
         (
-            {"rejected": {"log": 2}, "rows_read": 101},
-            r"2 rows could not be read, of 101 .* 1.00% .* u.csv, line 7: rating must be a number, "
-            r"got 'x'. They lie in out.rejected.jsonl. .* raise data.max_rejected_share",
+            {"rejected": {"log": 2}, "rows_read": {"log": 101}},
+            r"table 'log': 2 of its 101 rows could not be used, 1.98%, where .* allows 1%.* u.csv, "
+            r"line 7: rating must be a number, got 'x'. They lie in out.rejected.jsonl. .* raise "
+            r"data.max_rejected_share",
         ),
-        ({"rows_read": 0, "rows": {}, "rejected": {}}, "'some_log' has no rows. Check data.path="),
-        ({"rows": {"train": 90, "test": 9}}, "split 'valid' is empty .*raise data.split.valid=0.1"),
+        (
+            {"rejected": {"log": 1, "users": 14}, "rows_kept": {"users": 26}},
+            r"table 'users': 14 of its 40 rows could not be used, 35%.* users.csv, line 2: age",
+        ),
+        (
+            {"rows_read": {"users": 40}, "rows": {}, "rejected": {}},
+            "'some_log' has no rows. Check data.path=",
+        ),
+        (
+            {"rows": {"train": 90, "test": 9}},
+            "split 'valid' is empty .*raise data.split.valid=0.1.$",
+        ),
         ({"rows": {"valid": 1, "test": 9}}, "split 'train' is empty .*Lower data.split.valid"),
         ({"problems": ("feature 'a' ...",)}, "feature 'a'"),
         (
@@ -74,7 +89,20 @@ def test_an_empty_split_of_given_moments_names_them():
         check(data, rows={"train": 89, "valid": 10})
 
 
-@pytest.mark.parametrize("changes", [{"rows_read": 101}, {"rows": {**GOOD.rows, "train": 81}}])
-def test_rows_that_do_not_add_up_are_a_bug(changes):
-    with pytest.raises(RuntimeError, match="do not add up"):
+@pytest.mark.parametrize(
+    ("changes", "account"),
+    [
+        (
+            {"rows_read": {"log": 101, "users": 40}},
+            "101 of table 'log' read, 1 rejected, 99 kept. This is a bug",
+        ),
+        ({"rows": {**GOOD.rows, "train": 81}}, "kept; 100 made into examples, 99 written"),
+        ({"rows_kept": {"users": 39}}, "add up: 40 of table 'users' read, 0 rejected, 39 kept. T"),
+        ({"rows_kept": {}}, "40 of table 'users' read, 0 rejected, 0 kept"),
+        ({"rows_read": {"log": 100}}, "0 of table 'users' read, 0 rejected, 40 kept"),
+    ],
+)
+def test_rows_of_a_table_that_do_not_add_up_are_a_bug(changes, account):
+    with pytest.raises(RuntimeError, match="rows do not add up") as caught:
         check(**changes)
+    assert account in str(caught.value)

@@ -22,6 +22,7 @@ from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import EarlierEvents, ParquetFile, SideTable, Source, TextFile
 
 REPOSITORY = Path(__file__).parents[3]
+DATA = Path(os.environ.get("CONCORD_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 SHOP = Source(
     name="shop",
     title="Shop",
@@ -106,7 +107,7 @@ def rows_of(block):
         )
 
 
-def test_every_row_is_an_example_or_set_aside(shop):
+def test_every_row_is_an_example_or_set_aside(shop, caplog):
     with TestPipeline() as p:
         out = read_side(p, shop)
         rows = out["blocks"] | beam.FlatMap(rows_of)
@@ -139,7 +140,12 @@ def test_every_row_is_an_example_or_set_aside(shop):
             | "Text" >> beam.Map(lambda entry: (entry["row"], entry["fatal"]))
         )
         assert_that(texts, equal_to([("40,u1,i1", False), ("x,i1,u2,70", False)]), label="text")
-        assert_that(out["rows_read"] | beam.CombineGlobally(sum), equal_to([9]), label="rows_read")
+        read = {"log": 9, "users": 4, "items": 3, "earlier_events": 2}
+        kept = {"users": 1, "items": 3, "earlier_events": 1}
+        for name, expected in (("rows_read", read), ("rows_kept", kept)):
+            counts = out[name] | f"Sum:{name}" >> beam.CombinePerKey(sum)
+            assert_that(counts, equal_to(list(expected.items())), label=name)
+    assert "type hint" not in caplog.text  # Beam warns of those it cannot use
 
 
 def test_equal_times_share_a_split_and_the_rule_is_told(shop):
@@ -249,7 +255,7 @@ def test_a_plain_file_is_read_instead_of_its_compressed_twin(shop):
 
 @pytest.mark.slow
 def test_kuairand_reads_as_published():
-    folder = REPOSITORY.parent / "shared" / "data" / "kuairand_pure"
+    folder = DATA / "kuairand_pure"
     if not folder.is_dir():
         pytest.skip(f"needs the real data in {folder}")
     content = yaml.safe_load((REPOSITORY / "configs/kuairand_pure/dataset.yaml").read_text())

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 from features.bundle import open_bundle
-from features.errors import BundleError, ConfigError, DataError
+from features.errors import BundleError, ConfigError, DataError, UserError
 from features.records import decode_block
 from features.schema import from_text
 from features.specs import FeatureSet
@@ -48,8 +48,11 @@ FEATURES = FeatureSet(
 )
 
 
-def write_log(folder, bad_line=None, rating=None):
-    """Files in the layout; `bad_line` replaces a line of the log, `rating` every rating."""
+def write_log(folder, bad_line=None, rating=None, bad_users=0):
+    """Files in the layout.
+
+    `bad_line` replaces a line of the log, `rating` every rating; `bad_users` have no usable age.
+    """
     rng = np.random.default_rng(1)
     folder.mkdir(exist_ok=True)
     lines = ["user_id:token\titem_id:token\trating:float\ttimestamp:float"]
@@ -60,7 +63,8 @@ def write_log(folder, bad_line=None, rating=None):
         lines[5] = bad_line
     (folder / "ml-100k.inter").write_text("\n".join(lines) + "\n")
     users = ["user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token"]
-    users += [f"{user}\t{20 + user}\tM\tstudent\t12345" for user in range(1, 20)]
+    ages = ["old" if user <= bad_users else 20 + user for user in range(1, 20)]
+    users += [f"{user}\t{age}\tM\tstudent\t12345" for user, age in enumerate(ages, 1)]
     (folder / "ml-100k.user").write_text("\n".join(users) + "\n")
     items = ["item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq"]
     items += [f"{item}\tTitle\t1990\tDrama Comedy" for item in range(2, 30)]  # not 1
@@ -159,7 +163,8 @@ def test_the_same_configuration_reuses_the_bundle_at_once(bundle, log, monkeypat
 
 def test_fingerprints_tell_settings_features_and_files_apart(bundle, log):
     sources = bundle.manifest.sources
-    same = fingerprint_of(FEATURES, config("/elsewhere", runner="FlinkRunner"), sources)
+    flink = {"runner": "FlinkRunner", "runner_options": ["--parallelism=8"]}
+    same = fingerprint_of(FEATURES, config("/elsewhere", **flink), sources)
     assert same == bundle.manifest.fingerprint
     renamed = {f"{name}2": entry for name, entry in sources.items()}
     fewer = changed(lambda content: content.pop("groups"))
@@ -193,24 +198,30 @@ def too_late():
         (
             {"bad_line": "7\t8\tfive\t880000000"},
             {"max_rejected_share": 0.001},
-            "1 rows could not be read, of 600.*line 6.*rating must be a number, got 'five'"
-            ".*rejected.jsonl. Mend the data",
+            "table 'log': 1 of its 600 rows could not be used.*line 6.*rating must be a number, "
+            "got 'five'.*rejected.jsonl. Mend the data",
         ),
-        ({"bad_line": "7\t8"}, {"max_rejected_share": 0.0}, "1 rows could not be read"),
+        ({"bad_line": "7\t8"}, {"max_rejected_share": 0.0}, "1 of its 600 rows"),
+        (
+            {"bad_users": 3},
+            {},
+            "table 'users': 3 of its 19 rows could not be used, 15.8%.*ml-100k.user, line 2: age",
+        ),
         ({"rating": 5}, {}, "one class only: the label 'liked' is 1 in all .*at_least=4"),
         ({}, {"split": too_late()}, "split 'test' is empty.*to moments inside the data"),
     ],
-    ids=["not a number", "too few columns", "one class", "empty split"],
+    ids=["not a number", "too few columns", "users", "one class", "empty split"],
 )
 def test_bad_input_leaves_a_sentence_and_nothing_else(tmp_path, changes, settings, sentence):
     path = write_log(tmp_path / "log", **changes)
     with pytest.raises(DataError, match=sentence):
         build_bundle(FEATURES, config(path, **settings), str(tmp_path / "out"))
     left = {entry.name for entry in tmp_path.iterdir()} - {"log"}
-    assert left == ({"out.rejected.jsonl"} if "bad_line" in changes else set())
+    assert left == ({"out.rejected.jsonl"} if {"bad_line", "bad_users"} & set(changes) else set())
     if left:
-        (line,) = (tmp_path / "out.rejected.jsonl").read_text().splitlines()
-        assert json.loads(line)["position"] == 6
+        lines = (tmp_path / "out.rejected.jsonl").read_text().splitlines()
+        first, count = (2, 3) if "bad_users" in changes else (6, 1)
+        assert (json.loads(lines[0])["position"], len(lines)) == (first, count)
 
 
 def test_a_compressed_file_that_breaks_off_is_named(tmp_path):
@@ -244,9 +255,42 @@ def test_a_few_bad_rows_are_set_aside_and_the_rest_is_used(tmp_path):
     path = write_log(tmp_path / "log", bad_line="7\t8\tfive\t880000000")
     bundle = build_bundle(FEATURES, config(path), str(tmp_path / "out"))
     assert sum(bundle.metadata.rows.values()) == ROWS - 1
-    assert bundle.statistics["rejected"] == {"log": 1}
+    assert bundle.statistics["tables"] == {
+        "items": {"rows": 28, "rejected": 0},
+        "log": {"rows": ROWS, "rejected": 1},
+        "users": {"rows": 19, "rejected": 0},
+    }
     (line,) = Path(bundle.path, "rejected", "rows.jsonl").read_text().splitlines()
     assert json.loads(line)["reason"] == "rating must be a number, got 'five'"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"runner": "DirctRunner"}, "DirctRunner is not .* Did you mean DirectRunner"),
+        (
+            {"runner": "SparkRunner", "runner_options": ["--spark_job_server_jar=/no.jar"]},
+            "data.runner=SparkRunner could not start: .*no.jar",
+        ),
+    ],
+)
+def test_a_runner_that_cannot_be_used_leaves_a_sentence_and_nothing_else(
+    log, tmp_path, settings, sentence
+):
+    with pytest.raises(ConfigError, match=sentence):
+        build_bundle(FEATURES, config(log, **settings), str(tmp_path / "out"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bug_in_a_step_keeps_its_traceback(log, tmp_path, monkeypatch):
+    def read_blocks(*args):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("pipeline.data.read_rows.read_blocks", read_blocks)
+    with pytest.raises(Exception, match="a bug") as caught:
+        build_bundle(FEATURES, config(log), str(tmp_path / "out"))
+    assert not isinstance(caught.value, UserError)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_feature_set_without_a_label_is_refused(log, tmp_path):

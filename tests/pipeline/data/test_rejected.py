@@ -27,13 +27,17 @@ def collect(rows, parts=3, max_kept=4):
     return combine.extract_output(combine.merge_accumulators(accumulators))
 
 
-def test_all_rows_count_and_the_first_ones_are_kept_in_order():
+def test_all_rows_count_and_the_first_ones_of_each_table_are_kept_in_order():
     rows = [row(position) for position in range(50)] + [row(3, table="users")]
     random.Random(0).shuffle(rows)
     found = collect(rows)
     assert found.rows == {"log": 50, "users": 1}
     assert found.total == 51
-    assert [kept["position"] for kept in found.kept] == [0, 1, 2, 3]
+    assert [kept["position"] for kept in found.kept] == [0, 1, 2, 3, 3]
+    assert {table: kept["position"] for table, kept in found.first.items()} == {
+        "log": 0,
+        "users": 3,
+    }
 
 
 def test_fatal_entries_are_reasons_and_not_rows():

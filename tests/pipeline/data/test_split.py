@@ -37,7 +37,9 @@ def test_moments_are_read_in_the_unit_of_the_timestamp(moment):
     assert SplitConfig().starts("s") is None
 
 
-@pytest.mark.parametrize("moment", ["2022-05-05", "2022-05-05T08:00:00+08:00", "'2022-05-05'"])
+@pytest.mark.parametrize(
+    "moment", ["2022-05-05", "2022-05-05T08:00:00+08:00", "'2022-05-05'", 1651708800, 1651708800.0]
+)
 def test_moments_may_stand_in_yaml_without_quotes(moment):
     split = yaml.safe_load(f"{{valid_from: {moment}, test_from: 2022-05-06}}")
     assert SplitConfig.model_validate(split).starts("s") == (1651708800, 1651795200)
@@ -57,6 +59,9 @@ def test_moments_that_make_no_split_are_refused():
         ({"valid_from": 3}, "valid_from alone. Give both"),
         ({"vald": 0.1}, "split.vald is not a setting. Did you mean split.valid"),
         ({"by": "random"}, "split.by"),
+        ({"valid_from": [3], "test_from": 4}, r"a.yaml: split.valid_from: must be an ISO .*\[3\]"),
+        ({"valid_from": 3, "test_from": 4.5}, r"a.yaml: split.test_from: must be .*: 4.5\.$"),
+        ({"valid_from": True, "test_from": 4}, "split.valid_from: must be .*Received: True"),
     ],
 )
 def test_wrong_settings_are_refused_with_the_remedy(split, message):

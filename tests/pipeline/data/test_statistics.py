@@ -32,9 +32,10 @@ ARRAYS = {
 
 def test_rates_are_of_rows_for_missing_and_of_tokens_for_oov():
     counts = count_block(RAW, ARRAYS, FEATURES)
-    summary = summarize({"train": counts}, FEATURES, {"log": 2}, {"unmatched_users": 1})
+    tables = {"users": {"rows": 5, "rejected": 0}, "log": {"rows": 6, "rejected": 2}}
+    summary = summarize({"train": counts}, FEATURES, tables, {"unmatched_users": 1})
     assert summary["rows"] == 4
-    assert summary["rejected"] == {"log": 2}
+    assert list(summary["tables"].items()) == sorted(tables.items())
     assert summary["joins"] == {"unmatched_users": 1}
     train = summary["splits"]["train"]
     assert (train["rows"], train["positives"], train["label_rate"]) == (4, 1, 0.25)

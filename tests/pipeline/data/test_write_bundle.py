@@ -90,7 +90,8 @@ def write(folder, layout="block", order=0, options=(), splits_of_create=True):
     examples = {
         "blocks": pipeline | "Blocks" >> beam.Create(made, reshuffle=splits_of_create),
         "rejected": pipeline | "Bad" >> beam.Create([rejected]),
-        "rows_read": pipeline | "Read" >> beam.Create([b.num_rows for *_, b in made] + [1]),
+        "rows_read": pipeline | "Read" >> beam.Create([("log", b.num_rows) for *_, b in made]),
+        "rows_kept": pipeline | "Kept" >> beam.Create([("users", 5), ("users", 2)]),
         "split": pipeline | "Rule" >> beam.Create([{"by": "time"}]),
     }
     bundle, results = Path(folder, "bundle"), Path(folder, "results")
@@ -166,6 +167,8 @@ def test_every_row_is_written_once_with_its_own_values(block_bundle):
 def test_records_and_files_have_the_sizes_asked_for(block_bundle):
     bundle, results = block_bundle
     assert results.rows == {"test": 122, "train": 488, "valid": 122}
+    assert (results.rows_read, results.rows_kept) == ({"log": 732}, {"users": 7})
+    assert results.first_rejected["log"]["position"] == 3
     names = [f"{s}-{i:05d}-of-{n:05d}.tfrecord" for s, n in (("test", 1), ("train", 4)) for i in
              range(n)] + ["valid-00000-of-00001.tfrecord"]  # fmt: skip
     assert list(results.files) == names
