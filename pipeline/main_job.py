@@ -1,7 +1,6 @@
 """The main job: raw logs -> bundle -> trained network -> evaluation -> export -> scored rows."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from pipeline.files import write_text
 from pipeline.run_dir import RunDir
 from pipeline.training.train import load_network, train
 from serving.export import export
+from serving.fresh_process import environment
 from serving.layout import SAMPLE_ROWS, version_folders
 from serving.rows import read_rows
 
@@ -126,11 +126,9 @@ def score_sample(version: Path, rows: int = 5) -> None:
     """Scores a few raw rows from the export in a fresh process, as a user would."""
     sample = version / SAMPLE_ROWS
     say("predict", f"python -m pipeline predict {version} --input {sample}")
-    root = str(Path(__file__).resolve().parent.parent)
-    search = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
         [sys.executable, "-m", "pipeline", "predict", str(version), "--input", str(sample)],
-        env={**os.environ, "PYTHONPATH": search},
+        env=environment(),
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -13,8 +13,7 @@ from features.raw import coerce
 from serving import names
 from serving.inputs import signature_inputs
 from serving.layout import METADATA_ASSET, is_version_name, version_folders, why_incomplete
-
-BLOCK_ROWS = 4096
+from serving.rows import BLOCK_ROWS
 
 _log = logging.getLogger(__name__)
 

@@ -20,6 +20,7 @@ import tensorflow as tf
 from features.bundle import read_metadata
 from features.errors import ExportError
 from serving import names
+from serving.fresh_process import ROOT, environment
 from serving.inputs import signature_inputs
 from serving.layout import METADATA_ASSET
 
@@ -69,17 +70,14 @@ def score_signatures(version: Path, rows: pa.RecordBatch) -> dict[str, np.ndarra
 
 
 def _run_fresh_process(version: Path, rows: Path, scores: Path) -> None:
-    root = str(Path(__file__).resolve().parent.parent)
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
-    environment |= {"PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1"}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", **environment(), "CUDA_VISIBLE_DEVICES": "-1"}
     command = [sys.executable, "-m", "serving.verify"]
     command += [os.path.abspath(each) for each in (version, rows, scores)]
     try:
         finished = subprocess.run(
             command,
-            env=environment,
-            cwd=root,  # `-m` looks there first, and a folder of the user may be called alike
+            env=quiet,
+            cwd=ROOT,  # `-m` looks there first, and a folder of the user may be called alike
             capture_output=True,
             text=True,
             errors="replace",

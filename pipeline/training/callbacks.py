@@ -100,10 +100,11 @@ class Progress(tf_keras.callbacks.Callback):
         self._started = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        now = time.monotonic()
+        self._last = now = time.monotonic()
         step = batch + 1
         if step == 1:  # the first step of a run compiles: it says nothing of the rate
-            self._told, self._told_step = now, step
+            self._first = self._told = now
+            self._told_step = step
         if now - self._told < self._every:
             return
         rate = (step - self._told_step) / (now - self._told)
@@ -124,13 +125,17 @@ class Progress(tf_keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         seconds = time.monotonic() - self._started
         left = seconds * (self._epochs - epoch - 1)
+        steps = self._steps_per_epoch - 1  # between the ends of the first and of the last one
+        rate = steps * self._batch_size / (self._last - self._first) if steps else 0.0
         log.info(
-            "epoch %d/%d  logloss %.4f  valid: logloss %.4f  auc %.4f  (%s, at most %s left)",
+            "epoch %d/%d  logloss %.4f  valid: logloss %.4f  auc %.4f  "
+            "%s examples/s  %s, at most %s left",
             epoch + 1,
             self._epochs,
             float(logs["logloss"]),
             logs["val_logloss"],
             logs["val_auc"],
+            f"{rate:,.0f}" if rate else "?",
             duration(seconds),
             duration(left),
         )

@@ -77,7 +77,8 @@ def test_progress_counts_examples_of_the_steps_since_its_last_line(monkeypatch, 
     assert first == ("epoch 2/3  step 21/100  logloss 0.5000  100 examples/s  epoch ends in 40s")
     assert second.endswith("200 examples/s  epoch ends in 10s")
     assert last == (
-        "epoch 2/3  logloss 0.2000  valid: logloss 0.3000  auc 0.7500  (30s, at most 30s left)"
+        "epoch 2/3  logloss 0.2000  valid: logloss 0.3000  auc 0.7500  "
+        "248 examples/s  30s, at most 30s left"  # 99 steps of 50 in the 20 s after the first
     )
 
 
