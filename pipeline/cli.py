@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from features.errors import UserError
+from pipeline.lock import only_job_at
 from pipeline.quiet import import_tensorflow
 
 app = typer.Typer(
@@ -93,8 +94,9 @@ def train(
     opened = open_bundle(_bundle_path(loaded, bundle))
     say("data", describe(opened))
     directory = _run_dir(config, out)
-    network = train_stage(loaded, opened, directory, overwrite)
-    evaluate_stage(loaded, opened, directory, network)
+    with only_job_at(str(directory.path)):
+        network = train_stage(loaded, opened, directory, overwrite)
+        evaluate_stage(loaded, opened, directory, network)
     show_evaluation(directory)
     say("run", str(directory.path))
 
@@ -107,7 +109,8 @@ def evaluate(run: Run, bundle: BundlePath = None) -> None:
     from pipeline.training.train import load_network
 
     directory, loaded, opened = _open_run(run, bundle)
-    evaluate_stage(loaded, opened, directory, load_network(loaded, opened, directory))
+    with only_job_at(str(directory.path)):
+        evaluate_stage(loaded, opened, directory, load_network(loaded, opened, directory))
     show_evaluation(directory)
 
 
@@ -120,7 +123,8 @@ def export(run: Run, bundle: BundlePath = None) -> None:
     from pipeline.training.train import load_network
 
     directory, loaded, opened = _open_run(run, bundle)
-    path = export_stage(opened, directory, load_network(loaded, opened, directory))
+    with only_job_at(str(directory.path)):
+        path = export_stage(opened, directory, load_network(loaded, opened, directory))
     say("export", str(path))
 
 
@@ -158,6 +162,7 @@ def _open_run(path: Path, bundle: Path | None) -> tuple:
 
     directory = RunDir(path)
     loaded = directory.config()
+    directory.check_trained()
     opened = open_bundle(bundle or directory.state()["bundle"])
     directory.check_bundle(loaded, opened)
     return directory, loaded, opened

@@ -1,6 +1,7 @@
 """The main job: raw logs -> bundle -> trained network -> evaluation -> export -> scored rows."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +17,16 @@ from pipeline.evaluation.report import report_html
 from pipeline.evaluation.scores import evaluation_report
 from pipeline.evaluation.table import print_metrics
 from pipeline.files import write_text
+from pipeline.lock import only_job_at
 from pipeline.run_dir import RunDir
 from pipeline.training.train import load_network, train
 from serving.export import export
 from serving.fresh_process import environment
 from serving.layout import SAMPLE_ROWS, version_folders
 from serving.rows import read_rows
+
+# As it has to be typed here: `make` does not activate its environment.
+PYTHON = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else "python"
 
 
 def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, overwrite: bool = False) -> None:
@@ -35,6 +40,21 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, overwrite: bo
     """
     bundle = build_bundle(config.feature_set, config.data, bundle_path)
     say("data", describe(bundle))
+    with only_job_at(str(run.path)):
+        _finish_stages(config, bundle, run, overwrite)
+    latest = version_folders(run.export)[0]
+    score_sample(latest)
+    for stage, path in (
+        ("bundle", bundle.path),
+        ("run", run.path),
+        ("report", run.report_file),
+        ("logs", f"{PYTHON} -m tensorboard.main --logdir {run.tensorboard}"),
+        ("export", latest),
+    ):
+        say(stage, str(path))
+
+
+def _finish_stages(config: RunConfig, bundle: Bundle, run: RunDir, overwrite: bool) -> None:
     network = None
     if run.has_finished("train", config, bundle):
         say("train", f"{run.path} is trained with this configuration and data: reused")
@@ -47,16 +67,6 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, overwrite: bo
     if not run.has_finished("export", config, bundle):
         network = network or load_network(config, bundle, run)
         export_stage(bundle, run, network)
-    latest = version_folders(run.export)[0]
-    score_sample(latest)
-    for stage, path in (
-        ("bundle", bundle.path),
-        ("run", run.path),
-        ("report", run.report_file),
-        ("logs", f"tensorboard --logdir {run.tensorboard}"),
-        ("export", latest),
-    ):
-        say(stage, str(path))
 
 
 def describe(bundle: Bundle) -> str:
@@ -76,8 +86,10 @@ def train_stage(
     """Trains, and notes the history in metrics.json.
 
     Raises:
-        ConfigError: The bundle has no validation or test rows, as `data.split` may ask for.
+        ConfigError: The bundle holds other data than the configuration describes, or has no
+            validation or test rows, as `data.split` may ask for.
     """
+    _check_data(config, bundle)
     _check_splits(bundle)
     run.begin(config, bundle, overwrite)
     say("config", f"{run.config_file} (resolved)")
@@ -85,6 +97,23 @@ def train_stage(
     run.update_metrics(training=trained.summary())
     run.finish("train")
     return trained.network
+
+
+def _check_data(config: RunConfig, bundle: Bundle) -> None:
+    """The network is made for the bundle; the configuration must not say otherwise."""
+    metadata = bundle.metadata
+    if metadata.source != config.data.source:
+        different = (
+            f"source {metadata.source!r}, and the configuration names {config.data.source!r}"
+        )
+    elif metadata.features.model_dump() != config.feature_set.model_dump():
+        different = "other features, groups or histories than the configuration"
+    else:
+        return
+    raise ConfigError(
+        f"{bundle.path} was built with {different}. Give the bundle of this configuration with "
+        "--bundle, or build it: python -m pipeline build-bundle --config ..."
+    )
 
 
 def _check_splits(bundle: Bundle) -> None:
@@ -125,7 +154,7 @@ def export_stage(bundle: Bundle, run: RunDir, network: CooperativeNetwork) -> Pa
 def score_sample(version: Path, rows: int = 5) -> None:
     """Scores a few raw rows from the export in a fresh process, as a user would."""
     sample = version / SAMPLE_ROWS
-    say("predict", f"python -m pipeline predict {version} --input {sample}")
+    say("predict", f"{PYTHON} -m pipeline predict {version} --input {sample}")
     done = subprocess.run(
         [sys.executable, "-m", "pipeline", "predict", str(version), "--input", str(sample)],
         env=environment(),

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,13 +109,29 @@ class RunDir:
         write_text(str(self.config_file), dump_config(config))
         for file in (self.metrics_file, self.report_file):  # of another configuration
             file.unlink(missing_ok=True)
-        self._write_state({"fingerprint": fingerprint, "bundle": bundle.path, "finished": []})
+        if state.get("fingerprint") != fingerprint and overwrite:
+            shutil.rmtree(self.export, ignore_errors=True)  # versions of the replaced network
+        # Absolute, unless it lies in an object store: the run may be used from another folder.
+        path = bundle.path if "://" in bundle.path else os.path.abspath(bundle.path)
+        self._write_state({"fingerprint": fingerprint, "bundle": path, "finished": []})
 
     def finish(self, stage: str) -> None:
         """Notes that a stage is finished."""
         state = self.state()
         finished = {*state["finished"], stage}
         self._write_state({**state, "finished": [each for each in STAGES if each in finished]})
+
+    def check_trained(self) -> None:
+        """Refuses a run whose training did not end.
+
+        Raises:
+            ConfigError: It was interrupted, and its checkpoints are not those of the best epoch.
+        """
+        if "train" not in self.state().get("finished", ()):
+            raise ConfigError(
+                f"the training of {self.path} did not end. Train it again: "
+                f"python -m pipeline train --config {self.config_file} --out {self.path}"
+            )
 
     def check_bundle(self, config: RunConfig, bundle: Bundle) -> None:
         """Refuses a bundle that the run was not trained on.
@@ -123,8 +141,9 @@ class RunDir:
         """
         if self.state().get("fingerprint") != run_fingerprint(config, bundle):
             raise ConfigError(
-                f"{bundle.path} is not the bundle that {self.path} was trained on. Give that one "
-                "with --bundle, or train again."
+                f"{bundle.path} is not the bundle that {self.path} was trained on; it may have "
+                "been replaced by a build with other data settings. Give that one with --bundle, "
+                "or train again."
             )
 
     def has_finished(self, stage: str, config: RunConfig, bundle: Bundle) -> bool:

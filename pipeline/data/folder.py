@@ -1,5 +1,6 @@
 """The place of a bundle: built beside it, and put there only when complete."""
 
+import logging
 import os
 
 import tensorflow as tf
@@ -7,6 +8,8 @@ import tensorflow as tf
 from features.bundle import Bundle, open_bundle
 from features.errors import BundleError
 from pipeline.files import remove_tree
+
+log = logging.getLogger(__name__)
 
 
 class BundleFolder:
@@ -52,6 +55,8 @@ class BundleFolder:
             raise BundleError(
                 f"{self.out} exists and is not a data bundle. Remove it, or choose another folder."
             )
+        if tf.io.gfile.exists(self.out):
+            log.info("%s was built from other data or settings: it is replaced", self.out)
         remove_tree(self._building)
         tf.io.gfile.makedirs(self.bundle)
         tf.io.gfile.makedirs(self.results)

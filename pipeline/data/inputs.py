@@ -63,9 +63,6 @@ def open_inputs(features: FeatureSet, data: DataConfig) -> Inputs:
         ConfigError: No such source, or a setting that its rows cannot satisfy.
         DataError: A file is missing, unreadable, or lacks a column.
     """
-    if data.source not in SOURCES:
-        hint = closest(data.source, SOURCES)
-        raise ConfigError(f"data.source={data.source!r} is not a data set that can be read. {hint}")
     source = SOURCES[data.source]
     if features.timestamp is None:
         raise ConfigError(

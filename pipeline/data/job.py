@@ -19,10 +19,10 @@ from pipeline.data.describe import describe
 from pipeline.data.examples import Examples
 from pipeline.data.folder import BundleFolder
 from pipeline.data.inputs import Inputs, open_inputs
-from pipeline.data.lock import only_job_at
 from pipeline.data.runner import check_runner, counters_of, new_pipeline, run
 from pipeline.data.write_bundle import REJECTED, RESULTS, Results, WriteBundle
 from pipeline.files import read_json
+from pipeline.lock import only_job_at
 
 log = logging.getLogger(__name__)
 # Settings that do not change what a bundle holds.

@@ -88,6 +88,14 @@ def train(config: RunConfig, bundle: Bundle, run: RunDir) -> Trained:
     _restore_best(network, run)
     history = {name: [float(value) for value in values] for name, values in history.items()}
     best = max(range(len(history["val_auc"])), key=history["val_auc"].__getitem__)
+    epochs = len(history["val_auc"])
+    log.info(
+        "%s after epoch %d; the weights are those of epoch %d, validation auc %.4f",
+        "stopped" if epochs < settings.epochs else "ended",
+        epochs,
+        best + 1,
+        history["val_auc"][best],
+    )
     return Trained(network, history, best + 1, seconds)
 
 

@@ -89,7 +89,7 @@ def make_bundle(tmp_path_factory) -> Callable[..., tuple[Bundle, dict[str, dict]
             columns=columns_of(FEATURES),
             rows=rows,
             split_rule={},
-            source="random",
+            source="movielens_100k",
         )
         (path / METADATA).write_text(metadata.model_dump_json())
         manifest = Manifest(

@@ -78,6 +78,10 @@ def test_reads_back_what_it_wrote(top, write):
     ("setting", "sentence"),
     [
         ("train.bacth_size=8", r"--set train.bacth_size=8: .*Did you mean train.batch_size\?"),
+        (
+            "data.source=movielens",
+            r"'movielens' is not a data set.*Did you mean movielens_100k",
+        ),
         ("data.splitt.test=1", r"data.splitt is not a setting. Did you mean data.split\?"),
         ("data.split.tset=0.1", r"Did you mean data.split.test\?"),
         ("model.branches.deep.unist=[3]", r"unist is not an option of Deep. Did you mean units\?"),

@@ -15,6 +15,7 @@ from features.errors import ConfigError
 from features.preprocessing import Preprocessor
 from features.raw import coerce
 from features.raw_tensors import from_arrow
+from pipeline.config import RunConfig
 from pipeline.dataset import column_arrays
 from pipeline.evaluation.scores import FUSED, score_split
 from pipeline.main_job import train_stage
@@ -202,5 +203,30 @@ def test_a_bundle_without_test_rows_is_refused_before_the_run_begins(make_bundle
     bundle, _ = make_bundle(rows={"train": 20, "valid": 10, "test": 0})
     run = RunDir(tmp_path / "run")
     with pytest.raises(ConfigError, match=r"has no test rows.* Set data\.split\.test above 0"):
-        train_stage(None, bundle, run, overwrite=False)
+        train_stage(_config_of(bundle), bundle, run, overwrite=False)
     assert not run.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"data": {"source": "kuairand_pure"}}, "built with source 'movielens_100k'"),
+        ({"groups": {}}, "built with other features, groups or histories"),
+    ],
+)
+def test_a_bundle_of_other_data_is_refused_before_the_run_begins(
+    make_bundle, tmp_path, change, sentence
+):
+    bundle, _ = make_bundle(rows={"train": 20, "valid": 10, "test": 10})
+    run = RunDir(tmp_path / "run")
+    with pytest.raises(ConfigError, match=sentence):
+        train_stage(_config_of(bundle, **change), bundle, run, overwrite=False)
+    assert not run.path.exists()
+
+
+def _config_of(bundle, **change) -> RunConfig:
+    """The configuration that a bundle was built with."""
+    content = bundle.metadata.features.model_dump(exclude_defaults=True)
+    model = {"branches": {"deep": {"units": [4]}}, "cooperation": {}}
+    data = {"source": bundle.metadata.source}
+    return RunConfig.model_validate({**content, "data": data, "model": model, **change})

@@ -76,6 +76,24 @@ def test_refuses_a_run_that_ended_while_it_began(run, random_bundle):
         run.config()
 
 
+def test_refuses_a_run_whose_training_did_not_end(run, random_bundle):
+    run.begin(config(), random_bundle)
+    with pytest.raises(ConfigError, match=r"training of .* did not end. Train it again"):
+        run.check_trained()
+    run.finish("train")
+    run.check_trained()
+
+
+def test_replacing_a_run_removes_the_exports_of_the_replaced_network(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.finish("train")
+    (run.export / "1").mkdir(parents=True)
+    run.begin(config(), random_bundle, overwrite=True)
+    assert (run.export / "1").exists()  # the same configuration gives the same network
+    run.begin(config(epochs=3), random_bundle, overwrite=True)
+    assert not run.export.exists()
+
+
 def test_refuses_a_bundle_that_the_run_was_not_trained_on(run, random_bundle):
     run.begin(config(), random_bundle)
     run.check_bundle(config(), random_bundle)

@@ -1,4 +1,4 @@
-"""One job at a time builds at a place."""
+"""One job at a time works on a bundle or a run."""
 
 import contextlib
 import fcntl
@@ -37,7 +37,7 @@ def only_job_at(out: str) -> Iterator[None]:
                 raise BlockingIOError  # another job just ended, and took the file along
         except BlockingIOError:
             raise BundleError(
-                f"another job is building {out} now. Wait for it, or choose another folder."
+                f"another job is working on {out} now. Wait for it, or choose another folder."
             ) from None
         try:
             yield

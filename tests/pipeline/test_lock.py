@@ -1,14 +1,14 @@
 import pytest
 
 from features.errors import BundleError
-from pipeline.data.lock import only_job_at
+from pipeline.lock import only_job_at
 
 
 def test_a_second_job_at_the_same_place_is_refused_until_the_first_ends(tmp_path):
     out = str(tmp_path / "out")
     with (
         only_job_at(out),
-        pytest.raises(BundleError, match="another job is building"),
+        pytest.raises(BundleError, match="another job is working"),
         only_job_at(out + "/"),
     ):
         pass
