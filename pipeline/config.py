@@ -10,6 +10,7 @@ from features.specs import FeatureSet, Groups, HistorySpec, NamedFeatures
 from models.build import check_groups
 from models.config import NetworkConfig
 from pipeline.data.config import DataConfig
+from pipeline.data.sources import source_named
 
 
 class TrainConfig(StrictModel):
@@ -72,6 +73,7 @@ class RunConfig(StrictModel):
             raise ValueError(message) from None
         if label is None:
             raise ValueError("no feature has `role: label`. Name the column to predict.")
+        source_named(self.data.source)
         check_groups(self.model, self.groups, prefix="model.")
         return self
 

@@ -6,8 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from features.config import StrictModel
-from features.errors import ConfigError, closest
-from pipeline.data.sources import SOURCES
+from features.errors import ConfigError
 
 
 class SplitConfig(StrictModel):
@@ -110,15 +109,6 @@ class DataConfig(StrictModel):
     seed: int = Field(0, ge=0)
     runner: str = "DirectRunner"
     runner_options: tuple[str, ...] = ()
-
-    @field_validator("source")
-    @classmethod
-    def _is_known(cls, source: str) -> str:
-        if source not in SOURCES:
-            raise ValueError(
-                f"{source!r} is not a data set that can be read. {closest(source, SOURCES)}"
-            )
-        return source
 
 
 def _moment(value: int | str, unit: Literal["s", "ms"]) -> int:

@@ -10,7 +10,7 @@ from features.errors import ConfigError, DataError, closest
 from features.specs import ROLES, FeatureSet
 from pipeline.data.config import DataConfig
 from pipeline.data.read import SUFFIXES, read_header
-from pipeline.data.sources import SOURCES
+from pipeline.data.sources import source_named
 from pipeline.data.sources.base import File, Source
 
 
@@ -63,7 +63,7 @@ def open_inputs(features: FeatureSet, data: DataConfig) -> Inputs:
         ConfigError: No such source, or a setting that its rows cannot satisfy.
         DataError: A file is missing, unreadable, or lacks a column.
     """
-    source = SOURCES[data.source]
+    source = source_named(data.source)
     if features.timestamp is None:
         raise ConfigError(
             "split.by=time needs a feature with `role: timestamp`, and none has it. Add one."

@@ -13,7 +13,7 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 import pipeline.data.read as read
-from features.errors import DataError
+from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
 from pipeline.data.config import DataConfig
 from pipeline.data.examples import Examples
@@ -217,6 +217,7 @@ def test_a_file_that_breaks_off_is_fatal(shop, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
+        ({"source": "shoop"}, ConfigError, "'shoop' is not a data set.*Did you mean shop"),
         ({"path": None}, DataError, r"data\.path is not set.*--set data\.path"),
         ({"path": "/nowhere"}, DataError, r"/nowhere/log_\*\.csv: no such file.*--set data\.path"),
         ({"log": ("random_*.csv",)}, DataError, r"random_\*\.csv: no such file"),
