@@ -68,11 +68,11 @@ def build_bundle_command(config: Config, settings: Set = None, bundle: BundlePat
     import_tensorflow()
     from pipeline.console import say
     from pipeline.data.job import build_bundle
-    from pipeline.main_job import describe
+    from pipeline.main_job import one_line
 
     loaded = _load(config, settings)
     built = build_bundle(loaded.feature_set, loaded.data, _bundle_path(loaded, bundle))
-    say("data", describe(built))
+    say("data", one_line(built))
     say("bundle", built.path)
 
 
@@ -88,11 +88,11 @@ def train(
     import_tensorflow()
     from features.bundle import open_bundle
     from pipeline.console import say
-    from pipeline.main_job import describe, evaluate_stage, show_evaluation, train_stage
+    from pipeline.main_job import evaluate_stage, one_line, show_evaluation, train_stage
 
     loaded = _load(config, settings)
     opened = open_bundle(_bundle_path(loaded, bundle))
-    say("data", describe(opened))
+    say("data", one_line(opened))
     directory = _run_dir(config, out)
     with only_job_at(str(directory.path)):
         network = train_stage(loaded, opened, directory, overwrite)

@@ -39,7 +39,7 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, overwrite: bo
         overwrite: Replace a finished run of another configuration.
     """
     bundle = build_bundle(config.feature_set, config.data, bundle_path)
-    say("data", describe(bundle))
+    say("data", one_line(bundle))
     with only_job_at(str(run.path)):
         _finish_stages(config, bundle, run, overwrite)
     latest = version_folders(run.export)[0]
@@ -69,7 +69,7 @@ def _finish_stages(config: RunConfig, bundle: Bundle, run: RunDir, overwrite: bo
         export_stage(bundle, run, network)
 
 
-def describe(bundle: Bundle) -> str:
+def one_line(bundle: Bundle) -> str:
     """A bundle in one line."""
     metadata = bundle.metadata
     rows = " / ".join(f"{count:,} {split}" for split, count in metadata.rows.items())

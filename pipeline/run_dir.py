@@ -151,18 +151,16 @@ class RunDir:
 
         A stage whose result was removed since is not finished.
         """
-        result = {
-            "train": Path(f"{self.best_checkpoint}.index"),
-            "evaluate": self.metrics_file,
-            "export": self.export,
-        }[stage]
-        if stage == "export" and self.export.is_dir() and not version_folders(self.export):
-            return False
+        there = {
+            "train": Path(f"{self.best_checkpoint}.index").exists(),
+            "evaluate": self.metrics_file.exists(),
+            "export": self.export.is_dir() and bool(version_folders(self.export)),
+        }
         state = self.state()
         return (
-            stage in state.get("finished", ())
+            there[stage]
+            and stage in state.get("finished", ())
             and state["fingerprint"] == run_fingerprint(config, bundle)
-            and result.exists()
         )
 
     def update_metrics(self, **sections: Any) -> dict[str, Any]:

@@ -110,8 +110,6 @@ def new_network(config: RunConfig, bundle: Bundle) -> CooperativeNetwork:
     metadata = bundle.metadata
     with mirrored_strategy().scope():
         network = build_network(config.model, metadata.model_inputs(), metadata.features.groups)
-        inputs, *_ = next(iter(examples(bundle, "valid", 1).take(1)))
-        network(inputs)  # creates the weights
         network.compile(
             optimizer=tf_keras.optimizers.Adam(
                 settings.learning_rate, global_clipnorm=settings.clip_norm
