@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from features.analysis import Analysis
+from features.analysis import Analysis, NumericSummary
 from features.preprocessing import HOURS, LOG2_BUCKETS, WEEKDAYS
 from features.specs import FeatureSet, FeatureSpec
 
@@ -52,6 +52,16 @@ class InputSpec:
 def model_inputs(features: FeatureSet, analysis: Analysis) -> tuple[InputSpec, ...]:
     """What the preprocessing graph of these features delivers, in the order of declaration."""
     return tuple(_input_of(spec, features, analysis) for spec in features.inputs)
+
+
+def placeholder_inputs(features: FeatureSet) -> tuple[InputSpec, ...]:
+    """The inputs before any data was seen: as `model_inputs`, but vocabularies hold one token.
+
+    Enough to tell whether a network fits the features.
+    """
+    quantiles = {spec.name: NumericSummary(count=0) for spec in features.inputs}
+    sizes = dict.fromkeys(features.vocabularies, 1)
+    return model_inputs(features, Analysis(vocabulary_sizes=sizes, numeric=quantiles))
 
 
 def _input_of(spec: FeatureSpec, features: FeatureSet, analysis: Analysis) -> InputSpec:

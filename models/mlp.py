@@ -6,6 +6,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.sequence.dice import Dice
+
 
 @tf_keras.utils.register_keras_serializable(package="concord")
 class MLP(tf_keras.layers.Layer):
@@ -22,12 +24,15 @@ class MLP(tf_keras.layers.Layer):
 
     Args:
         units: Width of each layer, first to last.
-        activation: Name of a Keras activation.
+        activation: Name of a Keras activation, or `dice` (`models.sequence.dice`).
         dropout: Share of outputs set to 0 in training, in [0, 1).
         batch_norm: Whether to normalise before the activation.
 
     Call arguments:
         x: Float tensor (..., width); (batch, width) with batch normalisation.
+        mask: Bool tensor of x's shape without the last axis, True where a row counts in batch
+            statistics; None is everywhere.
+        return_hidden: Whether to return the outputs of all layers instead, as a list.
 
     Returns:
         (..., units[-1]), in the layer's compute dtype.
@@ -55,8 +60,8 @@ class MLP(tf_keras.layers.Layer):
         self.units = tuple(int(each) for each in units)
         self.activation = activation
         self.dropout, self.batch_norm = float(dropout), bool(batch_norm)
-        self._activate = tf_keras.activations.get(activation)
         policy = self.dtype_policy  # sublayers follow this layer, not the global policy
+        self._activate = None if activation == "dice" else tf_keras.activations.get(activation)
         self.linears = [
             tf_keras.layers.Dense(
                 width,
@@ -73,23 +78,41 @@ class MLP(tf_keras.layers.Layer):
             )
             for i in range(len(self.units) if self.batch_norm else 0)
         ]
+        self.dices = [
+            Dice(dtype=policy, name=f"dice_{i}")
+            for i in range(0 if self._activate else len(self.units))
+        ]
         self.drop = tf_keras.layers.Dropout(self.dropout, dtype=policy) if self.dropout else None
 
-    def call(self, x: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+    def call(
+        self,
+        x: tf.Tensor,
+        training: bool | None = None,
+        mask: tf.Tensor | None = None,
+        return_hidden: bool = False,
+    ) -> tf.Tensor | list[tf.Tensor]:
+        hidden = []
         for i, linear in enumerate(self.linears):
             x = linear(x)
             if self.norms:
-                x = self.norms[i](x, training=training)
-            x = self._activate(x)
+                x = self.norms[i](x, training=training, mask=mask)
+            if self.dices:
+                x = self.dices[i](x, training=training, mask=mask)
+            else:
+                x = self._activate(x)
             if self.drop is not None:
                 x = self.drop(x, training=training)
-        return x
+            hidden.append(x)
+        return hidden if return_hidden else x
 
-    def get_config(self) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
+        """The constructor's own arguments, for the configuration of a layer that holds an MLP."""
         return {
-            **super().get_config(),
             "units": list(self.units),
             "activation": self.activation,
             "dropout": self.dropout,
             "batch_norm": self.batch_norm,
         }
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self.options()}

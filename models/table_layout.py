@@ -70,3 +70,19 @@ def aligned_steps(inputs: Sequence[InputSpec]) -> dict[str, tuple[str, ...]]:
                 f"they must have one length. Received: {received}."
             )
     return {history: tuple(spec.name for spec in specs) for history, specs in histories.items()}
+
+
+def targets(inputs: Sequence[InputSpec]) -> dict[str, str]:
+    """The `id` input that each sequence's steps are to be compared with, where there is one.
+
+    It is the first one that shares the sequence's vocabulary: the shown item, for clicked items.
+    """
+    first: dict[str, str] = {}
+    for spec in inputs:
+        if spec.kind == "id":
+            first.setdefault(spec.vocabulary, spec.name)
+    return {
+        spec.name: first[spec.vocabulary]
+        for spec in inputs
+        if spec.kind == "steps" and spec.vocabulary in first
+    }

@@ -1,21 +1,22 @@
 """The deep branch: implicit feature crossing by an MLP over all fields."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import tensorflow as tf
 import tf_keras
 
+from models.branches.branch import Branch, Details
 from models.mlp import MLP
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class Deep(MLP):
+class Deep(Branch):
     """An MLP over the concatenated embeddings of all fields, with MBCnet's sizes.
 
     Reference: Chen et al., MBCnet, arXiv:2411.13057v2, section 4.1.3.
 
     Example:
-        >>> import tensorflow as tf
         >>> Deep([8, 4])(tf.zeros((2, 3))).shape
         TensorShape([2, 4])
 
@@ -29,7 +30,7 @@ class Deep(MLP):
         (batch, units[-1]).
     """
 
-    takes: ClassVar[str] = "flat"
+    exposes_intermediates: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -39,4 +40,12 @@ class Deep(MLP):
         batch_norm: bool = False,
         **kwargs,
     ):
-        super().__init__(units, activation, dropout, batch_norm, **kwargs)
+        super().__init__(**kwargs)
+        self.mlp = MLP(units, activation, dropout, batch_norm, dtype=self.dtype_policy, name="mlp")
+
+    def interact(self, x: tf.Tensor, training: bool | None) -> tuple[tf.Tensor, Details]:
+        hidden = self.mlp(x, training=training, return_hidden=True)
+        return hidden[-1], Details(tuple(hidden))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self.mlp.options()}

@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 import tensorflow as tf
 import tf_keras
 
+from models.branches.branch import ReducedBranch
 from models.mlp import MLP
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class GroupedCross(tf_keras.layers.Layer):
+class GroupedCross(ReducedBranch):
     """Extensible feature grouping and crossing: an MLP per group of fields, then one layer.
 
     With e_x the token of field x and g_1..g_N the groups:
@@ -43,6 +44,7 @@ class GroupedCross(tf_keras.layers.Layer):
     """
 
     takes: ClassVar[str] = "tokens"
+    needs: ClassVar[frozenset[str]] = frozenset({"groups"})
 
     def __init__(
         self,
@@ -55,24 +57,20 @@ class GroupedCross(tf_keras.layers.Layer):
         output_activation: str = "relu",
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(output_units, output_activation, **kwargs)
         self.groups = tuple(tuple(int(field) for field in group) for group in groups)
         if not self.groups or not all(self.groups) or min(map(min, self.groups)) < 0:
             raise ValueError(
                 "GroupedCross: `groups` must be one or more lists of field positions >= 0, none of "
                 f"them empty. Received: groups={[list(group) for group in self.groups]}."
             )
-        self.units, self.output_units = tuple(units), output_units
-        self.activation, self.output_activation = activation, output_activation
+        self.units, self.activation = tuple(units), activation
         self.dropout, self.batch_norm = dropout, batch_norm
         policy = self.dtype_policy
         self.group_mlps = [
             MLP(self.units, activation, dropout, batch_norm, dtype=policy, name=f"group_{i}")
             for i in range(len(self.groups))
         ]
-        self.reduction = None
-        if output_units is not None:
-            self.reduction = MLP([output_units], output_activation, dtype=policy, name="reduction")
 
     def build(self, input_shape) -> None:
         num_fields = input_shape[1]
@@ -84,24 +82,21 @@ class GroupedCross(tf_keras.layers.Layer):
             )
         super().build(input_shape)
 
-    def call(self, tokens: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+    def interact(self, tokens: tf.Tensor, training: bool | None) -> tf.Tensor:
         # Concatenating slices: the gradient of a gather along axis 1 is a slow scatter.
         fields = tf.unstack(tokens, axis=1)
         crossed = [
             mlp(tf.concat([fields[i] for i in group], axis=1), training=training)
             for group, mlp in zip(self.groups, self.group_mlps, strict=True)
         ]
-        h = tf.concat(crossed, axis=1)  # (B, groups x units[-1])
-        return h if self.reduction is None else self.reduction(h)
+        return tf.concat(crossed, axis=1)  # (B, groups x units[-1])
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "groups": [list(group) for group in self.groups],
             "units": list(self.units),
-            "output_units": self.output_units,
             "activation": self.activation,
             "dropout": self.dropout,
             "batch_norm": self.batch_norm,
-            "output_activation": self.output_activation,
         }

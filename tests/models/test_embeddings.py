@@ -45,7 +45,7 @@ def test_tokens_match_oracle(num_sets):
 def test_histories_join_the_aligned_sequences_step_by_step(num_sets):
     bank, batch, sets = bank_and_batch(num_sets=num_sets)
     for m, embedded in enumerate(sets):
-        steps, mask = embedded.histories["clicks"]
+        steps, mask, _ = embedded.histories["clicks"]
         np.testing.assert_array_equal(mask, batch["clicked"] > 0)
         parts = []
         for name, vocabulary in (("clicked", "item"), ("rating", "rating")):
@@ -157,3 +157,97 @@ def test_names_a_missing_input_and_a_wrong_shape():
         bank({name: value for name, value in batch.items() if name != "item"})
     with pytest.raises(ValueError, match=r"'user' must have shape \(None,\)"):
         bank({**batch, "user": batch["user"][:, None]})
+
+
+def test_a_sequence_is_aimed_at_the_feature_that_shares_its_vocabulary():
+    _, _, (embedded,) = bank_and_batch(num_sets=1)
+    steps, _, target = embedded.histories["clicks"]
+    item = small.INPUTS[2]
+    assert item.name == "item"
+    np.testing.assert_array_equal(target, embedded.tokens[:, 2])
+    np.testing.assert_array_equal(embedded.histories["clicks"].keys, steps[:, :, : target.shape[1]])
+
+
+def test_without_such_a_feature_a_history_has_no_target():
+    inputs = [InputSpec("a", "id", "a", 5), InputSpec("h", "steps", "b", 5, length=3)]
+    bank = EmbeddingBank(inputs, width=2)
+    (embedded,) = bank({"a": tf.constant([1]), "h": tf.constant([[1, 2, 0]])})
+    history = embedded.histories["h"]
+    assert history.target.shape == (1, 0)
+    assert history.keys.shape == (1, 3, 0)
+
+
+def test_sequences_with_a_target_come_first_in_the_steps():
+    inputs = [
+        InputSpec("stars", "steps", "stars", 6, length=3, history="h"),
+        InputSpec("items", "steps", "item", 9, length=3, history="h"),
+        InputSpec("item", "id", "item", 9),
+    ]
+    bank = EmbeddingBank(inputs, width=2, stddev=1.0)
+    items = tf.constant([[4, 2, 0]])
+    batch = {"stars": tf.constant([[1, 5, 0]]), "items": items, "item": tf.constant([7])}
+    (embedded,) = bank(batch)
+    start, _ = bank.table_rows("item")
+    rows = bank.table.numpy()[start:]
+    expected = np.concatenate([rows[[4, 2]], np.zeros((1, 2))])
+    np.testing.assert_array_equal(embedded.histories["h"].keys[0], expected)
+    np.testing.assert_array_equal(embedded.histories["h"].target[0], rows[7])
+
+
+def test_tokens_of_sequences_are_left_out_of_the_other_ones():
+    _, _, (embedded,) = bank_and_batch(num_sets=1)
+    kept = [i for i, spec in enumerate(small.INPUTS) if spec.kind != "steps"]
+    expected = embedded.tokens.numpy()[:, kept]
+    np.testing.assert_array_equal(embedded.non_sequence, expected)
+
+
+@pytest.mark.parametrize("numeric", ["each", "mlp"])
+def test_first_order_weights_are_columns_of_their_own(numeric):
+    bank = EmbeddingBank(
+        small.INPUTS, width=3, num_sets=3, stddev=0.5, first_order=[2, 0], numeric=numeric
+    )
+    batch, *_ = small.rows(1, 6)
+    sets = bank(batch)
+    assert bank.table.shape[1] == 3 * 3 + 2
+    assert [each.first_order.shape for each in sets] == [(6, 7), (6, 0), (6, 7)]
+    start, _ = bank.table_rows("user")
+    rows = bank.table.numpy()[start + batch["user"]]
+    np.testing.assert_array_equal(sets[0].first_order[:, 0], rows[:, 9])
+    np.testing.assert_array_equal(sets[2].first_order[:, 0], rows[:, 10])
+    for table_set in (0, 2):
+        first_order = sets[table_set].first_order.numpy()
+        age = first_order[:, -1] if numeric == "mlp" else first_order[:, 1]
+        ratio = age / batch["age"]
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)  # linear in the value
+
+
+def test_numeric_inputs_can_share_one_token_by_an_mlp():
+    inputs = [
+        InputSpec("a", "value"),
+        InputSpec("user", "id", "user", 5),
+        InputSpec("b", "value"),
+    ]
+    bank = EmbeddingBank(inputs, width=3, num_sets=2, numeric="mlp", numeric_units=[4])
+    batch = {"a": tf.constant([1.0]), "user": tf.constant([2]), "b": tf.constant([-2.0])}
+    sets = bank(batch)
+    assert bank.field_names == ("user", "numeric")
+    assert [bank.token_of(name) for name in ("a", "user", "b")] == [1, 0, 1]
+    for m, embedded in enumerate(sets):
+        hidden, output = bank.numeric_token.hidden[m], bank.numeric_token.outputs[m]
+        (kernel, bias), (top, top_bias) = hidden.get_weights(), output.get_weights()
+        expected = np.maximum(np.array([[1.0, -2.0]]) @ kernel + bias, 0.0) @ top + top_bias
+        np.testing.assert_allclose(embedded.tokens[:, 1], expected, rtol=1e-5)
+
+
+def test_numeric_inputs_alone_are_one_token():
+    bank = EmbeddingBank([InputSpec("a", "value")], width=3, numeric="mlp")
+    (embedded,) = bank({"a": tf.constant([1.0, 2.0])})
+    assert embedded.tokens.shape == (2, 1, 3)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"first_order": [1]}, {"first_order": [-1]}, {"numeric": "tokens"}]
+)
+def test_refuses_table_sets_that_are_not_there(arguments):
+    with pytest.raises(ValueError, match="below num_sets=1.*Received"):
+        EmbeddingBank(small.INPUTS, **arguments)

@@ -1,0 +1,108 @@
+"""What branches have in common: what they are handed, what they hand back."""
+
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import tensorflow as tf
+import tf_keras
+
+from models.embedded import Embedded
+from models.mlp import MLP
+
+Takes = Literal["flat", "tokens", "first_order", "embedded"]
+Need = Literal["groups", "history", "target"]
+
+
+class Details(NamedTuple):
+    """What a branch shows of its inside.
+
+    intermediates: Outputs of its layers in order, each (batch, width of the layer).
+    losses: Losses of its own, by the names in `loss_names`: float32 scalars, weighted, this
+        replica's share of the global mean (`models.cooperation.replicas`).
+    """
+
+    intermediates: tuple[tf.Tensor, ...] = ()
+    losses: dict[str, tf.Tensor] = {}
+
+
+class Branch(tf_keras.layers.Layer):
+    """A sub-network from embedded fields to a representation (batch, units).
+
+    A subclass defines `interact(x, training)`, which returns the representation, or the
+    representation and `Details`.
+
+    Class attributes:
+        takes: What `x` is, see `models.branches`.
+        needs: What the data must declare: feature `groups`; a `history`; a history with a `target`.
+        uses_first_order: Whether it reads `Embedded.first_order`.
+        exposes_intermediates: Whether its `Details` have intermediates.
+
+    Call arguments:
+        x: As `takes` says.
+        return_details: Whether to return (representation, `Details`).
+    """
+
+    takes: ClassVar[Takes] = "flat"
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    uses_first_order: ClassVar[bool] = False
+    exposes_intermediates: ClassVar[bool] = False
+
+    @property
+    def num_extra_sets(self) -> int:
+        """Number of table sets it wants beside its own, as `Embedded.extra`."""
+        return 0
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        """Names of the losses in its `Details`."""
+        return ()
+
+    def interact(self, x, training: bool | None) -> tf.Tensor | tuple[tf.Tensor, Details]:
+        raise NotImplementedError
+
+    def call(
+        self, x, training: bool | None = None, return_details: bool = False
+    ) -> tf.Tensor | tuple[tf.Tensor, Details]:
+        result = self.interact(x, training)
+        h, details = result if isinstance(result, tuple) else (result, Details())
+        return (h, details) if return_details else h
+
+
+class ReducedBranch(Branch):
+    """A branch that a fully connected layer may follow (MBCnet's "dimension reduction layer").
+
+    Args:
+        output_units: Width of that layer; None leaves what `interact` returns.
+        output_activation: Its activation.
+    """
+
+    def __init__(self, output_units: int | None = None, output_activation: str = "relu", **kwargs):
+        super().__init__(**kwargs)
+        self.output_units, self.output_activation = output_units, output_activation
+        self.reduction = None
+        if output_units is not None:
+            self.reduction = MLP(
+                [output_units], output_activation, dtype=self.dtype_policy, name="reduction"
+            )
+
+    def call(
+        self, x, training: bool | None = None, return_details: bool = False
+    ) -> tf.Tensor | tuple[tf.Tensor, Details]:
+        h, details = super().call(x, training=training, return_details=True)
+        if self.reduction is not None:
+            h = self.reduction(h)
+        return (h, details) if return_details else h
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "output_units": self.output_units,
+            "output_activation": self.output_activation,
+        }
+
+
+def feed(
+    branch: tf_keras.layers.Layer, embedded: Embedded, **kwargs
+) -> tf.Tensor | tuple[tf.Tensor, Details]:
+    """Calls a branch on what it takes; any other layer on the flat tokens."""
+    takes = getattr(branch, "takes", "flat")
+    return branch(embedded if takes == "embedded" else getattr(embedded, takes), **kwargs)
