@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 import tensorflow as tf
 import tf_keras
 
-from models.mlp import MLP
+from models.branches.branch import Details, ReducedBranch
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class LowRankCrossMixture(tf_keras.layers.Layer):
+class LowRankCrossMixture(ReducedBranch):
     """Explicit crossing of ever higher order, experts mixed by a gate in every layer.
 
     Layer l, experts i = 1..K of rank r, on x of width D (DCN-V2, Eq. 3 and 4, as CrossNet-Mix of
@@ -21,7 +21,8 @@ class LowRankCrossMixture(tf_keras.layers.Layer):
 
     The gates a_i are shared by all layers, b_l by all experts. The gates of an example sum to 1,
     so that sum_i p_i x_0 * (U^i h_i + b) = x_0 * (U [p_1 h_1, ..., p_K h_K] + b): one matmul down
-    for all experts and gates, one matmul up. U, V, C and a Glorot normal, b zero.
+    for all experts and gates, one matmul up. U, V, C and a Glorot normal, b zero. The intermediates
+    are x_1 to x_L.
 
     With `output_units`, a fully connected layer follows (MBCnet's "dimension reduction layer").
 
@@ -47,7 +48,7 @@ class LowRankCrossMixture(tf_keras.layers.Layer):
         (batch, output_units), or (batch, D) without an output layer.
     """
 
-    takes: ClassVar[str] = "flat"
+    exposes_intermediates: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -59,21 +60,15 @@ class LowRankCrossMixture(tf_keras.layers.Layer):
         output_activation: str = "relu",
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(output_units, output_activation, **kwargs)
         if min(num_layers, num_experts, rank) < 1:
             raise ValueError(
                 "LowRankCrossMixture: `num_layers`, `num_experts` and `rank` must be >= 1. "
                 f"Received: num_layers={num_layers}, num_experts={num_experts}, rank={rank}."
             )
         self.num_layers, self.num_experts, self.rank = num_layers, num_experts, rank
-        self.output_units = output_units
-        self.activation, self.output_activation = activation, output_activation
+        self.activation = activation
         self._activate = tf_keras.activations.get(activation)
-        self.reduction = None
-        if output_units is not None:
-            self.reduction = MLP(
-                [output_units], output_activation, dtype=self.dtype_policy, name="reduction"
-            )
 
     def build(self, input_shape) -> None:
         layers, experts, rank, width = (
@@ -97,13 +92,30 @@ class LowRankCrossMixture(tf_keras.layers.Layer):
 
     def cross(self, x0: tf.Tensor) -> tf.Tensor:
         """x_L from x_0, both (batch, D), without the output layer. The layer must be built."""
+        return self._crossed(x0)[-1]
+
+    def interact(self, x: tf.Tensor, training: bool | None) -> tuple[tf.Tensor, Details]:
+        crossed = self._crossed(x)
+        return crossed[-1], Details(crossed)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_layers": self.num_layers,
+            "num_experts": self.num_experts,
+            "rank": self.rank,
+            "activation": self.activation,
+        }
+
+    def _crossed(self, x0: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """x_1 to x_L."""
         width, experts, rank = x0.shape[-1], self.num_experts, self.rank
         gate = tf.cast(self.kernel_gate, x0.dtype)
         down, core, up, bias = (
             tf.unstack(tf.cast(each, x0.dtype))
             for each in (self.kernel_v, self.kernel_c, self.kernel_u, self.bias)
         )
-        xl = x0
+        crossed, xl = [], x0
         for v, c, u, b in zip(down, core, up, bias, strict=True):
             kernel = tf.concat([tf.reshape(v, (width, experts * rank)), gate], axis=1)
             projected, score = tf.split(tf.matmul(xl, kernel), [experts * rank, experts], axis=1)
@@ -112,19 +124,5 @@ class LowRankCrossMixture(tf_keras.layers.Layer):
             h *= tf.nn.softmax(score, axis=1)[:, :, tf.newaxis]
             h = tf.reshape(h, (-1, experts * rank))  # (B, K x r)
             xl = x0 * (tf.matmul(h, tf.reshape(u, (experts * rank, width))) + b) + xl
-        return xl
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        crossed = self.cross(x)
-        return crossed if self.reduction is None else self.reduction(crossed)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "num_layers": self.num_layers,
-            "num_experts": self.num_experts,
-            "rank": self.rank,
-            "output_units": self.output_units,
-            "activation": self.activation,
-            "output_activation": self.output_activation,
-        }
+            crossed.append(xl)
+        return tuple(crossed)

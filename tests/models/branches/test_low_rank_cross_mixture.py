@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.branches import LowRankCrossMixture
+from models.branches.low_rank_cross_mixture import LowRankCrossMixture
 
 
-def oracle(layer, x):
+def oracle(layer, x, num_layers=None):
     """Section 5.3, one example and one expert at a time, the gate outside of the expert."""
+    num_layers = layer.num_layers if num_layers is None else num_layers
     v, c, u, a, bias = (
         each.numpy().astype("float64")
         for each in (
@@ -20,7 +21,7 @@ def oracle(layer, x):
     rows = []
     for x0 in x.astype("float64"):
         xl = x0
-        for l in range(layer.num_layers):  # noqa: E741
+        for l in range(num_layers):  # noqa: E741
             score = np.exp(xl @ a)
             mixed = np.zeros_like(x0)
             for i in range(layer.num_experts):
@@ -46,6 +47,21 @@ def built(**settings) -> tuple[LowRankCrossMixture, np.ndarray]:
 def test_matches_oracle(num_layers, num_experts):
     layer, x = built(num_layers=num_layers, num_experts=num_experts)
     np.testing.assert_allclose(layer(x), oracle(layer, x), rtol=2e-4, atol=1e-4)
+
+
+def test_shows_the_output_of_each_layer():
+    layer, x = built(num_layers=3)
+    h, details = layer(x, return_details=True)
+    assert layer.exposes_intermediates
+    assert len(details.intermediates) == 3
+    for i, received in enumerate(details.intermediates, start=1):
+        np.testing.assert_allclose(received, oracle(layer, x, i), rtol=2e-4, atol=1e-4)
+    np.testing.assert_array_equal(details.intermediates[-1], h)
+
+
+def test_crosses_without_the_output_layer_too():
+    layer, x = built(output_units=4)
+    np.testing.assert_allclose(layer.cross(tf.constant(x)), oracle(layer, x), rtol=2e-4, atol=1e-4)
 
 
 def test_keeps_the_residual():

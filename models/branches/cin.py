@@ -1,0 +1,145 @@
+"""xDeepFM's compressed interaction network."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import tensorflow as tf
+import tf_keras
+
+from models.branches.branch import Details, ReducedBranch
+
+
+@tf_keras.utils.register_keras_serializable(package="concord")
+class CIN(ReducedBranch):
+    """Explicit crossing of whole tokens: products of fields and feature maps, compressed.
+
+    With X^0 the F tokens of width d, layer k with H_k maps, * elementwise, g the activation:
+
+        X^k_h = g( sum_{i,j} W^k_hij (X^0_i * X^{k-1}_j) + b^k_h )                  (Eq. 6)
+        p^k   = sum over the width of X^k, in R^{H_k}                               (Eq. 7)
+
+    The result is p^1 to p^L side by side, which are the intermediates; the network's head makes
+    the paper's linear logit of it. With `split_half`, the first half of the maps of every layer
+    but the last goes on to the next layer and only the second half is pooled.
+
+    W Glorot normal as a matrix (F H_{k-1}, H_k), b zero. The activation is the identity, which
+    the paper found best and reczoo/FuxiCTR@0245987 has; DeepCTR has relu and `split_half`. Both
+    have the bias, which the paper has not.
+
+    Memory: the maps are kept as (B, d, H), so that a layer is one matmul of all pairs
+    (B d, F H_{k-1}) with W, at the price of B d F H_{k-1} numbers. The last layer is only pooled,
+    and with the identity pooling and the matmul may change places: the pairs are then
+    (B, F H_{k-1}), one batched matmul, d times smaller and d times faster. A CIN of one layer
+    never holds the large tensor.
+
+    Reference: Lian et al., xDeepFM, arXiv:1803.05170v3, section 3.2.
+
+    Example:
+        >>> CIN([8, 4])(tf.zeros((2, 3, 5))).shape
+        TensorShape([2, 12])
+
+    Args:
+        units: H_1 to H_L, the number of feature maps of each layer.
+        split_half: Whether half of the maps go on and the other half is pooled; each width but
+            the last must then be even.
+        activation: g, name of a Keras activation.
+        use_bias: Whether there is b.
+        output_units: Width of a fully connected layer behind p; None leaves p.
+        output_activation: Its activation.
+
+    Call arguments:
+        tokens: Float tensor (batch, num_fields, width).
+
+    Returns:
+        (batch, output_units), or (batch, number of pooled maps) without an output layer.
+    """
+
+    takes: ClassVar[str] = "tokens"
+    exposes_intermediates: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        units: Sequence[int] = (128, 128),
+        split_half: bool = False,
+        activation: str = "linear",
+        use_bias: bool = True,
+        output_units: int | None = None,
+        output_activation: str = "relu",
+        **kwargs,
+    ):
+        super().__init__(output_units, output_activation, **kwargs)
+        if not units or min(units) < 1:
+            raise ValueError(
+                "CIN: `units` must be one or more numbers of feature maps >= 1. "
+                f"Received: units={list(units)}."
+            )
+        if split_half and any(each % 2 for each in units[:-1]):
+            raise ValueError(
+                "CIN: with split_half, each of `units` but the last must be even. "
+                f"Received: units={list(units)}. Make them even, or set split_half to False."
+            )
+        self.units, self.split_half = tuple(int(each) for each in units), split_half
+        self.activation, self.use_bias = activation, use_bias
+        self._activate = tf_keras.activations.get(activation)
+
+    def build(self, input_shape) -> None:
+        if len(input_shape) != 3:
+            raise ValueError(
+                f"{self.name}: expected tokens (batch, num_fields, width). "
+                f"Received: {tuple(input_shape)}. Feed `Embedded.tokens`."
+            )
+        fields = input_shape[1]
+        before = [fields, *(maps // 2 if self.split_half else maps for maps in self.units[:-1])]
+        self.kernels = [
+            self.add_weight(f"kernel_{k}", shape=(fields * h, maps), initializer="glorot_normal")
+            for k, (h, maps) in enumerate(zip(before, self.units, strict=True))
+        ]
+        self.biases = [
+            self.add_weight(f"bias_{k}", shape=(maps,), initializer="zeros")
+            for k, maps in enumerate(self.units if self.use_bias else ())
+        ]
+        super().build(input_shape)
+
+    def interact(self, tokens: tf.Tensor, training: bool | None) -> tuple[tf.Tensor, Details]:
+        x0 = x = tf.transpose(tokens, (0, 2, 1))  # (B, d, F)
+        pooled = []
+        *inner, last = range(len(self.units))
+        for k in inner:
+            x = self._maps(k, x0, x)  # (B, d, H)
+            shown = x
+            if self.split_half:
+                x, shown = tf.split(x, 2, axis=2)
+            pooled.append(tf.reduce_sum(shown, axis=1))  # (B, H)
+        if self._activate is tf_keras.activations.linear:
+            pooled.append(self._pooled_maps(last, x0, x))
+        else:
+            pooled.append(tf.reduce_sum(self._maps(last, x0, x), axis=1))
+        return tf.concat(pooled, axis=1), Details(tuple(pooled))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": list(self.units),
+            "split_half": self.split_half,
+            "activation": self.activation,
+            "use_bias": self.use_bias,
+        }
+
+    def _maps(self, k: int, x0: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        """X^k, (B, d, H_k)."""
+        _, width, fields = x0.shape
+        pairs = x0[:, :, :, tf.newaxis] * x[:, :, tf.newaxis, :]  # (B, d, F, H)
+        # Rows, not a batch of matrices: that would keep a gradient of W per example.
+        x = tf.matmul(tf.reshape(pairs, (-1, fields * x.shape[2])), self.kernels[k])
+        if self.use_bias:
+            x += self.biases[k]
+        return tf.reshape(self._activate(x), (-1, width, self.units[k]))
+
+    def _pooled_maps(self, k: int, x0: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        """p^k of a layer without activation, (B, H_k): sum over the width first, then W."""
+        _, width, fields = x0.shape
+        pairs = tf.matmul(x0, x, transpose_a=True)  # (B, F, H)
+        p = tf.matmul(tf.reshape(pairs, (-1, fields * x.shape[2])), self.kernels[k])
+        if self.use_bias:
+            p += width * self.biases[k]
+        return p

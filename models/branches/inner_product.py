@@ -1,0 +1,65 @@
+"""The inner product of every two fields."""
+
+from typing import ClassVar
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from models.branches.branch import ReducedBranch
+
+
+def inner_products(tokens: tf.Tensor) -> tf.Tensor:
+    """<e_i, e_j> for i < j, (batch, n, width) -> (batch, n (n - 1) / 2), pairs in row order."""
+    n = tokens.shape[1]
+    products = tf.matmul(tokens, tokens, transpose_b=True)  # (B, n, n)
+    row, column = np.triu_indices(n, k=1)
+    return tf.gather(tf.reshape(products, (-1, n * n)), row * n + column, axis=1)
+
+
+@tf_keras.utils.register_keras_serializable(package="concord")
+class InnerProduct(ReducedBranch):
+    """The product layer of inner-product-based neural networks (IPNN), and DLRM's "DOT".
+
+    With e_i the token of field i:
+
+        p = (<e_1, e_2>, <e_1, e_3>, ..., <e_{F-1}, e_F>)
+
+    IPNN is an MLP over the flat tokens and p. p's sum is FM's y_fm.
+
+    References: Qu et al., Product-based Neural Networks, arXiv:1611.00144v1, section 3.2 (as
+    reczoo/FuxiCTR@0245987 and DeepCTR compute it: every product by itself, where the paper sums
+    them with learnt weights that factorise); Naumov et al., DLRM, arXiv:1906.00091v1.
+
+    Not `tfrs.layers.feature_interaction.DotInteraction` (tensorflow-recommenders 0.7.7): it picks
+    the pairs with `tf.boolean_mask`, whose gradient XLA refuses (a reshape of all n^2 products to
+    half of them), and its step takes twice as long; without the mask (`skip_gather`) it returns
+    n^2 numbers, half of them 0. Its pairs are these, in the order of the lower triangle.
+
+    Example:
+        >>> InnerProduct()(tf.constant([[[1.0, 2.0], [3.0, 4.0], [1.0, 0.0]]])).numpy().tolist()
+        [[11.0, 1.0, 3.0]]
+
+    Args:
+        output_units: Width of a fully connected layer behind p; None leaves p.
+        output_activation: Its activation.
+
+    Call arguments:
+        tokens: Float tensor (batch, num_fields >= 2, width).
+
+    Returns:
+        (batch, output_units), or (batch, F (F - 1) / 2) without an output layer.
+    """
+
+    takes: ClassVar[str] = "tokens"
+
+    def build(self, input_shape) -> None:
+        if len(input_shape) != 3 or input_shape[1] < 2:
+            raise ValueError(
+                f"{self.name}: expected tokens (batch, num_fields >= 2, width), of which it "
+                f"multiplies every two. Received: {tuple(input_shape)}."
+            )
+        super().build(input_shape)
+
+    def interact(self, tokens: tf.Tensor, training: bool | None) -> tf.Tensor:
+        return inner_products(tokens)
