@@ -1,10 +1,42 @@
 """Fusions: from the branches' representations to the one that the final logit is read from.
 
-All are called alike, `fusion(representations, logits=None, gate_input=None)`, and use what they
-need: representations (batch, n, d), the branches' logits (batch, n) where they have heads, and
-the flat tokens (batch, D) of a table set of the gate's own. They return (batch, d').
+All are called alike, `fusion(representations, logits=None, gate_input=None, training=None)`, and
+return (batch, d'). The class attribute `takes` names what each uses beside representations:
+
+| fusion | `takes` | returns |
+|---|---|---|
+| `MeanFusion`, `SumFusion` | | mean or sum of the representations, (batch, d) |
+| `ConcatFusion` | | all of them side by side, (batch, n x d) |
+| `ConfidenceFusion` | `logits` (batch, n) | weighted by how sure each branch is, concat or sum |
+| `GatedFusion` | `gate_input` (batch, D) | weighted by a gate with its own tables, sum or concat |
+| `LogitFusion` | `logits` (batch, n) | mean or sum of the *logits*, (batch, 1) |
+
+`gives_logit` is True for the last: it returns the fused logit, and no head follows.
+
+Confidence and gate are `WeightedFusion`s: `fusion.fusion_weights(logits=..., gate_input=...)` gives
+the weights (batch, n) they use. `fusion.weights(...)` is the same function; without the call
+`fusion.weights` is what it is on every Keras layer, the list of its variables.
+
+A fusion of one's own derives from `Fusion` and defines `fuse`, or from `WeightedFusion` and defines
+`scores`.
 """
 
+from models.fusion.concat import ConcatFusion
+from models.fusion.confidence import ConfidenceFusion
+from models.fusion.fusion import Fusion
+from models.fusion.gated import GatedFusion
+from models.fusion.logit import LogitFusion
 from models.fusion.mean import MeanFusion
+from models.fusion.sum import SumFusion
+from models.fusion.weighted import WeightedFusion
 
-__all__ = ["MeanFusion"]
+__all__ = [
+    "ConcatFusion",
+    "ConfidenceFusion",
+    "Fusion",
+    "GatedFusion",
+    "LogitFusion",
+    "MeanFusion",
+    "SumFusion",
+    "WeightedFusion",
+]

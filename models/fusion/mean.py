@@ -3,9 +3,11 @@
 import tensorflow as tf
 import tf_keras
 
+from models.fusion.fusion import Fusion
+
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class MeanFusion(tf_keras.layers.Layer):
+class MeanFusion(Fusion):
     """z = mean_i z_i.
 
     Reference: Chen et al., MBCnet, arXiv:2411.13057v2, Eq. 15.
@@ -16,16 +18,11 @@ class MeanFusion(tf_keras.layers.Layer):
 
     Call arguments:
         representations: Float tensor (batch, n, d).
-        logits, gate_input: Not used; see `models.fusion` for the call that all fusions share.
+        logits, gate_input: Not used; see `Fusion` for the call that all fusions share.
 
     Returns:
         (batch, d).
     """
 
-    def call(
-        self,
-        representations: tf.Tensor,
-        logits: tf.Tensor | None = None,
-        gate_input: tf.Tensor | None = None,
-    ) -> tf.Tensor:
+    def fuse(self, representations: tf.Tensor, training: bool | None) -> tf.Tensor:
         return tf.reduce_mean(representations, axis=1)

@@ -1,0 +1,91 @@
+"""Gated fusion: a gate with embeddings of its own says how much each branch counts."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import tensorflow as tf
+import tf_keras
+
+from models.fusion.fusion import Takes
+from models.fusion.weighted import Combine, WeightedFusion
+from models.mlp import MLP
+
+
+@tf_keras.utils.register_keras_serializable(package="concord")
+class GatedFusion(WeightedFusion):
+    """A mixture of experts, the branches being the experts.
+
+    With x the flat tokens of the gate's own table set, and o_m the representation of branch m:
+
+        g = softmax(W MLP(x) + b)          (Eq. 9)
+        h = sum_m g_m o_m                  (Eq. 10)
+
+    The gate has tables apart from the branches' so that it favours none of them.
+
+    Reference: D-MoE, arXiv:2505.17925v1, sections 3.3 and 4.1.3.
+    The paper's gate is an MLP with ReLU "with 64 hidden dimensions": read here as one hidden layer
+    of 64 with a ReLU, then a linear one to the branches, as a ReLU in front of the softmax would
+    stop the gradient of every score below 0. `combine="concat"` is not in the paper.
+
+    Example:
+        >>> GatedFusion()(tf.zeros((2, 3, 8)), gate_input=tf.zeros((2, 20))).shape
+        TensorShape([2, 8])
+
+    Args:
+        units: Hidden units of the gate; none at all makes it linear, as MMoE's.
+        activation, dropout, batch_norm: As for `MLP`, of the hidden layers.
+        combine: `sum` gives (batch, d), `concat` (batch, n x d).
+
+    Call arguments:
+        representations: Float tensor (batch, n, d).
+        logits: Not used; see `Fusion` for the call that all fusions share.
+        gate_input: The flat tokens (batch, D) of the table set that the gate reads.
+
+    Returns:
+        (batch, d) or (batch, n x d).
+    """
+
+    takes: ClassVar[tuple[Takes, ...]] = ("gate_input",)
+
+    def __init__(
+        self,
+        units: Sequence[int] = (64,),
+        activation: str = "relu",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        combine: Combine = "sum",
+        **kwargs,
+    ):
+        super().__init__(combine, **kwargs)
+        self.units, self.activation = tuple(units), activation
+        self.dropout, self.batch_norm = dropout, batch_norm
+        self.hidden = self.gate = None
+        if self.units:
+            self.hidden = MLP(
+                self.units, activation, dropout, batch_norm, dtype=self.dtype_policy, name="hidden"
+            )
+
+    def build(self, input_shape) -> None:
+        # float32 as every logit: a softmax of bfloat16 scores moves in steps.
+        self.gate = tf_keras.layers.Dense(
+            input_shape[1], kernel_initializer="glorot_normal", dtype="float32", name="gate"
+        )
+        super().build(input_shape)
+
+    def scores(self, training: bool | None, gate_input: tf.Tensor) -> tf.Tensor:
+        if self.gate is None:
+            raise ValueError(
+                f"{self.name}: the gate has no weights yet, as it has not been told the number of "
+                "branches. Call the fusion on their representations once."
+            )
+        x = gate_input if self.hidden is None else self.hidden(gate_input, training=training)
+        return self.gate(x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": list(self.units),
+            "activation": self.activation,
+            "dropout": self.dropout,
+            "batch_norm": self.batch_norm,
+        }

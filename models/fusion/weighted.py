@@ -1,0 +1,92 @@
+"""Fusions that give every branch a weight, example by example."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, get_args
+
+import tensorflow as tf
+
+from models.embedded import flatten
+from models.fusion.fusion import Fusion
+
+Combine = Literal["concat", "sum"]
+
+
+class WeightedFusion(Fusion):
+    """Representations times weights that are a softmax over the branches.
+
+        w = softmax_i(score_i)
+        z = [w_1 z_1, ..., w_n z_n]    (`concat`)     or     z = sum_i w_i z_i    (`sum`)
+
+    A subclass defines `scores(training, ...)`, which is handed, by name, what the class says it
+    `takes`. Weights and products are float32 also under mixed precision, the result is not.
+
+    Args:
+        combine: `concat` gives (batch, n x d), `sum` (batch, d).
+    """
+
+    def __init__(self, combine: Combine, **kwargs):
+        super().__init__(**kwargs)
+        if combine not in get_args(Combine):
+            raise ValueError(
+                f"{type(self).__name__}: `combine` must be one of {', '.join(get_args(Combine))}. "
+                f"Received: combine={combine!r}."
+            )
+        self.combine = combine
+
+    def scores(self, training: bool | None, **taken: tf.Tensor) -> tf.Tensor:
+        """(batch, n), float32."""
+        raise NotImplementedError
+
+    def fusion_weights(
+        self,
+        logits: tf.Tensor | None = None,
+        gate_input: tf.Tensor | None = None,
+        training: bool | None = False,
+    ) -> tf.Tensor:
+        """The branches' weights (batch, n), float32; an example's sum to 1.
+
+        Args:
+            logits, gate_input: As in the call; only what the fusion `takes` is used.
+            training: By default the weights that an answer uses, also where this is called in a
+                training step: no dropout, and no second update of moving averages.
+
+        Raises:
+            ValueError: Something that the fusion takes is missing or has another shape.
+        """
+        taken = self.taken(logits=logits, gate_input=gate_input)
+        return tf.nn.softmax(self.scores(training, **taken), axis=1)
+
+    @property
+    def weights(self) -> "CallableVariables":
+        """Keras' list of the layer's variables; called, it is `fusion_weights`."""
+        return CallableVariables(super().weights, self.fusion_weights)
+
+    def fuse(
+        self, representations: tf.Tensor, training: bool | None, **taken: tf.Tensor
+    ) -> tf.Tensor:
+        w = self.fusion_weights(**taken, training=training)
+        weighted = w[:, :, tf.newaxis] * tf.cast(representations, w.dtype)  # (B, n, d)
+        z = tf.reduce_sum(weighted, axis=1) if self.combine == "sum" else flatten(weighted)
+        return tf.cast(z, representations.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "combine": self.combine}
+
+
+class CallableVariables(list):
+    """A list of variables that can be called as well.
+
+    For `weights`, which Keras defines as the list of a layer's variables and reads everywhere
+    (optimizers, checkpoints, saved models), and which of a fusion one expects to be a function.
+    """
+
+    def __init__(self, variables: Iterable[tf.Variable] = (), function: Callable | None = None):
+        super().__init__(variables)
+        self._function = function
+
+    def __call__(self, *args, **kwargs) -> tf.Tensor:
+        return self._function(*args, **kwargs)
+
+    def __reduce__(self):
+        # A copy is a plain list: the function would bring the layer with it.
+        return list, (list(self),)
