@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, get_args
 import tensorflow as tf
 import tf_keras
 
+from models.cooperation.arguments import check_choice, check_logits_and_labels
 from models.cooperation.replicas import global_sum
 
 Target = Literal["soft", "positive"]
@@ -52,6 +53,8 @@ class BranchCoTeaching(tf_keras.layers.Layer):
     """
 
     takes: ClassVar[tuple[str, ...]] = ("logits", "labels")
+    pairwise: ClassVar[bool] = True
+    needs_teachers: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -67,26 +70,13 @@ class BranchCoTeaching(tf_keras.layers.Layer):
                 "BranchCoTeaching: `threshold` is a logloss in nats and must be > 0. "
                 f"Received: threshold={threshold}. ln 2 selects by the side of 0.5 a branch is on."
             )
-        for name, value, known in (
-            ("target", target, get_args(Target)),
-            ("direction", direction, get_args(Direction)),
-        ):
-            if value not in known:
-                raise ValueError(
-                    f"BranchCoTeaching: `{name}` must be one of {', '.join(known)}. "
-                    f"Received: {name}={value!r}."
-                )
+        check_choice("BranchCoTeaching", "target", target, get_args(Target))
+        check_choice("BranchCoTeaching", "direction", direction, get_args(Direction))
         self.threshold = float(threshold)
         self.target, self.direction = target, direction
 
     def call(self, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        if logits.shape.rank != 2 or logits.shape[1] == 1 or labels.shape[1:] != (1,):
-            # Labels of shape (batch,) would broadcast against the branches in silence.
-            raise ValueError(
-                f"{self.name}: expected logits (batch, num_branches >= 2) and labels (batch, 1). "
-                f"Received: logits {tuple(logits.shape)} and labels {tuple(labels.shape)}. "
-                "Concatenate the branch logits on axis 1; use labels[:, tf.newaxis]."
-            )
+        check_logits_and_labels(self.name, logits, labels)
         teaches = self._teaches(logits, tf.cast(labels, logits.dtype))
         teacher_prob = tf.stop_gradient(tf.sigmoid(logits))[:, :, tf.newaxis]
         student_logit = logits[:, tf.newaxis, :]

@@ -1,11 +1,11 @@
 """Moderate differentiation: branches may differ, by an invertible linear map."""
 
-import itertools
 from typing import Any, ClassVar
 
 import tensorflow as tf
 import tf_keras
 
+from models.cooperation.arguments import branch_pairs
 from models.cooperation.distance import safe_norm
 from models.cooperation.replicas import global_mean
 
@@ -42,6 +42,8 @@ class ModerateDifferentiation(tf_keras.layers.Layer):
     """
 
     takes: ClassVar[tuple[str, ...]] = ("representations",)
+    pairwise: ClassVar[bool] = True
+    needs_teachers: ClassVar[bool] = False
 
     def __init__(self, squared: bool = False, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})  # differences of close vectors
@@ -83,17 +85,3 @@ class ModerateDifferentiation(tf_keras.layers.Layer):
 
     def _distance(self, x: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(tf.square(x), axis=-1) if self.squared else safe_norm(x)
-
-
-def branch_pairs(layer: str, shape: tf.TensorShape) -> list[tuple[int, int]]:
-    """The unordered pairs of branches: (0, 1), (0, 2), ..., (1, 2), ...
-
-    Raises:
-        ValueError: `shape` is not (batch, n >= 2, d).
-    """
-    if len(shape) != 3 or not shape[1] or shape[1] < 2 or not shape[2]:
-        raise ValueError(
-            f"{layer}: expected representations (batch, num_branches >= 2, d). "
-            f"Received: {tuple(shape)}. Stack the branches' representations on axis 1."
-        )
-    return list(itertools.combinations(range(shape[1]), 2))

@@ -5,15 +5,31 @@ own numerator over the global denominator. Shares add up to the loss of the glob
 do their gradients.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 
-def global_sum(x: tf.Tensor) -> tf.Tensor:
-    """The sum of `x` over all replicas; `x` itself outside of them. Differentiable."""
+def global_sum(x: Any) -> Any:
+    """The sum of `x` over all replicas; `x` itself outside of them. Differentiable.
+
+    Args:
+        x: A tensor, or a nest of tensors, which travel together.
+    """
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return x
     return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
+
+
+def equal_share(value: tf.Tensor) -> tf.Tensor:
+    """This replica's share of a value that all replicas computed alike, from global sums.
+
+    For losses of statistics, which are no sum over examples. The gradients come right as well: a
+    global sum hands every replica the sum of the gradients of all the shares.
+    """
+    context = tf.distribute.get_replica_context()
+    return value if context is None else value / context.num_replicas_in_sync
 
 
 def global_mean(values: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:

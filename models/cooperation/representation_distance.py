@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Literal, get_args
 import tensorflow as tf
 import tf_keras
 
+from models.cooperation.arguments import branch_pairs, check_choice
 from models.cooperation.distance import safe_norm
-from models.cooperation.moderate_differentiation import branch_pairs
 from models.cooperation.replicas import global_mean
 
 Direction = Literal["minimal", "maximal"]
@@ -38,14 +38,12 @@ class RepresentationDistance(tf_keras.layers.Layer):
     """
 
     takes: ClassVar[tuple[str, ...]] = ("representations",)
+    pairwise: ClassVar[bool] = True
+    needs_teachers: ClassVar[bool] = False
 
     def __init__(self, direction: Direction = "minimal", **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        if direction not in get_args(Direction):
-            raise ValueError(
-                f"RepresentationDistance: `direction` must be one of "
-                f"{', '.join(get_args(Direction))}. Received: direction={direction!r}."
-            )
+        check_choice("RepresentationDistance", "direction", direction, get_args(Direction))
         self.direction = direction
 
     def call(self, representations: tf.Tensor) -> tf.Tensor:
