@@ -2,11 +2,11 @@
 
 import html
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.evaluation.scores import FUSED
-from pipeline.evaluation.table import TITLES, caption, shown
+from pipeline.evaluation.text_tables import TextTable, embedding_tables, split_tables
 
 _HEADINGS = {"valid": "Validation", "test": "Test"}
 _STYLE = """
@@ -14,9 +14,10 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem
        color: #1c1c1e; background: #fff }
 h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+figure { margin: 0 0 1.4rem; overflow-x: auto }
 th, td { padding: .3rem .9rem; text-align: right; border-bottom: 1px solid #d8d8dc }
 th:first-child, td:first-child { text-align: left }
-caption { text-align: left; color: #5a5a60; padding-bottom: .4rem }
+figcaption { color: #5a5a60; padding-bottom: .4rem }
 pre { background: #f4f4f6; padding: 1rem; overflow-x: auto; font-size: .85rem }
 svg { max-width: 100%; height: auto }
 """
@@ -27,7 +28,8 @@ def report_html(title: str, metrics: Mapping[str, Any], config: str) -> str:
 
     Args:
         title: Heading, such as the run's folder.
-        metrics: What metrics.json holds: `training`, and where evaluated `evaluation`.
+        metrics: What metrics.json holds: `training`, and where evaluated `evaluation` and
+            `tables`.
         config: The resolved configuration, as YAML.
     """
     training = metrics["training"]
@@ -37,7 +39,11 @@ def report_html(title: str, metrics: Mapping[str, Any], config: str) -> str:
         f"Training took {training['seconds']:,.0f} s.</p>",
     ]
     for split, report in metrics.get("evaluation", {}).items():
-        parts.append(f"<h2>{_HEADINGS[split]}</h2>{_table(report)}")
+        parts.append(f"<h2>{_HEADINGS[split]}</h2>")
+        parts += map(_table, split_tables(report))
+    tables = embedding_tables(metrics.get("tables", {}))
+    if tables:
+        parts += ["<h2>Embedding tables</h2>", *map(_table, tables)]
     parts.append(f"<h2>Training</h2>{_curves(training['history'])}")
     parts.append(f"<h2>Configuration</h2><pre>{html.escape(config)}</pre>")
     return (
@@ -48,20 +54,14 @@ def report_html(title: str, metrics: Mapping[str, Any], config: str) -> str:
     )
 
 
-def _table(report: Mapping[str, Any]) -> str:
-    metrics = report["metrics"]
-    names = list(metrics[FUSED])
-    head = "".join(f"<th>{TITLES[name]}</th>" for name in names)
-    rows = "".join(
-        f"<tr><td>{html.escape(prediction)}</td>"
-        + "".join(f"<td>{shown(values[name])}</td>" for name in names)
-        + "</tr>"
-        for prediction, values in metrics.items()
-    )
-    return (
-        f"<table><caption>{html.escape(caption(report))}</caption>"
-        f"<tr><th>prediction</th>{head}</tr>{rows}</table>"
-    )
+def _table(table: TextTable) -> str:
+    def cells(tag: str, row: Iterable[str]) -> str:
+        return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in row)}</tr>"
+
+    rows = "".join(cells("td", row) for row in table.rows)
+    # A table's own <caption> would be as narrow as the table.
+    caption = f"<figcaption>{html.escape(table.caption)}</figcaption>"
+    return f"<figure>{caption}<table>{cells('th', table.columns)}{rows}</table></figure>"
 
 
 def _curves(history: Mapping[str, list[float]]) -> str:

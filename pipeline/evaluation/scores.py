@@ -1,7 +1,7 @@
 """Scores of a whole split, for the fused prediction and for every branch, and their metrics."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tf_keras
@@ -55,43 +55,50 @@ class Scores:
             "normalized_entropy": normalized_entropy(self.labels, probs),
             "calibration": calibration(self.labels, probs),
         }
-        return {name: None if np.isnan(value) else value for name, value in found.items()}
+        return {name: value_or_none(value) for name, value in found.items()}
 
 
 def score_split(network: tf_keras.Model, bundle: Bundle, split: str, batch_size: int) -> Scores:
     """Scores every row of a split once."""
-    features = bundle.metadata.features
     with refusing_damage(bundle):
         outputs = network.predict(examples(bundle, split, batch_size), verbose=0)
-    logits = {FUSED: outputs["logit"]}
-    for position, branch in enumerate(network.branch_names):
-        if "branch_logits" in outputs:
-            logits[branch] = outputs["branch_logits"][:, position]
+    return scores_of(
+        bundle, split, network.branch_names, outputs["logit"], outputs.get("branch_logits")
+    )
+
+
+def scores_of(
+    bundle: Bundle,
+    split: str,
+    branch_names: Sequence[str],
+    logit: np.ndarray,
+    branch_logits: np.ndarray | None,
+) -> Scores:
+    """The scores that logits of all rows of a split make.
+
+    Args:
+        bundle: Gives the labels and the groups.
+        split: `valid` or `test`.
+        branch_names: In the order of `branch_logits`.
+        logit: Of the fused prediction, (rows,) or (rows, 1).
+        branch_logits: (rows, n); None where branches have no logit of their own.
+    """
+    features = bundle.metadata.features
+    logits = {FUSED: logit.reshape(-1)}
+    if branch_logits is not None:
+        logits |= dict(zip(branch_names, branch_logits.T, strict=True))
     names = [spec.name for spec in (features.label, features.group_key) if spec is not None]
     columns = column_arrays(bundle, split, names)
     return Scores(
         labels=columns[features.label.name],
-        probs={name: _sigmoid(values.reshape(-1)) for name, values in logits.items()},
+        probs={name: _sigmoid(values) for name, values in logits.items()},
         groups=columns[features.group_key.name] if features.group_key else None,
     )
 
 
-def evaluation_report(
-    network: tf_keras.Model, bundle: Bundle, batch_size: int, gauc_weight_by: str
-) -> dict[str, Any]:
-    """The metrics of validation and test rows, with what they were computed on."""
-    report: dict[str, Any] = {}
-    group_key = bundle.metadata.features.group_key
-    for split in ("valid", "test"):
-        scores = score_split(network, bundle, split, batch_size)
-        report[split] = {
-            "rows": len(scores.labels),
-            "click_rate": float(np.mean(scores.labels, dtype=np.float64)),
-            "gauc_groups": group_key.column if group_key else None,
-            "gauc_weight_by": gauc_weight_by if group_key else None,
-            "metrics": scores.metrics(gauc_weight_by),
-        }
-    return report
+def value_or_none(value: float) -> float | None:
+    """A float for JSON, which has no nan."""
+    return None if np.isnan(value) else float(value)
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

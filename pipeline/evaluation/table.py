@@ -1,40 +1,36 @@
-"""Metrics as a table in the terminal."""
+"""An evaluation as tables in the terminal."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-TITLES = {
-    "auc": "AUC",
-    "gauc": "gAUC",
-    "logloss": "logloss",
-    "normalized_entropy": "NE",
-    "calibration": "calibration",
-}
+from pipeline.evaluation.text_tables import TextTable, embedding_tables, split_tables
 
 
-def caption(report: dict[str, Any]) -> str:
-    """One line: how many rows, which click rate, how gAUC was averaged."""
-    text = f"{report['rows']:,} rows, click rate {report['click_rate']:.3f}"
-    if report["gauc_groups"]:
-        text += f"; gAUC by {report['gauc_groups']}, weighted by {report['gauc_weight_by']}"
-    return text
+def print_metrics(split: str, report: Mapping[str, Any], console: Console) -> None:
+    """Prints the metrics of one split; of the test rows also how the branches cooperate.
+
+    (On one screen that is enough: report.html shows both splits in full.)
+    """
+    tables = split_tables(report)
+    for table in tables if split == "test" else tables[:1]:
+        _print(f"{split}: {table.caption}", table, console)
 
 
-def shown(value: float | None) -> str:
-    """A metric to four digits; a dash where there is none."""
-    return "–" if value is None else f"{value:.4f}"
+def print_embedding_tables(report: Mapping[str, Any], console: Console) -> None:
+    """Prints the information abundance of the embedding tables, if there are any."""
+    for table in embedding_tables(report):
+        _print(table.caption, table, console)
 
 
-def print_metrics(split: str, report: dict[str, Any], console: Console) -> None:
-    """Prints the metrics of one split: a row for the fused prediction and for every branch."""
-    metrics = report["metrics"]
-    names = list(next(iter(metrics.values())))
-    table = Table(title=f"{split}: {caption(report)}", title_justify="left")
-    table.add_column("prediction")
-    for name in names:
-        table.add_column(TITLES[name], justify="right")
-    for prediction, values in metrics.items():
-        table.add_row(prediction, *(shown(values[name]) for name in names))
-    console.print(table)
+def _print(title: str, table: TextTable, console: Console) -> None:
+    # Text, not str: a name in brackets is no markup.
+    shown = Table(title=Text(title), title_justify="left")
+    for position, name in enumerate(table.columns):
+        shown.add_column(Text(name), justify="right" if position else "left")
+    for row in table.rows:
+        shown.add_row(*map(Text, row))
+    console.print(shown)

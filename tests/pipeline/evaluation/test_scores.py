@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras
 from sklearn.metrics import log_loss, roc_auc_score
 
-from pipeline.evaluation.scores import FUSED, Scores, evaluation_report, score_split
+from pipeline.evaluation.scores import FUSED, Scores, score_split
 
 
 class ItemNetwork(tf_keras.Model):
@@ -82,13 +82,3 @@ def test_training_metrics_name_the_branches():
     assert (found["auc"], found["auc_b"]) == (1.0, 0.0)
     assert found["logloss"] == pytest.approx(log_loss([0, 1], [0.2, 0.7]), abs=1e-12)
     assert list(found) == ["logloss", "auc", "logloss_b", "auc_b"]
-
-
-def test_the_report_says_what_it_was_computed_on(make_bundle, network):
-    bundle, arrays = make_bundle(rows={"train": 5, "valid": 60, "test": 50})
-    report = evaluation_report(network, bundle, 16, "clicks")
-    assert report["test"]["rows"] == 50
-    assert report["test"]["click_rate"] == pytest.approx(arrays["test"]["clicked"].mean())
-    assert report["test"]["gauc_groups"] == "user"
-    assert report["test"]["gauc_weight_by"] == "clicks"
-    assert set(report["valid"]["metrics"]) == {FUSED, "up", "down"}

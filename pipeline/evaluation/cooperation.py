@@ -1,0 +1,54 @@
+"""How the branches of a network work together on a split: alike, apart, and who counts."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from models.metrics import best_share, disagreement
+from pipeline.evaluation.outputs import Outputs
+from pipeline.evaluation.scores import Scores, value_or_none
+
+
+def cooperation_report(
+    branch_names: Sequence[str], scores: Scores, outputs: Outputs
+) -> dict[str, Any]:
+    """What applies to two branches and more; empty for one.
+
+    Returns:
+        `cross_expert_correlation`: the sum over pairs;
+        `pairs`: a list of {`branches`: [a, b], `cross_expert_correlation`} and, where branches
+        have logits, `disagreement`, the share of examples on which the two are on different sides
+        of 0.5;
+        `branches`: name -> {`best_share`: the share of examples on which it has the lowest
+        logloss, where branches have logits; `fusion_weight`: its `mean`, `std`, `min` and `max`
+        over the examples, where the fusion has weights}. Left out where there is neither.
+    """
+    if len(branch_names) < 2:
+        return {}
+    pairs = [
+        {"branches": list(pair), "cross_expert_correlation": value_or_none(correlation)}
+        for pair, correlation in zip(
+            itertools.combinations(branch_names, 2), outputs.correlation, strict=True
+        )
+    ]
+    branches: dict[str, dict[str, Any]] = {name: {} for name in branch_names}
+    if outputs.branch_logits is not None:
+        probs = np.stack([scores.probs[name] for name in branch_names], axis=1)
+        for pair, share in zip(pairs, disagreement(scores.labels, probs), strict=True):
+            pair["disagreement"] = value_or_none(share)
+        for name, share in zip(branch_names, best_share(scores.labels, probs), strict=True):
+            branches[name]["best_share"] = value_or_none(share)
+    if outputs.fusion_weights is not None:
+        weights = outputs.fusion_weights.astype(np.float64)
+        for name, column in zip(branch_names, weights.T, strict=True):
+            branches[name]["fusion_weight"] = {
+                statistic: value_or_none(getattr(column, statistic)())
+                for statistic in ("mean", "std", "min", "max")
+            }
+    report = {
+        "cross_expert_correlation": value_or_none(np.sum(outputs.correlation)),
+        "pairs": pairs,
+    }
+    return report | ({"branches": branches} if any(branches.values()) else {})

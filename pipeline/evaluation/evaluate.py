@@ -1,0 +1,68 @@
+"""What metrics.json says of a trained network: its predictions, its branches, its tables."""
+
+from typing import Any
+
+import numpy as np
+import tf_keras
+
+from features.bundle import Bundle
+from models.metrics import information_abundance
+from pipeline.dataset import examples, refusing_damage
+from pipeline.evaluation.cooperation import cooperation_report
+from pipeline.evaluation.outputs import OutputReader
+from pipeline.evaluation.scores import scores_of, value_or_none
+
+
+def evaluation_report(
+    network: tf_keras.Model, bundle: Bundle, batch_size: int, gauc_weight_by: str
+) -> dict[str, Any]:
+    """The metrics of validation and test rows, with what they were computed on.
+
+    Returns:
+        `valid` and `test`, each: `rows`, `click_rate`, `gauc_groups`, `gauc_weight_by`, `metrics`
+        (as `Scores.metrics`) and, with two branches or more, `cooperation` (as
+        `cooperation_report`).
+    """
+    report: dict[str, Any] = {}
+    group_key = bundle.metadata.features.group_key
+    reader = OutputReader(network)
+    for split in ("valid", "test"):
+        with refusing_damage(bundle):
+            outputs = reader.read(examples(bundle, split, batch_size))
+        scores = scores_of(
+            bundle, split, network.branch_names, outputs.logit, outputs.branch_logits
+        )
+        report[split] = {
+            "rows": len(scores.labels),
+            "click_rate": float(np.mean(scores.labels, dtype=np.float64)),
+            "gauc_groups": group_key.column if group_key else None,
+            "gauc_weight_by": gauc_weight_by if group_key else None,
+            "metrics": scores.metrics(gauc_weight_by),
+        }
+        cooperation = cooperation_report(network.branch_names, scores, outputs)
+        if cooperation:
+            report[split]["cooperation"] = cooperation
+    return report
+
+
+def tables_report(network: tf_keras.Model) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Size and information abundance of every embedding table.
+
+    Returns:
+        Name of the table set -> vocabulary -> `rows`, `width`, `information_abundance` (None for
+        a table of zeros).
+    """
+    bank = network.embeddings
+    report: dict[str, dict[str, Any]] = {}
+    for position, table_set in enumerate(network.table_set_names):
+        columns = bank.set_columns(position)
+        report[table_set] = {}
+        for vocabulary in bank.vocabularies:
+            start, stop = bank.table_rows(vocabulary)
+            table = bank.table[start:stop, columns].numpy()  # one vocabulary at a time
+            report[table_set][vocabulary] = {
+                "rows": table.shape[0],
+                "width": table.shape[1],
+                "information_abundance": value_or_none(information_abundance(table)),
+            }
+    return report

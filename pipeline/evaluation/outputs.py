@@ -1,0 +1,89 @@
+"""All that a network says of a split, in one pass, with representations reduced on the way."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from models.metrics import CrossExpertCorrelation
+
+_KEPT = ("logit", "branch_logits", "fusion_weights")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is kept of every row, in the order of the dataset, and what is kept of all together.
+
+    Args:
+        logit: float32 (rows, 1).
+        branch_logits: float32 (rows, n); None where branches have no logit of their own.
+        fusion_weights: float (rows, n); None where the fusion has no weights.
+        correlation: Cross-expert correlation of every pair, float64 (pairs,), in the order of
+            `itertools.combinations`; None with one branch.
+    """
+
+    logit: np.ndarray
+    branch_logits: np.ndarray | None
+    fusion_weights: np.ndarray | None
+    correlation: np.ndarray | None
+
+
+class OutputReader:
+    """Reads the outputs of a network over whole datasets; one graph serves all of them.
+
+    Every replica of the network's strategy scores its share of each batch. Representations
+    (batch, n, d) go into the correlation where they are made, and are not kept.
+
+    Args:
+        network: Called with features and `training=False`, it returns `logit`, `representations`
+            and where it has them `branch_logits` and `fusion_weights`; it has `branch_names`.
+    """
+
+    def __init__(self, network: tf_keras.Model):
+        self._network = network
+        self._strategy = network.distribute_strategy
+        self._correlation = None
+        if len(network.branch_names) > 1:
+            with self._strategy.scope():
+                self._correlation = CrossExpertCorrelation()
+        # The iterator is its argument, so batches of any size share one graph.
+        self._next_batch = tf.function(self._score_next_batch)
+
+    def read(self, dataset: tf.data.Dataset) -> Outputs:
+        """Scores every row of a dataset of (features, ...) once."""
+        if self._correlation:
+            self._correlation.reset_state()
+        iterator = iter(self._strategy.experimental_distribute_dataset(dataset))
+        batches = []
+        while True:
+            try:
+                batch = self._next_batch(iterator)
+            except tf.errors.OutOfRangeError:
+                break
+            batches.append({name: value.numpy() for name, value in batch.items()})
+        kept = {
+            name: np.concatenate([batch[name] for batch in batches]) if name in batches[0] else None
+            for name in _KEPT
+        }
+        correlation = self._correlation.by_pair().numpy() if self._correlation else None
+        return Outputs(**kept, correlation=correlation)
+
+    def _score_next_batch(self, iterator) -> dict[str, tf.Tensor]:
+        outputs = self._strategy.run(self._score, args=(next(iterator)[0],))
+        # Replicas hold consecutive rows of the batch.
+        return {
+            name: tf.concat(self._strategy.experimental_local_results(value), axis=0)
+            for name, value in outputs.items()
+        }
+
+    def _score(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        outputs = self._network(features, training=False)
+        if self._correlation:
+            self._correlation.update_state(outputs["representations"])
+        return {
+            name: tf.cast(outputs[name], tf.float32)
+            for name in _KEPT
+            if outputs.get(name) is not None
+        }

@@ -1,0 +1,134 @@
+"""What an evaluation shows, as tables of text: the terminal and report.html print the same."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_TITLES = {
+    "auc": "AUC",
+    "gauc": "gAUC",
+    "logloss": "logloss",
+    "normalized_entropy": "NE",
+    "calibration": "calibration",
+}
+_MOST_ROWS = 20
+_NONE = "–"
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table: the first column names things, the others hold numbers.
+
+    Args:
+        caption: One line above it.
+        columns: Headings.
+        rows: As many cells each.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+def split_tables(report: Mapping[str, Any]) -> list[TextTable]:
+    """The tables of one split: its predictions, and where it has branches how they cooperate."""
+    tables = [_predictions(report)]
+    cooperation = report.get("cooperation")
+    if cooperation:
+        tables.append(_pairs(cooperation))
+        if "branches" in cooperation:
+            tables.append(_branches(cooperation["branches"]))
+    return tables
+
+
+def embedding_tables(report: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[TextTable]:
+    """Information abundance, a row for each vocabulary and a column for each table set.
+
+    Args:
+        report: As `evaluate.tables_report` gives it, or empty.
+
+    Returns:
+        One table; none where nothing is embedded from a table.
+    """
+    sets = {name: tables for name, tables in report.items() if tables}
+    if not sets:
+        return []
+    rows = {name: each["rows"] for tables in sets.values() for name, each in tables.items()}
+    largest = sorted(rows, key=lambda name: -rows[name])
+    widths = {name: next(iter(tables.values()))["width"] for name, tables in sets.items()}
+    note = f" (the {_MOST_ROWS} largest of {len(rows)})" if len(rows) > _MOST_ROWS else ""
+    at_most = ", ".join(map(str, sorted(set(widths.values()))))
+    headings = widths if "," not in at_most else (f"{n} ({w} wide)" for n, w in widths.items())
+    return [
+        TextTable(
+            f"information abundance of the embedding tables{note}: 1 where all rows lie on a "
+            f"line, at most the width, {at_most}",
+            ("vocabulary", "rows", *headings),
+            [
+                (
+                    name,
+                    f"{rows[name]:,}",
+                    *(_shown(tables[name]["information_abundance"], 2) for tables in sets.values()),
+                )
+                for name in largest[:_MOST_ROWS]
+            ],
+        )
+    ]
+
+
+def _predictions(report: Mapping[str, Any]) -> TextTable:
+    caption = f"{report['rows']:,} rows, click rate {report['click_rate']:.3f}"
+    if report["gauc_groups"]:
+        caption += f"; gAUC by {report['gauc_groups']}, weighted by {report['gauc_weight_by']}"
+    metrics = report["metrics"]
+    names = list(next(iter(metrics.values())))
+    return TextTable(
+        caption,
+        ("prediction", *(_TITLES[name] for name in names)),
+        [
+            (prediction, *(_shown(values[name]) for name in names))
+            for prediction, values in metrics.items()
+        ],
+    )
+
+
+def _pairs(cooperation: Mapping[str, Any]) -> TextTable:
+    pairs = cooperation["pairs"]
+    total = _shown(cooperation["cross_expert_correlation"])
+    caption = f"pairs of branches: cross-expert correlation {total} in all"
+    if len(pairs) > _MOST_ROWS:
+        caption += f"; the {_MOST_ROWS} most correlated of {len(pairs)} pairs"
+        pairs = sorted(pairs, key=lambda pair: -(pair["cross_expert_correlation"] or 0.0))
+    columns = {"correlation": [_shown(pair["cross_expert_correlation"]) for pair in pairs]}
+    if "disagreement" in pairs[0]:
+        caption += "; they disagree where 0.5 lies between them"
+        columns["disagree on"] = [_percent(pair["disagreement"]) for pair in pairs]
+    names = [" + ".join(pair["branches"]) for pair in pairs]
+    rows = list(zip(names, *columns.values(), strict=True))
+    return TextTable(caption, ("pair", *columns), rows[:_MOST_ROWS])
+
+
+def _branches(branches: Mapping[str, Mapping[str, Any]]) -> TextTable:
+    first = next(iter(branches.values()))
+    captions = []
+    columns: dict[str, list[str]] = {}
+    if "best_share" in first:
+        captions.append("best where its logloss is the lowest")
+        columns["best on"] = [_percent(branch["best_share"]) for branch in branches.values()]
+    if "fusion_weight" in first:
+        captions.append("weights in the fusion over the examples")
+        for statistic in first["fusion_weight"]:
+            columns[f"{statistic} weight"] = [
+                _shown(branch["fusion_weight"][statistic]) for branch in branches.values()
+            ]
+    rows = list(zip(branches, *columns.values(), strict=True))
+    return TextTable(f"branches: {'; '.join(captions)}", ("branch", *columns), rows)
+
+
+def _shown(value: float | None, digits: int = 4) -> str:
+    """A number to so many digits; a dash where there is none."""
+    return _NONE if value is None else f"{value:.{digits}f}"
+
+
+def _percent(value: float | None) -> str:
+    return _NONE if value is None else f"{100.0 * value:.2f} %"

@@ -1,0 +1,30 @@
+"""A network that needs no training, for tests of what reads networks."""
+
+import tensorflow as tf
+import tf_keras
+
+BRANCHES = ("up", "down", "bend")
+
+
+class RowNetwork(tf_keras.Model):
+    """Outputs that are functions of the row's number: easy to compute a second time."""
+
+    def __init__(self, branch_names=BRANCHES, has_logits=True, has_weights=True):
+        super().__init__()
+        self.branch_names, self.has_logits, self.has_weights = branch_names, has_logits, has_weights
+        self.traces = 0
+
+    def call(self, features, training=None):
+        assert training is False
+        self.traces += 1
+        row = tf.cast(features["row"], tf.float32)[:, tf.newaxis]
+        each = tf.concat([row, -2.0 * row, tf.sin(row)], axis=1)[:, : len(self.branch_names)]
+        outputs = {
+            "logit": row / 8.0,
+            "representations": tf.stack([each, 1000.0 + tf.cos(each)], axis=2),
+        }
+        if self.has_logits:
+            outputs["branch_logits"] = each
+        if self.has_weights:
+            outputs["fusion_weights"] = tf.nn.softmax(each)
+        return outputs
