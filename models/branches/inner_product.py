@@ -2,19 +2,11 @@
 
 from typing import ClassVar
 
-import numpy as np
 import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import ReducedBranch
-
-
-def inner_products(tokens: tf.Tensor) -> tf.Tensor:
-    """<e_i, e_j> for i < j, (batch, n, width) -> (batch, n (n - 1) / 2), pairs in row order."""
-    n = tokens.shape[1]
-    products = tf.matmul(tokens, tokens, transpose_b=True)  # (B, n, n)
-    row, column = np.triu_indices(n, k=1)
-    return tf.gather(tf.reshape(products, (-1, n * n)), row * n + column, axis=1)
+from models.interaction.inner_products import inner_products
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -30,11 +22,6 @@ class InnerProduct(ReducedBranch):
     References: Qu et al., Product-based Neural Networks, arXiv:1611.00144v1, section 3.2 (as
     reczoo/FuxiCTR@0245987 and DeepCTR compute it: every product by itself, where the paper sums
     them with learnt weights that factorise); Naumov et al., DLRM, arXiv:1906.00091v1.
-
-    Not `tfrs.layers.feature_interaction.DotInteraction` (tensorflow-recommenders 0.7.7): it picks
-    the pairs with `tf.boolean_mask`, whose gradient XLA refuses (a reshape of all n^2 products to
-    half of them), and its step takes twice as long; without the mask (`skip_gather`) it returns
-    n^2 numbers, half of them 0. Its pairs are these, in the order of the lower triangle.
 
     Example:
         >>> InnerProduct()(tf.constant([[[1.0, 2.0], [3.0, 4.0], [1.0, 0.0]]])).numpy().tolist()
