@@ -1,25 +1,43 @@
 """The axes of the design space: what a configuration may name, and how it is spelt there.
 
-A new branch, loss or fusion is one new file and one line here.
+A new branch, loss or fusion is one new file and one line here; or, outside of this repository, a
+class that is named by its import path (`models.plugins`).
 """
 
 import tf_keras
 
+from models import branches, cooperation, fusion
 from models.alignment import MLPPerBranch, NoAlignment, SharedMLP
-from models.branches import Deep, GroupedCross, LowRankCrossMixture
-from models.cooperation import (
-    BranchCoTeaching,
-    ModerateDifferentiation,
-    RepresentationDistance,
-)
-from models.fusion import MeanFusion
 
 Axis = dict[str, type[tf_keras.layers.Layer]]
 
 BRANCHES: Axis = {
-    "efgc": GroupedCross,
-    "low_rank_cross_mixture": LowRankCrossMixture,
-    "deep": Deep,
+    "efgc": branches.GroupedCross,
+    "deep": branches.Deep,
+    "wide": branches.Wide,
+    "fm": branches.FM,
+    "bi_interaction": branches.BiInteraction,
+    "inner_product": branches.InnerProduct,
+    "cin": branches.CIN,
+    "cross": branches.Cross,
+    "cross_v2": branches.CrossV2,
+    "low_rank_cross": branches.LowRankCross,
+    "low_rank_cross_mixture": branches.LowRankCrossMixture,
+    # Named models
+    "wide_and_deep": branches.WideAndDeep,
+    "deepfm": branches.DeepFM,
+    "xdeepfm": branches.XDeepFM,
+    "dcn": branches.DCN,
+    "dcnv2": branches.DCNv2,
+    "nfm": branches.NFM,
+    "ipnn": branches.IPNN,
+    "finalmlp": branches.FinalMLP,
+    "mmoe": branches.MMoE,
+    "dhen": branches.DHEN,
+    "wukong": branches.Wukong,
+    "din": branches.DIN,
+    "dien": branches.DIEN,
+    "interformer": branches.InterFormer,
 }
 
 ALIGNMENTS: Axis = {
@@ -29,14 +47,23 @@ ALIGNMENTS: Axis = {
 }
 
 FUSIONS: Axis = {
-    "mean": MeanFusion,
+    "mean": fusion.MeanFusion,
+    "sum": fusion.SumFusion,
+    "concat": fusion.ConcatFusion,
+    "confidence": fusion.ConfidenceFusion,
+    "gate": fusion.GatedFusion,
+    "logit": fusion.LogitFusion,
 }
 
 COOPERATION: Axis = {
-    "co_teaching": BranchCoTeaching,
-    "moderate_differentiation": ModerateDifferentiation,
-    "representation_distance": RepresentationDistance,
+    "co_teaching": cooperation.BranchCoTeaching,
+    "moderate_differentiation": cooperation.ModerateDifferentiation,
+    "representation_distance": cooperation.RepresentationDistance,
+    "symmetric_kl": cooperation.SymmetricKL,
+    "decorrelation": cooperation.CrossExpertDecorrelation,
+    "mutual_distillation": cooperation.MutualDistillation,
+    "ensemble_distillation": cooperation.EnsembleDistillation,
 }
 
 # Arguments that `models.build` fills from the data; a configuration may not set them.
-INJECTED = frozenset({"groups"})
+INJECTED = frozenset({"groups", "fields"})

@@ -8,15 +8,18 @@ import tf_keras
 
 from features.errors import ConfigError, closest
 from features.inputs import InputSpec
-from models.config import Component, NetworkConfig
+from models.component import Component
+from models.config import NetworkConfig
 from models.embeddings import EmbeddingBank
 from models.network import CooperativeNetwork
+from models.table_layout import aligned_steps, targets
 
 
 def build_network(
     config: NetworkConfig,
     inputs: Sequence[InputSpec],
     groups: Mapping[str, Sequence[str]],
+    teachers: Sequence[CooperativeNetwork] = (),
 ) -> CooperativeNetwork:
     """The network that a configuration describes, all weights created.
 
@@ -30,29 +33,40 @@ def build_network(
         config: What to build.
         inputs: The inputs of the bundle.
         groups: Names of inputs by the name of their feature group.
+        teachers: Trained networks on the same inputs, for the losses that need them.
 
     Raises:
-        ConfigError: A group names an unknown feature, a branch needs groups that the data does
-            not declare, or the parts do not fit each other.
+        ConfigError: A group names an unknown feature, a branch needs groups or histories that the
+            data does not declare, or the parts do not fit each other.
     """
-    check_groups(config, groups)
-    names = [spec.name for spec in inputs]
-    injected = {"groups": _positions(groups, names)}
-    branches = {
-        name: _construct(f"branches.{name}", each, name, injected)
-        for name, each in config.branches.items()
-    }
-    cooperation = {
-        name: (_construct(f"cooperation.{name}", each, name, injected), each.weight)
-        for name, each in config.cooperation.items()
-    }
+    check_needs(config, inputs, groups)
     try:
+        # Which token an input is in does not depend on the number of table sets.
+        layout = EmbeddingBank(inputs, 1, **_bank_options(config))
+        injected = {"groups": _positions(groups, layout), "fields": layout.field_names}
+        layers = {
+            (name, copy): _construct(f"branches.{name}", each, name, injected)
+            for name, each in config.branches.items()
+            for copy in ([name] if each.share_weights else _copies(config, name))
+        }
+        branches = {
+            copy: layers.get((name, copy)) or layers[(name, name)]
+            for copy, name in config.branch_copies.items()
+        }
+        table_sets, gate_table = _table_sets(config, branches)
+        first_order = {
+            table_sets[name][0]
+            for name, branch in branches.items()
+            if getattr(branch, "uses_first_order", False)
+        }
         embeddings = EmbeddingBank(
             inputs,
-            width=config.embedding.width,
-            num_sets=1 if config.tables == "shared" else len(branches),
+            config.embedding.width,
+            num_sets=1 + max(_numbers(table_sets, gate_table)),
             stddev=config.embedding.stddev,
             l2=config.embedding.l2,
+            first_order=sorted(first_order),
+            **_bank_options(config),
             name="embeddings",
         )
         return CooperativeNetwork(
@@ -60,30 +74,94 @@ def build_network(
             branches,
             _construct("alignment", config.alignment, "alignment", injected),
             _construct("fusion", config.fusion, "fusion", injected),
-            cooperation,
+            {
+                name: (_construct(f"cooperation.{name}", each, name, injected), each.weight)
+                for name, each in config.cooperation.items()
+            },
             config.heads,
+            tower=config.tower and _construct("tower", config.tower, "tower", injected),
+            table_sets=table_sets,
+            gate_table=gate_table,
+            logloss_weights=config.logloss_weights,
+            teachers=teachers,
         )
     except ConfigError:
         raise
     except ValueError as error:
-        raise ConfigError(f"network: {error}") from error
+        raise ConfigError(f"network: {_own_words(error)}") from error
 
 
-def check_groups(
-    config: NetworkConfig, groups: Mapping[str, Sequence[str]], prefix: str = ""
+def check_needs(
+    config: NetworkConfig,
+    inputs: Sequence[InputSpec],
+    groups: Mapping[str, Sequence[str]],
+    prefix: str = "",
 ) -> None:
-    """Refuses branches that cross feature groups where the data declares none.
+    """Refuses branches that need what the data does not declare.
 
     Raises:
         ConfigError: Names the branch, `prefix` in front.
     """
+    histories = aligned_steps(inputs)
     for name, branch in config.branches.items():
-        takes_groups = "groups" in inspect.signature(branch.cls.__init__).parameters
-        if takes_groups and not groups:
+        needs = getattr(branch.cls, "needs", frozenset())
+        where = f"{prefix}branches.{name}"
+        if "groups" in needs and not groups:
             raise ConfigError(
-                f"{prefix}branches.{name} crosses feature groups, and the features declare none. "
+                f"{where} crosses feature groups, and the features declare none. "
                 "Declare `groups` with the features, or remove the branch."
             )
+        if needs & {"history", "target"} and not histories:
+            raise ConfigError(
+                f"{where} ({branch.type}) reads the user's history, and the features declare none. "
+                "Declare a feature of `kind: sequence`, or choose a branch without history such as "
+                "deep or low_rank_cross_mixture."
+            )
+        if "target" in needs and not targets(inputs):
+            sequences = [each for names in histories.values() for each in names]
+            raise ConfigError(
+                f"{where} ({branch.type}) compares a history with the example's own item, and no "
+                "categorical feature shares a vocabulary with a sequence "
+                f"({', '.join(sequences)}). "
+                "Set `vocabulary` of a sequence to the feature it lists, such as item_id."
+            )
+
+
+def _own_words(error: ValueError) -> str:
+    """The message without what Keras puts around those of a layer's call."""
+    _, around, message = str(error).partition("Exception encountered when calling layer")
+    return message.split("\n\n")[1] if around else str(error)
+
+
+def _copies(config: NetworkConfig, name: str) -> list[str]:
+    return [copy for copy, entry in config.branch_copies.items() if entry == name]
+
+
+def _bank_options(config: NetworkConfig) -> dict[str, Any]:
+    return {
+        "numeric": config.embedding.numeric,
+        "numeric_units": config.embedding.numeric_units,
+    }
+
+
+def _table_sets(
+    config: NetworkConfig, branches: Mapping[str, tf_keras.layers.Layer]
+) -> tuple[dict[str, tuple[int, ...]], int | None]:
+    """The table sets of each branch, its own first, and that of the gate."""
+    own = {name: i for i, name in enumerate(dict.fromkeys(config.table_of.values()))}
+    count = len(own)
+    sets = {}
+    for name, branch in branches.items():
+        extra = getattr(branch, "num_extra_sets", 0)
+        sets[name] = (own[config.table_of[name]], *range(count, count + extra))
+        count += extra
+    if "gate_input" not in getattr(config.fusion.cls, "takes", ()):
+        return sets, None
+    return sets, count if config.gate_table == "own" else sets[config.gate_table][0]
+
+
+def _numbers(table_sets: Mapping[str, Sequence[int]], gate_table: int | None) -> list[int]:
+    return [m for each in table_sets.values() for m in each] + [gate_table or 0]
 
 
 def _construct(
@@ -97,7 +175,8 @@ def _construct(
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _positions(groups: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[list[int]]:
+def _positions(groups: Mapping[str, Sequence[str]], layout: EmbeddingBank) -> list[list[int]]:
+    names = [spec.name for spec in layout.inputs]
     for group, members in groups.items():
         if not members:
             raise ConfigError(f"group {group!r} is empty. Name its features, or remove it.")
@@ -107,4 +186,8 @@ def _positions(groups: Mapping[str, Sequence[str]], names: Sequence[str]) -> lis
                     f"group {group!r} names feature {member!r}, which is not an input of the "
                     f"network. {closest(member, names)}"
                 )
-    return [[names.index(member) for member in members] for members in groups.values()]
+    # Numeric inputs may share a token: it stands in the group once.
+    return [
+        list(dict.fromkeys(layout.token_of(member) for member in members))
+        for members in groups.values()
+    ]

@@ -1,110 +1,67 @@
 """The configuration of a network: one component per point of each axis, checked when read."""
 
-import inspect
 import re
-import typing
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import pydantic
-import tf_keras
 
 from features.config import StrictModel
 from features.errors import ConfigError, closest
 from models import axes
-
-
-class Component(StrictModel):
-    """A class of an axis and its options: `{type: deep, units: [64, 32]}`, or just `deep`.
-
-    Options are the arguments of the class's constructor. All of them are kept, with the class's
-    default where none was given, so that a saved configuration says everything.
-    """
-
-    axis: ClassVar[axes.Axis] = {}
-
-    type: str
-    options: dict[str, Any]
-
-    @property
-    def cls(self) -> type[tf_keras.layers.Layer]:
-        """The class that `type` names."""
-        return self.axis[self.type]
-
-    @pydantic.model_validator(mode="before")
-    @classmethod
-    def _from_flat(cls, received: Any) -> Any:
-        if isinstance(received, cls):
-            return received
-        flat = {"type": received} if isinstance(received, str) else received
-        if not isinstance(flat, Mapping) or not isinstance(flat.get("type"), str):
-            raise ConfigError(
-                "expected a name, or a mapping of `type` and options. "
-                f"Received: {received!r}. {closest('', cls.axis)}"
-            )
-        own = {name for name in cls.model_fields if name != "options"}
-        component = flat["type"]
-        if component not in cls.axis:
-            raise ConfigError(f"{component!r} is not a type. {closest(component, cls.axis)}")
-        given = {name: value for name, value in flat.items() if name not in own}
-        options = _read_options(cls.axis[component], given, own)
-        return {**{name: flat[name] for name in own if name in flat}, "options": options}
-
-    @pydantic.model_serializer
-    def _flat(self) -> dict[str, Any]:
-        own = {name: getattr(self, name) for name in type(self).model_fields if name != "options"}
-        return {**own, **self.options}
-
-
-class BranchComponent(Component):
-    """A branch."""
-
-    axis = axes.BRANCHES
-
-
-class AlignmentComponent(Component):
-    """The alignment."""
-
-    axis = axes.ALIGNMENTS
-
-
-class FusionComponent(Component):
-    """The fusion."""
-
-    axis = axes.FUSIONS
-
-
-class CooperationComponent(Component):
-    """A cooperation loss and its weight in the total."""
-
-    axis = axes.COOPERATION
-
-    weight: float = pydantic.Field(ge=0.0, allow_inf_nan=False)
+from models.component import (
+    AlignmentComponent,
+    BranchComponent,
+    CooperationComponent,
+    FusionComponent,
+    TowerComponent,
+)
+from models.embeddings import Numeric
 
 
 class EmbeddingConfig(StrictModel):
-    """Width of a token, standard deviation of the initial rows, factor of the regulariser."""
+    """The `model.embedding:` section.
+
+    Args:
+        width: Length of a token.
+        stddev: Standard deviation of the initial rows.
+        l2: Factor of the regulariser over whole tables.
+        numeric: `each` numeric input has a token; `mlp` makes one token of all of them.
+        numeric_units: Hidden layers of that MLP.
+    """
 
     width: int = pydantic.Field(16, ge=1)
     stddev: float = pydantic.Field(1e-4, ge=0.0, allow_inf_nan=False)
     l2: float = pydantic.Field(0.0, ge=0.0, allow_inf_nan=False)
+    numeric: Numeric = "each"
+    numeric_units: list[int] = []
 
 
 class NetworkConfig(StrictModel):
     """A network; by default MBCnet with the sizes of the paper (arXiv:2411.13057v2, 4.1.3).
 
-    `tables` is one set that all branches share, or one per branch. Branches and cooperation
-    losses are listed by a name of the user's; their `type` is that name unless given.
+    Branches and cooperation losses are listed by a name of the user's; their `type` is that name
+    unless given.
+
+    Args:
+        tables: One set that all branches share, or one per branch, or for each branch the name of
+            its set: branches that give the same name share it.
+        gate_table: A table set of the gate's `own`, or the name of a branch, whose set it reads.
+        tower: MLP between the fusion and its logit; null for none.
+        logloss_weights: Factors of the loglosses, by `fused` or the branch's name; others are 1.
     """
 
     embedding: EmbeddingConfig = EmbeddingConfig()
-    tables: Literal["shared", "per_branch"] = "shared"
+    tables: Literal["shared", "per_branch"] | dict[str, str] = "shared"
+    gate_table: str = "own"
     branches: dict[str, BranchComponent] = pydantic.Field(
         {"efgc": "efgc", "cross": "low_rank_cross_mixture", "deep": "deep"}, validate_default=True
     )
     alignment: AlignmentComponent = pydantic.Field("shared_mlp", validate_default=True)
     heads: Literal["all", "fused"] = "all"
     fusion: FusionComponent = pydantic.Field("mean", validate_default=True)
+    tower: TowerComponent | None = None
+    logloss_weights: dict[str, float] = {}
     cooperation: dict[str, CooperationComponent] = pydantic.Field(
         {"co_teaching": {"weight": 0.1}, "moderate_differentiation": {"weight": 0.1}},
         validate_default=True,
@@ -127,65 +84,124 @@ class NetworkConfig(StrictModel):
             for name, value in received.items()
         }
 
+    @pydantic.field_validator("tables", mode="before")
+    @classmethod
+    def _known_tables(cls, received: Any) -> Any:
+        if received in ("shared", "per_branch") or isinstance(received, Mapping):
+            return received
+        raise ConfigError(
+            "expected 'shared' or 'per_branch', or for each branch the name of its table set. "
+            f"Received: {received!r}."
+        )
+
+    @pydantic.field_validator("tower", mode="before")
+    @classmethod
+    def _tower_is_an_mlp(cls, received: Any) -> Any:
+        return {"type": "mlp", **received} if isinstance(received, Mapping) else received
+
+    @property
+    def branch_copies(self) -> dict[str, str]:
+        """Name of every branch of the network -> its entry in `branches`."""
+        return {
+            (name if component.copies == 1 else f"{name}_{i + 1}"): name
+            for name, component in self.branches.items()
+            for i in range(component.copies)
+        }
+
+    @property
+    def table_of(self) -> dict[str, str]:
+        """Name of every branch of the network -> name of its table set."""
+        if isinstance(self.tables, str):
+            shared = self.tables == "shared"
+            return {name: "shared" if shared else name for name in self.branch_copies}
+        return {
+            name: self.tables.get(name, self.tables.get(entry, name))
+            for name, entry in self.branch_copies.items()
+        }
+
     @pydantic.model_validator(mode="after")
     def _fits_together(self) -> "NetworkConfig":
         if not self.branches:
             raise ConfigError(f"branches is empty. Name at least one: {', '.join(axes.BRANCHES)}.")
-        if "fused" in self.branches:
+        names = self.branch_copies
+        if "fused" in names:
             raise ConfigError("branches.fused: this name stands for the fusion. Choose another.")
+        if len(names) < sum(component.copies for component in self.branches.values()):
+            raise ConfigError(
+                f"branches: copies are named {', '.join(names)}, and another branch has one of "
+                "these names. Rename it."
+            )
+        self._check_tables(names)
+        for name in self.logloss_weights:
+            if name not in {*names, "fused"}:
+                raise ConfigError(
+                    f"logloss_weights.{name}: no branch has this name. "
+                    f"{closest(name, [*names, 'fused'])}"
+                )
+        takes = getattr(self.fusion.cls, "takes", ())
+        if "logits" in takes and self.heads == "fused":
+            raise ConfigError(
+                f"fusion {self.fusion.type!r} reads the branches' logits, which heads='fused' "
+                "leaves out. Set heads to 'all', or fusion to mean, sum, concat or gate."
+            )
+        if self.tower is not None and getattr(self.fusion.cls, "gives_logit", False):
+            raise ConfigError(
+                f"tower: fusion {self.fusion.type!r} gives the logit itself, and nothing is left "
+                "for a tower. Set tower to null, or choose another fusion."
+            )
         for name, loss in self.cooperation.items():
-            if len(self.branches) < 2:
-                raise ConfigError(
-                    f"cooperation.{name} compares branches, and branches has only "
-                    f"{next(iter(self.branches))!r}. Add a branch, or set cooperation to {{}}."
-                )
-            if "logits" in loss.cls.takes and self.heads == "fused":
-                raise ConfigError(
-                    f"cooperation.{name} compares the branches' logits, which heads='fused' leaves "
-                    "out. Set heads to 'all', or remove the loss."
-                )
+            self._check_loss(name, loss, list(names))
         return self
 
-
-def _read_options(
-    component: type[tf_keras.layers.Layer], given: Mapping[str, Any], own: set[str]
-) -> dict[str, Any]:
-    """The constructor's arguments, checked against its signature, defaults filled in.
-
-    Raises:
-        ConfigError: An option is unknown, is filled from the data, or has a wrong type or value.
-    """
-    every_layer_has = inspect.signature(
-        tf_keras.layers.Layer.__init__
-    ).parameters  # self, name, ...
-    parameters = {
-        name: parameter
-        for name, parameter in inspect.signature(component.__init__).parameters.items()
-        if name not in every_layer_has
-    }
-    annotations = typing.get_type_hints(component.__init__)
-    settable = [name for name in parameters if name not in axes.INJECTED]
-    for name in given:
-        if name in axes.INJECTED and name in parameters:
-            raise ConfigError(f"{name} comes from the data and cannot be set here. Remove it.")
-        if name not in settable:
+    def _check_tables(self, names: Mapping[str, str]) -> None:
+        if not isinstance(self.tables, str):
+            for name in self.tables:
+                if name not in {*names, *self.branches}:
+                    raise ConfigError(
+                        f"tables.{name}: no branch has this name. {closest(name, names)}"
+                    )
+        if self.gate_table not in {"own", *names}:
             raise ConfigError(
-                f"{name} is not an option of {component.__name__}. "
-                f"{closest(str(name), [*settable, *own])}"
+                f"gate_table is 'own' or the name of a branch whose tables the gate reads. "
+                f"Received: {self.gate_table!r}. {closest(self.gate_table, ['own', *names])}"
             )
-    options = {}
-    for name in settable:
-        value = given.get(name, parameters[name].default)
-        try:
-            adapter = pydantic.TypeAdapter(annotations[name])
-            # As YAML would give it: a list is equal to one that was read, a tuple is not.
-            options[name] = adapter.dump_python(adapter.validate_python(value), mode="json")
-        except pydantic.ValidationError as error:
-            problem = error.errors()[0]
-            raise ConfigError(f"{name}: {problem['msg']}. Received: {value!r}.") from None
-    if len(settable) == len(parameters):  # the values: nothing is missing to construct it
-        try:
-            component(**options)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
-    return options
+        for name, component in self.branches.items():
+            if component.copies > 1 and component.share_weights:
+                copies = [copy for copy, entry in names.items() if entry == name]
+                if len({self.table_of[copy] for copy in copies}) < len(copies):
+                    raise ConfigError(
+                        f"branches.{name}.share_weights: copies with the same weights and the same "
+                        "tables are one branch. Set tables to per_branch, or leave out copies."
+                    )
+
+    def _check_loss(self, name: str, loss: CooperationComponent, names: list[str]) -> None:
+        layer = loss.instance()
+        where = f"cooperation.{name}"
+        if getattr(layer, "pairwise", True) and len(names) < 2:
+            raise ConfigError(
+                f"{where} compares branches, and branches has only {names[0]!r}. Add a branch, "
+                "set copies to 2 or more, or set cooperation to {}."
+            )
+        if "logits" in layer.takes and self.heads == "fused":
+            raise ConfigError(
+                f"{where} compares the branches' logits, which heads='fused' leaves out. "
+                "Set heads to 'all', or remove the loss."
+            )
+        if "inputs" in layer.takes and len(set(self.table_of.values())) < len(names):
+            raise ConfigError(
+                f"{where} compares the branches' inputs, and branches that share tables have the "
+                "same. Set tables to per_branch, or apply the loss at 'output'."
+            )
+        if "intermediates" in layer.takes:
+            for branch, component in self.branches.items():
+                if not getattr(component.cls, "exposes_intermediates", False):
+                    able = [
+                        each
+                        for each, cls in axes.BRANCHES.items()
+                        if getattr(cls, "exposes_intermediates", False)
+                    ]
+                    raise ConfigError(
+                        f"{where} compares intermediate layers, and branches.{branch} "
+                        f"({component.type}) exposes none. Types that do: {', '.join(able)}. "
+                        "Or apply the loss at 'output'."
+                    )

@@ -1,14 +1,18 @@
 """The cooperative network: wires embeddings, branches, alignment, fusion and losses together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import tensorflow as tf
 import tf_keras
 
+from models.branches.branch import Branch, Details, feed
 from models.cooperation.replicas import global_mean
-from models.embeddings import Embedded, EmbeddingBank
+from models.embedded import Embedded
+from models.embeddings import EmbeddingBank
 from models.named_loss_model import NamedLossModel
+from models.wiring import check_wiring, intermediates_by_layer, table_set_names
 
 Features = Mapping[str, tf.Tensor]
 
@@ -17,27 +21,38 @@ Features = Mapping[str, tf.Tensor]
 class CooperativeNetwork(NamedLossModel):
     """One point of the space tables x branches x alignment x heads x fusion x cooperation.
 
-        h_i = branch_i(embedded), z = alignment(h), s_i = head_i(z_i), s = head(fusion(z))
+        h_i = branch_i(embedded), z = alignment(h), s_i = head_i(z_i)
+        s   = head(tower(fusion(z)))
         loss = bce(s, y) + sum_i bce(s_i, y) + sum_c weight_c cooperation_c + embedding_l2
 
     All weights exist once the network is constructed. `NamedLossModel` says how it trains and
     what happens to a step that is not finite. Logits and losses are always float32.
 
     Args:
-        embeddings: The bank; with one table set that all branches share, or one per branch.
-        branches: By name, in order; see `models.branches` for what makes a branch.
+        embeddings: The bank, with the table sets that `table_sets` and `gate_table` name.
+        branches: By name, in order; see `models.branches` for what makes a branch. One layer
+            under several names is one set of weights that is called on several inputs.
         alignment: (list of (B, d_i)) -> (B, n, d); see `models.alignment`.
         fusion: (B, n, d) -> (B, d'); see `models.fusion`.
         cooperation: By name, the loss layer and its weight; see `models.cooperation`. The layers
             see every example alike, whatever its weight.
         heads: `all` gives each branch a logit and a logloss of its own, `fused` does not.
+        tower: Layer (B, d') -> (B, d'') between the fusion and its logit.
+        table_sets: For each branch its table set, then the extra ones that it asks for. By
+            default all share set 0 or, where there are as many sets as branches, each has its own.
+        gate_table: The table set whose tokens the fusion's gate reads, where it has one.
+        logloss_weights: Factors of the loglosses, by `fused` or the branch's name; others are 1.
+        teachers: Trained networks on the same inputs, for the losses that need them; never
+            trained, saved or exported with this one. Without any, those losses are 0.
 
     Call arguments:
         features: Tensors by input name.
 
     Returns:
         A dict: `logit` float32 (B, 1); `branch_logits` float32 (B, n) unless heads="fused";
-        `representations` (B, n, d), the aligned ones.
+        `representations` (B, n, d), the aligned ones; `fusion_weights` float32 (B, n) where the
+        fusion weighs its branches; and what the losses read: `inputs` (B, n, D),
+        `intermediates` (a tuple of (B, n, d_l)), `branch_losses`, `teacher_logits` (B, teachers).
     """
 
     def __init__(
@@ -48,49 +63,48 @@ class CooperativeNetwork(NamedLossModel):
         fusion: tf_keras.layers.Layer,
         cooperation: Mapping[str, tuple[tf_keras.layers.Layer, float]] | None = None,
         heads: Literal["all", "fused"] = "all",
+        tower: tf_keras.layers.Layer | None = None,
+        table_sets: Mapping[str, Sequence[int]] | None = None,
+        gate_table: int | None = None,
+        logloss_weights: Mapping[str, float] | None = None,
+        teachers: Sequence[tf_keras.Model] = (),
         **kwargs,
     ):
         super().__init__(**kwargs)
         cooperation = dict(cooperation or {})
-        if heads not in ("all", "fused"):
-            raise ValueError(
-                f"CooperativeNetwork: `heads` must be 'all' or 'fused'. Received: heads={heads!r}."
-            )
-        if not branches or embeddings.num_sets not in (1, len(branches)):
-            raise ValueError(
-                "CooperativeNetwork: expected at least one branch, and embeddings with one table "
-                f"set or one per branch. Received: branches={list(branches)}, "
-                f"num_sets={embeddings.num_sets}."
-            )
+        if table_sets is None:
+            own = len(branches) > 1 and embeddings.num_sets == len(branches)
+            table_sets = {name: (i if own else 0,) for i, name in enumerate(branches)}
         self.embeddings, self.heads = embeddings, heads
-        self.alignment, self.fusion = alignment, fusion
+        self.alignment, self.fusion, self.tower = alignment, fusion, tower
+        self.gate_table = gate_table
+        self.logloss_weights = dict(logloss_weights or {})
+        # Not attributes of their own: Keras would save the teachers, and wrap tuples of ints.
+        self._fixed = SimpleNamespace(
+            teachers=tuple(teachers),
+            table_sets={name: tuple(each) for name, each in table_sets.items()},
+        )
         self._branch_names = tuple(branches)
         self._branch_layers = list(branches.values())
         self._cooperation_names = tuple(cooperation)
         self._cooperation_layers = [layer for layer, _ in cooperation.values()]
-        self.term_weights = {name: float(weight) for name, (_, weight) in cooperation.items()}
-        heads_of = (*self._branch_names, "fused") if heads == "all" else ("fused",)
+        check_wiring(self)
+        self._reads = {name for layer in self._cooperation_layers for name in layer.takes}
         self._heads = {
             name: tf_keras.layers.Dense(
                 1, kernel_initializer="glorot_normal", dtype="float32", name=f"head_{name}"
             )
-            for name in heads_of
+            for name in (*(self._branch_names if heads == "all" else ()), "fused")
+            if name != "fused" or not getattr(fusion, "gives_logit", False)
         }
-        if len(set(self.term_names)) < len(self.term_names) or len(self._heads) < len(heads_of):
-            raise ValueError(
-                "CooperativeNetwork: the names of branches and cooperation losses must be distinct "
-                f"and no branch may be called 'fused'. Received terms {list(self.term_names)}."
-            )
-        needs_logits = [
-            name
-            for name, layer in zip(self._cooperation_names, self._cooperation_layers, strict=True)
-            if "logits" in layer.takes
-        ]
-        if needs_logits and heads == "fused":
-            raise ValueError(
-                f"CooperativeNetwork: cooperation loss {needs_logits[0]!r} compares the branches' "
-                "logits, which need heads='all'. Received: heads='fused'."
-            )
+        loglosses = {
+            "logloss" if name == "fused" else f"logloss_{name}": float(weight)
+            for name, weight in self.logloss_weights.items()
+        }
+        self.term_weights = {
+            **loglosses,
+            **{name: float(weight) for name, (_, weight) in cooperation.items()},
+        }
         self.watch_terms()
         self._create_weights()
 
@@ -100,21 +114,41 @@ class CooperativeNetwork(NamedLossModel):
         return self._branch_names
 
     @property
+    def table_sets(self) -> dict[str, tuple[int, ...]]:
+        """The table sets of each branch: its own, then the extra ones."""
+        return self._fixed.table_sets
+
+    @property
+    def table_set_names(self) -> tuple[str, ...]:
+        """A name for each table set, after who reads it."""
+        return table_set_names(self)
+
+    @property
     def term_names(self) -> tuple[str, ...]:
         """Names of the terms of the loss, in the order of `loss_terms`."""
         heads = [f"logloss_{name}" for name in self._branch_names] if self.heads == "all" else []
+        own = [
+            f"{name}_{loss}"
+            for name, branch in zip(self._branch_names, self._branch_layers, strict=True)
+            for loss in getattr(branch, "loss_names", ())
+        ]
         l2 = ["embedding_l2"] if self.embeddings.l2 else []
-        return ("logloss", *heads, *self._cooperation_names, *l2)
+        return ("logloss", *heads, *self._cooperation_names, *own, *l2)
 
-    def call(self, features: Features, training: bool = False) -> dict[str, tf.Tensor]:
+    def call(self, features: Features, training: bool = False) -> dict[str, Any]:
         # Layers inside take `training` from Keras' call context.
         tables = self.embeddings(features)
-        flat = [_flatten(each.tokens) for each in tables]
-        hidden = [
-            branch(_input_of(branch, tables[m], flat[m]))
-            for branch, m in zip(self._branch_layers, self._table_sets(), strict=True)
-        ]
-        z = self.alignment(hidden, names=self._branch_names)  # (B, n, d)
+        views = [self._view(tables, name) for name in self._branch_names]
+        hidden, details = zip(
+            *[
+                feed(branch, view, return_details=True)
+                if isinstance(branch, Branch)
+                else (feed(branch, view), Details())
+                for branch, view in zip(self._branch_layers, views, strict=True)
+            ],
+            strict=True,
+        )
+        z = self.alignment(list(hidden), names=self._branch_names)  # (B, n, d)
         outputs = {"representations": z}
         logits = None
         if self.heads == "all":
@@ -123,12 +157,41 @@ class CooperativeNetwork(NamedLossModel):
                 for name, z_i in zip(self._branch_names, tf.unstack(z, axis=1), strict=True)
             ]
             logits = outputs["branch_logits"] = tf.concat(each, axis=1)  # (B, n)
-        outputs["logit"] = self._heads["fused"](self.fusion(z, logits=logits))  # (B, 1)
+        outputs |= self._fuse(z, logits, tables)
+        if "inputs" in self._reads:
+            outputs["inputs"] = tf.stack([view.flat for view in views], axis=1)  # (B, n, D)
+        if "intermediates" in self._reads:
+            outputs["intermediates"] = intermediates_by_layer(self._branch_names, details)
+        losses = {
+            f"{name}_{loss}": value
+            for name, each in zip(self._branch_names, details, strict=True)
+            for loss, value in each.losses.items()
+        }
+        if losses:
+            outputs["branch_losses"] = losses
+        if self._fixed.teachers:
+            taught = [teacher(features, training=False) for teacher in self._fixed.teachers]
+            logits_of = [tf.stop_gradient(each["logit"]) for each in taught]
+            outputs["teacher_logits"] = tf.concat(logits_of, axis=1)  # (B, teachers)
         return outputs
+
+    def _fuse(self, z: tf.Tensor, logits: tf.Tensor | None, tables) -> dict[str, tf.Tensor]:
+        gate_input = None if self.gate_table is None else tables[self.gate_table].flat
+        fused = self.fusion(z, logits=logits, gate_input=gate_input)
+        outputs = {}
+        if hasattr(self.fusion, "fusion_weights"):
+            outputs["fusion_weights"] = self.fusion.fusion_weights(
+                logits=logits, gate_input=gate_input
+            )
+        if "fused" not in self._heads:  # it gives the logit
+            return {**outputs, "logit": tf.cast(fused, tf.float32)}
+        if self.tower is not None:
+            fused = self.tower(fused)
+        return {**outputs, "logit": self._heads["fused"](fused)}  # (B, 1)
 
     def loss_terms(
         self,
-        outputs: Mapping[str, tf.Tensor],
+        outputs: Mapping[str, Any],
         labels: tf.Tensor,
         weights: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
@@ -152,14 +215,14 @@ class CooperativeNetwork(NamedLossModel):
             tf.broadcast_to(labels, tf.shape(logits)), logits
         )
         terms = tf.unstack(global_mean(bce, weights), num=logits.shape[1])
-        arguments = {
-            "labels": labels,
-            "logits": outputs.get("branch_logits"),
-            "representations": outputs["representations"],
-        }
+        arguments = {**outputs, "labels": labels, "logits": outputs.get("branch_logits")}
         for layer in self._cooperation_layers:
+            if getattr(layer, "needs_teachers", False) and not self._fixed.teachers:
+                terms.append(tf.zeros([]))
+                continue
             first, *others = layer.takes
             terms.append(layer(arguments[first], **{name: arguments[name] for name in others}))
+        terms += outputs.get("branch_losses", {}).values()
         if self.embeddings.l2:
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             terms.append(self.embeddings.regularization() / replicas)
@@ -174,44 +237,74 @@ class CooperativeNetwork(NamedLossModel):
             predictions["branch_logits"] = outputs["branch_logits"]
         return predictions
 
+    def parts(self) -> dict[str, tf_keras.layers.Layer]:
+        """Every part that has weights, by a name to show."""
+        named = zip(self._branch_names, self._branch_layers, strict=True)
+        losses = zip(self._cooperation_names, self._cooperation_layers, strict=True)
+        parts = {
+            "embeddings": self.embeddings,
+            **{f"branch {name}": branch for name, branch in named},
+            "alignment": self.alignment,
+            "fusion": self.fusion,
+            **({} if self.tower is None else {"tower": self.tower}),
+            **{f"head {name}": head for name, head in self._heads.items()},
+            **{f"loss {name}": loss for name, loss in losses},
+        }
+        return {name: part for name, part in parts.items() if part.weights}
+
     def get_config(self) -> dict[str, Any]:
         serialize = tf_keras.layers.serialize
         losses = zip(self._cooperation_names, self._cooperation_layers, strict=True)
-        branches = zip(self._branch_names, self._branch_layers, strict=True)
+        # A layer that stands under several names is written once.
+        layers = list({id(layer): layer for layer in self._branch_layers}.values())
+        positions = [[id(each) for each in layers].index(id(b)) for b in self._branch_layers]
         return {
             "name": self.name,
             "embeddings": serialize(self.embeddings),
-            "branches": [[name, serialize(branch)] for name, branch in branches],
+            "branch_layers": [serialize(layer) for layer in layers],
+            "branches": list(zip(self._branch_names, positions, strict=True)),
             "alignment": serialize(self.alignment),
             "fusion": serialize(self.fusion),
             "cooperation": [
                 [name, serialize(layer), self.term_weights[name]] for name, layer in losses
             ],
             "heads": self.heads,
+            "tower": None if self.tower is None else serialize(self.tower),
+            "table_sets": {name: list(each) for name, each in self.table_sets.items()},
+            "gate_table": self.gate_table,
+            "logloss_weights": dict(self.logloss_weights),
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+
         def layer(each) -> tf_keras.layers.Layer:
             return tf_keras.layers.deserialize(each, custom_objects)
 
+        branch_layers = [layer(each) for each in config.pop("branch_layers")]
+        tower = config["tower"]
         return cls(
             **{
                 **config,
                 "embeddings": layer(config["embeddings"]),
-                "branches": {name: layer(branch) for name, branch in config["branches"]},
+                "branches": {name: branch_layers[i] for name, i in config["branches"]},
                 "alignment": layer(config["alignment"]),
                 "fusion": layer(config["fusion"]),
                 "cooperation": {
                     name: (layer(loss), weight) for name, loss, weight in config["cooperation"]
                 },
+                "tower": None if tower is None else layer(tower),
             }
         )
 
-    def _table_sets(self) -> list[int]:
-        """The table set of each branch."""
-        n = len(self._branch_layers)
-        return [0] * n if self.embeddings.num_sets == 1 else list(range(n))
+    def forget_teachers(self) -> None:
+        """Lets go of the teachers once training is over."""
+        self._fixed.teachers = ()
+
+    def _view(self, tables: Sequence[Embedded], branch: str) -> Embedded:
+        own, *extra = self.table_sets[branch]
+        return tables[own]._replace(extra=tuple(tables[m] for m in extra))
 
     def _create_weights(self) -> None:
         """Creates all weights, by an empty batch: none waits for the first step to appear."""
@@ -220,16 +313,6 @@ class CooperativeNetwork(NamedLossModel):
             for name, spec in self.embeddings.signature.items()
         }
         self.loss_terms(self(features), labels=tf.zeros((0, 1)))
-
-
-def _flatten(tokens: tf.Tensor) -> tf.Tensor:
-    _, fields, width = tokens.shape
-    return tf.reshape(tokens, (-1, fields * width))  # (B, F x width); -1 alone, B may be 0
-
-
-def _input_of(branch: tf_keras.layers.Layer, embedded: Embedded, flat: tf.Tensor):
-    takes = getattr(branch, "takes", "flat")
-    return {"flat": flat, "tokens": embedded.tokens, "embedded": embedded}[takes]
 
 
 def _as_column(name: str, x: tf.Tensor) -> tf.Tensor:

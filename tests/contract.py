@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from models.branches import Branch
+
 
 @dataclass(frozen=True)
 class Case:
@@ -31,7 +33,9 @@ class Case:
 
 def call(layer: tf_keras.layers.Layer, inputs: dict[str, Any]):
     first, *others = inputs
-    return layer(inputs[first], **{name: inputs[name] for name in others})
+    # What a branch shows of its inside goes through all the checks too.
+    details = {"return_details": True} if isinstance(layer, Branch) else {}
+    return layer(inputs[first], **{name: inputs[name] for name in others}, **details)
 
 
 def check_unknown_batch_size(case: Case) -> None:
@@ -99,7 +103,9 @@ def check_mixed_precision(case: Case) -> None:
     for a, b in zip(tf.nest.flatten(received), tf.nest.flatten(expected), strict=True):
         if case.always_float32:
             assert a.dtype == b.dtype
-        np.testing.assert_allclose(tf.cast(a, tf.float32), tf.cast(b, tf.float32), atol=0.1)
+        # bfloat16 keeps 8 bits, and layers that multiply amplify what is lost.
+        a, b = tf.cast(a, tf.float32), tf.cast(b, tf.float32)
+        np.testing.assert_allclose(a, b, rtol=0.05, atol=0.1)
 
 
 def check_every_weight_gets_a_gradient(case: Case) -> None:

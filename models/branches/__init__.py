@@ -1,16 +1,74 @@
 """Branches: sub-networks that turn the embedded fields into a representation (batch, units).
 
-A branch is a tf_keras layer. Its class attribute `takes` says what the network hands it:
+A branch is a tf_keras layer, best derived from `models.branches.branch.Branch`. Its class attribute
+`takes` says what the network hands it:
 
 | `takes` | call argument |
 |---|---|
 | `flat` | (batch, num_fields x width); usable as a plain layer on any (batch, D) |
 | `tokens` | (batch, num_fields, width) |
-| `embedded` | the `Embedded` of its table set: tokens and histories |
+| `first_order` | (batch, num_fields), a number per field |
+| `embedded` | the `Embedded` of its table set: all of these, and histories |
+
+Named models (`DeepFM`, `DIN`, ...) are branches too: with a head of its own, a branch is a model.
 """
 
+from models.branches.bi_interaction import BiInteraction
+from models.branches.branch import Branch, Details, ReducedBranch
+from models.branches.cin import CIN
+from models.branches.composite import Composite
+from models.branches.cross import Cross
+from models.branches.cross_v2 import CrossV2
+from models.branches.dcn import DCN
+from models.branches.dcnv2 import DCNv2
 from models.branches.deep import Deep
+from models.branches.deepfm import DeepFM
+from models.branches.dhen import DHEN
+from models.branches.dien import DIEN
+from models.branches.din import DIN
+from models.branches.finalmlp import FinalMLP
+from models.branches.fm import FM
 from models.branches.grouped_cross import GroupedCross
+from models.branches.inner_product import InnerProduct
+from models.branches.interformer import InterFormer
+from models.branches.ipnn import IPNN
+from models.branches.low_rank_cross import LowRankCross
 from models.branches.low_rank_cross_mixture import LowRankCrossMixture
+from models.branches.mmoe import MMoE
+from models.branches.nfm import NFM
+from models.branches.wide import Wide
+from models.branches.wide_and_deep import WideAndDeep
+from models.branches.wukong import Wukong
+from models.branches.xdeepfm import XDeepFM
 
-__all__ = ["Deep", "GroupedCross", "LowRankCrossMixture"]
+__all__ = [
+    "CIN",
+    "DCN",
+    "DHEN",
+    "DIEN",
+    "DIN",
+    "FM",
+    "IPNN",
+    "NFM",
+    "BiInteraction",
+    "Branch",
+    "Composite",
+    "Cross",
+    "CrossV2",
+    "DCNv2",
+    "Deep",
+    "DeepFM",
+    "Details",
+    "FinalMLP",
+    "GroupedCross",
+    "InnerProduct",
+    "InterFormer",
+    "LowRankCross",
+    "LowRankCrossMixture",
+    "MMoE",
+    "ReducedBranch",
+    "Wide",
+    "WideAndDeep",
+    "Wukong",
+    "XDeepFM",
+]

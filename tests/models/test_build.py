@@ -24,7 +24,7 @@ def test_the_default_network_has_the_papers_sizes():
     assert shapes["efgc/reduction/linear_0/kernel:0"] == (128, 512)
     assert shapes["cross/kernel_v:0"] == (2, 7 * 16, 2, 16)
     assert shapes["cross/reduction/linear_0/kernel:0"] == (7 * 16, 512)
-    deep = [shapes[f"deep/linear_{i}/kernel:0"] for i in range(5)]
+    deep = [shapes[f"deep/mlp/linear_{i}/kernel:0"] for i in range(5)]
     assert deep == [(7 * 16, 2048), (2048, 1024), (1024, 512), (512, 512), (512, 512)]
     top = [shapes[f"alignment/top/linear_{i}/kernel:0"] for i in range(3)]
     assert top == [(512, 512), (512, 256), (256, 128)]

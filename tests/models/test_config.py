@@ -83,7 +83,7 @@ def test_what_is_saved_says_everything_and_reads_back_equal():
         ),
         (
             {"branches": {"deep": {"dropout": 1.5}}},
-            r"network.branches.deep: Deep: `dropout`.*Received: dropout=1.5",
+            r"network.branches.deep: MLP: `dropout`.*Received: dropout=1.5",
         ),
         (
             {"branches": {"dep": {}}},

@@ -249,5 +249,5 @@ def test_numeric_inputs_alone_are_one_token():
     "arguments", [{"first_order": [1]}, {"first_order": [-1]}, {"numeric": "tokens"}]
 )
 def test_refuses_table_sets_that_are_not_there(arguments):
-    with pytest.raises(ValueError, match="below num_sets=1.*Received"):
+    with pytest.raises(ValueError, match=r"below num_sets=1.*Received"):
         EmbeddingBank(small.INPUTS, **arguments)

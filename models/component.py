@@ -1,0 +1,161 @@
+"""A component of a network as the configuration spells it: a type and that class's options."""
+
+import inspect
+import typing
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pydantic
+import tf_keras
+
+from features.config import StrictModel
+from features.errors import ConfigError, closest
+from models import axes
+from models.mlp import MLP
+from models.plugins import is_import_path, load_class
+
+
+class Component(StrictModel):
+    """A class of an axis and its options: `{type: deep, units: [64, 32]}`, or just `deep`.
+
+    Options are the arguments of the class's constructor. All of them are kept, with the class's
+    default where none was given, so that a saved configuration says everything. A type with a dot
+    in it is the import path of a class of the user's own (`models.plugins`).
+    """
+
+    axis: ClassVar[axes.Axis] = {}
+
+    type: str
+    options: dict[str, Any]
+
+    @property
+    def cls(self) -> type[tf_keras.layers.Layer]:
+        """The class that `type` names."""
+        return self._class_of(self.type)
+
+    @classmethod
+    def _class_of(cls, name: str) -> type[tf_keras.layers.Layer]:
+        if is_import_path(name):
+            return load_class(name)
+        if name not in cls.axis:
+            raise ConfigError(f"{name!r} is not a type. {closest(name, cls.axis)}")
+        return cls.axis[name]
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _from_flat(cls, received: Any) -> Any:
+        if isinstance(received, cls):
+            return received
+        flat = {"type": received} if isinstance(received, str) else received
+        if not isinstance(flat, Mapping) or not isinstance(flat.get("type"), str):
+            raise ConfigError(
+                "expected a name, or a mapping of `type` and options. "
+                f"Received: {received!r}. {closest('', cls.axis)}"
+            )
+        own = {name for name in cls.model_fields if name != "options"}
+        given = {name: value for name, value in flat.items() if name not in own}
+        options = _read_options(cls._class_of(flat["type"]), given, own)
+        return {**{name: flat[name] for name in own if name in flat}, "options": options}
+
+    @pydantic.model_serializer
+    def _flat(self) -> dict[str, Any]:
+        own = {name: getattr(self, name) for name in type(self).model_fields if name != "options"}
+        return {**own, **self.options}
+
+
+class BranchComponent(Component):
+    """A branch.
+
+    Args:
+        copies: Several branches of these settings, named with _1, _2, ... behind the name.
+        share_weights: Whether the copies are one set of weights, each on a table set of its own.
+    """
+
+    axis = axes.BRANCHES
+
+    copies: int = pydantic.Field(1, ge=1, le=64)
+    share_weights: bool = False
+
+    @pydantic.model_serializer
+    def _flat(self) -> dict[str, Any]:
+        own = {"type": self.type}
+        if self.copies > 1:
+            own |= {"copies": self.copies, "share_weights": self.share_weights}
+        return {**own, **self.options}
+
+
+class AlignmentComponent(Component):
+    """The alignment."""
+
+    axis = axes.ALIGNMENTS
+
+
+class FusionComponent(Component):
+    """The fusion."""
+
+    axis = axes.FUSIONS
+
+
+class TowerComponent(Component):
+    """What stands between the fusion and its logit."""
+
+    axis: ClassVar[axes.Axis] = {"mlp": MLP}
+
+
+class CooperationComponent(Component):
+    """A cooperation loss and its weight in the total."""
+
+    axis = axes.COOPERATION
+
+    weight: float = pydantic.Field(ge=0.0, allow_inf_nan=False)
+
+    def instance(self) -> tf_keras.layers.Layer:
+        """The loss layer, to ask what it takes."""
+        return self.cls(**self.options)
+
+
+def _read_options(
+    component: type[tf_keras.layers.Layer], given: Mapping[str, Any], own: set[str]
+) -> dict[str, Any]:
+    """The constructor's arguments, checked against its signature, defaults filled in.
+
+    Raises:
+        ConfigError: An option is unknown, is filled from the data, or has a wrong type or value.
+    """
+    every_layer_has = inspect.signature(
+        tf_keras.layers.Layer.__init__
+    ).parameters  # self, name, ...
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(component.__init__).parameters.items()
+        if name not in every_layer_has
+    }
+    annotations = typing.get_type_hints(component.__init__)
+    settable = [name for name in parameters if name not in axes.INJECTED]
+    for name in given:
+        if name in axes.INJECTED and name in parameters:
+            raise ConfigError(f"{name} comes from the data and cannot be set here. Remove it.")
+        if name not in settable:
+            raise ConfigError(
+                f"{name} is not an option of {component.__name__}. "
+                f"{closest(str(name), [*settable, *own])}"
+            )
+    options = {}
+    for name in settable:
+        if name not in given and parameters[name].default is inspect.Parameter.empty:
+            raise ConfigError(f"{name} is required by {component.__name__}. Give it a value.")
+        value = given.get(name, parameters[name].default)
+        try:
+            adapter = pydantic.TypeAdapter(annotations.get(name, Any))
+            # As YAML would give it: a list is equal to one that was read, a tuple is not.
+            options[name] = adapter.dump_python(adapter.validate_python(value), mode="json")
+        except pydantic.ValidationError as error:
+            problem = error.errors()[0]
+            raise ConfigError(f"{name}: {problem['msg']}. Received: {value!r}.") from None
+    injected = [each for name, each in parameters.items() if name not in settable]
+    if all(each.default is not inspect.Parameter.empty for each in injected):  # nothing is missing
+        try:
+            component(**options)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+    return options

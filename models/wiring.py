@@ -1,0 +1,109 @@
+"""Which parts of a network fit together, and how its branches' insides are put side by side."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+
+from models.branches.branch import Details
+
+if TYPE_CHECKING:
+    from models.network import CooperativeNetwork
+
+
+def check_wiring(network: "CooperativeNetwork") -> None:
+    """Refuses parts that do not fit each other.
+
+    Raises:
+        ValueError: Says which, and what would fit.
+    """
+    names = network.branch_names
+    if network.heads not in ("all", "fused"):
+        raise ValueError(
+            "CooperativeNetwork: `heads` must be 'all' or 'fused'. "
+            f"Received: heads={network.heads!r}."
+        )
+    sets = [m for each in network.table_sets.values() for m in each]
+    sets += [] if network.gate_table is None else [network.gate_table]
+    if not names or set(network.table_sets) != set(names):
+        raise ValueError(
+            "CooperativeNetwork: expected at least one branch, and a table set for each. "
+            f"Received: branches={list(names)}, table_sets={network.table_sets}."
+        )
+    if set(sets) != set(range(network.embeddings.num_sets)):
+        raise ValueError(
+            "CooperativeNetwork: expected embeddings with one table set, one per branch, or those "
+            f"that `table_sets` and `gate_table` name. Received: branches={list(names)}, "
+            f"num_sets={network.embeddings.num_sets}, table sets in use {sorted(set(sets))}."
+        )
+    for name, branch in zip(names, network._branch_layers, strict=True):
+        wanted = 1 + getattr(branch, "num_extra_sets", 0)
+        if len(network.table_sets[name]) != wanted:
+            raise ValueError(
+                f"CooperativeNetwork: branch {name!r} asks for {wanted} table sets. "
+                f"Received: {list(network.table_sets[name])}."
+            )
+    terms = network.term_names
+    if len(set(terms)) < len(terms) or "fused" in names:
+        raise ValueError(
+            "CooperativeNetwork: the names of branches and cooperation losses must be distinct "
+            f"and no branch may be called 'fused'. Received terms {list(terms)}."
+        )
+    unknown = set(network.logloss_weights) - {*names, "fused"}
+    if unknown:
+        raise ValueError(
+            f"CooperativeNetwork: `logloss_weights` names {sorted(unknown)}. Expected 'fused' or "
+            f"one of the branches {list(names)}."
+        )
+    losses = zip(network._cooperation_names, network._cooperation_layers, strict=True)
+    readers = [(f"cooperation loss {name!r}", layer.takes) for name, layer in losses]
+    readers.append(("the fusion", getattr(network.fusion, "takes", ())))
+    for reader, takes in readers:
+        if "logits" in takes and network.heads == "fused":
+            raise ValueError(
+                f"CooperativeNetwork: {reader} reads the branches' logits, which need heads='all'. "
+                "Received: heads='fused'."
+            )
+    if "gate_input" in getattr(network.fusion, "takes", ()) and network.gate_table is None:
+        raise ValueError(
+            "CooperativeNetwork: the fusion has a gate, which reads a table set. Give `gate_table`."
+        )
+
+
+def intermediates_by_layer(
+    names: Sequence[str], details: Sequence[Details]
+) -> tuple[tf.Tensor, ...]:
+    """The branches' layers side by side: one (batch, branches, width) for each layer.
+
+    Raises:
+        ValueError: Branches with other numbers or widths of layers.
+    """
+    shapes = [[each.shape[-1] for each in detail.intermediates] for detail in details]
+    if not shapes[0] or any(shape != shapes[0] for shape in shapes):
+        received = "; ".join(
+            f"{name} {shape or 'none'}" for name, shape in zip(names, shapes, strict=True)
+        )
+        raise ValueError(
+            "a loss at intermediate layers compares the branches layer by layer, so all of them "
+            "must have layers of the same widths. Received widths by branch: "
+            f"{received}. Give the branches the same type and layers, or set `at: output`."
+        )
+    return tuple(
+        tf.stack(each, axis=1)
+        for each in zip(*(detail.intermediates for detail in details), strict=True)
+    )
+
+
+def table_set_names(network: "CooperativeNetwork") -> tuple[str, ...]:
+    """A name for each table set, after who reads it."""
+    names = []
+    for m in range(network.embeddings.num_sets):
+        readers = [name for name, (own, *_) in network.table_sets.items() if own == m]
+        if len(readers) == len(network.branch_names) > 1:
+            readers = ["shared"]
+        for branch, (_, *extra) in network.table_sets.items():
+            readers += [f"{branch}_context_{i}" for i, each in enumerate(extra, 1) if each == m]
+        if network.gate_table == m and not readers:
+            readers = ["gate"]
+        names.append("+".join(readers))
+    return tuple(names)
