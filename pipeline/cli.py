@@ -22,6 +22,12 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Overrides a setting; may be repeated."),
 ]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", help="The network: a name that `models` lists, short for --set model.preset=."
+    ),
+]
 BundlePath = Annotated[
     Path | None, typer.Option("--bundle", help="Data bundle (default: bundles/SOURCE).")
 ]
@@ -50,6 +56,7 @@ def main() -> None:
 def run(
     config: Config,
     settings: Set = None,
+    preset: Preset = None,
     bundle: BundlePath = None,
     out: Out = None,
     overwrite: Overwrite = False,
@@ -58,8 +65,8 @@ def run(
     import_tensorflow()
     from pipeline.main_job import run_main_job
 
-    loaded = _load(config, settings)
-    run_main_job(loaded, _run_dir(config, out), _bundle_path(loaded, bundle), overwrite)
+    loaded = _load(config, settings, preset)
+    run_main_job(loaded, _run_dir(config, preset, out), _bundle_path(loaded, bundle), overwrite)
 
 
 @app.command("build-bundle")
@@ -80,6 +87,7 @@ def build_bundle_command(config: Config, settings: Set = None, bundle: BundlePat
 def train(
     config: Config,
     settings: Set = None,
+    preset: Preset = None,
     bundle: BundlePath = None,
     out: Out = None,
     overwrite: Overwrite = False,
@@ -90,10 +98,10 @@ def train(
     from pipeline.console import say
     from pipeline.main_job import evaluate_stage, one_line, show_evaluation, train_stage
 
-    loaded = _load(config, settings)
+    loaded = _load(config, settings, preset)
     opened = open_bundle(_bundle_path(loaded, bundle))
     say("data", one_line(opened))
-    directory = _run_dir(config, out)
+    directory = _run_dir(config, preset, out)
     with only_job_at(str(directory.path)):
         network = train_stage(loaded, opened, directory, overwrite)
         evaluate_stage(loaded, opened, directory, network)
@@ -150,10 +158,36 @@ def predict(
     score_rows(str(export), rows, None if output is None else str(output), branches=branches)
 
 
-def _load(path: Path, settings: list[str] | None) -> "RunConfig":  # noqa: F821
+@app.command()
+def models(
+    preset: Annotated[
+        str | None, typer.Argument(metavar="[PRESET]", help="Show this one in full.")
+    ] = None,
+    config: Annotated[
+        Path, typer.Option("--config", help="Whose features it is built for.")
+    ] = Path("configs/movielens_100k/dataset.yaml"),
+    bundle: BundlePath = None,
+) -> None:
+    """Lists the presets; or shows one: configuration, parameters of its parts, FLOPs."""
+    import_tensorflow()
+    from pipeline.console import console
+    from pipeline.show_models import print_preset, print_presets
+
+    if preset is None:
+        print_presets(console)
+    else:
+        print_preset(preset, config, bundle, console)
+
+
+def _load(
+    path: Path,
+    settings: list[str] | None,
+    preset: str | None = None,
+) -> "RunConfig":  # noqa: F821
     from pipeline.config_files import load_config
 
-    return load_config(path, settings or ())
+    named = [] if preset is None else [f"model.preset={preset}"]
+    return load_config(path, [*named, *(settings or ())])
 
 
 def _open_run(path: Path, bundle: Path | None) -> tuple:
@@ -168,10 +202,10 @@ def _open_run(path: Path, bundle: Path | None) -> tuple:
     return directory, loaded, opened
 
 
-def _run_dir(config: Path, out: Path | None) -> "RunDir":  # noqa: F821
+def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":  # noqa: F821
     from pipeline.run_dir import RunDir
 
-    return RunDir(out or Path("runs") / config.resolve().parent.name / config.stem)
+    return RunDir(out or Path("runs") / config.resolve().parent.name / (preset or config.stem))
 
 
 def _bundle_path(loaded: "RunConfig", bundle: Path | None) -> str:  # noqa: F821

@@ -6,8 +6,10 @@ from typing import Literal
 import pydantic
 
 from features.config import StrictModel
+from features.errors import ConfigError
+from features.inputs import placeholder_inputs
 from features.specs import FeatureSet, Groups, HistorySpec, NamedFeatures
-from models.build import check_groups
+from models.build import build_network, check_needs
 from models.config import NetworkConfig
 from pipeline.data.config import DataConfig
 from pipeline.data.sources import source_named
@@ -28,6 +30,7 @@ class TrainConfig(StrictModel):
         seed: Two runs of one seed are equal on a CPU.
         deterministic: Restricts TensorFlow to operations that give equal results every time.
         log_seconds: Seconds between two lines of progress.
+        teachers: Folders of finished runs on the same bundle, for a loss that distils them.
     """
 
     batch_size: int = pydantic.Field(4096, ge=1)
@@ -41,6 +44,7 @@ class TrainConfig(StrictModel):
     seed: int = pydantic.Field(0, ge=0, lt=2**31)
     deterministic: bool = True
     log_seconds: float = pydantic.Field(10.0, gt=0.0)
+    teachers: list[str] = []
 
 
 class EvaluateConfig(StrictModel):
@@ -74,8 +78,34 @@ class RunConfig(StrictModel):
         if label is None:
             raise ValueError("no feature has `role: label`. Name the column to predict.")
         source_named(self.data.source)
-        check_groups(self.model, self.groups, prefix="model.")
+        check_needs(self.model, placeholder_inputs(self.feature_set), self.groups, "model.")
+        self._check_teachers()
         return self
+
+    def _check_teachers(self) -> None:
+        pupils = [
+            name
+            for name, loss in self.model.cooperation.items()
+            if getattr(loss.cls, "needs_teachers", False)
+        ]
+        if pupils and not self.train.teachers:
+            raise ConfigError(
+                f"model.cooperation.{pupils[0]} distils trained networks, and train.teachers names "
+                "none. Set train.teachers to the folders of finished runs on the same bundle."
+            )
+        if self.train.teachers and not pupils:
+            raise ConfigError(
+                "train.teachers names runs, but no cooperation loss distils them. Add "
+                "model.cooperation.ensemble_distillation with a weight, or remove train.teachers."
+            )
+
+    def check_network(self) -> None:
+        """Builds the network without data, so that parts which do not fit are refused at once.
+
+        Raises:
+            ConfigError: Says what does not fit.
+        """
+        build_network(self.model, placeholder_inputs(self.feature_set), self.groups)
 
     @cached_property
     def feature_set(self) -> FeatureSet:

@@ -11,6 +11,7 @@ from features.config import parse
 from features.errors import ConfigError, closest
 from models.config import NetworkConfig
 from pipeline.config import RunConfig
+from pipeline.presets import preset_file
 
 # Mappings whose keys are names of the user's: there null removes an entry.
 _NAMED_PARTS = (
@@ -22,31 +23,54 @@ _NAMED_PARTS = (
 )
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+def load_config(path: str | Path, overrides: Sequence[str] = (), check: bool = True) -> RunConfig:
     """Reads a configuration file, the files it extends, and settings given as `key.path=value`.
 
     A file may say `extends: other.yaml`, relative to itself: its own settings are laid over the
     other's, mapping by mapping. `null` removes an inherited branch, cooperation loss, feature,
-    group or history; `{}` empties an inherited mapping. Branches and losses that no file names are
+    group or history; `{}` empties an inherited mapping; another `type` drops the options of the
+    inherited one. Branches and losses that no file names are
     those of MBCnet, and overrides are laid over them.
+
+    `model: {preset: cetnet}` starts the network anew from `configs/models/cetnet.yaml`, whatever
+    was inherited; the file's other settings of `model` are laid over it.
 
     Args:
         path: A YAML file.
         overrides: Such as `train.batch_size=8192`; values are YAML and win over the files.
+        check: Whether to build the network, without data, to see that its parts fit each other.
 
     Raises:
         ConfigError: A sentence on the first mistake, naming the file and the setting.
     """
     given = [(f"--set {text}", _override(text)) for text in overrides]
-    files = _read_layers(Path(path))
+    given.sort(key=lambda layer: _preset_of(layer[1]) is None)  # presets first
+    layers = _with_presets([*reversed(_read_layers(Path(path))), *given])
     merged: dict[str, Any] = {}
-    for name, content in reversed(files):
+    for position, (name, content) in enumerate(layers):
+        if position == len(layers) - len(given) and given:
+            merged = _merge(_network_defaults(merged), merged, str(path))
         merged = _merge(merged, content, name)
-    if given:
-        merged = _merge(_network_defaults(merged), merged, str(path))
-    for name, content in given:
-        merged = _merge(merged, content, name)
-    return parse(RunConfig, merged, _finder([*reversed(given), *files], str(path)))
+    config = parse(RunConfig, merged, _finder([*reversed(layers)], str(path)))
+    if check:
+        try:
+            config.check_network()
+        except ConfigError as error:
+            raise ConfigError(f"{path}: model.{error}") from None
+    return config
+
+
+def load_preset(name: str) -> NetworkConfig:
+    """The network of a preset.
+
+    Raises:
+        ConfigError: There is no such preset, or its file has a mistake.
+    """
+    layers = _with_presets([("", {"model": {"preset": name}})])
+    merged: dict[str, Any] = {}
+    for where, content in layers:
+        merged = _merge(merged, content, where)
+    return parse(NetworkConfig, merged["model"], str(preset_file(name)))
 
 
 def dump_config(config: RunConfig) -> str:
@@ -74,6 +98,32 @@ def _read_layers(path: Path, seen: tuple[Path, ...] = ()) -> list[tuple[str, dic
         target = Path(os.path.normpath(path.parent / base))
         layers += _read_layers(target, (*seen, path.resolve()))
     return layers
+
+
+def _with_presets(
+    layers: Sequence[tuple[str, dict[str, Any]]],
+) -> list[tuple[str, dict[str, Any]]]:
+    """The layers, least specific first, with the files of the presets that they name."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for name, content in layers:
+        preset = _preset_of(content)
+        if preset is not None:
+            # What was inherited is another network.
+            found = [(where, _without(each, "model")) for where, each in found]
+            found += reversed(_read_layers(preset_file(preset, Path(name).parent)))
+            network = _without(content["model"], "preset")
+            content = _without(content, "model") | ({"model": network} if network else {})
+        found.append((name, content))
+    return found
+
+
+def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in mapping.items() if name != key}
+
+
+def _preset_of(content: Mapping[str, Any]) -> str | None:
+    network = content.get("model")
+    return network.get("preset") if isinstance(network, Mapping) else None
 
 
 def _read_yaml(path: Path, by: Path | None) -> dict[str, Any]:
@@ -147,10 +197,18 @@ def _merge(
             del merged[key]
         elif isinstance(value, Mapping) and value:
             below = inherited if isinstance(inherited, Mapping) else {}
+            same = value.get("type") in (None, below.get("type", key))
+            if _is_component(path, key) and not same:
+                below = {}  # the options of another class
             merged[key] = _merge(below, value, where, (*path, key))
         else:
             merged[key] = value
     return merged
+
+
+def _is_component(path: tuple[str, ...], key: str) -> bool:
+    named = path in (("model", "branches"), ("model", "cooperation"))
+    return named or (path == ("model",) and key in ("alignment", "fusion", "tower"))
 
 
 def _finder(

@@ -13,9 +13,9 @@ from pipeline.config import RunConfig
 from pipeline.config_files import dump_config
 from pipeline.console import console, say
 from pipeline.data.job import build_bundle
+from pipeline.evaluation.evaluate import evaluation_report, tables_report
 from pipeline.evaluation.report import report_html
-from pipeline.evaluation.scores import evaluation_report
-from pipeline.evaluation.table import print_metrics
+from pipeline.evaluation.table import print_embedding_tables, print_metrics
 from pipeline.files import write_text
 from pipeline.lock import only_job_at
 from pipeline.run_dir import RunDir
@@ -132,15 +132,17 @@ def evaluate_stage(
     report = evaluation_report(
         network, bundle, config.train.eval_batch_size, config.evaluate.gauc_weight_by
     )
-    metrics = run.update_metrics(evaluation=report)
+    metrics = run.update_metrics(evaluation=report, tables=tables_report(network))
     write_text(str(run.report_file), report_html(str(run.path), metrics, dump_config(config)))
     run.finish("evaluate")
 
 
 def show_evaluation(run: RunDir) -> None:
     """Prints the evaluation that metrics.json holds."""
-    for split, report in json.loads(run.metrics_file.read_text())["evaluation"].items():
+    metrics = json.loads(run.metrics_file.read_text())
+    for split, report in metrics["evaluation"].items():
         print_metrics(split, report, console)
+    print_embedding_tables(metrics.get("tables", {}), console)
 
 
 def export_stage(bundle: Bundle, run: RunDir, network: CooperativeNetwork) -> Path:

@@ -84,7 +84,7 @@ class RunDir:
                     f"{self.path} is not the folder of a run: it has no {file.name}. "
                     "Train first: python -m pipeline train --config ... --out ..."
                 )
-        return load_config(self.config_file)
+        return load_config(self.config_file, check=False)  # it was checked before it was run
 
     def begin(self, config: RunConfig, bundle: Bundle, overwrite: bool = False) -> None:
         """Starts a run here: writes its configuration, and that no stage is finished yet.

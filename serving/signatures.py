@@ -45,8 +45,13 @@ class ScoringModule(tf.Module):
         # a function for each layer included.
         inputs = names.tensor_names(dense_specs(features))
 
+        # Traced once and called by every signature: a network may have thousands of operations.
+        @tf.function(autograph=False)
+        def score(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return probabilities(network, features)
+
         def outputs_of(raw: RawTensors) -> dict[str, tf.Tensor]:
-            return probabilities(network, preprocessor(raw))
+            return score(preprocessor(raw))
 
         def parse(examples: tf.Tensor) -> RawTensors:
             return tf.io.parse_example(examples, parsing_spec(features))

@@ -4,6 +4,7 @@ import logging
 import math
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def train(config: RunConfig, bundle: Bundle, run: RunDir) -> Trained:
     settings = config.train
     for folder in (run.best_checkpoint.parent, run.tensorboard):
         shutil.rmtree(folder, ignore_errors=True)
-    network = new_network(config, bundle)
+    network = new_network(config, bundle, load_teachers(config, bundle))
     rows = bundle.metadata.rows["train"]
     steps = math.ceil(rows / settings.batch_size)
     log.info(
@@ -85,6 +86,7 @@ def train(config: RunConfig, bundle: Bundle, run: RunDir) -> Trained:
             verbose=0,
         ).history
     seconds = time.monotonic() - started
+    network.forget_teachers()
     _restore_best(network, run)
     history = {name: [float(value) for value in values] for name, values in history.items()}
     best = max(range(len(history["val_auc"])), key=history["val_auc"].__getitem__)
@@ -99,7 +101,9 @@ def train(config: RunConfig, bundle: Bundle, run: RunDir) -> Trained:
     return Trained(network, history, best + 1, seconds)
 
 
-def new_network(config: RunConfig, bundle: Bundle) -> CooperativeNetwork:
+def new_network(
+    config: RunConfig, bundle: Bundle, teachers: Sequence[CooperativeNetwork] = ()
+) -> CooperativeNetwork:
     """A compiled network with fresh weights, under the process's strategy."""
     settings = config.train
     tf_keras.utils.set_random_seed(settings.seed)
@@ -109,7 +113,9 @@ def new_network(config: RunConfig, bundle: Bundle) -> CooperativeNetwork:
     tf_keras.mixed_precision.set_global_policy(policy)
     metadata = bundle.metadata
     with mirrored_strategy().scope():
-        network = build_network(config.model, metadata.model_inputs(), metadata.features.groups)
+        network = build_network(
+            config.model, metadata.model_inputs(), metadata.features.groups, teachers
+        )
         network.compile(
             optimizer=tf_keras.optimizers.Adam(
                 settings.learning_rate, global_clipnorm=settings.clip_norm
@@ -117,6 +123,24 @@ def new_network(config: RunConfig, bundle: Bundle) -> CooperativeNetwork:
             weighted_metrics=[],
         )
     return network
+
+
+def load_teachers(config: RunConfig, bundle: Bundle) -> list[CooperativeNetwork]:
+    """The trained networks of `train.teachers`.
+
+    Raises:
+        ConfigError: A teacher is no finished run on this bundle.
+    """
+    teachers = []
+    for folder in config.train.teachers:
+        run = RunDir(Path(folder))
+        trained = run.config()
+        run.check_trained()
+        run.check_bundle(trained, bundle)
+        teacher = load_network(trained, bundle, run)
+        teacher.trainable = False
+        teachers.append(teacher)
+    return teachers
 
 
 def load_network(config: RunConfig, bundle: Bundle, run: RunDir) -> CooperativeNetwork:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from features.errors import ConfigError
 from pipeline import cli
@@ -43,6 +44,9 @@ groups: {all: [user_id]}
         (["run", "--config", "a.yaml"], "/nowhere"),
         (["run", "--config", "a.yaml", "--set", "data.sorce=x"], "Did you mean data.source?"),
         (["run", "--config", "a.yaml", "--set", "data.source=movielens"], "movielens_100k"),
+        (["run", "--config", "a.yaml", "--preset", "mbcnt"], "Did you mean mbcnet?"),
+        (["run", "--config", "a.yaml", "--preset", "din"], "reads the user's history"),
+        (["models", "mbcnt"], "'mbcnt' is not a preset. Did you mean mbcnet?"),
         (["evaluate", "runs/a"], "runs/a is not the folder of a run"),
         (["export", "runs/a"], "runs/a is not the folder of a run"),
         (["predict", "runs/a/export", "--input", "rows.jsonl"], "runs/a/export"),
@@ -75,8 +79,30 @@ def test_a_misspelt_command_exits_with_2(concord, arguments, shown):
 
 def test_without_a_command_it_lists_them(concord):
     _, out, err = concord()
-    for command in ("run", "build-bundle", "train", "evaluate", "export", "predict"):
+    for command in ("run", "build-bundle", "train", "evaluate", "export", "predict", "models"):
         assert command in out + err
+
+
+def test_models_are_listed_with_a_line_each(concord):
+    code, out, _ = concord("models")
+    assert code == 0
+    lines = [line for line in out.splitlines() if line.startswith(("cetnet ", "dmoe/nfm_se "))]
+    assert [line.split()[0] for line in lines] == ["cetnet", "dmoe/nfm_se"]
+    assert "arXiv:2411.13700" in lines[0]
+
+
+def test_a_model_is_shown_with_its_configuration_and_its_cost(concord, tmp_path):
+    (tmp_path / "a.yaml").write_text(DATASET % "/nowhere")
+    code, out, _ = concord("models", "crossnet_v2", "--config", "a.yaml")
+    assert code == 0
+    shown = yaml.safe_load(out.partition("built for")[0])
+    # One field of width 16: a rank-32 cross of three layers, a reduction to 128, the head.
+    assert shown["model"]["branches"]["crossnet_v2"]["rank"] == 32
+    cross, reduction = 3 * (16 * 32 + 32 * 16 + 16), 16 * 128 + 128
+    assert f"│ {cross + reduction:,} │" in " ".join(out.split())
+    flops = 3 * 2 * (2 * 16 * 32) + 2 * 16 * 128 + 2 * 128
+    assert f"{flops:,} FLOPs per example" in out
+    assert "16 x rows of the bundle" in out
 
 
 def test_a_bug_shows_its_traceback(concord, monkeypatch):

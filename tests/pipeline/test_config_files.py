@@ -16,7 +16,7 @@ BASE = {
 TOP = {
     "extends": "../base.yaml",
     "model": {
-        "branches": {"efgc": {"units": [4]}, "deep": {"units": [4], "dropout": 0.5}},
+        "branches": {"efgc": {"units": [4]}, "deep": {"units": [512], "dropout": 0.5}},
         "cooperation": {"co_teaching": {"weight": 0.3}},
     },
     "train": {"epochs": 3},
@@ -113,7 +113,10 @@ def test_says_where_a_mistake_stands_and_how_to_mend_it(top, setting, sentence):
             {"co_teaching": 0.2, "moderate_differentiation": 0.1},
         ),
         ("model.cooperation={}", {}),
-        ("model.branches.deep.units=[8]", {"co_teaching": 0.1, "moderate_differentiation": 0.1}),
+        (
+            "model.branches.deep.units=[8, 512]",
+            {"co_teaching": 0.1, "moderate_differentiation": 0.1},
+        ),
     ],
 )
 def test_overrides_change_the_default_network_and_do_not_replace_it(write, setting, losses):

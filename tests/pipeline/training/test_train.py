@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from features.bundle import open_bundle
 from features.errors import ConfigError, TrainingError
 from pipeline.config import RunConfig
 from pipeline.evaluation.scores import score_split
@@ -131,3 +132,57 @@ def test_bfloat16_trains_and_keeps_weights_in_float32(bundle, run):
     assert all(weight.dtype == tf.float32 for weight in result.network.trainable_weights)
     assert np.isfinite(result.history["loss"]).all()
     assert Path(f"{run.best_checkpoint}.index").exists()
+
+
+STUDENT = {
+    "branches": {"deep": {"units": [8]}},
+    "heads": "fused",
+    "alignment": "none",
+    "cooperation": {"ensemble_distillation": {"weight": 1.0}},
+}
+
+
+def student_of(teacher: Path, config: RunConfig) -> RunConfig:
+    content = config.model_dump(mode="json", exclude={"features"})
+    content["features"] = {
+        name: spec.model_dump(mode="json", exclude_defaults=True)
+        for name, spec in config.features.items()
+    }
+    content["model"] = {"embedding": content["model"]["embedding"], **STUDENT}
+    content["train"] = {**content["train"], "teachers": [str(teacher)], "epochs": 1}
+    return RunConfig.model_validate(content)
+
+
+def test_a_network_learns_from_a_finished_run(bundle, trained, run):
+    config, teacher, _ = trained
+    teacher.finish("train")
+    config = student_of(teacher.path, config)
+    student = train(config, bundle, run)
+    assert student.history["ensemble_distillation"][0] > 0.0
+    run.begin(config, bundle)
+    loaded = load_network(config, bundle, run)  # needs no teacher
+    for received, expected in zip(
+        score_split(loaded, bundle, "valid", 64).probs.values(),
+        score_split(student.network, bundle, "valid", 64).probs.values(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(received, expected)
+
+
+def test_a_teacher_of_another_bundle_is_refused(trained, run, make_bundle):
+    config, teacher, _ = trained
+    teacher.finish("train")
+    other = make_bundle(rows={"train": 100, "valid": 30, "test": 0})[0]
+    Path(other.path, "MANIFEST.json").write_text(
+        Path(other.path, "MANIFEST.json").read_text().replace('"random"', '"another"')
+    )
+    with pytest.raises(ConfigError, match=r"is not the bundle that .* was trained on"):
+        train(student_of(teacher.path, config), open_bundle(other.path), run)
+
+
+def test_distillation_without_teachers_is_refused(trained):
+    config, *_ = trained
+    with pytest.raises(ValueError, match=r"distils trained networks, and train.teachers"):
+        config.model_validate(
+            {**student_of(Path("a"), config).model_dump(), "train": {"teachers": []}}
+        )
