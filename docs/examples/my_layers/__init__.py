@@ -1,0 +1,1 @@
+"""A branch and a cooperation loss of one's own; see docs/design_space.md."""

@@ -1,0 +1,37 @@
+"""A branch of one's own: fields weighted by how much they matter for the example."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import tensorflow as tf
+import tf_keras
+
+from models.branches import Branch
+from models.embedded import flatten
+from models.mlp import MLP
+
+
+@tf_keras.utils.register_keras_serializable(package="my_layers")
+class GatedFields(Branch):
+    """g = sigmoid(W x), one number a field; h = MLP(g_1 e_1, ..., g_F e_F).
+
+    Args:
+        units: Hidden units of the MLP.
+    """
+
+    takes: ClassVar[str] = "tokens"  # (batch, num_fields, width)
+
+    def __init__(self, units: Sequence[int] = (64, 32), **kwargs):
+        super().__init__(**kwargs)
+        self.mlp = MLP(units, dtype=self.dtype_policy, name="mlp")
+
+    def build(self, input_shape) -> None:
+        self.gate = tf_keras.layers.Dense(input_shape[1], "sigmoid", dtype=self.dtype_policy)
+        super().build(input_shape)
+
+    def interact(self, tokens: tf.Tensor, training: bool | None) -> tf.Tensor:
+        gate = self.gate(flatten(tokens))[:, :, tf.newaxis]  # (batch, num_fields, 1)
+        return self.mlp(flatten(gate * tokens), training=training)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "units": list(self.mlp.units)}
