@@ -4,17 +4,34 @@ import math
 from collections.abc import Iterable
 
 import tensorflow as tf
+import tf_keras
 
 from models.network import CooperativeNetwork
 
 _MATRIX_PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
 
 
+def parts_of(network: CooperativeNetwork) -> dict[str, tf_keras.layers.Layer]:
+    """Every part that has weights, by a name to show."""
+    named = zip(network.branch_names, network._branch_layers, strict=True)
+    losses = zip(network._cooperation_names, network._cooperation_layers, strict=True)
+    parts = {
+        "embeddings": network.embeddings,
+        **{f"branch {name}": branch for name, branch in named},
+        "alignment": network.alignment,
+        "fusion": network.fusion,
+        **({} if network.tower is None else {"tower": network.tower}),
+        **{f"head {name}": head for name, head in network._heads.items()},
+        **{f"loss {name}": loss for name, loss in losses},
+    }
+    return {name: part for name, part in parts.items() if part.weights}
+
+
 def parameters_by_part(network: CooperativeNetwork) -> dict[str, int]:
     """Trainable parameters of each part that has any; a layer with several names counts once."""
     seen: set[int] = set()
     counts = {}
-    for name, part in network.parts().items():
+    for name, part in parts_of(network).items():
         weights = [each for each in part.trainable_weights if id(each) not in seen]
         seen |= {id(each) for each in weights}
         if weights:

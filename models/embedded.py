@@ -1,5 +1,6 @@
 """What a branch can see of a batch: embedded fields and histories."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -54,3 +55,26 @@ def flatten(tokens: tf.Tensor) -> tf.Tensor:
     """(batch, n, width) -> (batch, n x width); the batch may be empty."""
     _, n, width = tokens.shape
     return tf.reshape(tokens, (-1, n * width))
+
+
+def history_view(
+    ids: Mapping[str, tf.Tensor],
+    steps: Mapping[str, tf.Tensor],
+    targets: Mapping[str, tf.Tensor],
+    tokens: tf.Tensor,
+) -> History:
+    """The aligned sequences of one history, those with a target first.
+
+    Args:
+        ids: Sequence -> (batch, length), 0 where padded.
+        steps: Sequence -> (batch, length, width).
+        targets: Sequence -> (batch, width), for those that have one.
+        tokens: (batch, num_fields, width), for the batch size where there is no target.
+    """
+    aimed = [name for name in steps if name in targets]
+    ordered = [*aimed, *(name for name in steps if name not in aimed)]
+    return History(
+        tf.concat([steps[name] for name in ordered], axis=-1),
+        tf.reduce_any([each != 0 for each in ids.values()], axis=0),
+        tf.concat([targets[name] for name in aimed], axis=-1) if aimed else tokens[:, 0, :0],
+    )

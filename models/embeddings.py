@@ -1,6 +1,5 @@
 """The embedding bank: every table of the network in one variable, read once per batch."""
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
@@ -10,12 +9,14 @@ import tensorflow as tf
 import tf_keras
 
 from features.inputs import InputSpec
-from models.embedded import Embedded, History
+from models.embedded import Embedded, History, history_view
 from models.numeric_token import NumericToken
 from models.table_layout import (
     ID_KINDS,
     aligned_steps,
+    checked,
     rows_by_vocabulary,
+    runs,
     targets,
     tensor_spec,
 )
@@ -174,10 +175,10 @@ class EmbeddingBank(tf_keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, features: dict[str, tf.Tensor]) -> tuple[Embedded, ...]:
-        features = self._checked(features)
+        features = checked(self.name, self.signature, features)
         ids, parts = self._look_up(features)
         steps, tokens, non_sequence = {}, [], []  # all with the columns of every table set
-        for specs in self._runs():
+        for specs in runs(self.inputs):
             if specs[0].kind == "id":
                 tokens.append(next(parts))
             elif specs[0].kind in ("ids", "steps"):
@@ -215,7 +216,7 @@ class EmbeddingBank(tf_keras.layers.Layer):
             Embedded(
                 token_sets[m],  # (B, F, width)
                 plain_sets[m],
-                self._history_views(ids, step_sets, token_sets[m], m),
+                self._histories_of(m, ids, step_sets, token_sets[m]),
                 tf.squeeze(first_order.get(m, nothing), axis=2),
             )
             for m in range(self.num_sets)
@@ -227,24 +228,20 @@ class EmbeddingBank(tf_keras.layers.Layer):
         none = tf.zeros((batch, 0, sum(sizes)))
         return tf.split(tf.concat(parts, axis=1) if parts else none, sizes, axis=-1)
 
-    def _history_views(
-        self,
-        ids: Mapping[str, tf.Tensor],
-        step_sets: Mapping[str, Sequence[tf.Tensor]],
-        tokens: tf.Tensor,
-        table_set: int,
-    ) -> dict[str, History]:
-        views = {}
-        for history, names in self._histories.items():
-            aimed = [name for name in names if name in self._targets]
-            ordered = [*aimed, *(name for name in names if name not in aimed)]
-            at = [tokens[:, self.token_of(self._targets[name])] for name in aimed]
-            views[history] = History(
-                tf.concat([step_sets[name][table_set] for name in ordered], axis=-1),
-                tf.reduce_any([ids[name] != 0 for name in names], axis=0),  # (B, length)
-                tf.concat(at, axis=-1) if at else tokens[:, 0, :0],
+    def _histories_of(self, table_set, ids, step_sets, tokens) -> dict[str, History]:
+        return {
+            history: history_view(
+                {name: ids[name] for name in names},
+                {name: step_sets[name][table_set] for name in names},
+                {
+                    name: tokens[:, self.token_of(self._targets[name])]
+                    for name in names
+                    if name in self._targets
+                },
+                tokens,
             )
-        return views
+            for history, names in self._histories.items()
+        }
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -258,23 +255,6 @@ class EmbeddingBank(tf_keras.layers.Layer):
             "numeric": self.numeric,
             "numeric_units": list(self.numeric_units),
         }
-
-    def _checked(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        checked = {}
-        for name, expected in self.signature.items():
-            if name not in features:
-                raise ValueError(
-                    f"{self.name}: input {name!r} is missing, of shape {expected.shape} and type "
-                    f"{expected.dtype.name}. Received: {sorted(features)}."
-                )
-            received = tf.convert_to_tensor(features[name])
-            if not received.shape.is_compatible_with(expected.shape):
-                raise ValueError(
-                    f"{self.name}: input {name!r} must have shape {expected.shape}. "
-                    f"Received: {received.shape}."
-                )
-            checked[name] = tf.ensure_shape(tf.cast(received, expected.dtype), expected.shape)
-        return checked
 
     def _look_up(self, features):
         """All rows of the batch in one gather.
@@ -300,12 +280,7 @@ class EmbeddingBank(tf_keras.layers.Layer):
         # One split, not slices: the gradient of each slice would be as large as all rows.
         sizes = [
             len(run) if run[0].kind == "id" else run[0].length
-            for run in self._runs()
+            for run in runs(self.inputs)
             if run[0].kind in ID_KINDS
         ]
         return ids, iter(tf.split(tf.gather(self.table, row), sizes, axis=1))
-
-    def _runs(self) -> list[list[InputSpec]]:
-        """The inputs in their order, neighbouring `id` inputs together, any other alone."""
-        runs = itertools.groupby(self.inputs, key=lambda s: None if s.kind == "id" else s.name)
-        return [list(run) for _, run in runs]

@@ -12,6 +12,7 @@ from models.cooperation.replicas import global_mean
 from models.embedded import Embedded
 from models.embeddings import EmbeddingBank
 from models.named_loss_model import NamedLossModel
+from models.serialized import deserialized, serialized
 from models.wiring import check_wiring, intermediates_by_layer, table_set_names
 
 Features = Mapping[str, tf.Tensor]
@@ -237,66 +238,12 @@ class CooperativeNetwork(NamedLossModel):
             predictions["branch_logits"] = outputs["branch_logits"]
         return predictions
 
-    def parts(self) -> dict[str, tf_keras.layers.Layer]:
-        """Every part that has weights, by a name to show."""
-        named = zip(self._branch_names, self._branch_layers, strict=True)
-        losses = zip(self._cooperation_names, self._cooperation_layers, strict=True)
-        parts = {
-            "embeddings": self.embeddings,
-            **{f"branch {name}": branch for name, branch in named},
-            "alignment": self.alignment,
-            "fusion": self.fusion,
-            **({} if self.tower is None else {"tower": self.tower}),
-            **{f"head {name}": head for name, head in self._heads.items()},
-            **{f"loss {name}": loss for name, loss in losses},
-        }
-        return {name: part for name, part in parts.items() if part.weights}
-
     def get_config(self) -> dict[str, Any]:
-        serialize = tf_keras.layers.serialize
-        losses = zip(self._cooperation_names, self._cooperation_layers, strict=True)
-        # A layer that stands under several names is written once.
-        layers = list({id(layer): layer for layer in self._branch_layers}.values())
-        positions = [[id(each) for each in layers].index(id(b)) for b in self._branch_layers]
-        return {
-            "name": self.name,
-            "embeddings": serialize(self.embeddings),
-            "branch_layers": [serialize(layer) for layer in layers],
-            "branches": list(zip(self._branch_names, positions, strict=True)),
-            "alignment": serialize(self.alignment),
-            "fusion": serialize(self.fusion),
-            "cooperation": [
-                [name, serialize(layer), self.term_weights[name]] for name, layer in losses
-            ],
-            "heads": self.heads,
-            "tower": None if self.tower is None else serialize(self.tower),
-            "table_sets": {name: list(each) for name, each in self.table_sets.items()},
-            "gate_table": self.gate_table,
-            "logloss_weights": dict(self.logloss_weights),
-        }
+        return serialized(self)
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-
-        def layer(each) -> tf_keras.layers.Layer:
-            return tf_keras.layers.deserialize(each, custom_objects)
-
-        branch_layers = [layer(each) for each in config.pop("branch_layers")]
-        tower = config["tower"]
-        return cls(
-            **{
-                **config,
-                "embeddings": layer(config["embeddings"]),
-                "branches": {name: branch_layers[i] for name, i in config["branches"]},
-                "alignment": layer(config["alignment"]),
-                "fusion": layer(config["fusion"]),
-                "cooperation": {
-                    name: (layer(loss), weight) for name, loss, weight in config["cooperation"]
-                },
-                "tower": None if tower is None else layer(tower),
-            }
-        )
+    def from_config(cls, config, custom_objects=None) -> "CooperativeNetwork":
+        return cls(**deserialized(config, custom_objects))
 
     def forget_teachers(self) -> None:
         """Lets go of the teachers once training is over."""

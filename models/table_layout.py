@@ -1,7 +1,7 @@
 """How inputs are laid out in the one embedding table, and what of them cannot be."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
 import tensorflow as tf
@@ -86,3 +86,34 @@ def targets(inputs: Sequence[InputSpec]) -> dict[str, str]:
         for spec in inputs
         if spec.kind == "steps" and spec.vocabulary in first
     }
+
+
+def runs(inputs: Sequence[InputSpec]) -> list[list[InputSpec]]:
+    """The inputs in their order, neighbouring `id` inputs together, any other alone."""
+    grouped = itertools.groupby(inputs, key=lambda s: None if s.kind == "id" else s.name)
+    return [list(run) for _, run in grouped]
+
+
+def checked(
+    layer: str, signature: Mapping[str, tf.TensorSpec], features: Mapping[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """The features that a signature names, cast to its types.
+
+    Raises:
+        ValueError: One is missing or has another shape.
+    """
+    tensors = {}
+    for name, expected in signature.items():
+        if name not in features:
+            raise ValueError(
+                f"{layer}: input {name!r} is missing, of shape {expected.shape} and type "
+                f"{expected.dtype.name}. Received: {sorted(features)}."
+            )
+        received = tf.convert_to_tensor(features[name])
+        if not received.shape.is_compatible_with(expected.shape):
+            raise ValueError(
+                f"{layer}: input {name!r} must have shape {expected.shape}. "
+                f"Received: {received.shape}."
+            )
+        tensors[name] = tf.ensure_shape(tf.cast(received, expected.dtype), expected.shape)
+    return tensors
