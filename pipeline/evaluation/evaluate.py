@@ -6,7 +6,7 @@ import numpy as np
 import tf_keras
 
 from features.bundle import Bundle
-from models.metrics import information_abundance
+from models.metrics import information_abundance, singular_values
 from pipeline.dataset import examples, refusing_damage
 from pipeline.evaluation.cooperation import cooperation_report
 from pipeline.evaluation.outputs import OutputReader
@@ -45,12 +45,12 @@ def evaluation_report(
     return report
 
 
-def tables_report(network: tf_keras.Model) -> dict[str, dict[str, dict[str, float | None]]]:
+def tables_report(network: tf_keras.Model) -> dict[str, dict[str, dict[str, Any]]]:
     """Size and information abundance of every embedding table.
 
     Returns:
         Name of the table set -> vocabulary -> `rows`, `width`, `information_abundance` (None for
-        a table of zeros).
+        a table of zeros) and the `singular_values` it comes from, the largest first.
     """
     bank = network.embeddings
     report: dict[str, dict[str, Any]] = {}
@@ -64,5 +64,6 @@ def tables_report(network: tf_keras.Model) -> dict[str, dict[str, dict[str, floa
                 "rows": table.shape[0],
                 "width": table.shape[1],
                 "information_abundance": value_or_none(information_abundance(table)),
+                "singular_values": [float(f"{each:.6g}") for each in singular_values(table)],
             }
     return report

@@ -109,6 +109,9 @@ def test_every_table_of_every_set_has_its_abundance():
             assert found["information_abundance"] == pytest.approx(
                 values.sum() / values[0], abs=1e-4
             )
+            np.testing.assert_allclose(
+                found["singular_values"], values, rtol=1e-5, atol=1e-6 * values[0]
+            )
             assert found["rows"] == {"user": 5, "item": 400}[vocabulary]
             assert found["width"] == 4
     assert report["gate"]["item"]["information_abundance"] == pytest.approx(1.0, abs=1e-4)
@@ -119,7 +122,12 @@ def test_a_table_of_zeros_has_none_and_a_network_without_tables_an_empty_report(
     embeddings = bank()
     embeddings.table.assign(tf.zeros_like(embeddings.table))
     report = tables_report(SimpleNamespace(embeddings=embeddings, table_set_names=("all",)))
-    assert report["all"]["user"] == {"rows": 5, "width": 4, "information_abundance": None}
+    assert report["all"]["user"] == {
+        "rows": 5,
+        "width": 4,
+        "information_abundance": None,
+        "singular_values": [0.0] * 4,
+    }
     values = EmbeddingBank([InputSpec("age", "value")], width=4)
     values({"age": tf.zeros(1)})
     nothing = tables_report(SimpleNamespace(embeddings=values, table_set_names=("all",)))
