@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.config_files import load_config
+from pipeline.presets import preset_names
 from tests.pipeline.small_movielens import write_small_movielens
 
 ROOT = Path(__file__).parents[1]
@@ -47,3 +49,12 @@ def test_the_page_shows_the_configuration_that_runs():
     page = (ROOT / "docs/design_space.md").read_text("utf-8")
     shown = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
     assert shown["model"] == yaml.safe_load((EXAMPLES / "own_layers.yaml").read_text())["model"]
+
+
+def test_the_configuration_of_the_readme_is_one(tmp_path):
+    page = (ROOT / "README.md").read_text("utf-8")
+    shown = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump({**shown, "extends": str(ROOT / shown["extends"])}))
+    assert list(load_config(path).model.branches) == ["interests", "crosses", "pairs"]
+    assert f"# {len(preset_names())} presets" in page
