@@ -23,6 +23,8 @@ from pipeline.run_dir import RunDir
 # In the order of the table; a folder of configurations may hold others, which come last.
 TITLES = {
     "mbcnet": "MBCnet",
+    "cetnet": "CETNet",
+    "dmoe": "D-MoE",
     "efgc": "EFGC branch alone",
     "cross": "cross branch alone",
     "deep": "deep branch alone",
@@ -36,7 +38,7 @@ Results = dict[str, list[dict[str, float]]]  # configuration -> metrics of each 
 
 def main() -> None:
     arguments = _parse_arguments()
-    configs = _configs(arguments.configs)
+    configs = _configs(arguments.configs, arguments.only)
     loaded = load_config(configs[0], arguments.set)
     bundle = build_bundle(loaded.feature_set, loaded.data, f"bundles/{loaded.data.source}")
     out = arguments.out / arguments.configs.name
@@ -56,6 +58,7 @@ def main() -> None:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("configs", type=Path, help="folder of configurations")
+    parser.add_argument("--only", nargs="+", default=[], help="names of configurations")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
@@ -64,11 +67,15 @@ def _parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _configs(folder: Path) -> list[Path]:
+def _configs(folder: Path, only: Sequence[str]) -> list[Path]:
     order = list(TITLES)
-    found = [path for path in folder.glob("*.yaml") if path.name != "dataset.yaml"]
-    if not found:
-        sys.exit(f"{folder} holds no configuration.")
+    found = [
+        path
+        for path in folder.glob("*.yaml")
+        if path.name != "dataset.yaml" and (not only or path.stem in only)
+    ]
+    if not found or len(found) < len(only):
+        sys.exit(f"{folder} holds no configuration of the name {' or '.join(only) or '*'}.")
     return sorted(
         found, key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p.stem)
     )

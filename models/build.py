@@ -12,6 +12,7 @@ from models.component import Component
 from models.config import NetworkConfig
 from models.embeddings import EmbeddingBank
 from models.network import CooperativeNetwork
+from models.plugins import is_import_path
 from models.table_layout import aligned_steps, targets
 
 
@@ -89,6 +90,14 @@ def build_network(
         raise
     except ValueError as error:
         raise ConfigError(f"network: {_own_words(error)}") from error
+    except Exception as error:
+        own = _own_classes(config)
+        if not own:
+            raise
+        raise ConfigError(
+            f"network: a class of your own failed ({', '.join(own)}): {type(error).__name__}: "
+            f"{_own_words(error)}. Call it by itself on a batch of 0 and of 4 rows to see where."
+        ) from error
 
 
 def check_needs(
@@ -127,10 +136,17 @@ def check_needs(
             )
 
 
-def _own_words(error: ValueError) -> str:
-    """The message without what Keras puts around those of a layer's call."""
+def _own_words(error: Exception) -> str:
+    """The message in one line, without what Keras puts around those of a layer's call."""
     _, around, message = str(error).partition("Exception encountered when calling layer")
-    return message.split("\n\n")[1] if around else str(error)
+    return " ".join((message.split("\n\n")[1] if around else str(error)).split())
+
+
+def _own_classes(config: NetworkConfig) -> list[str]:
+    """The import paths that a configuration names."""
+    components = [*config.branches.values(), *config.cooperation.values()]
+    components += [config.alignment, config.fusion]
+    return [each.type for each in components if is_import_path(each.type)]
 
 
 def _copies(config: NetworkConfig, name: str) -> list[str]:

@@ -12,6 +12,13 @@ from features.config import StrictModel
 from features.errors import ConfigError, closest
 from models import axes
 from models.mlp import MLP
+from models.plugin_contract import (
+    check_alignment,
+    check_branch,
+    check_constructor,
+    check_fusion,
+    check_loss,
+)
 from models.plugins import is_import_path, load_class
 
 
@@ -34,9 +41,16 @@ class Component(StrictModel):
         return self._class_of(self.type)
 
     @classmethod
+    def check(cls, found: type[tf_keras.layers.Layer]) -> None:
+        """Refuses a class of the user's own that cannot stand on this axis."""
+
+    @classmethod
     def _class_of(cls, name: str) -> type[tf_keras.layers.Layer]:
         if is_import_path(name):
-            return load_class(name)
+            found = load_class(name)
+            check_constructor(found)
+            cls.check(found)
+            return found
         if name not in cls.axis:
             raise ConfigError(f"{name!r} is not a type. {closest(name, cls.axis)}")
         return cls.axis[name]
@@ -73,6 +87,8 @@ class BranchComponent(Component):
 
     axis = axes.BRANCHES
 
+    check = staticmethod(check_branch)
+
     copies: int = pydantic.Field(1, ge=1, le=64)
     share_weights: bool = False
 
@@ -89,11 +105,15 @@ class AlignmentComponent(Component):
 
     axis = axes.ALIGNMENTS
 
+    check = staticmethod(check_alignment)
+
 
 class FusionComponent(Component):
     """The fusion."""
 
     axis = axes.FUSIONS
+
+    check = staticmethod(check_fusion)
 
 
 class TowerComponent(Component):
@@ -110,8 +130,14 @@ class CooperationComponent(Component):
     weight: float = pydantic.Field(ge=0.0, allow_inf_nan=False)
 
     def instance(self) -> tf_keras.layers.Layer:
-        """The loss layer, to ask what it takes."""
-        return self.cls(**self.options)
+        """The loss layer, to ask what it takes.
+
+        Raises:
+            ConfigError: It is no loss.
+        """
+        layer = self.cls(**self.options)
+        check_loss(type(layer), getattr(layer, "takes", None))
+        return layer
 
 
 def _read_options(
@@ -129,8 +155,12 @@ def _read_options(
         name: parameter
         for name, parameter in inspect.signature(component.__init__).parameters.items()
         if name not in every_layer_has
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
-    annotations = typing.get_type_hints(component.__init__)
+    try:
+        annotations = typing.get_type_hints(component.__init__)
+    except NameError as error:
+        raise ConfigError(f"a type hint of {component.__name__}.__init__ fails: {error}.") from None
     settable = [name for name in parameters if name not in axes.INJECTED]
     for name in given:
         if name in axes.INJECTED and name in parameters:
@@ -151,11 +181,23 @@ def _read_options(
             options[name] = adapter.dump_python(adapter.validate_python(value), mode="json")
         except pydantic.ValidationError as error:
             problem = error.errors()[0]
-            raise ConfigError(f"{name}: {problem['msg']}. Received: {value!r}.") from None
+            wanted = problem["msg"]
+            if problem["type"] in ("is_instance_of", "sequence_str", "list_type"):
+                wanted = "expected a list, such as [64, 32]"
+            raise ConfigError(f"{name}: {wanted}. Received: {value!r}.") from None
     injected = [each for name, each in parameters.items() if name not in settable]
     if all(each.default is not inspect.Parameter.empty for each in injected):  # nothing is missing
         try:
             component(**options)
         except ValueError as error:
-            raise ConfigError(str(error)) from None
+            raise ConfigError(_about_activations(str(error))) from None
     return options
+
+
+def _about_activations(message: str) -> str:
+    """Keras' own message says neither what is known nor what to do."""
+    if not message.startswith("Unknown activation function"):
+        return message
+    name = message.partition("'")[2].partition("'")[0]
+    known = ("relu", "swish", "gelu", "elu", "selu", "tanh", "sigmoid", "softplus", "linear")
+    return f"{name!r} is not a Keras activation. {closest(name, known)}"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -17,6 +17,10 @@ from models.component import (
     TowerComponent,
 )
 from models.embeddings import Numeric
+
+NonNegative = Annotated[float, pydantic.Field(ge=0.0, allow_inf_nan=False)]
+# Names that stand for something else in the logs.
+_RESERVED = ("loss", "logloss", "auc", "embedding_l2", "gradient")
 
 
 class EmbeddingConfig(StrictModel):
@@ -34,7 +38,16 @@ class EmbeddingConfig(StrictModel):
     stddev: float = pydantic.Field(1e-4, ge=0.0, allow_inf_nan=False)
     l2: float = pydantic.Field(0.0, ge=0.0, allow_inf_nan=False)
     numeric: Numeric = "each"
-    numeric_units: list[int] = []
+    numeric_units: list[Annotated[int, pydantic.Field(ge=1)]] = []
+
+    @pydantic.model_validator(mode="after")
+    def _units_have_an_mlp(self) -> "EmbeddingConfig":
+        if self.numeric_units and self.numeric == "each":
+            raise ConfigError(
+                "numeric_units are the layers of an MLP, which numeric='each' does not have. Set "
+                "numeric to mlp, or leave numeric_units out."
+            )
+        return self
 
 
 class NetworkConfig(StrictModel):
@@ -61,7 +74,7 @@ class NetworkConfig(StrictModel):
     heads: Literal["all", "fused"] = "all"
     fusion: FusionComponent = pydantic.Field("mean", validate_default=True)
     tower: TowerComponent | None = None
-    logloss_weights: dict[str, float] = {}
+    logloss_weights: dict[str, NonNegative] = {}
     cooperation: dict[str, CooperationComponent] = pydantic.Field(
         {"co_teaching": {"weight": 0.1}, "moderate_differentiation": {"weight": 0.1}},
         validate_default=True,
@@ -115,7 +128,7 @@ class NetworkConfig(StrictModel):
             shared = self.tables == "shared"
             return {name: "shared" if shared else name for name in self.branch_copies}
         return {
-            name: self.tables.get(name, self.tables.get(entry, name))
+            name: self.tables.get(name, self.tables.get(entry, ""))
             for name, entry in self.branch_copies.items()
         }
 
@@ -137,6 +150,11 @@ class NetworkConfig(StrictModel):
                 raise ConfigError(
                     f"logloss_weights.{name}: no branch has this name. "
                     f"{closest(name, [*names, 'fused'])}"
+                )
+            if name != "fused" and self.heads == "fused":
+                raise ConfigError(
+                    f"logloss_weights.{name}: heads='fused' gives branches no logloss. Set heads "
+                    "to 'all', or remove the weight."
                 )
         takes = getattr(self.fusion.cls, "takes", ())
         if "logits" in takes and self.heads == "fused":
@@ -160,13 +178,30 @@ class NetworkConfig(StrictModel):
                     raise ConfigError(
                         f"tables.{name}: no branch has this name. {closest(name, names)}"
                     )
+            for name, entry in names.items():
+                if name not in self.tables and entry not in self.tables:
+                    raise ConfigError(
+                        f"tables names no table set for branch {name!r}. Give each branch one; "
+                        "equal names share."
+                    )
+        gated = "gate_input" in getattr(self.fusion.cls, "takes", ())
+        if self.gate_table != "own" and not gated:
+            raise ConfigError(
+                f"gate_table: fusion {self.fusion.type!r} has no gate. Set fusion to gate, or "
+                "leave gate_table out."
+            )
         if self.gate_table not in {"own", *names}:
             raise ConfigError(
                 f"gate_table is 'own' or the name of a branch whose tables the gate reads. "
                 f"Received: {self.gate_table!r}. {closest(self.gate_table, ['own', *names])}"
             )
         for name, component in self.branches.items():
-            if component.copies > 1 and component.share_weights:
+            if component.share_weights and component.copies == 1:
+                raise ConfigError(
+                    f"branches.{name}.share_weights needs copies to share them. Set copies to 2 or "
+                    "more, or leave it out."
+                )
+            if component.share_weights:
                 copies = [copy for copy, entry in names.items() if entry == name]
                 if len({self.table_of[copy] for copy in copies}) < len(copies):
                     raise ConfigError(
@@ -177,6 +212,11 @@ class NetworkConfig(StrictModel):
     def _check_loss(self, name: str, loss: CooperationComponent, names: list[str]) -> None:
         layer = loss.instance()
         where = f"cooperation.{name}"
+        if name in _RESERVED or name.startswith(("logloss_", "auc_", "val_")):
+            raise ConfigError(
+                f"{where}: the logs use this name for something else. Give the loss another name, "
+                f"and `type: {loss.type}`."
+            )
         if getattr(layer, "pairwise", True) and len(names) < 2:
             raise ConfigError(
                 f"{where} compares branches, and branches has only {names[0]!r}. Add a branch, "

@@ -43,8 +43,9 @@ def flops_per_example(network: CooperativeNetwork) -> int:
     """Floating point operations of the matrix products that score one example.
 
     A multiplication and an addition count as two, as is usual; elementwise operations and lookups
-    are left out. Loops over time steps count as often as they run. Counted from the graph of a
-    batch of one, as far as the prediction depends on it.
+    are left out, as are convolutions. Loops over time steps count as often as they run at most,
+    those of unknown length once. Counted from the graph of a batch of one, as far as the
+    prediction depends on it.
     """
     signature = {
         name: tf.TensorSpec((1, *spec.shape[1:]), spec.dtype)
@@ -82,11 +83,35 @@ def _flops(graph, needed: set[str] | None = None) -> int:
             total += _einsum_flops(operation)
         elif operation.type in ("While", "StatelessWhile"):
             body = graph._get_function(operation.get_attr("body").name)
-            times = tf.get_static_value(operation.inputs[1])  # the most iterations
-            total += (1 if times is None else int(times)) * _flops(body.graph)
+            total += _iterations(graph, operation) * _flops(body.graph)
         elif operation.type in ("PartitionedCall", "StatefulPartitionedCall"):
             total += _flops(graph._get_function(operation.get_attr("f").name).graph)
     return total
+
+
+def _iterations(graph, loop: tf.Operation) -> int:
+    """How often a loop runs: `maximum_iterations`, or what its counter is compared with."""
+    condition = graph._get_function(loop.get_attr("cond").name).graph
+    places = {tensor.name: i for i, tensor in enumerate(condition.inputs)}
+    bounds = [tf.get_static_value(loop.inputs[1])]
+    for operation in condition.get_operations():
+        if operation.type == "Less":
+            bound = operation.inputs[1]
+            outer = loop.inputs[places[bound.name]] if bound.name in places else bound
+            bounds.append(_static_size(outer))
+    known = [int(each) for each in bounds if each is not None and each >= 0]
+    return min(known, default=1)
+
+
+def _static_size(tensor: tf.Tensor) -> int | None:
+    """The value of a constant, or of one entry of a tensor's shape as Keras' loops take it."""
+    taken = tensor.op
+    if taken.type != "StridedSlice":
+        return tf.get_static_value(tensor)
+    source = taken.inputs[0].op
+    found = source.type == "Shape"
+    shape = source.inputs[0].shape if found else tf.get_static_value(source.outputs[0])
+    return None if shape is None else shape[int(tf.get_static_value(taken.inputs[1])[0])]
 
 
 def _contracted(operation: tf.Operation) -> int:
@@ -101,11 +126,16 @@ def _einsum_flops(operation: tf.Operation) -> int:
     subscripts = equation.partition("->")[0].split(",")
     if len(subscripts) < 2:
         return 0  # a transposition or a sum
-    sizes = {}
+    sizes: dict[str, int] = {}
     for letters, tensor in zip(subscripts, operation.inputs, strict=True):
-        sizes |= dict(zip(letters, tensor.shape, strict=True))
+        before, dots, behind = letters.partition("...")
+        # The axes under the dots, from the last: dots that broadcast share their sizes.
+        hidden = len(tensor.shape) - len(before) - len(behind)
+        names = [*before, *(f"...{i}" for i in range(hidden, 0, -1) if dots), *behind]
+        for name, size in zip(names, tensor.shape, strict=True):
+            sizes[name] = max(sizes.get(name, 1), size or 1)
     return 2 * _size(sizes.values())
 
 
 def _size(shape: Iterable[int]) -> int:
-    return math.prod(int(each) for each in shape)
+    return math.prod(int(each or 1) for each in shape)  # a size that is not known counts as 1

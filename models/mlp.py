@@ -74,7 +74,13 @@ class MLP(tf_keras.layers.Layer):
         ]
         self.norms = [
             tf_keras.layers.BatchNormalization(
-                synchronized=True, dtype=policy, name=f"batch_norm_{i}"
+                # FuxiCTR's (PyTorch's) constants: Keras' 1e-3 would shrink what reads embeddings
+                # that start at N(0, 1e-4).
+                momentum=0.9,
+                epsilon=1e-5,
+                synchronized=True,
+                dtype=policy,
+                name=f"batch_norm_{i}",
             )
             for i in range(len(self.units) if self.batch_norm else 0)
         ]

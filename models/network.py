@@ -13,7 +13,13 @@ from models.embedded import Embedded
 from models.embeddings import EmbeddingBank
 from models.named_loss_model import NamedLossModel
 from models.serialized import deserialized, serialized
-from models.wiring import check_wiring, intermediates_by_layer, table_set_names
+from models.wiring import (
+    check_representations,
+    check_scalar,
+    check_wiring,
+    intermediates_by_layer,
+    table_set_names,
+)
 
 Features = Mapping[str, tf.Tensor]
 
@@ -149,6 +155,7 @@ class CooperativeNetwork(NamedLossModel):
             ],
             strict=True,
         )
+        check_representations(self._branch_names, hidden)
         z = self.alignment(list(hidden), names=self._branch_names)  # (B, n, d)
         outputs = {"representations": z}
         logits = None
@@ -222,7 +229,8 @@ class CooperativeNetwork(NamedLossModel):
                 terms.append(tf.zeros([]))
                 continue
             first, *others = layer.takes
-            terms.append(layer(arguments[first], **{name: arguments[name] for name in others}))
+            term = layer(arguments[first], **{name: arguments[name] for name in others})
+            terms.append(check_scalar(layer.name, term))
         terms += outputs.get("branch_losses", {}).values()
         if self.embeddings.l2:
             replicas = tf.distribute.get_strategy().num_replicas_in_sync

@@ -44,13 +44,18 @@ def load_class(path: str) -> type[tf_keras.layers.Layer]:
         )
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the module is there, and what it imports is not
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(
+            f"{error.name}."
+        ):
+            raise ConfigError(
+                f"{path!r} cannot be imported: there is no module {error.name!r}. Fix the path, or "
+                "put the folder that holds it on PYTHONPATH."
+            ) from None
         raise ConfigError(
-            f"{path!r} cannot be imported: there is no module {error.name!r}. Fix the path, or put "
-            "the folder that holds it on PYTHONPATH."
-        ) from None
+            f"{path!r} cannot be imported: {type(error).__name__}: {error}. See it whole with "
+            f'python -c "import features, {module_name}"'
+        ) from error
     found = getattr(module, class_name, None)
     layers = [
         name

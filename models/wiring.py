@@ -70,6 +70,35 @@ def check_wiring(network: "CooperativeNetwork") -> None:
         )
 
 
+def check_representations(names: Sequence[str], hidden: Sequence[tf.Tensor]) -> None:
+    """Refuses a branch that returns anything but (batch, units).
+
+    Raises:
+        ValueError: Names the branch.
+    """
+    for name, h in zip(names, hidden, strict=True):
+        if h.shape.rank != 2 or not h.shape[1]:
+            raise ValueError(
+                f"branch {name!r} must return a representation of shape (batch, units), units "
+                f"known. Received: {tuple(h.shape)}."
+            )
+
+
+def check_scalar(name: str, term: tf.Tensor) -> tf.Tensor:
+    """Refuses a loss that is no scalar.
+
+    Raises:
+        ValueError: Names the loss.
+    """
+    if term.shape.rank != 0:
+        raise ValueError(
+            f"loss {name!r} must return a scalar, this replica's share of the mean over the global "
+            f"batch. Received: shape {tuple(term.shape)}. End it with "
+            "models.cooperation.replicas.global_mean."
+        )
+    return term
+
+
 def intermediates_by_layer(
     names: Sequence[str], details: Sequence[Details]
 ) -> tuple[tf.Tensor, ...]:

@@ -32,7 +32,8 @@ BundlePath = Annotated[
     Path | None, typer.Option("--bundle", help="Data bundle (default: bundles/SOURCE).")
 ]
 Out = Annotated[
-    Path | None, typer.Option("--out", help="Folder of the run (default: runs/FOLDER/CONFIG).")
+    Path | None,
+    typer.Option("--out", help="Folder of the run (default: runs/FOLDER/CONFIG[-PRESET])."),
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a finished run of another configuration.")
@@ -165,7 +166,8 @@ def models(
     ] = None,
     config: Annotated[
         Path, typer.Option("--config", help="Whose features it is built for.")
-    ] = Path("configs/movielens_100k/dataset.yaml"),
+    ] = Path(__file__).parents[1] / "configs/movielens_100k/dataset.yaml",
+    settings: Set = None,
     bundle: BundlePath = None,
 ) -> None:
     """Lists the presets; or shows one: configuration, parameters of its parts, FLOPs."""
@@ -176,7 +178,7 @@ def models(
     if preset is None:
         print_presets(console)
     else:
-        print_preset(preset, config, bundle, console)
+        print_preset(preset, config, bundle, settings or (), console)
 
 
 def _load(
@@ -185,9 +187,12 @@ def _load(
     preset: str | None = None,
 ) -> "RunConfig":  # noqa: F821
     from pipeline.config_files import load_config
+    from pipeline.training.teachers import check_teacher_runs
 
     named = [] if preset is None else [f"model.preset={preset}"]
-    return load_config(path, [*named, *(settings or ())])
+    loaded = load_config(path, [*named, *(settings or ())])
+    check_teacher_runs(loaded)
+    return loaded
 
 
 def _open_run(path: Path, bundle: Path | None) -> tuple:
@@ -205,7 +210,10 @@ def _open_run(path: Path, bundle: Path | None) -> tuple:
 def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":  # noqa: F821
     from pipeline.run_dir import RunDir
 
-    return RunDir(out or Path("runs") / config.resolve().parent.name / (preset or config.stem))
+    name = config.stem
+    if preset is not None:  # beside the runs of the file's own network
+        name += "-" + preset.removesuffix(".yaml").strip("/").replace("/", "-")
+    return RunDir(out or Path("runs") / config.resolve().parent.name / name)
 
 
 def _bundle_path(loaded: "RunConfig", bundle: Path | None) -> str:  # noqa: F821

@@ -1,7 +1,8 @@
 """What a run is made of: its sections, typed and checked against each other."""
 
+import os
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 
@@ -44,7 +45,7 @@ class TrainConfig(StrictModel):
     seed: int = pydantic.Field(0, ge=0, lt=2**31)
     deterministic: bool = True
     log_seconds: float = pydantic.Field(10.0, gt=0.0)
-    teachers: list[str] = []
+    teachers: list[Annotated[str, pydantic.AfterValidator(os.path.abspath)]] = []
 
 
 class EvaluateConfig(StrictModel):

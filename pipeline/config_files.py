@@ -46,9 +46,10 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), check: bool = T
     given = [(f"--set {text}", _override(text)) for text in overrides]
     given.sort(key=lambda layer: _preset_of(layer[1]) is None)  # presets first
     layers = _with_presets([*reversed(_read_layers(Path(path))), *given])
+    refinements = sum(_preset_of(content) is None for _, content in given)
     merged: dict[str, Any] = {}
     for position, (name, content) in enumerate(layers):
-        if position == len(layers) - len(given) and given:
+        if refinements and position == len(layers) - refinements:
             merged = _merge(_network_defaults(merged), merged, str(path))
         merged = _merge(merged, content, name)
     config = parse(RunConfig, merged, _finder([*reversed(layers)], str(path)))
@@ -56,21 +57,26 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), check: bool = T
         try:
             config.check_network()
         except ConfigError as error:
-            raise ConfigError(f"{path}: model.{error}") from None
+            where = " ".join([str(path), *(name for name, _ in given)])
+            raise ConfigError(f"{where}: model: {str(error).removeprefix('network: ')}") from None
     return config
 
 
-def load_preset(name: str) -> NetworkConfig:
-    """The network of a preset.
+def load_preset(name: str, overrides: Sequence[str] = ()) -> NetworkConfig:
+    """The network of a preset, or of any other configuration file.
+
+    Args:
+        name: Of a preset, or the path of a YAML file.
+        overrides: Such as `model.embedding.width=8`.
 
     Raises:
         ConfigError: There is no such preset, or its file has a mistake.
     """
-    layers = _with_presets([("", {"model": {"preset": name}})])
+    given = [(f"--set {text}", _override(text)) for text in overrides]
     merged: dict[str, Any] = {}
-    for where, content in layers:
+    for where, content in [*_with_presets([("", {"model": {"preset": name}})]), *given]:
         merged = _merge(merged, content, where)
-    return parse(NetworkConfig, merged["model"], str(preset_file(name)))
+    return parse(NetworkConfig, merged.get("model", {}), str(preset_file(name)))
 
 
 def dump_config(config: RunConfig) -> str:
@@ -110,7 +116,10 @@ def _with_presets(
         if preset is not None:
             # What was inherited is another network.
             found = [(where, _without(each, "model")) for where, each in found]
-            found += reversed(_read_layers(preset_file(preset, Path(name).parent)))
+            # What --set says is relative to where the user is.
+            folder = Path() if name.startswith("--set ") else Path(name).parent
+            file = preset_file(preset, folder)
+            found += _with_presets([*reversed(_read_layers(file))])
             network = _without(content["model"], "preset")
             content = _without(content, "model") | ({"model": network} if network else {})
         found.append((name, content))
@@ -197,9 +206,11 @@ def _merge(
             del merged[key]
         elif isinstance(value, Mapping) and value:
             below = inherited if isinstance(inherited, Mapping) else {}
-            same = value.get("type") in (None, below.get("type", key))
-            if _is_component(path, key) and not same:
-                below = {}  # the options of another class
+            if _is_component(path, key):
+                if isinstance(inherited, str):
+                    below = {"type": inherited}
+                if value.get("type") not in (None, below.get("type", key)):
+                    below = {}  # the options of another class
             merged[key] = _merge(below, value, where, (*path, key))
         else:
             merged[key] = value
@@ -211,20 +222,26 @@ def _is_component(path: tuple[str, ...], key: str) -> bool:
     return named or (path == ("model",) and key in ("alignment", "fusion", "tower"))
 
 
+def _holds(content: Mapping[str, Any], location: Sequence[int | str]) -> bool:
+    current: Any = content
+    for part in location:
+        if not isinstance(current, Mapping) or part not in current:
+            return False
+        current = current[part]
+    return True
+
+
 def _finder(
     layers: Sequence[tuple[str, Mapping[str, Any]]], default: str
 ) -> Callable[[tuple[int | str, ...]], str]:
     """Tells in which file, or `--set`, a setting stands."""
 
     def find(location: tuple[int | str, ...]) -> str:
-        for name, content in layers if location else ():
-            current: Any = content
-            for part in location:
-                if not isinstance(current, Mapping) or part not in current:
-                    break
-                current = current[part]
-            else:
-                return name
+        # Where a setting is missing, the layer that holds what it is missing from.
+        for depth in range(len(location), 0, -1):
+            for name, content in layers:
+                if _holds(content, location[:depth]):
+                    return name
         return default
 
     return find

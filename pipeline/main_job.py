@@ -19,6 +19,7 @@ from pipeline.evaluation.table import print_embedding_tables, print_metrics
 from pipeline.files import write_text
 from pipeline.lock import only_job_at
 from pipeline.run_dir import RunDir
+from pipeline.training.teachers import load_teachers
 from pipeline.training.train import load_network, train
 from serving.export import export
 from serving.fresh_process import environment
@@ -91,9 +92,15 @@ def train_stage(
     """
     _check_data(config, bundle)
     _check_splits(bundle)
+    if str(run.path.resolve()) in config.train.teachers:
+        raise ConfigError(
+            f"train.teachers names {run.path}, which this training would replace. Give another "
+            "folder with --out."
+        )
+    teachers = load_teachers(config, bundle)  # before anything of an earlier run is replaced
     run.begin(config, bundle, overwrite)
     say("config", f"{run.config_file} (resolved)")
-    trained = train(config, bundle, run)
+    trained = train(config, bundle, run, teachers)
     run.update_metrics(training=trained.summary())
     run.finish("train")
     return trained.network

@@ -35,10 +35,9 @@ def preset_file(name: str, folder: Path = Path()) -> Path:
     if isinstance(name, str) and name.endswith((".yaml", ".yml")):
         return folder / name
     if not isinstance(name, str) or name not in preset_names():
-        raise ConfigError(
-            f"{name!r} is not a preset. {closest(str(name), preset_names())} "
-            "List them: python -m pipeline models"
-        )
+        near = closest(str(name).lower(), preset_names())
+        hint = f"{near} " if near.startswith("Did") else ""  # all of them would fill the screen
+        raise ConfigError(f"{name!r} is not a preset. {hint}List them: python -m pipeline models")
     return PRESETS / f"{name}.yaml"
 
 

@@ -183,4 +183,5 @@ def run_fingerprint(config: RunConfig, bundle: Bundle) -> str:
     irrelevant = {"eval_batch_size", "log_seconds"}
     parts += [config.model.model_dump_json(), config.train.model_dump_json(exclude=irrelevant)]
     parts += [config.evaluate.model_dump_json()]
+    parts += [RunDir(Path(each)).state().get("fingerprint", "") for each in config.train.teachers]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,5 +1,6 @@
 """What `python -m pipeline models` shows: the presets, and what one of them is and costs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -31,16 +32,23 @@ def print_presets(console: Console) -> None:
     )
 
 
-def print_preset(name: str, config_file: Path, bundle_path: Path | None, console: Console) -> None:
+def print_preset(
+    name: str,
+    config_file: Path,
+    bundle_path: Path | None,
+    settings: Sequence[str],
+    console: Console,
+) -> None:
     """A preset's resolved configuration, the parameters of its parts, and its FLOPs.
 
     Args:
         name: Of the preset.
         config_file: A data set's configuration, whose features the network is built for.
         bundle_path: Its bundle, for the sizes of the tables; None looks at bundles/SOURCE.
+        settings: Overrides of the preset, such as `model.embedding.width=8`.
         console: Where to print.
     """
-    network_config = load_preset(name)
+    network_config = load_preset(name, settings)
     # Any network: only the features are looked at.
     config = load_config(config_file, ["model.preset=dnn"], check=False)
     bundle = _bundle(config, bundle_path)
@@ -87,8 +95,9 @@ def _print_cost(
     table.add_column("parameters", justify="right")
     counts = parameters_by_part(network)
     for part, count in counts.items():
-        unknown = part == "embeddings" and bundle is None
-        columns = network.embeddings.table.shape[1] if unknown else 0
+        rows_of = getattr(network.embeddings, "table", None)  # none without categorical inputs
+        unknown = part == "embeddings" and bundle is None and rows_of is not None
+        columns = rows_of.shape[1] if unknown else 0
         table.add_row(part, f"{columns:,} x rows of the bundle" if unknown else f"{count:,}")
     if bundle is not None:
         table.add_row("all", f"{sum(counts.values()):,}", style="bold")

@@ -52,8 +52,19 @@ class Trained:
         }
 
 
-def train(config: RunConfig, bundle: Bundle, run: RunDir) -> Trained:
+def train(
+    config: RunConfig,
+    bundle: Bundle,
+    run: RunDir,
+    teachers: Sequence[CooperativeNetwork] = (),
+) -> Trained:
     """Fits a network until the validation AUC stops rising, and restores its best epoch.
+
+    Args:
+        config: What to train.
+        bundle: On what.
+        run: Where checkpoints and logs go; those that are there are replaced.
+        teachers: From `pipeline.training.teachers.load_teachers`.
 
     Raises:
         TrainingError: A loss term became nan or infinite.
@@ -62,7 +73,7 @@ def train(config: RunConfig, bundle: Bundle, run: RunDir) -> Trained:
     settings = config.train
     for folder in (run.best_checkpoint.parent, run.tensorboard):
         shutil.rmtree(folder, ignore_errors=True)
-    network = new_network(config, bundle, load_teachers(config, bundle))
+    network = new_network(config, bundle, teachers)
     rows = bundle.metadata.rows["train"]
     steps = math.ceil(rows / settings.batch_size)
     log.info(
@@ -123,24 +134,6 @@ def new_network(
             weighted_metrics=[],
         )
     return network
-
-
-def load_teachers(config: RunConfig, bundle: Bundle) -> list[CooperativeNetwork]:
-    """The trained networks of `train.teachers`.
-
-    Raises:
-        ConfigError: A teacher is no finished run on this bundle.
-    """
-    teachers = []
-    for folder in config.train.teachers:
-        run = RunDir(Path(folder))
-        trained = run.config()
-        run.check_trained()
-        run.check_bundle(trained, bundle)
-        teacher = load_network(trained, bundle, run)
-        teacher.trainable = False
-        teachers.append(teacher)
-    return teachers
 
 
 def load_network(config: RunConfig, bundle: Bundle, run: RunDir) -> CooperativeNetwork:

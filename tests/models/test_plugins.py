@@ -4,10 +4,13 @@ import pytest
 
 from features.config import parse
 from features.errors import ConfigError
+from features.inputs import InputSpec
+from models.build import build_network
 from models.config import NetworkConfig
 from models.plugins import load_class
 
 SOURCE = """
+import tensorflow as tf
 import tf_keras
 from models.branches import Branch
 
@@ -21,6 +24,50 @@ class Twice(Branch):
 
     def get_config(self):
         return {**super().get_config(), "factor": self.factor}
+
+class Loss(tf_keras.layers.Layer):
+    takes = ("logits",)
+
+    def call(self, logits):
+        return tf.reduce_mean(logits)
+
+class NoTakes(Loss):
+    takes = None
+
+class Typo(Loss):
+    takes = ("logitz",)
+
+class Comma(Loss):
+    takes = "logits"
+
+class Labels(Loss):
+    takes = ("logits", "labels")
+
+class NotAScalar(Loss):
+    def call(self, logits):
+        return tf.reduce_mean(logits, axis=1)
+
+class WrongTakes(Branch):
+    takes = "token"
+
+class NoInteract(Branch):
+    pass
+
+class NoKwargs(Branch):
+    def __init__(self, size: int = 2):
+        super().__init__()
+
+class Cube(Branch):
+    def interact(self, x, training):
+        return x[:, None, :]
+
+class Fails(Branch):
+    def interact(self, x, training):
+        raise ZeroDivisionError("inside")
+
+class Unhinted(Twice):
+    def __init__(self, factor=2.0, **settings):
+        super().__init__(**settings)
 
 def helper():
     pass
@@ -96,5 +143,63 @@ def test_says_what_is_wrong_with_a_path(path, message):
 
 @pytest.mark.usefixtures("allowed")
 def test_a_module_that_fails_by_itself_shows_its_own_error():
-    with pytest.raises(ModuleNotFoundError, match="nothing_of_this_name"):
+    with pytest.raises(ConfigError, match=r"ModuleNotFoundError.*nothing_of_this_name"):
         load_class("my_layers.broken.Thing")
+
+
+def network(**settings):
+    config = parse(NetworkConfig, {"alignment": "none", "cooperation": {}, **settings}, "a.yaml")
+    return build_network(config, [InputSpec("user", "id", "user", 5)], {})
+
+
+@pytest.mark.usefixtures("allowed")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("WrongTakes", "`takes` is 'token'. Expected one of flat, tokens"),
+        ("NoInteract", r"must define interact\(self, x, training\)"),
+        ("NoKwargs", r"must accept \*\*kwargs"),
+        ("Loss", r"is no branch: .*`takes` is \('logits',\)"),
+        ("Cube", r"branch 'mine' must return .*\(batch, units\).*\(0, 1, 16\)"),
+        ("Fails", r"class of your own failed \(my_layers.twice.Fails\): ZeroDivisionError"),
+    ],
+)
+def test_what_is_no_branch_is_refused_in_a_sentence(name, message):
+    with pytest.raises(ConfigError, match=message) as refused:
+        network(branches={"mine": f"my_layers.twice.{name}"}, heads="fused")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("allowed")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("NoTakes", "`takes` must be a tuple"),
+        ("Comma", "`takes` must be a tuple.*Received: 'logits'"),
+        ("Typo", r"names 'logitz'.*Did you mean logit\?"),
+        ("Labels", r"call\(x, labels=...\)"),
+        ("Twice", "is no cooperation loss"),
+        ("NotAScalar", r"loss 'mine' must return a scalar.*Received: shape"),
+    ],
+)
+def test_what_is_no_loss_is_refused_in_a_sentence(name, message):
+    branches = {each: {"type": "deep", "units": [3]} for each in ("a", "b")}
+    loss = {"type": f"my_layers.twice.{name}", "weight": 1.0}
+    with pytest.raises(ConfigError, match=message) as refused:
+        network(branches=branches, cooperation={"mine": loss})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("allowed")
+@pytest.mark.parametrize("axis", ["fusion", "alignment"])
+def test_what_is_called_otherwise_is_refused(axis):
+    with pytest.raises(ConfigError, match=r"Loss.call must take what it is called with"):
+        network(branches={"a": "deep"}, heads="fused", **{axis: "my_layers.twice.Loss"})
+
+
+@pytest.mark.usefixtures("allowed")
+def test_options_without_hints_and_other_names_for_kwargs_are_fine():
+    built = network(
+        branches={"mine": {"type": "my_layers.twice.Unhinted", "factor": 3}}, heads="fused"
+    )
+    assert built.branch_names == ("mine",)

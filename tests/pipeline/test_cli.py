@@ -93,7 +93,7 @@ def test_models_are_listed_with_a_line_each(concord):
 
 def test_a_model_is_shown_with_its_configuration_and_its_cost(concord, tmp_path):
     (tmp_path / "a.yaml").write_text(DATASET % "/nowhere")
-    code, out, _ = concord("models", "crossnet_v2", "--config", "a.yaml")
+    code, out, _ = concord("models", "crossnet_v2_low_rank", "--config", "a.yaml")
     assert code == 0
     shown = yaml.safe_load(out.partition("built for")[0])
     # One field of width 16: a rank-32 cross of three layers, a reduction to 128, the head.

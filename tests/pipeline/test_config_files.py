@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from features.errors import ConfigError
-from pipeline.config_files import dump_config, load_config
+from pipeline.config_files import dump_config, load_config, load_preset
 
 BASE = {
     "data": {"source": "movielens_100k", "seed": 5},
@@ -155,9 +155,78 @@ def test_refuses_a_file_that_is_not_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", sorted(Path(__file__).parents[2].glob("configs/*/*.yaml")), ids=lambda p: p.stem
+    "path",
+    [
+        path
+        for path in sorted(Path(__file__).parents[2].glob("configs/*/*.yaml"))
+        if path.parent.name != "models"  # presets have no data
+    ],
+    ids=lambda path: f"{path.parent.name}/{path.stem}",
 )
 def test_every_configuration_of_the_project_can_be_read(path):
     if path.name == "dataset.yaml":
         pytest.skip("extended by the others, not a run by itself")
     load_config(path)
+
+
+@pytest.fixture
+def dataset():
+    return Path(__file__).parents[2] / "configs/movielens_100k/dataset.yaml"
+
+
+def test_a_preset_replaces_the_inherited_network_and_is_refined(dataset, write):
+    own = {
+        "extends": str(dataset.with_name("mbcnet.yaml")),
+        "model": {"preset": "dnn", "embedding": {"width": 8}},
+    }
+    config = load_config(write("own.yaml", own))
+    assert list(config.model.branches) == ["dnn"]
+    assert config.model.embedding.width == 8
+    assert config.model.embedding.l2 == 0.0  # that of mbcnet.yaml belonged to its network
+    assert config.train.batch_size == 512
+    assert load_config(write("resolved.yaml", dump_config(config))) == config
+
+
+def test_of_two_presets_the_later_one_counts(dataset):
+    config = load_config(dataset, ["model.preset=dnn", "model.preset=nfm"])
+    assert list(config.model.branches) == ["nfm"]
+
+
+def test_a_preset_may_be_a_file_and_name_another(dataset, write, monkeypatch, tmp_path):
+    write("nets/mine.yaml", "model: {preset: nfm, embedding: {width: 3}}")
+    monkeypatch.chdir(tmp_path)
+    config = load_config(dataset, ["model.preset=nets/mine.yaml"])
+    assert (list(config.model.branches), config.model.embedding.width) == (["nfm"], 3)
+    assert load_preset("nets/mine.yaml") == config.model
+
+
+def test_overrides_refine_components_that_are_written_as_a_name(dataset):
+    config = load_config(dataset, ["model.preset=kdef", "model.fusion.combine=sum"])
+    assert config.model.fusion.type == "logit"
+    assert config.model.fusion.options == {"combine": "sum"}
+
+
+def test_a_component_of_another_type_drops_the_options_of_the_former(dataset):
+    config = load_config(dataset, ["model.preset=cetnet/din_dien", "model.fusion={type: concat}"])
+    assert config.model.fusion.type == "concat"
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("model.logloss_weights.fused=-1", "logloss_weights.fused: .*greater than or equal to 0"),
+        ("model.logloss_weights.cin=0.5", "heads='fused' gives branches no logloss"),
+        ("model.gate_table=cni", r"Received: 'cni'. Did you mean"),
+        ("model.tables={cin: a}", "names no table set for branch 'dcn'"),
+        ("model.branches.cin.share_weights=true", "needs copies to share them"),
+        ("model.embedding.numeric_units=[8]", "numeric='each' does not have"),
+        ("model.cooperation.loss={type: decorrelation, weight: 1}", "use this name for something"),
+        ("model.branches.cin.units=64", r"expected a list, such as \[64, 32\]. Received: 64"),
+        ("model.branches.cin.activation=rellu", r"'rellu' is not a Keras activation.*relu\?"),
+        ("model.cooperation.kl={type: symmetric_kl}", "kl={type: symmetric_kl}: .*weight is req"),
+        ("model.alignment.units=[]", r"--set model.alignment.units=\[\]"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(dataset, setting, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        load_config(dataset, ["model.preset=dmoe", setting])

@@ -90,3 +90,9 @@ def test_rejects_flat_labels_instead_of_broadcasting_them():
 def test_rejects_unknown_settings(change):
     with pytest.raises(ValueError, match=f"`{next(iter(change))}`.*must be.*Received"):
         BranchCoTeaching(**change)
+
+
+def test_a_branch_at_the_threshold_is_neither_strong_nor_weak():
+    # Logit 0 has a logloss of just ln 2, as a branch has whose units are all dead.
+    logits = tf.constant([[0.0, 2.0], [2.0, 0.0]])
+    assert BranchCoTeaching(float(np.log(np.float32(2.0))))(logits, labels=tf.ones((2, 1))) == 0.0

@@ -77,3 +77,12 @@ def test_two_replicas_with_unequal_shares_equal_one(two_replicas):
 def test_rejects_fewer_than_two_branches(shape):
     with pytest.raises(ValueError, match=r"num_branches >= 2.*Concatenate the branch logits"):
         SymmetricKL()(tf.zeros(shape))
+
+
+def test_close_predictions_keep_their_digits():
+    gap = 1e-4
+    logits = np.array([[3.0, 3.0 + gap]], "float32")
+    s = logits.astype("float64")
+    p = 1.0 / (1.0 + np.exp(-s))
+    expected = 0.5 * (p[0, 0] - p[0, 1]) * (s[0, 0] - s[0, 1])
+    np.testing.assert_allclose(SymmetricKL()(tf.constant(logits)), expected, rtol=1e-3)

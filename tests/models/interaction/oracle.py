@@ -58,14 +58,14 @@ def dot_module(layer, x):
     return to_tokens(layer.out, np.array(pairs))
 
 
-def cross_module(layer, x):
+def cross_module(layer, x, keep_skip=False):
     x0 = np.concatenate(list(x))
     xl = x0
     for u, v, b in zip(
         value(layer.kernel_u), value(layer.kernel_v), value(layer.bias), strict=True
     ):
         xl = x0 * ((xl @ u) @ v + b) + xl
-    return to_tokens(layer.out, xl if layer.keep_skip else xl - x0)
+    return to_tokens(layer.out, xl if keep_skip else xl - x0)
 
 
 def attention_module(layer, x, self_attention):
@@ -96,7 +96,7 @@ def interaction_arch(layer, x, summary):
     if layer.interaction == "dot":
         return dot_module(layer.out, z)
     if layer.interaction == "cross":
-        return cross_module(layer.out, z)
+        return cross_module(layer.out, z, keep_skip=True)  # no shortcut around this one
     for dhen in layer.dhen:
         z = dhen_layer(dhen, z)
     return to_tokens(layer.out, np.concatenate(list(z)))

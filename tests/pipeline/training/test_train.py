@@ -12,6 +12,7 @@ from features.errors import ConfigError, TrainingError
 from pipeline.config import RunConfig
 from pipeline.evaluation.scores import score_split
 from pipeline.run_dir import RunDir
+from pipeline.training.teachers import check_teacher_runs, load_teachers
 from pipeline.training.train import load_network, train
 
 
@@ -157,7 +158,7 @@ def test_a_network_learns_from_a_finished_run(bundle, trained, run):
     config, teacher, _ = trained
     teacher.finish("train")
     config = student_of(teacher.path, config)
-    student = train(config, bundle, run)
+    student = train(config, bundle, run, load_teachers(config, bundle))
     assert student.history["ensemble_distillation"][0] > 0.0
     run.begin(config, bundle)
     loaded = load_network(config, bundle, run)  # needs no teacher
@@ -169,7 +170,7 @@ def test_a_network_learns_from_a_finished_run(bundle, trained, run):
         np.testing.assert_array_equal(received, expected)
 
 
-def test_a_teacher_of_another_bundle_is_refused(trained, run, make_bundle):
+def test_a_teacher_of_another_bundle_is_refused(trained, make_bundle):
     config, teacher, _ = trained
     teacher.finish("train")
     other = make_bundle(rows={"train": 100, "valid": 30, "test": 0})[0]
@@ -177,7 +178,7 @@ def test_a_teacher_of_another_bundle_is_refused(trained, run, make_bundle):
         Path(other.path, "MANIFEST.json").read_text().replace('"random"', '"another"')
     )
     with pytest.raises(ConfigError, match=r"is not the bundle that .* was trained on"):
-        train(student_of(teacher.path, config), open_bundle(other.path), run)
+        load_teachers(student_of(teacher.path, config), open_bundle(other.path))
 
 
 def test_distillation_without_teachers_is_refused(trained):
@@ -186,3 +187,9 @@ def test_distillation_without_teachers_is_refused(trained):
         config.model_validate(
             {**student_of(Path("a"), config).model_dump(), "train": {"teachers": []}}
         )
+
+
+def test_what_is_no_finished_run_teaches_nobody(trained, tmp_path):
+    config, *_ = trained
+    with pytest.raises(ConfigError, match=r"train.teachers: .*nowhere is not the folder of a run"):
+        check_teacher_runs(student_of(tmp_path / "nowhere", config))
