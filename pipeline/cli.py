@@ -29,7 +29,8 @@ Preset = Annotated[
     ),
 ]
 BundlePath = Annotated[
-    Path | None, typer.Option("--bundle", help="Data bundle (default: bundles/SOURCE).")
+    Path | None,
+    typer.Option("--bundle", help="Data bundle (default: bundles/SOURCE, or that of the run)."),
 ]
 Out = Annotated[
     Path | None,

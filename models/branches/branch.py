@@ -80,9 +80,17 @@ class ReducedBranch(Branch):
         self.output_units, self.output_activation = output_units, output_activation
         self.reduction = None
         if output_units is not None:
-            self.reduction = MLP(
-                [output_units], output_activation, dtype=self.dtype_policy, name="reduction"
-            )
+            self._new_reduction()  # refuses a wrong width or activation here already
+
+    def _new_reduction(self) -> MLP:
+        policy = self.dtype_policy
+        return MLP([self.output_units], self.output_activation, dtype=policy, name="reduction")
+
+    def build(self, input_shape) -> None:
+        # Here, not in the constructor: its weights come behind those of the layers before it.
+        if self.output_units is not None:
+            self.reduction = self._new_reduction()
+        super().build(input_shape)
 
     def call(
         self, x, training: bool | None = None, return_details: bool = False

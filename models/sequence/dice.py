@@ -16,7 +16,8 @@ class Dice(tf_keras.layers.Layer):
 
     Reference: Zhou et al., DIN, arXiv:1706.06978v4, section 5.3; momentum and epsilon after
     reczoo/FuxiCTR@0245987. Departs from both, and from DeepCTR: with a `mask`, the rows it leaves
-    out do not count, so that padding changes nothing in training either.
+    out do not count, so that padding changes nothing in training either. (A training batch in
+    which no row counts draws the moving statistics towards 0 by one step of momentum.)
 
     Example:
         >>> Dice()(tf.constant([[200.0, -200.0]])).numpy().tolist()

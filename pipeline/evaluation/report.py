@@ -84,6 +84,7 @@ def _curves(history: Mapping[str, list[float]]) -> str:
         for name, values in lines.items():
             axes.plot(range(1, len(values) + 1), values, label=name, marker="o", markersize=3)
         axes.set(title=title, xlabel="epoch")
+        axes.set_xlim(0.5, max(map(len, lines.values()), default=1) + 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(fontsize=7)
         axes.grid(alpha=0.25)

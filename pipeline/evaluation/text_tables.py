@@ -95,7 +95,7 @@ def _predictions(report: Mapping[str, Any]) -> TextTable:
 def _pairs(cooperation: Mapping[str, Any]) -> TextTable:
     pairs = cooperation["pairs"]
     total = _shown(cooperation["cross_expert_correlation"])
-    caption = f"pairs of branches: cross-expert correlation {total} in all"
+    caption = f"pairs of branches: the sum of their cross-expert correlations is {total}"
     if len(pairs) > _MOST_ROWS:
         caption += f"; the {_MOST_ROWS} most correlated of {len(pairs)} pairs"
         pairs = sorted(pairs, key=lambda pair: -(pair["cross_expert_correlation"] or 0.0))
