@@ -1,6 +1,7 @@
 """What a class must look like to stand on an axis, checked before anything is built."""
 
 import inspect
+from collections.abc import Sequence
 from typing import get_args
 
 import tf_keras
@@ -76,7 +77,7 @@ def check_loss(cls: type[tf_keras.layers.Layer], takes: object) -> None:
                 f"{cls.__name__}.takes names {name!r}, which the network does not have. "
                 f"{closest(str(name), LOSS_INPUTS)}"
             )
-    _check_call(cls, 1, takes[1:])
+    _check_call(cls, takes[1:])
 
 
 def check_fusion(cls: type[tf_keras.layers.Layer]) -> None:
@@ -85,7 +86,7 @@ def check_fusion(cls: type[tf_keras.layers.Layer]) -> None:
     Raises:
         ConfigError: Says how they are called.
     """
-    _check_call(cls, 1, ("logits", "gate_input"))
+    _check_call(cls, ("logits", "gate_input"))
 
 
 def check_alignment(cls: type[tf_keras.layers.Layer]) -> None:
@@ -94,12 +95,13 @@ def check_alignment(cls: type[tf_keras.layers.Layer]) -> None:
     Raises:
         ConfigError: Says how they are called.
     """
-    _check_call(cls, 1, ("names",))
+    _check_call(cls, ("names",))
 
 
-def _check_call(cls: type[tf_keras.layers.Layer], positional: int, named: tuple) -> None:
+def _check_call(cls: type[tf_keras.layers.Layer], named: Sequence[str]) -> None:
+    """One argument by position, the others by name."""
     try:
-        inspect.signature(cls.call).bind(None, *[None] * positional, **dict.fromkeys(named))
+        inspect.signature(cls.call).bind(None, None, **dict.fromkeys(named))
     except TypeError as error:
         arguments = ", ".join(["x", *(f"{name}=..." for name in named)])
         raise ConfigError(

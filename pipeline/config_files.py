@@ -29,8 +29,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), check: bool = T
     A file may say `extends: other.yaml`, relative to itself: its own settings are laid over the
     other's, mapping by mapping. `null` removes an inherited branch, cooperation loss, feature,
     group or history; `{}` empties an inherited mapping; another `type` drops the options of the
-    inherited one. Branches and losses that no file names are
-    those of MBCnet, and overrides are laid over them.
+    inherited one. Branches and losses that no file names are those of MBCnet, and overrides are
+    laid over them.
 
     `model: {preset: cetnet}` starts the network anew from `configs/models/cetnet.yaml`, whatever
     was inherited; the file's other settings of `model` are laid over it.
@@ -43,21 +43,21 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), check: bool = T
     Raises:
         ConfigError: A sentence on the first mistake, naming the file and the setting.
     """
-    given = [(f"--set {text}", _override(text)) for text in overrides]
-    given.sort(key=lambda layer: _preset_of(layer[1]) is None)  # presets first
-    layers = _with_presets([*reversed(_read_layers(Path(path))), *given])
-    refinements = sum(_preset_of(content) is None for _, content in given)
-    merged: dict[str, Any] = {}
-    for position, (name, content) in enumerate(layers):
-        if refinements and position == len(layers) - refinements:
-            merged = _merge(_network_defaults(merged), merged, str(path))
-        merged = _merge(merged, content, name)
-    config = parse(RunConfig, merged, _finder([*reversed(layers)], str(path)))
+    given = _overrides(overrides)
+    presets = [layer for layer in given if _preset_of(layer[1]) is not None]
+    refinements = [layer for layer in given if layer not in presets]
+    layers = _with_presets([*reversed(_read_layers(Path(path))), *presets])
+    merged = _merge_layers({}, layers)
+    if refinements:
+        merged = _merge(_network_defaults(merged), merged, str(path))
+        merged = _merge_layers(merged, refinements)
+    layers = [*reversed([*layers, *refinements])]  # most specific first
+    config = parse(RunConfig, merged, _finder(layers, str(path)))
     if check:
         try:
             config.check_network()
         except ConfigError as error:
-            where = " ".join([str(path), *(name for name, _ in given)])
+            where = " ".join([str(path), *(name for name, _ in [*presets, *refinements])])
             raise ConfigError(f"{where}: model: {str(error).removeprefix('network: ')}") from None
     return config
 
@@ -72,10 +72,8 @@ def load_preset(name: str, overrides: Sequence[str] = ()) -> NetworkConfig:
     Raises:
         ConfigError: There is no such preset, or its file has a mistake.
     """
-    given = [(f"--set {text}", _override(text)) for text in overrides]
-    merged: dict[str, Any] = {}
-    for where, content in [*_with_presets([("", {"model": {"preset": name}})]), *given]:
-        merged = _merge(merged, content, where)
+    layers = _with_presets([("", {"model": {"preset": name}})])
+    merged = _merge_layers({}, [*layers, *_overrides(overrides)])
     return parse(NetworkConfig, merged.get("model", {}), str(preset_file(name)))
 
 
@@ -166,6 +164,10 @@ class _UniqueKeysLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _overrides(texts: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    return [(f"--set {text}", _override(text)) for text in texts]
+
+
 def _override(text: str) -> dict[str, Any]:
     key, separator, value = text.partition("=")
     if not separator or not all(key.split(".")):
@@ -188,6 +190,16 @@ def _network_defaults(merged: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(network, Mapping):
         return {}
     return {"model": {part: value for part, value in defaults.items() if part not in network}}
+
+
+def _merge_layers(
+    base: Mapping[str, Any], layers: Sequence[tuple[str, Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """Layers laid over each other, least specific first."""
+    merged = dict(base)
+    for name, content in layers:
+        merged = _merge(merged, content, name)
+    return merged
 
 
 def _merge(
