@@ -107,6 +107,11 @@ def decode_block(record: tf.Tensor, columns: Sequence[Column]) -> dict[str, tf.T
     return decoded
 
 
+def count_rows(record: tf.Tensor) -> tf.Tensor:
+    """The number of rows of what `encode_block` wrote, int64, without decoding a column."""
+    return tf.io.parse_single_example(record, {ROWS: tf.io.FixedLenFeature([], tf.int64)})[ROWS]
+
+
 def encode_rows(arrays: Mapping[str, np.ndarray], columns: Sequence[Column]) -> list[bytes]:
     """Serializes each row as a tf.train.Example of its own, with unpadded int64 and float lists."""
     rows = len(arrays[columns[0].name])

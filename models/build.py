@@ -1,7 +1,7 @@
 """Builds a network from its configuration and what the data bundle says of the inputs."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tf_keras
@@ -12,6 +12,7 @@ from models.component import Component
 from models.config import NetworkConfig
 from models.embeddings import EmbeddingBank
 from models.network import CooperativeNetwork
+from models.optimizers.rows import RowSlots
 from models.plugins import is_import_path
 from models.table_layout import aligned_steps, targets
 
@@ -21,6 +22,8 @@ def build_network(
     inputs: Sequence[InputSpec],
     groups: Mapping[str, Sequence[str]],
     teachers: Sequence[CooperativeNetwork] = (),
+    slots: RowSlots | None = None,
+    check_bank: Callable[[EmbeddingBank], None] | None = None,
 ) -> CooperativeNetwork:
     """The network that a configuration describes, all weights created.
 
@@ -35,6 +38,9 @@ def build_network(
         inputs: The inputs of the bundle.
         groups: Names of inputs by the name of their feature group.
         teachers: Trained networks on the same inputs, for the losses that need them.
+        slots: What an optimizer keeps in the rows of the tables, behind their weights
+            (`models.optimizers.row_slots_of`); None for nothing.
+        check_bank: Called with the embeddings before any weight is created; may refuse them.
 
     Raises:
         ConfigError: A group names an unknown feature, a branch needs groups or histories that the
@@ -64,12 +70,13 @@ def build_network(
             inputs,
             config.embedding.width,
             num_sets=1 + max(_numbers(table_sets, gate_table)),
-            stddev=config.embedding.stddev,
-            l2=config.embedding.l2,
             first_order=sorted(first_order),
+            slots=slots,
             **_bank_options(config),
             name="embeddings",
         )
+        if check_bank is not None:
+            check_bank(embeddings)
         return CooperativeNetwork(
             embeddings,
             branches,
@@ -154,10 +161,7 @@ def _copies(config: NetworkConfig, name: str) -> list[str]:
 
 
 def _bank_options(config: NetworkConfig) -> dict[str, Any]:
-    return {
-        "numeric": config.embedding.numeric,
-        "numeric_units": config.embedding.numeric_units,
-    }
+    return config.embedding.model_dump(exclude={"width"})
 
 
 def _table_sets(

@@ -17,10 +17,25 @@ from models.component import (
     TowerComponent,
 )
 from models.embeddings import Numeric
+from models.row_table import Initializer
 
 NonNegative = Annotated[float, pydantic.Field(ge=0.0, allow_inf_nan=False)]
 # Names that stand for something else in the logs.
 _RESERVED = ("loss", "logloss", "auc", "embedding_l2", "gradient")
+
+
+class CompressedConfig(StrictModel):
+    """An entry of `model.embedding.compressed:`; see `models.compressed_rows.Storage`.
+
+    Args:
+        type: `hashed` sums rows of one table; `quotient_remainder` multiplies rows of two.
+        rows: Of the (first) table.
+        hashes: Rows that make up an embedding of `hashed`.
+    """
+
+    type: Literal["hashed", "quotient_remainder"]
+    rows: int = pydantic.Field(ge=1)
+    hashes: int = pydantic.Field(2, ge=1, le=4)
 
 
 class EmbeddingConfig(StrictModel):
@@ -28,15 +43,23 @@ class EmbeddingConfig(StrictModel):
 
     Args:
         width: Length of a token.
+        widths: By vocabulary, the width of its rows, which are then projected to tokens.
+        compressed: By vocabulary, how ids share rows, where there are too many.
         stddev: Standard deviation of the initial rows.
+        initializer: Their distribution.
         l2: Factor of the regulariser over whole tables.
+        l2_batch: Factor of the regulariser over the rows that a batch reads.
         numeric: `each` numeric input has a token; `mlp` makes one token of all of them.
         numeric_units: Hidden layers of that MLP.
     """
 
     width: int = pydantic.Field(16, ge=1)
+    widths: dict[str, Annotated[int, pydantic.Field(ge=1)]] = {}
+    compressed: dict[str, CompressedConfig] = {}
     stddev: float = pydantic.Field(1e-4, ge=0.0, allow_inf_nan=False)
+    initializer: Initializer = "normal"
     l2: float = pydantic.Field(0.0, ge=0.0, allow_inf_nan=False)
+    l2_batch: float = pydantic.Field(0.0, ge=0.0, allow_inf_nan=False)
     numeric: Numeric = "each"
     numeric_units: list[Annotated[int, pydantic.Field(ge=1)]] = []
 

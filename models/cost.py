@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.network import CooperativeNetwork
+from models.optimizers.rows import table_rows
 
 _MATRIX_PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
 
@@ -35,8 +36,14 @@ def parameters_by_part(network: CooperativeNetwork) -> dict[str, int]:
         weights = [each for each in part.trainable_weights if id(each) not in seen]
         seen |= {id(each) for each in weights}
         if weights:
-            counts[name] = sum(each.shape.num_elements() for each in weights)
+            counts[name] = sum(map(num_parameters, weights))
     return counts
+
+
+def num_parameters(weight: tf.Variable) -> int:
+    """Trained numbers of a variable, without an optimizer's state in the rows of a table."""
+    rows = table_rows(weight)
+    return weight.shape.num_elements() if rows is None else weight.shape[0] * rows.weights
 
 
 def flops_per_example(network: CooperativeNetwork) -> int:

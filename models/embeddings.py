@@ -1,21 +1,23 @@
-"""The embedding bank: every table of the network in one variable, read once per batch."""
+"""The embedding bank: what branches see of a batch, all tables read once."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
-import numpy as np
 import tensorflow as tf
 import tf_keras
 
 from features.inputs import InputSpec
+from models.bank_tables import BankTables
 from models.embedded import Embedded, History, history_view
 from models.numeric_token import NumericToken
+from models.optimizers.rows import RowSlots
+from models.row_table import Initializer, ReadRows, RowTable, row_penalty
 from models.table_layout import (
-    ID_KINDS,
+    Place,
     aligned_steps,
+    as_specs,
     checked,
-    rows_by_vocabulary,
     runs,
     targets,
     tensor_spec,
@@ -26,7 +28,7 @@ Numeric = Literal["each", "mlp"]
 
 @tf_keras.utils.register_keras_serializable(package="concord")
 class EmbeddingBank(tf_keras.layers.Layer):
-    """Embeds every input, from one table that holds all vocabularies below each other.
+    """Embeds every input, from a table that holds all vocabularies below each other.
 
     | input kind | its token |
     |---|---|
@@ -39,7 +41,9 @@ class EmbeddingBank(tf_keras.layers.Layer):
     after reczoo/FuxiCTR@0245987). Inputs that name the same vocabulary share its rows. With
     several sets, set m is columns [m x width, (m + 1) x width) of every row: the mathematics of
     `num_sets` separate tables at the price of one lookup. Behind them stands a column of
-    first-order weights for each set that asks for one.
+    first-order weights for each set that asks for one. Vocabularies with rows of another width
+    lie in a table of their own and are projected to tokens (`BankTables`); those whose ids share
+    rows are described by `Storage`.
 
     An id outside its vocabulary never reads another vocabulary's row: the lookup fails on a CPU
     (`indices[..] = -1`), and reads zeros on a GPU, where TensorFlow does not check indices. Under
@@ -55,7 +59,12 @@ class EmbeddingBank(tf_keras.layers.Layer):
         width: Length of a token.
         num_sets: Number of independent sets of tables.
         stddev: Standard deviation of the initial rows.
+        initializer: Their distribution.
         l2: Factor of the regulariser over whole tables; see `regularization`.
+        l2_batch: Factor of the regulariser over the rows that a batch reads, each once.
+        widths: By vocabulary, the width of its rows, where it is not that of a token.
+        compressed: By vocabulary, options of `Storage`: `{"type": "hashed", "rows": 1000}`.
+        slots: State of an optimizer behind the weights of every row; None for none.
         first_order: Table sets that have first-order weights too.
         numeric: What becomes of `value` inputs: `each` has a token of its own; `mlp` makes one
             token, the last, of all of them, by an MLP of each table set's own (CETNet, DHEN,
@@ -64,9 +73,11 @@ class EmbeddingBank(tf_keras.layers.Layer):
 
     Call arguments:
         features: Tensors by input name, shaped and typed as `InputSpec` says; others are ignored.
+        return_read: Whether to return the rows that were read too, a `ReadRows` for each table
+            in training.
 
     Returns:
-        A tuple of `num_sets` `Embedded`.
+        A tuple of `num_sets` `Embedded`; with `return_read`, that and a list.
     """
 
     def __init__(
@@ -79,14 +90,21 @@ class EmbeddingBank(tf_keras.layers.Layer):
         first_order: Sequence[int] = (),
         numeric: Numeric = "each",
         numeric_units: Sequence[int] = (),
+        initializer: Initializer = "normal",
+        l2_batch: float = 0.0,
+        widths: Mapping[str, int] | None = None,
+        compressed: Mapping[str, Mapping[str, Any]] | None = None,
+        slots: RowSlots | Sequence[float] | None = None,
         **kwargs,
     ):
         # float32 under mixed precision too: branches cast what they read, rows stay exact.
         super().__init__(**{"dtype": "float32", **kwargs})
-        if width < 1 or num_sets < 1 or not stddev >= 0.0 or not l2 >= 0.0:
+        widths = dict(widths or {})
+        if min([width, num_sets, *widths.values()]) < 1 or not min(stddev, l2, l2_batch) >= 0.0:
             raise ValueError(
-                "EmbeddingBank: `width` and `num_sets` must be >= 1, `stddev` and `l2` >= 0. "
-                f"Received: width={width}, num_sets={num_sets}, stddev={stddev}, l2={l2}."
+                "EmbeddingBank: `width`, `widths` and `num_sets` must be >= 1, `stddev`, `l2` and "
+                f"`l2_batch` >= 0. Received: width={width}, widths={widths}, num_sets={num_sets}, "
+                f"stddev={stddev}, l2={l2}, l2_batch={l2_batch}."
             )
         if not set(first_order) <= set(range(num_sets)) or numeric not in get_args(Numeric):
             raise ValueError(
@@ -94,14 +112,27 @@ class EmbeddingBank(tf_keras.layers.Layer):
                 f"`numeric` one of {', '.join(get_args(Numeric))}. "
                 f"Received: first_order={list(first_order)}, numeric={numeric!r}."
             )
-        self.inputs = tuple(
-            InputSpec(**each) if isinstance(each, Mapping) else each for each in inputs
-        )
+        self.inputs = as_specs(inputs)
         self.width, self.num_sets = int(width), int(num_sets)
         self.stddev, self.l2 = float(stddev), float(l2)
         self.first_order = tuple(sorted(set(first_order)))
         self.numeric, self.numeric_units = numeric, tuple(numeric_units)
-        self._rows = rows_by_vocabulary(self.inputs)
+        self.l2_batch, self.initializer = float(l2_batch), initializer
+        self.widths = widths
+        self.compressed = {name: dict(each) for name, each in (compressed or {}).items()}
+        self.rows = BankTables(
+            self.inputs,
+            self.width,
+            self.num_sets,
+            len(self.first_order),
+            self.widths,
+            self.compressed,
+            slots,
+            self.stddev,
+            initializer,
+            name="rows",
+        )
+        self._runs = runs(self.inputs, self.places)
         self._histories = aligned_steps(self.inputs)
         self._targets = targets(self.inputs)
         self._values = tuple(spec for spec in self.inputs if spec.kind == "value")
@@ -132,23 +163,43 @@ class EmbeddingBank(tf_keras.layers.Layer):
         return {spec.name: tensor_spec(spec) for spec in self.inputs}
 
     @property
-    def vocabularies(self) -> tuple[str, ...]:
-        """Names of the vocabularies, in the order of their rows."""
-        return tuple(self._rows)
+    def places(self) -> dict[str, Place]:
+        """Where each vocabulary lies in `tables`, in the order of appearance."""
+        return self.rows.places
 
-    def set_columns(self, table_set: int) -> slice:
-        """The columns of `table` that hold a table set's embeddings."""
-        return slice(table_set * self.width, (table_set + 1) * self.width)
+    @property
+    def tables(self) -> list[RowTable]:
+        """The tables: one for each width of a row."""
+        return self.rows.tables
 
-    def table_rows(self, vocabulary: str) -> tuple[int, int]:
-        """The rows [start, stop) of `table` that hold a vocabulary."""
-        return self._rows[vocabulary]
+    def rows_of(self, vocabulary: str, table_set: int) -> tf.Tensor:
+        """A vocabulary's rows of one table set as they are stored, (rows, width of a row)."""
+        place = self.places[vocabulary]
+        columns = slice(table_set * place.width, (table_set + 1) * place.width)
+        return self.tables[place.table].weights_between(place.start, place.stop, columns)
 
-    def regularization(self) -> tf.Tensor:
-        """l2 / 2 x the sum of squares of all rows, read by the batch or not; float32 scalar."""
-        if not self._rows:
-            return tf.zeros([])
-        return self.l2 * tf.nn.l2_loss(tf.convert_to_tensor(self.table))
+    def drop_slots(self) -> None:
+        """Lets go of the optimizer's state in the rows, which scoring and exports do not need."""
+        self.rows.drop_slots()
+
+    def regularization(self, read: Sequence[ReadRows] = ()) -> tf.Tensor:
+        """This replica's share of the penalty on embedding rows; float32 scalar.
+
+        l2 / 2 x the sum of squares of all rows, and l2_batch / 2 x that of the rows that the
+        global batch read, each once. (FuxiCTR's is the first, reczoo/FuxiCTR@0245987.)
+
+        Args:
+            read: What `call` returned in training; outside of it `l2_batch` has no effect.
+        """
+        penalty = tf.zeros([])
+        if self.l2:
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            squares = [table.sum_of_squares() for table in self.tables]
+            penalty += 0.5 * self.l2 / replicas * tf.add_n(squares or [tf.zeros([])])
+        if self.l2_batch:
+            squares = [row_penalty(each) for each in read]
+            penalty += 0.5 * self.l2_batch * tf.add_n(squares or [tf.zeros([])])
+        return penalty
 
     def build(self, input_shape=None) -> None:
         columns = self.num_sets * self.width + len(self.first_order)
@@ -157,9 +208,7 @@ class EmbeddingBank(tf_keras.layers.Layer):
             initializer = tf_keras.initializers.RandomNormal(stddev=stddev)
             return self.add_weight(name, shape=shape, initializer=initializer)
 
-        if self._rows:
-            num_rows = max(stop for _, stop in self._rows.values())
-            self.table = weight("table", (num_rows, columns), self.stddev)
+        self.rows.build(())
         self.projections = {}  # by input name: (1, columns) of a value, (dimension, columns)
         for spec in self.inputs:
             if spec.kind == "vector" or (spec.kind == "value" and self.numeric_token is None):
@@ -174,11 +223,17 @@ class EmbeddingBank(tf_keras.layers.Layer):
             )
         super().build(input_shape)
 
-    def call(self, features: dict[str, tf.Tensor]) -> tuple[Embedded, ...]:
+    def call(
+        self,
+        features: dict[str, tf.Tensor],
+        training: bool | None = None,
+        return_read: bool = False,
+    ) -> tuple[Embedded, ...] | tuple[tuple[Embedded, ...], list[ReadRows]]:
         features = checked(self.name, self.signature, features)
-        ids, parts = self._look_up(features)
+        ids, rows, read = self.rows(features, training=training)
+        parts = iter(rows)
         steps, tokens, non_sequence = {}, [], []  # all with the columns of every table set
-        for specs in runs(self.inputs):
+        for specs in self._runs:
             if specs[0].kind == "id":
                 tokens.append(next(parts))
             elif specs[0].kind in ("ids", "steps"):
@@ -212,7 +267,7 @@ class EmbeddingBank(tf_keras.layers.Layer):
                 linear = values * self.numeric_first_order[:, k]  # (B, V)
                 first_order[m] = tf.concat([first_order[m], linear[:, :, tf.newaxis]], axis=1)
         nothing = tf.zeros_like(token_sets[0][:, :0, :1])
-        return tuple(
+        tables = tuple(
             Embedded(
                 token_sets[m],  # (B, F, width)
                 plain_sets[m],
@@ -221,6 +276,7 @@ class EmbeddingBank(tf_keras.layers.Layer):
             )
             for m in range(self.num_sets)
         )
+        return (tables, read) if return_read else tables
 
     def _split(self, parts: Sequence[tf.Tensor], batch: tf.Tensor) -> list[tf.Tensor]:
         """Parts (B, k, columns) side by side, then apart by table set, first orders behind."""
@@ -254,33 +310,9 @@ class EmbeddingBank(tf_keras.layers.Layer):
             "first_order": list(self.first_order),
             "numeric": self.numeric,
             "numeric_units": list(self.numeric_units),
+            "initializer": self.initializer,
+            "l2_batch": self.l2_batch,
+            "widths": dict(self.widths),
+            "compressed": {name: dict(each) for name, each in self.compressed.items()},
+            "slots": list(self.rows.slots),
         }
-
-    def _look_up(self, features):
-        """All rows of the batch in one gather.
-
-        Returns:
-            The ids by input name, each (B, k); and an iterator over the rows (B, k, sets x
-            width), those of a run of `id` inputs in one part.
-        """
-        specs = [spec for spec in self.inputs if spec.kind in ID_KINDS]
-        if not specs:
-            return {}, iter(())
-        ids = {
-            spec.name: features[spec.name]
-            if spec.kind != "id"
-            else features[spec.name][:, tf.newaxis]
-            for spec in specs
-        }
-        lengths = [max(spec.length, 1) for spec in specs]
-        bounds = np.repeat([self._rows[spec.vocabulary] for spec in specs], lengths, axis=0)
-        first, stop = (tf.constant(each, tf.int32) for each in bounds.T)
-        row = tf.concat(list(ids.values()), axis=1) + first  # (B, sum of k)
-        row = tf.where((row >= first) & (row < stop), row, -1)
-        # One split, not slices: the gradient of each slice would be as large as all rows.
-        sizes = [
-            len(run) if run[0].kind == "id" else run[0].length
-            for run in runs(self.inputs)
-            if run[0].kind in ID_KINDS
-        ]
-        return ids, iter(tf.split(tf.gather(self.table, row), sizes, axis=1))

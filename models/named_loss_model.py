@@ -10,6 +10,7 @@ import tf_keras
 from models.cooperation.replicas import global_sum
 from models.guarded_update import all_finite, apply_gradients_if
 from models.metrics.named_means import NamedMeans
+from models.row_table import weight_gradient
 
 
 class NamedLossModel(tfrs.models.Model):
@@ -62,11 +63,12 @@ class NamedLossModel(tfrs.models.Model):
             terms = self._terms(inputs, training=True)
             loss = self._total(terms)
         gradients = tape.gradient(loss, self.trainable_variables)
-        pairs = [
-            (gradient, variable)
-            for gradient, variable in zip(gradients, self.trainable_variables, strict=True)
-            if gradient is not None
-        ]
+        with tf.name_scope("tables"):  # where `pipeline.training.step_time` counts it
+            pairs = [
+                (weight_gradient(gradient, variable), variable)
+                for gradient, variable in zip(gradients, self.trainable_variables, strict=True)
+                if gradient is not None
+            ]
         pairs = list(self.optimizer.aggregate_gradients(pairs))
         global_terms = global_sum(tf.stack([loss, *terms.values()]))  # (1 + terms,)
         finite = tf.concat(

@@ -59,7 +59,9 @@ class CooperativeNetwork(NamedLossModel):
         A dict: `logit` float32 (B, 1); `branch_logits` float32 (B, n) unless heads="fused";
         `representations` (B, n, d), the aligned ones; `fusion_weights` float32 (B, n) where the
         fusion weighs its branches; and what the losses read: `inputs` (B, n, D),
-        `intermediates` (a tuple of (B, n, d_l)), `branch_losses`, `teacher_logits` (B, teachers).
+        `intermediates` (a tuple of (B, n, d_l)), `branch_losses`, `teacher_logits` (B, teachers),
+        `read` (a
+        `ReadRows` for each table, in training).
     """
 
     def __init__(
@@ -139,12 +141,12 @@ class CooperativeNetwork(NamedLossModel):
             for name, branch in zip(self._branch_names, self._branch_layers, strict=True)
             for loss in getattr(branch, "loss_names", ())
         ]
-        l2 = ["embedding_l2"] if self.embeddings.l2 else []
+        l2 = ["embedding_l2"] if self.embeddings.l2 or self.embeddings.l2_batch else []
         return ("logloss", *heads, *self._cooperation_names, *own, *l2)
 
     def call(self, features: Features, training: bool = False) -> dict[str, Any]:
         # Layers inside take `training` from Keras' call context.
-        tables = self.embeddings(features)
+        tables, read = self.embeddings(features, return_read=True)
         views = [self._view(tables, name) for name in self._branch_names]
         hidden, details = zip(
             *[
@@ -158,6 +160,8 @@ class CooperativeNetwork(NamedLossModel):
         check_representations(self._branch_names, hidden)
         z = self.alignment(list(hidden), names=self._branch_names)  # (B, n, d)
         outputs = {"representations": z}
+        if self.embeddings.l2_batch:
+            outputs["read"] = read
         logits = None
         if self.heads == "all":
             each = [
@@ -232,9 +236,8 @@ class CooperativeNetwork(NamedLossModel):
             term = layer(arguments[first], **{name: arguments[name] for name in others})
             terms.append(check_scalar(layer.name, term))
         terms += outputs.get("branch_losses", {}).values()
-        if self.embeddings.l2:
-            replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            terms.append(self.embeddings.regularization() / replicas)
+        if self.embeddings.l2 or self.embeddings.l2_batch:
+            terms.append(self.embeddings.regularization(outputs.get("read", ())))
         return dict(zip(self.term_names, terms, strict=True))
 
     def predict_step(self, inputs) -> dict[str, tf.Tensor]:

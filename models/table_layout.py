@@ -2,13 +2,21 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import get_args
+from dataclasses import dataclass
+from typing import Any, get_args
 
 import tensorflow as tf
 
+from features.errors import closest
 from features.inputs import InputKind, InputSpec
+from models.compressed_rows import Storage
 
 ID_KINDS = ("id", "ids", "steps")
+
+
+def as_specs(inputs: Sequence[InputSpec | Mapping[str, Any]]) -> tuple[InputSpec, ...]:
+    """Inputs, given as such or as their dicts."""
+    return tuple(InputSpec(**each) if isinstance(each, Mapping) else each for each in inputs)
 
 
 def tensor_spec(spec: InputSpec) -> tf.TensorSpec:
@@ -18,8 +26,74 @@ def tensor_spec(spec: InputSpec) -> tf.TensorSpec:
     return tf.TensorSpec((None, *tails.get(spec.kind, ())), dtype, name=spec.name)
 
 
-def rows_by_vocabulary(inputs: Sequence[InputSpec]) -> dict[str, tuple[int, int]]:
-    """The rows [start, stop) of each vocabulary, below each other in order of appearance.
+@dataclass(frozen=True)
+class Place:
+    """Where the rows of a vocabulary lie.
+
+    Args:
+        table: Position of the table in the bank.
+        start: Its first row there.
+        storage: How its ids become rows, counted from `start`.
+        width: Columns of a row that belong to one table set.
+    """
+
+    table: int
+    start: int
+    storage: Storage
+    width: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + sum(self.storage.tables)
+
+
+def places(
+    inputs: Sequence[InputSpec],
+    width: int,
+    widths: Mapping[str, int],
+    compressed: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Place]:
+    """Where each vocabulary lies: those of one width below each other in one table.
+
+    Args:
+        inputs: The inputs.
+        width: Of rows that `widths` does not name.
+        widths: By vocabulary.
+        compressed: Options of `Storage` by vocabulary, for those that are not stored plainly.
+
+    Raises:
+        ValueError: An input is incomplete, inputs contradict each other, or an option names no
+            vocabulary.
+    """
+    sizes = vocabulary_sizes(inputs)
+    for option, named in (("widths", widths), ("compressed", compressed)):
+        for vocabulary in named:
+            if vocabulary not in sizes:
+                raise ValueError(
+                    f"EmbeddingBank: `{option}` names {vocabulary!r}, which is no vocabulary. "
+                    f"{closest(vocabulary, list(sizes))}"
+                )
+    tables: dict[int, int] = {}  # width of a row -> rows so far
+    found = {}
+    for vocabulary, size in sizes.items():
+        try:
+            storage = Storage(size, **compressed.get(vocabulary, {}))
+        except ValueError as error:
+            raise ValueError(f"EmbeddingBank: vocabulary {vocabulary!r}: {error}") from None
+        own = widths.get(vocabulary, width)
+        place = Place(
+            list(tables).index(own) if own in tables else len(tables),
+            tables.get(own, 0),
+            storage,
+            own,
+        )
+        tables[own] = place.stop
+        found[vocabulary] = place
+    return found
+
+
+def vocabulary_sizes(inputs: Sequence[InputSpec]) -> dict[str, int]:
+    """Ids of each vocabulary, in order of appearance.
 
     Raises:
         ValueError: An input is incomplete, or two inputs contradict each other.
@@ -41,8 +115,7 @@ def rows_by_vocabulary(inputs: Sequence[InputSpec]) -> dict[str, tuple[int, int]
             )
     if not names:
         raise ValueError("EmbeddingBank: expected at least one input. Received: none.")
-    stops = list(itertools.accumulate(sizes.values(), initial=0))
-    return dict(zip(sizes, itertools.pairwise(stops), strict=True))
+    return sizes
 
 
 def _problems(spec: InputSpec) -> Iterator[tuple[InputSpec, str]]:
@@ -88,10 +161,18 @@ def targets(inputs: Sequence[InputSpec]) -> dict[str, str]:
     }
 
 
-def runs(inputs: Sequence[InputSpec]) -> list[list[InputSpec]]:
-    """The inputs in their order, neighbouring `id` inputs together, any other alone."""
-    grouped = itertools.groupby(inputs, key=lambda s: None if s.kind == "id" else s.name)
-    return [list(run) for _, run in grouped]
+def runs(inputs: Sequence[InputSpec], found: Mapping[str, Place]) -> list[list[InputSpec]]:
+    """The inputs in their order, neighbours whose rows can be treated as one together.
+
+    Those are `id` inputs of the same table that are stored plainly; any other input is alone.
+    """
+
+    def key(spec: InputSpec) -> int | str:
+        if spec.kind != "id" or not found[spec.vocabulary].storage.is_plain:
+            return spec.name
+        return found[spec.vocabulary].table
+
+    return [list(run) for _, run in itertools.groupby(inputs, key=key)]
 
 
 def checked(

@@ -8,6 +8,8 @@ import tf_keras
 
 from models.branches.branch import Details, ReducedBranch
 
+_BLOCK = 8  # smaller ones multiply less and dispatch more
+
 
 @tf_keras.utils.register_keras_serializable(package="concord")
 class CIN(ReducedBranch):
@@ -26,11 +28,14 @@ class CIN(ReducedBranch):
     the paper found best and reczoo/FuxiCTR@0245987 has; DeepCTR has relu and `split_half`. Both
     have the bias, which the paper has not.
 
-    Memory: the maps are kept as (B, d, H), so that a layer is one matmul of all pairs
-    (B d, F H_{k-1}) with W, at the price of B d F H_{k-1} numbers. The last layer is only pooled,
-    and with the identity pooling and the matmul may change places: the pairs are then
-    (B, F H_{k-1}), one batched matmul, d times smaller and d times faster. A CIN of one layer
-    never holds the large tensor.
+    Memory: the maps are kept as (B, d, H), so that a layer is a matmul of all pairs
+    (B d, F H_{k-1}) with W, at the price of B d F H_{k-1} numbers. In the first layer both factors
+    are tokens; in training, X^0_i * X^0_j with its weights W_ij + W_ji is computed once for i < j,
+    which halves the products. (Not in scoring, where adding up weights costs more than a small
+    batch, and not in bfloat16, whose matmuls are so fast that it gains nothing and rounds more.)
+    The last layer is only pooled, and with the identity pooling and the matmul may change places:
+    the pairs are then (B, F H_{k-1}), one batched matmul, d times smaller and d times faster. A
+    CIN of one layer never holds the large tensor.
 
     Reference: Lian et al., xDeepFM, arXiv:1803.05170v3, section 3.2.
 
@@ -105,7 +110,7 @@ class CIN(ReducedBranch):
         pooled = []
         *inner, last = range(len(self.units))
         for k in inner:
-            x = self._maps(k, x0, x)  # (B, d, H)
+            x = self._maps(k, x0, x, training)  # (B, d, H)
             shown = x
             if self.split_half:
                 x, shown = tf.split(x, 2, axis=2)
@@ -113,7 +118,7 @@ class CIN(ReducedBranch):
         if self._activate is tf_keras.activations.linear:
             pooled.append(self._pooled_maps(last, x0, x))
         else:
-            pooled.append(tf.reduce_sum(self._maps(last, x0, x), axis=1))
+            pooled.append(tf.reduce_sum(self._maps(last, x0, x, training), axis=1))
         return tf.concat(pooled, axis=1), Details(tuple(pooled))
 
     def get_config(self) -> dict[str, Any]:
@@ -125,12 +130,17 @@ class CIN(ReducedBranch):
             "use_bias": self.use_bias,
         }
 
-    def _maps(self, k: int, x0: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    def _maps(self, k: int, x0: tf.Tensor, x: tf.Tensor, training: bool | None) -> tf.Tensor:
         """X^k, (B, d, H_k)."""
         _, width, fields = x0.shape
-        pairs = x0[:, :, :, tf.newaxis] * x[:, :, tf.newaxis, :]  # (B, d, F, H)
-        # Rows, not a batch of matrices: that would keep a gradient of W per example.
-        x = tf.matmul(tf.reshape(pairs, (-1, fields * x.shape[2])), self.kernels[k])
+        x0, x = (tf.reshape(each, (-1, each.shape[2])) for each in (x0, x))  # (B d, ..)
+        if k == 0 and training and x.dtype == tf.float32:
+            kernels = _folded(self.kernels[0], fields)
+            products = [tf.matmul(_pairs(x0[:, i:j], x0[:, i:]), w) for (i, j), w in kernels]
+            x = products[0] if len(products) == 1 else tf.add_n(products)
+        else:
+            # Rows, not a batch of matrices: that would keep a gradient of W per example.
+            x = tf.matmul(_pairs(x0, x), self.kernels[k])
         if self.use_bias:
             x += self.biases[k]
         return tf.reshape(self._activate(x), (-1, width, self.units[k]))
@@ -143,3 +153,28 @@ class CIN(ReducedBranch):
         if self.use_bias:
             p += width * self.biases[k]
         return p
+
+
+def _pairs(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+    """Products of all columns of (N, F) with all of (N, H): (N, F H).
+
+    A batched matmul, whose gradients are batched matmuls too: those of a broadcast product write
+    two tensors of the size of the result.
+    """
+    pairs = tf.matmul(left[:, :, tf.newaxis], right[:, tf.newaxis, :])  # (N, F, H)
+    return tf.reshape(pairs, (-1, left.shape[1] * right.shape[1]))
+
+
+def _folded(kernel: tf.Tensor, fields: int) -> list[tuple[tuple[int, int], tf.Tensor]]:
+    """For blocks [i, j) of fields: weights of their pairs with the fields from i on.
+
+    Pairs with a field after the block get W_ij + W_ji, pairs inside the block stay as they are.
+    """
+    kernel = tf.reshape(kernel, (fields, fields, -1))
+    folded = []
+    for i in range(0, fields, _BLOCK):
+        j = min(i + _BLOCK, fields)
+        after = kernel[i:j, j:] + tf.transpose(kernel[j:, i:j], (1, 0, 2))
+        weights = tf.concat([kernel[i:j, i:j], after], axis=1)  # (j - i, F - i, H)
+        folded.append(((i, j), tf.reshape(weights, ((j - i) * (fields - i), -1))))
+    return folded

@@ -50,3 +50,18 @@ def global_mean(values: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tenso
     weights = tf.cast(weights, values.dtype)
     total = tf.reduce_sum(tf.math.multiply_no_nan(values, weights), axis=0)
     return tf.math.divide_no_nan(total, global_sum(tf.reduce_sum(weights)))
+
+
+def replicas_with_row(rows: tf.Tensor) -> tf.Tensor:
+    """On how many replicas each row was read; int32 (U,).
+
+    Args:
+        rows: int32 (U,), the rows that this replica read, each once.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tf.ones_like(rows)
+    found, _, counts = tf.unique_with_counts(context.all_gather(rows, axis=0))
+    order = tf.argsort(found)
+    position = tf.searchsorted(tf.gather(found, order), rows)
+    return tf.gather(counts, tf.gather(order, position))

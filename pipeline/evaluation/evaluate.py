@@ -55,11 +55,9 @@ def tables_report(network: tf_keras.Model) -> dict[str, dict[str, dict[str, Any]
     bank = network.embeddings
     report: dict[str, dict[str, Any]] = {}
     for position, table_set in enumerate(network.table_set_names):
-        columns = bank.set_columns(position)
         report[table_set] = {}
-        for vocabulary in bank.vocabularies:
-            start, stop = bank.table_rows(vocabulary)
-            table = bank.table[start:stop, columns].numpy()  # one vocabulary at a time
+        for vocabulary in bank.places:
+            table = bank.rows_of(vocabulary, position).numpy()  # one vocabulary at a time
             report[table_set][vocabulary] = {
                 "rows": table.shape[0],
                 "width": table.shape[1],

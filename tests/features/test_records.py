@@ -6,6 +6,7 @@ from features.records import (
     ROWS,
     Column,
     columns_of,
+    count_rows,
     decode_block,
     decode_rows,
     encode_block,
@@ -126,3 +127,8 @@ def test_columns_follow_kind_role_and_transform(features):
     assert columns["weight"] == Column(name="weight", dtype="float32")
     assert columns["user"] == Column(name="user", dtype="int64")
     assert columns["time"] == Column(name="time", dtype="int64")
+
+
+@pytest.mark.parametrize("rows", [0, 1, 257])
+def test_rows_are_counted_without_a_column(rows):
+    assert count_rows(tf.constant(encode_block(random_arrays(rows), COLUMNS))) == rows

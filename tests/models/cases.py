@@ -8,10 +8,13 @@ from models import branches as b
 from models import cooperation as c
 from models import fusion as f
 from models.alignment import MLPPerBranch, NoAlignment, SharedMLP
+from models.bank_tables import BankTables
 from models.embeddings import EmbeddingBank
 from models.mlp import MLP
 from models.network import CooperativeNetwork
 from models.numeric_token import NumericToken
+from models.optimizers import RowSlots
+from models.row_table import RowTable
 from tests.contract import Case
 from tests.models import small
 from tests.models.cases_inside import INSIDE
@@ -216,8 +219,40 @@ OTHERS = {
             first_order=[1],
             numeric="mlp",
             numeric_units=[4],
+            initializer="uniform",
+            l2_batch=0.1,
+            widths={"item": 2},
+            compressed={"user": {"type": "hashed", "rows": 5, "hashes": 2}},
+            slots=RowSlots(per_column=2),
         ),
         network_inputs,
+        always_float32=True,
+    ),
+    BankTables: Case(
+        lambda: BankTables(
+            small.INPUTS,
+            width=3,
+            num_sets=2,
+            num_first_order=1,
+            widths={"item": 2},
+            compressed={"user": {"type": "quotient_remainder", "rows": 5}},
+            slots=RowSlots(per_segment=1, initial=0.5),
+            stddev=0.3,
+            initializer="truncated_normal",
+        ),
+        network_inputs,
+        always_float32=True,
+    ),
+    RowTable: Case(
+        lambda: RowTable(
+            9,
+            [2, 3],
+            slots=RowSlots(per_column=2, per_row=1),
+            stddev=0.3,
+            initializer="uniform",
+            around_one=[(2, 4)],
+        ),
+        lambda rng, batch: {"x": rng.integers(0, 9, (batch, 2)).astype("int32")},
         always_float32=True,
     ),
     MLP: Case(lambda: MLP(**mlp(6, 4)), floats(5)),

@@ -43,8 +43,8 @@ def test_each_branch_can_stand_alone(branch):
 def test_tables_per_branch_are_sets_of_one_bank():
     network = build(tables="per_branch", embedding={"width": 5})
     assert network.embeddings.num_sets == 3
-    assert network.embeddings.table.shape[1] == 15
-    assert isinstance(network.embeddings.table, tf.Variable)
+    assert network.embeddings.tables[0].table.shape[1] == 15
+    assert isinstance(network.embeddings.tables[0].table, tf.Variable)
 
 
 @pytest.mark.parametrize(

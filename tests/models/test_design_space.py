@@ -39,9 +39,9 @@ def test_copies_may_share_their_weights_and_differ_by_their_tables():
     net = network(branches={"a": {**DEEP, "copies": 2, "share_weights": True}}, tables="per_branch")
     assert net._branch_layers[0] is net._branch_layers[1]
     x, *_ = small.rows(0, 4)
-    table = net.embeddings.table.numpy()
+    table = net.embeddings.tables[0].table.numpy()
     assert not np.allclose(*np.moveaxis(net(x)["representations"].numpy(), 1, 0))
-    net.embeddings.table.assign(np.concatenate([table[:, :4], table[:, :4]], axis=1))
+    net.embeddings.tables[0].table.assign(np.concatenate([table[:, :4], table[:, :4]], axis=1))
     for projection in net.embeddings.projections.values():
         kernel = projection.numpy()
         projection.assign(np.concatenate([kernel[:, :4], kernel[:, :4]], axis=1))
@@ -78,13 +78,15 @@ def test_a_gate_reads_a_table_set_of_its_own_or_a_branchs(gate_table, sets):
     np.testing.assert_allclose(outputs["logit"], expected, rtol=1e-5)
     with tf.GradientTape() as tape:
         loss = net.compute_loss((x, labels))
-    columns = tf.convert_to_tensor(tape.gradient(loss, net.embeddings.table)).numpy()
-    gate = columns[:, net.embeddings.set_columns(net.gate_table)]
+    columns = tf.convert_to_tensor(tape.gradient(loss, net.embeddings.tables[0].table)).numpy()
+    gate = columns[
+        :, net.gate_table * net.embeddings.width : (net.gate_table + 1) * net.embeddings.width
+    ]
     assert np.abs(gate).max() > 0.0
     before = outputs["fusion_weights"].numpy()
-    table = net.embeddings.table.numpy()
-    table[:, net.embeddings.set_columns(0)] += 1.0  # the tables of branch a
-    net.embeddings.table.assign(table)
+    table = net.embeddings.tables[0].table.numpy()
+    table[:, : net.embeddings.width] += 1.0  # the tables of branch a
+    net.embeddings.tables[0].table.assign(table)
     np.testing.assert_array_equal(net(x)["fusion_weights"], before)
 
 

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from features.inputs import InputSpec
 from models.embeddings import EmbeddingBank
+from models.optimizers import RowSlots
 from tests.models import small
 
 
@@ -15,11 +16,11 @@ def bank_and_batch(rows: int = 9, **settings):
 
 def oracle_token(bank, spec, value, first, stop):
     """One token, one id at a time; columns [first, stop) of the table are its set."""
-    table = bank.table.numpy().astype("float64")
+    table = bank.tables[0].table.numpy().astype("float64")
     if spec.kind in ("value", "vector"):
         kernel = bank.projections[spec.name].numpy().astype("float64")[:, first:stop]
         return np.atleast_1d(value).astype("float64") @ kernel
-    start, _ = bank.table_rows(spec.vocabulary)
+    start = bank.places[spec.vocabulary].start
     if spec.kind == "id":
         return table[start + value, first:stop]
     found = [table[start + each, first:stop] for each in value if each != 0]
@@ -49,17 +50,18 @@ def test_histories_join_the_aligned_sequences_step_by_step(num_sets):
         np.testing.assert_array_equal(mask, batch["clicked"] > 0)
         parts = []
         for name, vocabulary in (("clicked", "item"), ("rating", "rating")):
-            start, _ = bank.table_rows(vocabulary)
-            found = bank.table.numpy()[start + batch[name], 3 * m : 3 * m + 3]
+            start = bank.places[vocabulary].start
+            found = bank.tables[0].table.numpy()[start + batch[name], 3 * m : 3 * m + 3]
             parts.append(np.where(batch[name][:, :, None] > 0, found, 0.0))
         np.testing.assert_allclose(steps, np.concatenate(parts, axis=-1))
 
 
 def test_inputs_that_name_one_vocabulary_share_its_rows():
     bank, *_ = bank_and_batch()
-    assert bank.table_rows("user") == (0, 11)
-    assert bank.table_rows("item") == (11, 34)  # of `item` and `clicked`
-    assert bank.table.shape == (11 + 23 + 6 + 5, 3)
+    assert (bank.places["user"].start, bank.places["user"].stop) == (0, 11)
+    # Of `item` and `clicked`.
+    assert (bank.places["item"].start, bank.places["item"].stop) == (11, 34)
+    assert bank.tables[0].table.shape == (11 + 23 + 6 + 5, 3)
 
 
 def test_more_padding_changes_nothing():
@@ -82,7 +84,7 @@ def test_an_empty_list_is_zeros_with_a_finite_gradient():
         (embedded,) = bank({"a": tf.zeros((3, 2), tf.int32)})
         total = tf.reduce_sum(embedded.tokens)
     np.testing.assert_array_equal(embedded.tokens, np.zeros((3, 1, 4)))
-    gradient = tf.convert_to_tensor(tape.gradient(total, bank.table))
+    gradient = tf.convert_to_tensor(tape.gradient(total, bank.tables[0].table))
     np.testing.assert_array_equal(gradient, np.zeros((9, 4)))
 
 
@@ -97,16 +99,94 @@ def test_an_id_outside_its_vocabulary_fails(bad):
 def test_rows_start_normal_with_the_given_deviation():
     bank = EmbeddingBank([InputSpec("a", "id", "a", 20000)], width=5)
     bank({"a": tf.zeros(1, tf.int32)})
-    assert bank.table.numpy().std() == pytest.approx(1e-4, rel=0.02)
+    assert bank.tables[0].table.numpy().std() == pytest.approx(1e-4, rel=0.02)
 
 
 def test_regularization_reaches_rows_that_no_batch_reads():
     bank, *_ = bank_and_batch(l2=0.2)
     with tf.GradientTape() as tape:
         term = bank.regularization()
-    table = bank.table.numpy()
+    table = bank.tables[0].table.numpy()
     np.testing.assert_allclose(term, 0.1 * np.sum(table.astype("float64") ** 2), rtol=1e-5)
-    np.testing.assert_allclose(tape.gradient(term, bank.table), 0.2 * table, rtol=1e-5)
+    np.testing.assert_allclose(tape.gradient(term, bank.tables[0].table), 0.2 * table, rtol=1e-5)
+
+
+def test_rows_of_another_width_are_projected_to_tokens():
+    widths = {"item": 5, "genres": 1}
+    bank, batch, sets = bank_and_batch(num_sets=2, first_order=[1], widths=widths)
+    assert [table.table.shape[1] for table in bank.tables] == [2 * 3 + 1, 2 * 5 + 1, 2 * 1 + 1]
+    for vocabulary, name in (("item", "item"), ("genres", "genres"), ("item", "clicked")):
+        kernel = bank.rows.projections[vocabulary].numpy().astype("float64")
+        position = bank.field_names.index(name)
+        for m, embedded in enumerate(sets):
+            rows = bank.rows_of(vocabulary, m).numpy().astype("float64")
+            for b, value in enumerate(batch[name]):
+                found = [rows[each] @ kernel[m] for each in np.atleast_1d(value)]
+                if name != "item":
+                    found = [each for each, v in zip(found, value, strict=True) if v] or [[0] * 3]
+                expected = np.mean(found, axis=0)
+                np.testing.assert_allclose(
+                    embedded.tokens[b, position], expected, rtol=1e-4, atol=1e-6
+                )
+    place = bank.places["item"]
+    last = bank.tables[place.table].table.numpy()[place.start + batch["item"], -1]
+    np.testing.assert_array_equal(sets[1].first_order[:, 2], last)
+
+
+def test_ids_may_share_rows():
+    compressed = {
+        "item": {"type": "hashed", "rows": 7, "hashes": 3},
+        "user": {"type": "quotient_remainder", "rows": 4},
+    }
+    bank, batch, sets = bank_and_batch(num_sets=2, compressed=compressed)
+    table = bank.tables[0].table.numpy().astype("float64")
+    assert table.shape == ((4 + 3) + 7 + 6 + 5, 6)
+    for vocabulary, combine in (("item", np.sum), ("user", np.prod)):
+        place = bank.places[vocabulary]
+        position = bank.field_names.index(vocabulary)
+        rows = [each.numpy() for each in place.storage.rows_of(tf.constant(batch[vocabulary]))]
+        for m, embedded in enumerate(sets):
+            parts = [table[place.start + each, 3 * m : 3 * m + 3] for each in rows]
+            np.testing.assert_allclose(
+                embedded.tokens[:, position], combine(parts, axis=0), rtol=1e-4, atol=1e-6
+            )
+    steps = sets[0].histories["clicks"].steps[:, :, :3].numpy()
+    place = bank.places["item"]
+    rows = [each.numpy() for each in place.storage.rows_of(tf.constant(batch["clicked"]))]
+    expected = sum(table[place.start + each, :3] for each in rows)
+    expected[batch["clicked"] == 0] = 0.0
+    np.testing.assert_allclose(steps, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("option", ["widths", "compressed"])
+def test_options_of_an_unknown_vocabulary_are_refused(option):
+    value = {"itme": 4} if option == "widths" else {"itme": {"type": "hashed", "rows": 2}}
+    with pytest.raises(ValueError, match=f"`{option}` names 'itme'.*Did you mean item"):
+        EmbeddingBank(small.INPUTS, **{option: value})
+
+
+@pytest.mark.parametrize("slots", [None, RowSlots(per_column=2)])
+def test_the_penalty_of_a_batch_is_over_the_rows_it_read(slots):
+    bank, batch, _ = bank_and_batch(l2_batch=0.2, slots=slots, widths={"item": 2})
+    with tf.GradientTape() as tape:
+        _, read = bank(batch, training=True, return_read=True)
+        term = bank.regularization(read)
+    expected = 0.0
+    for vocabulary, names in {
+        "user": ["user"],
+        "item": ["item", "clicked"],
+        "genres": ["genres"],
+        "rating": ["rating"],
+    }.items():
+        ids = np.unique(np.concatenate([batch[name].reshape(-1) for name in names]))
+        expected += 0.1 * np.sum(bank.rows_of(vocabulary, 0).numpy().astype("float64")[ids] ** 2)
+    np.testing.assert_allclose(term, expected, rtol=1e-5)
+    place = bank.places["user"]
+    table = bank.tables[place.table]
+    gradient = tf.convert_to_tensor(tape.gradient(term, table.table))[:, :3]
+    read_users = np.isin(np.arange(11), batch["user"])[:, np.newaxis]
+    weights = bank.rows_of("user", 0).numpy()
+    np.testing.assert_allclose(gradient[:11], 0.2 * weights * read_users, rtol=1e-5)
 
 
 def test_works_without_any_vocabulary():
@@ -187,8 +267,8 @@ def test_sequences_with_a_target_come_first_in_the_steps():
     items = tf.constant([[4, 2, 0]])
     batch = {"stars": tf.constant([[1, 5, 0]]), "items": items, "item": tf.constant([7])}
     (embedded,) = bank(batch)
-    start, _ = bank.table_rows("item")
-    rows = bank.table.numpy()[start:]
+    start = bank.places["item"].start
+    rows = bank.tables[0].table.numpy()[start:]
     expected = np.concatenate([rows[[4, 2]], np.zeros((1, 2))])
     np.testing.assert_array_equal(embedded.histories["h"].keys[0], expected)
     np.testing.assert_array_equal(embedded.histories["h"].target[0], rows[7])
@@ -208,10 +288,10 @@ def test_first_order_weights_are_columns_of_their_own(numeric):
     )
     batch, *_ = small.rows(1, 6)
     sets = bank(batch)
-    assert bank.table.shape[1] == 3 * 3 + 2
+    assert bank.tables[0].table.shape[1] == 3 * 3 + 2
     assert [each.first_order.shape for each in sets] == [(6, 7), (6, 0), (6, 7)]
-    start, _ = bank.table_rows("user")
-    rows = bank.table.numpy()[start + batch["user"]]
+    start = bank.places["user"].start
+    rows = bank.tables[0].table.numpy()[start + batch["user"]]
     np.testing.assert_array_equal(sets[0].first_order[:, 0], rows[:, 9])
     np.testing.assert_array_equal(sets[2].first_order[:, 0], rows[:, 10])
     for table_set in (0, 2):

@@ -143,7 +143,7 @@ def test_tables_per_branch_are_independent():
     network = small.network(tables="per_branch")
     x, *_ = small.rows(0, 5)
     before = network(x)["branch_logits"].numpy()
-    table = network.embeddings.table
+    table = network.embeddings.tables[0].table
     changed = table.numpy()
     changed[:, 4:8] += 1.0  # the second branch's set
     table.assign(changed)
@@ -209,7 +209,7 @@ def test_a_branch_may_take_tokens_and_histories():
     network = plain({"last": LastStep()}, inputs=inputs)
     a = tf.constant([[1, 2, 3], [1, 0, 0]])
     z = network({"a": a})["representations"].numpy()
-    np.testing.assert_allclose(z[0, 0], network.embeddings.table[3])
+    np.testing.assert_allclose(z[0, 0], network.embeddings.tables[0].table[3])
     assert not z[1].any()
 
 

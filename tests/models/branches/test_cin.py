@@ -29,12 +29,12 @@ def oracle(layer, tokens):
     return [np.array(each) for each in pooled]
 
 
-def built(units=(4, 6, 3), **settings) -> tuple[CIN, np.ndarray]:
+def built(units=(4, 6, 3), fields=3, **settings) -> tuple[CIN, np.ndarray]:
     rng = np.random.default_rng(0)
     layer = CIN(units, **settings)
-    layer.build((None, 3, 2))
+    layer.build((None, fields, 2))
     layer.set_weights([0.5 * rng.normal(size=v.shape) for v in layer.weights])
-    return layer, rng.normal(size=(5, 3, 2)).astype("float32")
+    return layer, rng.normal(size=(5, fields, 2)).astype("float32")
 
 
 @pytest.mark.parametrize("use_bias", [True, False], ids=["bias", "no_bias"])
@@ -48,6 +48,41 @@ def test_matches_oracle(units, split_half, activation, use_bias):
     np.testing.assert_allclose(h, np.concatenate(expected, axis=1), rtol=1e-4, atol=1e-4)
     for received, each in zip(details.intermediates, expected, strict=True):
         np.testing.assert_allclose(received, each, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("fields", [1, 8, 9, 19], ids=lambda n: f"{n}_fields")
+@pytest.mark.parametrize("activation", ["linear", "tanh"])
+def test_pairs_that_are_computed_once_in_training_change_nothing(fields, activation):
+    layer, tokens = built((4, 3), fields, activation=activation)
+    expected = np.concatenate(oracle(layer, tokens), axis=1)
+    received, gradients = {}, {}
+    for training in (True, False):
+        x = tf.Variable(tokens)
+        with tf.GradientTape() as tape:
+            received[training] = layer(x, training=training)
+            total = tf.reduce_sum(received[training] ** 2)
+        gradients[training] = tape.gradient(total, [x, *layer.trainable_weights])
+        np.testing.assert_allclose(received[training], expected, rtol=1e-3, atol=1e-3)
+    for folded, plain in zip(gradients[True], gradients[False], strict=True):
+        scale = np.abs(plain).max()
+        np.testing.assert_allclose(folded, plain, rtol=1e-3, atol=1e-5 * scale)
+
+
+def test_training_pairs_two_fields_once():
+    def products(training: bool, policy: str = "float32") -> int:
+        layer, _ = built((4, 3), fields=19, dtype=policy)
+        spec = tf.TensorSpec((1, 19, 2), layer.compute_dtype)
+        graph = tf.function(lambda x: layer(x, training=training)).get_concrete_function(spec).graph
+        return sum(
+            op.inputs[1].shape.num_elements()
+            for op in graph.get_operations()
+            if op.type == "MatMul"
+        )
+
+    last = 19 * 4 * 3
+    assert products(False) == 19 * 19 * 4 + last
+    assert products(True) == (8 * 19 + 8 * 11 + 3 * 3) * 4 + last
+    assert products(True, "mixed_bfloat16") == products(False)
 
 
 def test_half_of_each_layers_maps_but_the_last_ones_are_pooled_when_they_are_split():

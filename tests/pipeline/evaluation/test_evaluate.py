@@ -96,15 +96,15 @@ def test_every_table_of_every_set_has_its_abundance():
     embeddings = bank(num_sets=2)
     network = SimpleNamespace(embeddings=embeddings, table_set_names=("shared", "gate"))
     # The second set's items collapse: all rows lie on a line.
-    start, stop = embeddings.table_rows("item")
-    table = embeddings.table.numpy()
+    start, stop = embeddings.places["item"].start, embeddings.places["item"].stop
+    table = embeddings.tables[0].table.numpy()
     table[start:stop, 4:] = np.outer(np.arange(400), [1, 2, 0, -1])
-    embeddings.table.assign(table)
+    embeddings.tables[0].table.assign(table)
     report = tables_report(network)
     assert list(report) == ["shared", "gate"]
     for m, tables in enumerate(report.values()):
         for vocabulary, found in tables.items():
-            start, stop = embeddings.table_rows(vocabulary)
+            start, stop = embeddings.places[vocabulary].start, embeddings.places[vocabulary].stop
             values = np.linalg.svd(table[start:stop, 4 * m : 4 * m + 4], compute_uv=False)
             assert found["information_abundance"] == pytest.approx(
                 values.sum() / values[0], abs=1e-4
@@ -120,7 +120,7 @@ def test_every_table_of_every_set_has_its_abundance():
 
 def test_a_table_of_zeros_has_none_and_a_network_without_tables_an_empty_report():
     embeddings = bank()
-    embeddings.table.assign(tf.zeros_like(embeddings.table))
+    embeddings.tables[0].table.assign(tf.zeros_like(embeddings.table))
     report = tables_report(SimpleNamespace(embeddings=embeddings, table_set_names=("all",)))
     assert report["all"]["user"] == {
         "rows": 5,

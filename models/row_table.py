@@ -1,0 +1,194 @@
+"""One embedding table: rows that are read once per batch, with their optimizer's state."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, get_args
+
+import tensorflow as tf
+import tf_keras
+
+from models.cooperation.replicas import replicas_with_row
+from models.optimizers.rows import RowSlots, TableRows, mark_table, table_rows
+
+Initializer = Literal["normal", "truncated_normal", "uniform"]
+
+
+class ReadRows(NamedTuple):
+    """The rows that a batch read.
+
+    rows: int32 (U,), every row once.
+    weights: float32 (U, columns).
+    """
+
+    rows: tf.Tensor
+    weights: tf.Tensor
+
+
+@tf_keras.utils.register_keras_serializable(package="concord")
+class RowTable(tf_keras.layers.Layer):
+    """Rows of float32 weights, read by number.
+
+    In training, the rows that a batch names are gathered once each, and then spread over the
+    places that name them; so the table's gradient is an `IndexedSlices` without duplicates, whose
+    values an optimizer of rows can use as they are.
+
+    With `slots`, a row holds its weights and behind them the optimizer's state, so that an
+    optimizer such as `LazyAdam` moves a row by one gather and one scatter. The gradient is then 0
+    in the columns of the state; `weight_gradient` cuts them off.
+
+    A row number of -1, or beyond the table, fails on a CPU; TensorFlow does not check it on a GPU
+    and gives zeros.
+
+    Args:
+        num_rows: Rows.
+        segments: Widths of the parts of a row that belong together: a table set's columns, a
+            first-order weight. Their sum is the number of columns.
+        slots: State of the optimizer behind the weights; None for none.
+        stddev: Standard deviation of the initial weights.
+        initializer: Their distribution.
+        around_one: Ranges [start, stop) of rows that start around 1 instead of 0.
+
+    Call arguments:
+        rows: int32 (...).
+
+    Returns:
+        float32 (..., columns).
+    """
+
+    def __init__(
+        self,
+        num_rows: int,
+        segments: Sequence[int],
+        slots: RowSlots | Sequence[float] | None = None,
+        stddev: float = 1e-4,
+        initializer: Initializer = "normal",
+        around_one: Sequence[Sequence[int]] = (),
+        **kwargs,
+    ):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        if initializer not in get_args(Initializer):
+            raise ValueError(
+                f"RowTable: `initializer` must be one of {', '.join(get_args(Initializer))}. "
+                f"Received: initializer={initializer!r}."
+            )
+        self.num_rows, self.segments = int(num_rows), tuple(int(each) for each in segments)
+        self.slots = RowSlots(*slots) if slots is not None else RowSlots()
+        self.stddev, self.initializer = float(stddev), initializer
+        self.around_one = tuple((int(start), int(stop)) for start, stop in around_one)
+
+    @property
+    def columns(self) -> int:
+        """Columns of weights in a row."""
+        return sum(self.segments)
+
+    @property
+    def state_columns(self) -> int:
+        """Columns of the optimizer's state in a row."""
+        return self.slots.columns(self.segments)
+
+    def build(self, input_shape=None) -> None:
+        self._create(self._initial, self.slots)
+        super().build(input_shape)
+
+    def call(self, rows: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        return self.look_up(rows, training)[0]
+
+    def look_up(
+        self, rows: tf.Tensor, training: bool | None = None
+    ) -> tuple[tf.Tensor, ReadRows | None]:
+        """As `call`, and which rows were read; None where they were not told apart."""
+        if not training:
+            return tf.nn.embedding_lookup(self.table, rows)[..., : self.columns], None
+        unique, index = tf.unique(tf.reshape(rows, (-1,)))
+        weights = tf.nn.embedding_lookup(self.table, unique)[:, : self.columns]  # (U, columns)
+        spread = _spread(weights, index)
+        values = tf.reshape(spread, tf.concat([tf.shape(rows), [self.columns]], axis=0))
+        return tf.ensure_shape(values, (*rows.shape, self.columns)), ReadRows(unique, weights)
+
+    def weights_between(self, start: int, stop: int, columns: slice) -> tf.Tensor:
+        """The weights of rows [start, stop) in some columns, (stop - start, columns)."""
+        # A lookup: reading a variable that was scattered into copies all of it.
+        rows = tf.nn.embedding_lookup(self.table, tf.range(start, stop))
+        return rows[:, : self.columns][:, columns]
+
+    def sum_of_squares(self) -> tf.Tensor:
+        """Over all weights of the table; its gradient is as large as the table."""
+        return 2.0 * tf.nn.l2_loss(tf.convert_to_tensor(self.table)[:, : self.columns])
+
+    def drop_slots(self) -> None:
+        """Keeps the weights only, as scoring and exports need them."""
+        if not self.state_columns:
+            return
+        weights = tf.convert_to_tensor(self.table)[:, : self.columns]
+        del self.table
+        self._create(lambda *_, **__: weights, RowSlots())
+        self.slots = RowSlots()
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_rows": self.num_rows,
+            "segments": list(self.segments),
+            "slots": list(self.slots),
+            "stddev": self.stddev,
+            "initializer": self.initializer,
+            "around_one": [list(each) for each in self.around_one],
+        }
+
+    def _create(self, initializer, slots: RowSlots) -> None:
+        rows = TableRows(self.segments, slots)
+        self.table = self.add_weight(
+            f"{self.name}/table", shape=(self.num_rows, rows.columns), initializer=initializer
+        )
+        mark_table(self.table, rows)
+
+    def _initial(self, shape, dtype=None, partition_shape=None, partition_offset=None, **_):
+        """Weights, state behind them; of one shard where a parameter server asks for it."""
+        rows = (partition_shape or shape)[0]
+        first = partition_offset[0] if partition_offset else 0
+        drawn = _draw(self.initializer, (rows, self.columns), self.stddev)
+        for start, stop in self.around_one:
+            inside = tf.range(first, first + rows)
+            drawn += tf.cast((inside >= start) & (inside < stop), drawn.dtype)[:, tf.newaxis]
+        state = [[0, 0], [0, self.state_columns]]
+        return tf.pad(drawn, state, constant_values=self.slots.initial)
+
+
+def weight_gradient(gradient: Any, variable: tf.Variable) -> Any:
+    """A gradient without the columns that hold an optimizer's state, where a row has some."""
+    rows = table_rows(variable)
+    if rows is None or rows.columns == rows.weights:
+        return gradient
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient[:, : rows.weights]
+    return tf.IndexedSlices(gradient.values[:, : rows.weights], gradient.indices)
+
+
+def row_penalty(read: ReadRows) -> tf.Tensor:
+    """This replica's share of the sum of squares of the rows that the global batch read.
+
+    A row that several replicas read counts once.
+    """
+    squares = tf.reduce_sum(tf.square(read.weights), axis=1)  # (U,)
+    return tf.reduce_sum(squares / tf.cast(replicas_with_row(read.rows), squares.dtype))
+
+
+@tf.custom_gradient
+def _spread(weights: tf.Tensor, index: tf.Tensor):
+    """Row index[i] of the weights at place i."""
+
+    def gradient(upstream):
+        # Dense, (U, columns): tf.gather's own would leave the sum over places to others.
+        with tf.name_scope("tables"):  # where `pipeline.training.step_time` counts it
+            return tf.math.unsorted_segment_sum(upstream, index, tf.shape(weights)[0]), None
+
+    return tf.gather(weights, index), gradient
+
+
+def _draw(initializer: str, shape: tuple[int, int], stddev: float) -> tf.Tensor:
+    initializers = tf_keras.initializers
+    if initializer == "uniform":
+        limit = stddev * 3.0**0.5
+        return initializers.RandomUniform(-limit, limit)(shape)
+    if initializer == "truncated_normal":
+        return initializers.TruncatedNormal(stddev=stddev)(shape)
+    return initializers.RandomNormal(stddev=stddev)(shape)
