@@ -1,10 +1,11 @@
 """Batches from bundles: every row once an epoch, and an order that (seed, epoch) decides."""
 
-from itertools import chain, pairwise
+from itertools import chain, pairwise, zip_longest
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from features.errors import BundleError
 from pipeline.dataset import column_arrays, examples, refusing_damage
@@ -74,3 +75,28 @@ def test_a_damaged_record_names_its_file(make_bundle):
         refusing_damage(bundle),
     ):
         rows_of(examples(bundle, "train", 25))
+
+
+def shuffled_by_definition(rows_of_files, seed, epoch, window):
+    """Files, the records of each, then rows of a window, by lists; four files take turns."""
+
+    def permuted(values, index):
+        key = [seed + epoch * 2**32, index]
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(values)), seed=key)
+        return [values[i] for i in order.numpy()]
+
+    files = [permuted(records, i) for i, records in enumerate(permuted(rows_of_files, -1))]
+    turns = [record for turn in zip_longest(*files) for record in turn if record is not None]
+    rows = list(chain.from_iterable(turns))
+    windows = [rows[start : start + window] for start in range(0, len(rows), window)]
+    return list(chain.from_iterable(permuted(rows, i) for i, rows in enumerate(windows)))
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_the_order_is_the_defined_one(random_bundle, epoch):
+    """Runs are compared across versions: another order would be other numbers."""
+    files = [list(range(52)), list(range(52, 103))]
+    records = [[rows[i : i + 16] for i in range(0, len(rows), 16)] for rows in files]
+    batches = rows_of(examples(random_bundle, "train", 25, epochs=2, seed=3, shuffle_rows=32))
+    received = list(chain.from_iterable(batches))[epoch * 103 : (epoch + 1) * 103]
+    assert received == shuffled_by_definition(records, 3, epoch, 32)
