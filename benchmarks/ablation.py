@@ -8,17 +8,19 @@ already, so that an interrupted run goes on. All of them read one bundle.
 
 import argparse
 import json
-import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from features.bundle import open_bundle
-from pipeline.config_files import load_config
-from pipeline.data.job import build_bundle
-from pipeline.run_dir import RunDir
+from benchmarks.runs import (
+    Task,
+    bundle_of,
+    draw_seeds,
+    mean_and_spread,
+    run_all,
+    save_figure,
+    test_metrics,
+)
 
 # In the order of the table; a folder of configurations may hold others, which come last.
 TITLES = {
@@ -39,16 +41,16 @@ Results = dict[str, list[dict[str, float]]]  # configuration -> metrics of each 
 def main() -> None:
     arguments = _parse_arguments()
     configs = _configs(arguments.configs, arguments.only)
-    loaded = load_config(configs[0], arguments.set)
-    bundle = build_bundle(loaded.feature_set, loaded.data, f"bundles/{loaded.data.source}")
+    bundle = bundle_of(configs[0], arguments.set)
     out = arguments.out / arguments.configs.name
-    tasks = [(config, seed) for seed in arguments.seeds for config in configs]
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        runs = list(pool.map(lambda task: _train(*task, bundle.path, out, arguments.set), tasks))
+    tasks = [
+        Task(config, tuple(arguments.set), bundle, seed, out / config.stem / f"seed_{seed}")
+        for seed in arguments.seeds
+        for config in configs
+    ]
     results: Results = {config.stem: [] for config in configs}
-    for (config, _), run in zip(tasks, runs, strict=True):
-        metrics = json.loads(run.metrics_file.read_text())
-        results[config.stem].append(metrics["evaluation"]["test"]["metrics"]["fused"])
+    for task, metrics in zip(tasks, run_all(tasks, arguments.jobs), strict=True):
+        results[task.config.stem].append(test_metrics(metrics))
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     print(_table(results, len(arguments.seeds)))
     if arguments.figure:
@@ -81,21 +83,6 @@ def _configs(folder: Path, only: Sequence[str]) -> list[Path]:
     )
 
 
-def _train(config: Path, seed: int, bundle: str, out: Path, settings: Sequence[str]) -> RunDir:
-    run = RunDir(out / config.stem / f"seed_{seed}")
-    settings = [*settings, f"train.seed={seed}"]
-    command = [sys.executable, "-m", "pipeline", "train", "--config", str(config)]
-    command += ["--bundle", bundle, "--out", str(run.path)]
-    for setting in settings:
-        command += ["--set", setting]
-    if not run.has_finished("evaluate", load_config(config, settings), open_bundle(bundle)):
-        done = subprocess.run([*command, "--overwrite"], capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    print(f"{config.stem} seed {seed}: done", file=sys.stderr, flush=True)
-    return run
-
-
 def _table(results: Results, seeds: int) -> str:
     """Markdown: mean +- sample standard deviation over the seeds."""
     lines = [
@@ -105,30 +92,18 @@ def _table(results: Results, seeds: int) -> str:
     for name, runs in results.items():
         cells = []
         for metric in METRICS:
-            values = [run[metric] for run in runs]
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            cells.append(f"{statistics.mean(values):.4f} ± {spread:.4f}")
+            cells.append(mean_and_spread([run[metric] for run in runs]))
         lines.append(f"| {TITLES.get(name, name)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _plot(results: Results, path: Path) -> None:
     """A dot for the test AUC of every seed, a bar at their mean."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 0.45 * len(results) + 1.1), layout="constrained")
-    axes = figure.subplots()
-    for row, runs in enumerate(results.values()):
-        values = [run["auc"] for run in runs]
-        axes.plot(values, [row] * len(values), "o", color="#2a6fbb", alpha=0.75)
-        axes.plot([statistics.mean(values)], [row], "|", color="#111", markersize=16)
-    axes.set_yticks(range(len(results)), [TITLES.get(name, name) for name in results])
-    axes.invert_yaxis()
-    axes.set_xlabel("test AUC: a dot for each seed, a bar at the mean")
-    axes.grid(axis="x", alpha=0.3)
-    with matplotlib.rc_context({"svg.hashsalt": "concord"}):
-        figure.savefig(path, metadata={"Date": None})
+    rows = [
+        (TITLES.get(name, name), [run["auc"] for run in runs]) for name, runs in results.items()
+    ]
+    label = "test AUC: a dot for each seed, a bar at the mean"
+    save_figure(path, (8, 0.45 * len(rows) + 1.1), lambda axes: draw_seeds(axes, rows, label))
 
 
 if __name__ == "__main__":

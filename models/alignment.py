@@ -26,6 +26,8 @@ class NoAlignment(tf_keras.layers.Layer):
 
     def call(self, representations: Sequence[tf.Tensor], names: Sequence[str] = ()) -> tf.Tensor:
         _check_one_width(self.name, representations, names)
+        if len(representations) == 1:  # no copy
+            return tf.expand_dims(representations[0], axis=1)
         return tf.stack(representations, axis=1)
 
 

@@ -1,7 +1,8 @@
 """Training on a sum of named terms: the same step on one replica and on several, guarded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
@@ -10,7 +11,7 @@ import tf_keras
 from models.cooperation.replicas import global_sum
 from models.guarded_update import all_finite, apply_gradients_if
 from models.metrics.named_means import NamedMeans
-from models.row_table import weight_gradient
+from models.row_table import ReadRows, weight_gradient
 
 
 class NamedLossModel(tfrs.models.Model):
@@ -52,7 +53,11 @@ class NamedLossModel(tfrs.models.Model):
 
     def compute_loss(self, inputs, training: bool = False) -> tf.Tensor:
         """This replica's share of the loss of (features, labels) or (features, labels, weights)."""
-        return self._total(self._terms(inputs, training))
+        return self._total(self._outputs_and_terms(inputs, training)[1])
+
+    def tables_read(self, outputs: Any) -> list[tuple[tf.Variable, ReadRows]]:
+        """Tables whose only gradient is that of the rows that were read, and those rows."""
+        return []
 
     def train_step(self, inputs) -> dict[str, tf.Tensor]:
         """One step; the logs are means over the epoch's steps of the global terms."""
@@ -60,15 +65,9 @@ class NamedLossModel(tfrs.models.Model):
         state = [v for v in self.non_trainable_variables if v.dtype.is_floating]
         before = [tf.identity(v) for v in state]
         with tf.GradientTape() as tape:
-            terms = self._terms(inputs, training=True)
+            outputs, terms = self._outputs_and_terms(inputs, training=True)
             loss = self._total(terms)
-        gradients = tape.gradient(loss, self.trainable_variables)
-        with tf.name_scope("tables"):  # where `pipeline.training.step_time` counts it
-            pairs = [
-                (weight_gradient(gradient, variable), variable)
-                for gradient, variable in zip(gradients, self.trainable_variables, strict=True)
-                if gradient is not None
-            ]
+        pairs = self._gradients(tape, loss, self.tables_read(outputs))
         pairs = list(self.optimizer.aggregate_gradients(pairs))
         global_terms = global_sum(tf.stack([loss, *terms.values()]))  # (1 + terms,)
         finite = tf.concat(
@@ -84,7 +83,7 @@ class NamedLossModel(tfrs.models.Model):
 
     def test_step(self, inputs) -> dict[str, tf.Tensor]:
         """The terms over the whole data set, each batch weighted by its number of examples."""
-        terms = self._terms(inputs, training=False)
+        _, terms = self._outputs_and_terms(inputs, training=False)
         share = tf.stack([self._total(terms), *terms.values()])
         _, labels, weights = tf_keras.utils.unpack_x_y_sample_weight(inputs)
         examples = tf.cast(tf.size(labels), tf.float32)
@@ -105,14 +104,39 @@ class NamedLossModel(tfrs.models.Model):
         ]
         return (min(bad)[2], min(bad)[0]) if bad else None
 
-    def _terms(self, inputs, training: bool) -> dict[str, tf.Tensor]:
+    def _outputs_and_terms(self, inputs, training: bool) -> tuple[Any, dict[str, tf.Tensor]]:
         features, labels, weights = tf_keras.utils.unpack_x_y_sample_weight(inputs)
         if labels is None:
             raise ValueError(
                 f"{self.name}: training needs (features, labels) or (features, labels, weights). "
                 "Received: features only."
             )
-        return self.loss_terms(self(features, training=training), labels, weights)
+        outputs = self(features, training=training)
+        return outputs, self.loss_terms(outputs, labels, weights)
+
+    def _gradients(
+        self, tape: tf.GradientTape, loss: tf.Tensor, read: Sequence[tuple[tf.Variable, ReadRows]]
+    ) -> list[tuple[tf.Tensor | tf.IndexedSlices, tf.Variable]]:
+        """Gradients with their variables; those of tables without an optimizer's columns."""
+        tables = {id(variable) for variable, _ in read}
+        others = [each for each in self.trainable_variables if id(each) not in tables]
+        sources = [*others, *(rows.weights for _, rows in read)]
+        gradients = tape.gradient(loss, sources)
+        with tf.name_scope("tables"):  # where `pipeline.training.step_time` counts it
+            found = [
+                (weight_gradient(gradient, variable), variable)
+                for gradient, variable in zip(gradients, others, strict=False)
+            ]
+            # By the rows, not by the variable: that gradient would be padded with zeros.
+            found += [
+                (None if gradient is None else tf.IndexedSlices(gradient, rows.rows), variable)
+                for gradient, (variable, rows) in zip(gradients[len(others) :], read, strict=True)
+            ]
+        hold = getattr(self.optimizer, "hold_rows", None)
+        if hold is not None and tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            for variable, rows in read:
+                hold(variable, rows.whole)
+        return [(gradient, variable) for gradient, variable in found if gradient is not None]
 
     def _total(self, terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
         return tf.add_n([self.term_weights.get(name, 1.0) * term for name, term in terms.items()])

@@ -12,6 +12,7 @@ from models.cooperation.replicas import global_mean
 from models.embedded import Embedded
 from models.embeddings import EmbeddingBank
 from models.named_loss_model import NamedLossModel
+from models.row_table import ReadRows
 from models.serialized import deserialized, serialized
 from models.wiring import (
     check_representations,
@@ -160,7 +161,7 @@ class CooperativeNetwork(NamedLossModel):
         check_representations(self._branch_names, hidden)
         z = self.alignment(list(hidden), names=self._branch_names)  # (B, n, d)
         outputs = {"representations": z}
-        if self.embeddings.l2_batch:
+        if read:
             outputs["read"] = read
         logits = None
         if self.heads == "all":
@@ -239,6 +240,13 @@ class CooperativeNetwork(NamedLossModel):
         if self.embeddings.l2 or self.embeddings.l2_batch:
             terms.append(self.embeddings.regularization(outputs.get("read", ())))
         return dict(zip(self.term_names, terms, strict=True))
+
+    def tables_read(self, outputs: Mapping[str, Any]) -> list[tuple[tf.Variable, ReadRows]]:
+        """The tables and their rows, unless a loss is over whole tables or they lie in shards."""
+        tables = [each.table for each in self.embeddings.tables]
+        if self.embeddings.l2 or any(isinstance(each, Sequence) for each in tables):
+            return []
+        return list(zip(tables, outputs.get("read", ()), strict=True)) if "read" in outputs else []
 
     def predict_step(self, inputs) -> dict[str, tf.Tensor]:
         """`logit` (B,) and, with heads="all", `branch_logits` (B, n); labels are ignored."""

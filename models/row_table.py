@@ -17,10 +17,12 @@ class ReadRows(NamedTuple):
 
     rows: int32 (U,), every row once.
     weights: float32 (U, columns).
+    whole: float32 (U, columns + state), the rows as they are stored.
     """
 
     rows: tf.Tensor
     weights: tf.Tensor
+    whole: tf.Tensor
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -99,10 +101,13 @@ class RowTable(tf_keras.layers.Layer):
         if not training:
             return tf.nn.embedding_lookup(self.table, rows)[..., : self.columns], None
         unique, index = tf.unique(tf.reshape(rows, (-1,)))
-        weights = tf.nn.embedding_lookup(self.table, unique)[:, : self.columns]  # (U, columns)
+        whole = tf.nn.embedding_lookup(self.table, unique)  # (U, columns and state)
+        weights = whole[:, : self.columns]
         spread = _spread(weights, index)
         values = tf.reshape(spread, tf.concat([tf.shape(rows), [self.columns]], axis=0))
-        return tf.ensure_shape(values, (*rows.shape, self.columns)), ReadRows(unique, weights)
+        return tf.ensure_shape(values, (*rows.shape, self.columns)), ReadRows(
+            unique, weights, whole
+        )
 
     def weights_between(self, start: int, stop: int, columns: slice) -> tf.Tensor:
         """The weights of rows [start, stop) in some columns, (stop - start, columns)."""
@@ -156,7 +161,7 @@ class RowTable(tf_keras.layers.Layer):
 def weight_gradient(gradient: Any, variable: tf.Variable) -> Any:
     """A gradient without the columns that hold an optimizer's state, where a row has some."""
     rows = table_rows(variable)
-    if rows is None or rows.columns == rows.weights:
+    if gradient is None or rows is None or rows.columns == rows.weights:
         return gradient
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient[:, : rows.weights]

@@ -1,12 +1,13 @@
 """The command line: one verb per job."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from features.errors import UserError
+from features.errors import ConfigError, UserError
 from pipeline.lock import only_job_at
 from pipeline.quiet import import_tensorflow
 
@@ -39,6 +40,13 @@ Out = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a finished run of another configuration.")
 ]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Begin an interrupted training again, not continue it.")
+]
+WarmStartRun = Annotated[
+    Path | None,
+    typer.Option("--warm-start", metavar="RUN", help="Start from the network of an earlier run."),
+]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 
 
@@ -62,13 +70,22 @@ def run(
     bundle: BundlePath = None,
     out: Out = None,
     overwrite: Overwrite = False,
+    restart: Restart = False,
+    warm_start: WarmStartRun = None,
 ) -> None:
     """The main job: builds the bundle, trains, evaluates, exports, scores five rows."""
     import_tensorflow()
     from pipeline.main_job import run_main_job
 
     loaded = _load(config, settings, preset)
-    run_main_job(loaded, _run_dir(config, preset, out), _bundle_path(loaded, bundle), overwrite)
+    if loaded.train.strategy != "mirrored":
+        raise ConfigError(
+            f"`run` does all its stages in one process, and train.strategy is "
+            f"{loaded.train.strategy}. Run build-bundle, then train in every process, then export."
+        )
+    directory = _run_dir(config, preset, out)
+    start = _start(overwrite, restart, warm_start)
+    run_main_job(loaded, directory, _bundle_path(loaded, bundle), start)
 
 
 @app.command("build-bundle")
@@ -93,22 +110,29 @@ def train(
     bundle: BundlePath = None,
     out: Out = None,
     overwrite: Overwrite = False,
+    restart: Restart = False,
+    warm_start: WarmStartRun = None,
 ) -> None:
     """Trains on a bundle that was built before, and evaluates."""
     import_tensorflow()
     from features.bundle import open_bundle
     from pipeline.console import say
     from pipeline.main_job import evaluate_stage, one_line, show_evaluation, train_stage
+    from pipeline.training.cluster import is_chief
+    from pipeline.training.strategy import join_cluster
 
+    if not join_cluster(_strategy(config, settings, preset)):
+        return  # a server of tables or a worker of theirs: it served, and the chief has ended
     loaded = _load(config, settings, preset)
     opened = open_bundle(_bundle_path(loaded, bundle))
     say("data", one_line(opened))
     directory = _run_dir(config, preset, out)
-    with only_job_at(str(directory.path)):
-        network = train_stage(loaded, opened, directory, overwrite)
+    with only_job_at(str(directory.path)) if is_chief() else nullcontext():
+        network = train_stage(loaded, opened, directory, _start(overwrite, restart, warm_start))
         evaluate_stage(loaded, opened, directory, network)
-    show_evaluation(directory)
-    say("run", str(directory.path))
+    if is_chief():
+        show_evaluation(directory)
+        say("run", str(directory.path))
 
 
 @app.command()
@@ -182,6 +206,37 @@ def models(
         print_preset(preset, config, bundle, settings or (), console)
 
 
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+def supervise(
+    command: Annotated[
+        list[str],
+        typer.Argument(metavar="-- COMMAND", help="Such as: train --config ... --out ..."),
+    ],
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that train.")],
+    parameter_servers: Annotated[
+        int, typer.Option("--parameter-servers", min=0, help="Processes that hold tables.")
+    ] = 0,
+    max_restarts: Annotated[
+        int, typer.Option("--max-restarts", min=0, help="Starts after the first one, at most.")
+    ] = 10,
+) -> None:
+    """Runs a command in a group of processes on this machine; starts it again when one dies."""
+    from pipeline.training.supervise import supervise as run_group
+
+    process = [sys.executable, "-m", "pipeline", *command]
+    sys.exit(run_group(process, workers, parameter_servers, max_restarts))
+
+
+def _strategy(path: Path, settings: list[str] | None, preset: str | None) -> str:
+    """`train.strategy`, read before anything is built: a cluster is entered first."""
+    from pipeline.config_files import load_config
+
+    named = [] if preset is None else [f"model.preset={preset}"]
+    return load_config(path, [*named, *(settings or ())], check=False).train.strategy
+
+
 def _load(
     path: Path,
     settings: list[str] | None,
@@ -217,5 +272,14 @@ def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":  #
     return RunDir(out or Path("runs") / config.resolve().parent.name / name)
 
 
+def _start(overwrite: bool, restart: bool, warm_start: Path | None) -> "Start":  # noqa: F821
+    from pipeline.main_job import Start
+    from pipeline.run_dir import RunDir
+
+    return Start(overwrite, restart, None if warm_start is None else RunDir(warm_start))
+
+
 def _bundle_path(loaded: "RunConfig", bundle: Path | None) -> str:  # noqa: F821
-    return str(bundle or Path("bundles") / loaded.data.source)
+    from pipeline.config import default_bundle
+
+    return str(bundle or default_bundle(loaded.data))

@@ -2,6 +2,7 @@
 
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pydantic
@@ -14,7 +15,6 @@ from models.build import build_network, check_needs
 from models.config import NetworkConfig
 from pipeline.data.config import DataConfig
 from pipeline.data.sources import source_named
-
 
 Positive = Annotated[float, pydantic.Field(gt=0.0, allow_inf_nan=False)]
 
@@ -145,6 +145,11 @@ class EvaluateConfig(StrictModel):
     """
 
     gauc_weight_by: Literal["impressions", "clicks", "uniform"] = "impressions"
+
+
+def default_bundle(data: DataConfig) -> Path:
+    """Where a bundle lies that no option places elsewhere."""
+    return Path("bundles") / data.source.replace(":", "_")
 
 
 class RunConfig(StrictModel):

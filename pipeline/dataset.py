@@ -13,6 +13,7 @@ from pipeline.row_matrix import pack, unpack
 
 _ROWS_PER_PARSE = 1024  # layout `row`: parsing Examples singly costs ten times as much
 _FILES_AT_ONCE = 4
+_BATCHES_AHEAD = 4
 _RECORDS_OF_A_FILE = 1_000_000  # more than a file has: it is read at once, and permuted
 
 
@@ -86,7 +87,10 @@ def examples(
     options = tf.data.Options()
     # A batch is the global batch: every replica takes its share of it.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+    # The autotuner sleeps for longer and longer, and an iterator cannot end before it wakes: a pass
+    # of t seconds took up to 2 t. Without it, "AUTOTUNE" is one call for each core.
+    options.autotune.enabled = False
+    return dataset.prefetch(_BATCHES_AHEAD).with_options(options)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from features.bundle import Bundle
@@ -19,8 +20,13 @@ from pipeline.evaluation.table import print_embedding_tables, print_metrics
 from pipeline.files import write_text
 from pipeline.lock import only_job_at
 from pipeline.run_dir import RunDir
+from pipeline.training.cluster import is_chief
+from pipeline.training.id_maps import earlier_metadata
+from pipeline.training.progressive import check_progressive, start_warm, with_previous
+from pipeline.training.strategy import wait_for_all
 from pipeline.training.teachers import load_teachers
 from pipeline.training.train import load_network, train
+from pipeline.training.warm_start import WarmStart
 from serving.export import export
 from serving.fresh_process import environment
 from serving.layout import SAMPLE_ROWS, version_folders
@@ -30,19 +36,35 @@ from serving.rows import read_rows
 PYTHON = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else "python"
 
 
-def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, overwrite: bool = False) -> None:
+@dataclass(frozen=True)
+class Start:
+    """How a run begins.
+
+    Args:
+        overwrite: Replace a finished run of another configuration.
+        restart: Begin again where a training was interrupted, instead of continuing it.
+        warm_start: An earlier run whose network this one takes over.
+    """
+
+    overwrite: bool = False
+    restart: bool = False
+    warm_start: RunDir | None = None
+
+
+def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, start: Start = Start()) -> None:
     """Does what is not done yet, and shows the results.
 
     Args:
         config: From `pipeline.config_files.load_config`.
         run: Where the run's files go.
         bundle_path: Where the bundle is built, or lies already.
-        overwrite: Replace a finished run of another configuration.
+        start: How the run begins.
     """
+    check_start(config, run, start)
     bundle = build_bundle(config.feature_set, config.data, bundle_path)
     say("data", one_line(bundle))
     with only_job_at(str(run.path)):
-        _finish_stages(config, bundle, run, overwrite)
+        _finish_stages(config, bundle, run, start)
     latest = version_folders(run.export)[0]
     score_sample(latest)
     for stage, path in (
@@ -55,17 +77,17 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, overwrite: bo
         say(stage, str(path))
 
 
-def _finish_stages(config: RunConfig, bundle: Bundle, run: RunDir, overwrite: bool) -> None:
+def _finish_stages(config: RunConfig, bundle: Bundle, run: RunDir, start: Start) -> None:
     network = None
-    if run.has_finished("train", config, bundle):
+    if run.has_finished("train", config, bundle, start.warm_start) and not start.restart:
         say("train", f"{run.path} is trained with this configuration and data: reused")
     else:
-        network = train_stage(config, bundle, run, overwrite)
-    if not run.has_finished("evaluate", config, bundle):
+        network = train_stage(config, bundle, run, start)
+    if not run.has_finished("evaluate", config, bundle, start.warm_start):
         network = network or load_network(config, bundle, run)
         evaluate_stage(config, bundle, run, network)
     show_evaluation(run)
-    if not run.has_finished("export", config, bundle):
+    if not run.has_finished("export", config, bundle, start.warm_start):
         network = network or load_network(config, bundle, run)
         export_stage(bundle, run, network)
 
@@ -82,14 +104,15 @@ def one_line(bundle: Bundle) -> str:
 
 
 def train_stage(
-    config: RunConfig, bundle: Bundle, run: RunDir, overwrite: bool
+    config: RunConfig, bundle: Bundle, run: RunDir, start: Start = Start()
 ) -> CooperativeNetwork:
-    """Trains, and notes the history in metrics.json.
+    """Trains, or continues a training that was interrupted; notes the history in metrics.json.
 
     Raises:
         ConfigError: The bundle holds other data than the configuration describes, or has no
             validation or test rows, as `data.split` may ask for.
     """
+    check_start(config, run, start)
     _check_data(config, bundle)
     _check_splits(bundle)
     if str(run.path.resolve()) in config.train.teachers:
@@ -98,12 +121,45 @@ def train_stage(
             "folder with --out."
         )
     teachers = load_teachers(config, bundle)  # before anything of an earlier run is replaced
-    run.begin(config, bundle, overwrite)
-    say("config", f"{run.config_file} (resolved)")
-    trained = train(config, bundle, run, teachers)
-    run.update_metrics(training=trained.summary())
-    run.finish("train")
+    resume = not start.restart and run.can_continue(config, bundle, start.warm_start)
+    wait_for_all()  # every process has looked before the chief begins
+    warm_start = start.warm_start and WarmStart(start.warm_start, bundle)
+    if resume:
+        say("train", f"{run.path} was interrupted: continued. --restart begins again")
+    elif is_chief():
+        run.begin(config, bundle, start.overwrite, start.warm_start)
+        say("config", f"{run.config_file} (resolved)")
+
+    def begin_warm(network: CooperativeNetwork) -> None:
+        for name, counts in warm_start.counts.items():
+            tokens = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+            say("warm", f"{name}: {tokens}")
+        found = start_warm(network, warm_start, config, bundle)
+        if is_chief():
+            run.update_metrics(warm_start=found)
+
+    trained = train(config, bundle, run, teachers, warm_start and begin_warm, resume)
+    if is_chief():
+        run.update_metrics(training=trained.summary())
+        run.finish("train")
     return trained.network
+
+
+def check_start(config: RunConfig, run: RunDir, start: Start) -> None:
+    """Refuses a start that cannot be meant, before anything is built or replaced.
+
+    Raises:
+        ConfigError: The warm start is no finished run, is this very run, or is missing.
+    """
+    check_progressive(config, start.warm_start)
+    if start.warm_start is None:
+        return
+    if start.warm_start.path.resolve() == run.path.resolve():
+        raise ConfigError(
+            f"--warm-start {run.path} is the folder that this training would replace. Give "
+            "another folder with --out."
+        )
+    earlier_metadata(start.warm_start)
 
 
 def _check_data(config: RunConfig, bundle: Bundle) -> None:
@@ -139,14 +195,17 @@ def evaluate_stage(
     report = evaluation_report(
         network, bundle, config.train.eval_batch_size, config.evaluate.gauc_weight_by
     )
+    if not is_chief():  # it took part in the scoring
+        return
     metrics = run.update_metrics(evaluation=report, tables=tables_report(network))
-    write_text(str(run.report_file), report_html(str(run.path), metrics, dump_config(config)))
+    page = report_html(str(run.path), with_previous(metrics), dump_config(config))
+    write_text(str(run.report_file), page)
     run.finish("evaluate")
 
 
 def show_evaluation(run: RunDir) -> None:
     """Prints the evaluation that metrics.json holds."""
-    metrics = json.loads(run.metrics_file.read_text())
+    metrics = with_previous(json.loads(run.metrics_file.read_text()))
     for split, report in metrics["evaluation"].items():
         print_metrics(split, report, console)
     print_embedding_tables(metrics.get("tables", {}), console)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from features.bundle import Bundle
+import tensorflow as tf
+
+from features.bundle import METADATA, VOCABULARIES, Bundle
 from features.errors import ConfigError
 from pipeline.config import RunConfig
 from pipeline.config_files import dump_config, load_config
-from pipeline.files import write_json, write_text
+from pipeline.files import remove_tree, write_json, write_text
 from serving.layout import version_folders
 
 STAGES = ("train", "evaluate", "export")
@@ -24,7 +26,8 @@ class RunDir:
 
     config.yaml      the resolved configuration
     run.json         bundle, fingerprint, finished stages
-    checkpoints/     `best` and `last`
+    bundle/          metadata and vocabularies of the bundle: what the network's ids mean
+    checkpoints/     `best`, and the folder `last` to continue from
     tensorboard/     logs for `tensorboard --logdir`
     metrics.json     training history and evaluation
     report.html      the same to look at
@@ -47,7 +50,13 @@ class RunDir:
 
     @property
     def last_checkpoint(self) -> Path:
+        """Folder of the checkpoint to continue from."""
         return self.path / "checkpoints" / "last"
+
+    @property
+    def bundle_copy(self) -> Path:
+        """Folder with the bundle's metadata and vocabularies, for days when that is gone."""
+        return self.path / "bundle"
 
     @property
     def tensorboard(self) -> Path:
@@ -86,14 +95,37 @@ class RunDir:
                 )
         return load_config(self.config_file, check=False)  # it was checked before it was run
 
-    def begin(self, config: RunConfig, bundle: Bundle, overwrite: bool = False) -> None:
+    def can_continue(
+        self, config: RunConfig, bundle: Bundle, warm_start: "RunDir | None" = None
+    ) -> bool:
+        """Whether a training of just this configuration, data and warm start was interrupted."""
+        state = self.state()
+        return (
+            "train" not in state.get("finished", ())
+            and state.get("fingerprint") == run_fingerprint(config, bundle, _key_of(warm_start))
+            and self.last_checkpoint.is_dir()
+        )
+
+    def begin(
+        self,
+        config: RunConfig,
+        bundle: Bundle,
+        overwrite: bool = False,
+        warm_start: "RunDir | None" = None,
+    ) -> None:
         """Starts a run here: writes its configuration, and that no stage is finished yet.
+
+        Args:
+            config: Of the run.
+            bundle: That it trains on.
+            overwrite: Replace a finished run of another configuration.
+            warm_start: The run that it starts from.
 
         Raises:
             ConfigError: The folder holds a finished run of another configuration, or cannot be
                 made.
         """
-        fingerprint = run_fingerprint(config, bundle)
+        fingerprint = run_fingerprint(config, bundle, _key_of(warm_start))
         state = self.state()
         if state.get("finished") and state.get("fingerprint") != fingerprint and not overwrite:
             raise ConfigError(
@@ -111,9 +143,14 @@ class RunDir:
             file.unlink(missing_ok=True)
         if state.get("fingerprint") != fingerprint and overwrite:
             shutil.rmtree(self.export, ignore_errors=True)  # versions of the replaced network
+        self._copy_of(bundle)
         # Absolute, unless it lies in an object store: the run may be used from another folder.
         path = bundle.path if "://" in bundle.path else os.path.abspath(bundle.path)
-        self._write_state({"fingerprint": fingerprint, "bundle": path, "finished": []})
+        state = {"fingerprint": fingerprint, "bundle": path, "finished": []}
+        if warm_start is not None:
+            key = _key_of(warm_start)
+            state["warm_start"] = {"run": os.path.abspath(warm_start.path), "fingerprint": key}
+        self._write_state(state)
 
     def finish(self, stage: str) -> None:
         """Notes that a stage is finished."""
@@ -128,9 +165,11 @@ class RunDir:
             ConfigError: It was interrupted, and its checkpoints are not those of the best epoch.
         """
         if "train" not in self.state().get("finished", ()):
+            start = self.state().get("warm_start")
             raise ConfigError(
                 f"the training of {self.path} did not end. Train it again: "
                 f"python -m pipeline train --config {self.config_file} --out {self.path}"
+                + (f" --warm-start {start['run']}" if start else "")
             )
 
     def check_bundle(self, config: RunConfig, bundle: Bundle) -> None:
@@ -139,15 +178,24 @@ class RunDir:
         Raises:
             ConfigError: Its vocabularies may differ, and ids would mean other tokens.
         """
-        if self.state().get("fingerprint") != run_fingerprint(config, bundle):
+        state = self.state()
+        # As it was noted: the run that this one started from may be gone.
+        start = state.get("warm_start", {}).get("fingerprint")
+        if state.get("fingerprint") != run_fingerprint(config, bundle, start):
             raise ConfigError(
                 f"{bundle.path} is not the bundle that {self.path} was trained on; it may have "
                 "been replaced by a build with other data settings. Give that one with --bundle, "
                 "or train again."
             )
 
-    def has_finished(self, stage: str, config: RunConfig, bundle: Bundle) -> bool:
-        """Whether the stage was finished with just this configuration and data.
+    def has_finished(
+        self,
+        stage: str,
+        config: RunConfig,
+        bundle: Bundle,
+        warm_start: "RunDir | None" = None,
+    ) -> bool:
+        """Whether the stage was finished with just this configuration, data and warm start.
 
         A stage whose result was removed since is not finished.
         """
@@ -160,7 +208,7 @@ class RunDir:
         return (
             there[stage]
             and stage in state.get("finished", ())
-            and state["fingerprint"] == run_fingerprint(config, bundle)
+            and state["fingerprint"] == run_fingerprint(config, bundle, _key_of(warm_start))
         )
 
     def update_metrics(self, **sections: Any) -> dict[str, Any]:
@@ -172,16 +220,42 @@ class RunDir:
         write_json(str(self.metrics_file), metrics)
         return metrics
 
+    def _copy_of(self, bundle: Bundle) -> None:
+        remove_tree(str(self.bundle_copy))
+        names = [name for name in bundle.manifest.files if name.startswith(f"{VOCABULARIES}/")]
+        for name in (METADATA, *names):
+            target = self.bundle_copy / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            tf.io.gfile.copy(f"{bundle.path}/{name}", str(target))
+
     def _write_state(self, state: dict[str, Any]) -> None:
         write_json(str(self.state_file), state)
 
 
-def run_fingerprint(config: RunConfig, bundle: Bundle) -> str:
-    """Of everything that a run's results depend on."""
+def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = None) -> str:
+    """Of everything that a run's results depend on.
+
+    Args:
+        config: Of the run.
+        bundle: That it is trained on.
+        warm_start: Fingerprint of the run that it starts from; None for a fresh network.
+    """
     parts = [bundle.manifest.fingerprint]
     # What changes only how fast a run goes, or what it prints.
-    irrelevant = {"eval_batch_size", "log_seconds"}
+    irrelevant = {
+        "eval_batch_size",
+        "log_seconds",
+        "checkpoint_seconds",
+        "profile_steps",
+        "steps_per_execution",
+    }
     parts += [config.model.model_dump_json(), config.train.model_dump_json(exclude=irrelevant)]
     parts += [config.evaluate.model_dump_json()]
     parts += [RunDir(Path(each)).state().get("fingerprint", "") for each in config.train.teachers]
+    if warm_start is not None:
+        parts += [f"warm start {warm_start}"]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _key_of(run: RunDir | None) -> str | None:
+    return None if run is None else run.state().get("fingerprint", "")

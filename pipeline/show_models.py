@@ -14,7 +14,7 @@ from models.build import build_network
 from models.config import NetworkConfig
 from models.cost import flops_per_example, parameters_by_part
 from models.network import CooperativeNetwork
-from pipeline.config import RunConfig
+from pipeline.config import RunConfig, default_bundle
 from pipeline.config_files import load_config, load_preset
 from pipeline.presets import preset_names, preset_title
 
@@ -66,7 +66,7 @@ def print_preset(
 def _bundle(config: RunConfig, path: Path | None) -> Bundle | None:
     if path is not None:
         return open_bundle(path)
-    default = Path("bundles") / config.data.source
+    default = default_bundle(config.data)
     return open_bundle(default) if default.exists() else None
 
 
@@ -94,11 +94,13 @@ def _print_cost(
     table.add_column("part")
     table.add_column("parameters", justify="right")
     counts = parameters_by_part(network)
+    # Vocabularies with rows of another width have a table of their own.
+    widths = " or ".join(f"{each.columns:,}" for each in network.embeddings.tables)
     for part, count in counts.items():
-        rows_of = getattr(network.embeddings, "table", None)  # none without categorical inputs
-        unknown = part == "embeddings" and bundle is None and rows_of is not None
-        columns = rows_of.shape[1] if unknown else 0
-        table.add_row(part, f"{columns:,} x rows of the bundle" if unknown else f"{count:,}")
+        text = f"{count:,}"
+        if part == "embeddings" and bundle is None and widths:
+            text = f"{widths} x rows of the bundle"
+        table.add_row(part, text)
     if bundle is not None:
         table.add_row("all", f"{sum(counts.values()):,}", style="bold")
     console.print(table)

@@ -43,7 +43,10 @@ class CrossV2(Cross):
         self.kernels = self._add_per_layer("kernel", (width, width))
 
     def _cross(self, layer: int, x0: tf.Tensor, xl: tf.Tensor) -> tf.Tensor:
-        return x0 * (self._multiply(layer, xl) + self.biases[layer]) + xl
+        product = self._multiply(layer, xl) + self.biases[layer]
+        if xl is x0:  # the first layer: x_0 * W x_0 + x_0, in one pass less
+            return x0 * (product + 1.0)
+        return x0 * product + xl
 
     def _multiply(self, layer: int, xl: tf.Tensor) -> tf.Tensor:
         """W_l x_l, (batch, D)."""

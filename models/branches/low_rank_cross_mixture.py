@@ -21,8 +21,12 @@ class LowRankCrossMixture(ReducedBranch):
 
     The gates a_i are shared by all layers, b_l by all experts. The gates of an example sum to 1,
     so that sum_i p_i x_0 * (U^i h_i + b) = x_0 * (U [p_1 h_1, ..., p_K h_K] + b): one matmul down
-    for all experts and gates, one matmul up. U, V, C and a Glorot normal, b zero. The intermediates
-    are x_1 to x_L.
+    for all experts and gates, one matmul up. And as every layer multiplies x_0,
+
+        x_{l+1} = x_0 * (1 + sum_{k<=l} (U_k h_k + b_k)),
+
+    one matmul with the matrices of all layers so far, where adding layer to layer would pass over
+    (batch, D) twice more. U, V, C and a Glorot normal, b zero. The intermediates are x_1 to x_L.
 
     With `output_units`, a fully connected layer follows (MBCnet's "dimension reduction layer").
 
@@ -115,14 +119,20 @@ class LowRankCrossMixture(ReducedBranch):
             tf.unstack(tf.cast(each, x0.dtype))
             for each in (self.kernel_v, self.kernel_c, self.kernel_u, self.bias)
         )
+        eye = tf.eye(experts, dtype=x0.dtype)[:, tf.newaxis, :, tf.newaxis]
         crossed, xl = [], x0
+        hidden = [tf.ones_like(x0[:, :1])]  # each (B, K x r); the first stands for the biases
+        ups, total = [], tf.ones_like(bias[0])
         for v, c, u, b in zip(down, core, up, bias, strict=True):
             kernel = tf.concat([tf.reshape(v, (width, experts * rank)), gate], axis=1)
             projected, score = tf.split(tf.matmul(xl, kernel), [experts * rank, experts], axis=1)
-            h = self._activate(tf.reshape(projected, (-1, experts, rank)))  # (B, K, r)
-            h = self._activate(tf.einsum("bkr,krs->bks", h, c))
-            h *= tf.nn.softmax(score, axis=1)[:, :, tf.newaxis]
-            h = tf.reshape(h, (-1, experts * rank))  # (B, K x r)
-            xl = x0 * (tf.matmul(h, tf.reshape(u, (experts * rank, width))) + b) + xl
+            # C^1 to C^K as blocks of one matrix: a batched product would transpose twice.
+            blocks = tf.reshape(c[:, :, tf.newaxis, :] * eye, (experts * rank, experts * rank))
+            h = self._activate(tf.matmul(self._activate(projected), blocks))
+            hidden.append(h * tf.repeat(tf.nn.softmax(score, axis=1), rank, axis=1))
+            ups.append(tf.reshape(u, (experts * rank, width)))
+            total += b
+            sum_up = tf.concat([total[tf.newaxis], *ups], axis=0)
+            xl = x0 * tf.matmul(tf.concat(hidden, axis=1), sum_up)
             crossed.append(xl)
         return tuple(crossed)

@@ -25,4 +25,6 @@ class MeanFusion(Fusion):
     """
 
     def fuse(self, representations: tf.Tensor, training: bool | None) -> tf.Tensor:
+        if representations.shape[1] == 1:  # no copy
+            return tf.squeeze(representations, axis=1)
         return tf.reduce_mean(representations, axis=1)

@@ -116,6 +116,11 @@ class NetworkOptimizer(Optimizer):
         ]
         return super().apply_gradients(pairs, name=name, skip_gradients_aggregation=True)
 
+    def hold_rows(self, variable: tf.Variable, rows: tf.Tensor) -> None:
+        """The rows that the next gradient of a table is about; see `RowOptimizer.hold_rows`."""
+        if self.row_slots.columns(table_rows(variable).segments):
+            self._tables.hold_rows(variable, rows)
+
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         """One step of one variable, by the optimizer that it belongs to."""
         if table_rows(variable) is None:

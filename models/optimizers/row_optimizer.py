@@ -1,6 +1,7 @@
 """Base of optimizers that touch only the rows a batch read, wherever their state lies."""
 
 import abc
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -30,6 +31,7 @@ class RowOptimizer(tf_keras.optimizers.Optimizer):
         # default here) to the whole table.
         super().__init__(name=name, **{"jit_compile": False, "weight_decay": None, **kwargs})
         self._learning_rate = self._build_learning_rate(learning_rate)
+        self._held: dict[Any, tf.Tensor] = {}
 
     @property
     @abc.abstractmethod
@@ -80,6 +82,15 @@ class RowOptimizer(tf_keras.optimizers.Optimizer):
             )
         self._built = True
 
+    def hold_rows(self, variable: tf.Variable, rows: tf.Tensor) -> None:
+        """Gives the rows that the next gradient of a table is about, which then are not read again.
+
+        Args:
+            variable: A table with state in its rows.
+            rows: (touched, columns) in the order of the gradient's indices.
+        """
+        self._held[self._var_key(variable)] = rows
+
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         """One step of one variable.
 
@@ -99,7 +110,8 @@ class RowOptimizer(tf_keras.optimizers.Optimizer):
             return
         indices, values = gradient.indices, gradient.values
         if packed:
-            rows = tf.gather(variable, indices)  # (touched, columns)
+            rows = self._held.pop(self._var_key(variable), None)  # (touched, columns)
+            rows = tf.gather(variable, indices) if rows is None else rows
             variable.scatter_update(tf.IndexedSlices(self._step(packed, rows, values), indices))
             return
         state = self._states[self._state_of[self._var_key(variable)]]

@@ -65,6 +65,8 @@ def _check_splits(results: Results, data: DataConfig) -> None:
             )
         elif split == "train":
             remedy = "Lower data.split.valid or data.split.test."
+        elif data.split.by == "hash":
+            remedy = f"Few rows or keys leave it to chance: raise data.split.{split}={share}."
         else:
             remedy = f"Rows of the same time stay together: raise data.split.{split}={share}."
         shown = ", ".join(f"{name} {count:,}" for name, count in results.rows.items()) or "none"

@@ -13,12 +13,16 @@ class SplitConfig(StrictModel):
     """How rows are told apart into train, valid and test.
 
     `by: time` puts the latest rows into test, the ones before into valid, the rest into train.
-    Rows of the same time always fall into the same split.
+    Rows of the same time always fall into the same split. Either `valid` and `test` give shares
+    of the rows, met as nearly as equal times allow, or `valid_from` and `test_from` give the first
+    moment of each split.
 
-    Either `valid` and `test` give shares of the rows, met as nearly as equal times allow, or
-    `valid_from` and `test_from` give the first moment of each split.
+    `by: hash` is for data without times: a hash of `data.seed` and the row's place in the log, or
+    of its `key`, chooses the split. `valid` and `test` are the chances of a row, or of a key.
 
     Args:
+        by: See above.
+        key: Column of the log whose equal values stay together; for `by: hash`.
         valid: Share of all rows, in [0, 1).
         test: Share of all rows, in [0, 1).
         valid_from: ISO 8601 date or time (UTC where it names no zone), or a number in the unit of
@@ -26,7 +30,8 @@ class SplitConfig(StrictModel):
         test_from: As `valid_from`, and later.
     """
 
-    by: Literal["time"] = "time"
+    by: Literal["time", "hash"] = "time"
+    key: str | None = None
     valid: float = Field(0.1, ge=0.0, lt=1.0)
     test: float = Field(0.1, ge=0.0, lt=1.0)
     valid_from: int | str | None = None
@@ -49,6 +54,16 @@ class SplitConfig(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> "SplitConfig":
+        if self.by == "hash" and (self.valid_from, self.test_from) != (None, None):
+            raise ValueError(
+                "split.by=hash has no moments. Give the shares valid and test instead of "
+                "valid_from and test_from, or set split.by to time."
+            )
+        if self.by == "time" and self.key is not None:
+            raise ValueError(
+                f"split.by=time splits by the timestamp alone. Received: split.key={self.key!r}. "
+                "Remove key, or set split.by to hash."
+            )
         if (self.valid_from is None) != (self.test_from is None):
             given = "valid_from" if self.test_from is None else "test_from"
             raise ValueError(
@@ -85,6 +100,7 @@ class DataConfig(StrictModel):
         source: Name in `pipeline.data.sources.SOURCES`.
         path: Folder of the data set's files. A source that can fetch itself needs none.
         log: Glob patterns under `path` that replace the source's own choice of log files.
+        rows: How many rows a generated data set has; files have as many as they have.
         split: See `SplitConfig`.
         max_rejected_share: The job fails when more than this share of a table's rows, be it the
             log or a table that joins it, cannot be used.
@@ -92,7 +108,7 @@ class DataConfig(StrictModel):
         layout: `block` puts `block_rows` rows into one record, `row` one.
         block_rows: Rows of a record in the block layout.
         rows_per_shard: Rows of a file, on average.
-        seed: Seed of the global shuffle.
+        seed: Seed of the global shuffle, of a split by hash, and of generated rows.
         runner: Beam runner that executes the job; one of `pipeline.data.runner.RUNNERS`.
         runner_options: Its options, as on a command line: `--flink_master=localhost:8081`.
     """
@@ -100,6 +116,7 @@ class DataConfig(StrictModel):
     source: str
     path: str | None = None
     log: tuple[str, ...] | None = None
+    rows: int | None = Field(None, ge=1)
     split: SplitConfig = SplitConfig()
     max_rejected_share: float = Field(0.01, ge=0.0, le=1.0)
     history_partitions: int = Field(64, ge=1, le=65_536)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -35,6 +36,7 @@ def describe(
     joins: Mapping[str, int],
     sources: Mapping[str, FileEntry],
     fingerprint: str,
+    known: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes everything that describes the records, the manifest last.
 
@@ -46,6 +48,7 @@ def describe(
         joins: `unmatched_<side table>` -> rows of the log without a match in it.
         sources: Name -> entry of the input files.
         fingerprint: Of configuration and input.
+        known: What is known of generated rows, for `statistics.json`.
     """
 
     def path(*parts: str) -> str:
@@ -60,7 +63,7 @@ def describe(
         for table, rows in results.rows_read.items()
     }
     statistics = summarize(results.statistics, features, tables, joins)
-    write_json(path("statistics.json"), statistics)
+    write_json(path("statistics.json"), {**statistics, **({"known": dict(known)} if known else {})})
     write_text(
         path("schema.pbtxt"), schema.to_text(schema.record_schema(features, results.analysis))
     )
@@ -85,7 +88,8 @@ def describe(
     if data.layout == "row":
         description = f"Rows of {data.source}, preprocessed by Concord."
         columns = columns_of(features)
-        write_tfds_metadata(folder.bundle, data.source, columns, results.files, description)
+        name = data.source.replace(":", "_")
+        write_tfds_metadata(folder.bundle, name, columns, results.files, description)
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         fingerprint=fingerprint,

@@ -11,7 +11,7 @@ from pipeline.data.earlier import ReadEarlier
 from pipeline.data.inputs import Inputs
 from pipeline.data.join import JoinDoFn, SideTables
 from pipeline.data.read_rows import REJECTED, ROWS, ROWS_KEPT, ROWS_READ, ReadRows
-from pipeline.data.split import SplitRule, cut_block
+from pipeline.data.split import SplitRule, cut_block, with_split_hash
 from pipeline.data.working import POSITION, finished, flag_columns, only_columns, text_columns
 
 
@@ -44,19 +44,25 @@ class Examples(beam.PTransform):
         self._sides = sides
         self._order = [(side.name, side.key) for side in sides]
         self._texts = text_columns(features) | {side.key for side in sides}
-        self._rule = SplitRule(data.split, features)
+        self._texts |= {data.split.key} - {None}
+        self._rule = SplitRule(data.split, features, data.seed)
 
     def expand(self, pipeline):  # noqa: ANN201  (a dict of outputs)
-        inputs = self._inputs
+        inputs, split = self._inputs, self._data.split
         reader = ReadRows(
             inputs.source.log,
             inputs.columns["log"],
             only_columns(self._features, set(inputs.columns["log"])),
             texts=self._texts,
             flags=flag_columns(self._features),
+            keep_positions=split.by == "hash" and split.key is None,
         )
         log = pipeline | "LogFiles" >> beam.Create(inputs.log) | "Log" >> reader
         rows, tables = log[ROWS], None
+        if split.by == "hash":
+            rows = rows | "SplitHash" >> beam.Map(
+                with_split_hash, self._data.seed, split.key
+            ).with_output_types(tuple[int, pa.RecordBatch])
         accounts = {REJECTED: [log[REJECTED]], ROWS_READ: [log[ROWS_READ]], ROWS_KEPT: []}
         if self._sides:
             tables, schemas = self._side_tables(pipeline, accounts)

@@ -1,7 +1,7 @@
 """Finds a data set's files and checks, before the job starts, that they have what is needed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
@@ -9,18 +9,20 @@ from apache_beam.io.filesystems import FileSystems
 from features.errors import ConfigError, DataError, closest
 from features.specs import ROLES, FeatureSet
 from pipeline.data.config import DataConfig
+from pipeline.data.generate import num_parts
 from pipeline.data.read import SUFFIXES, read_header
 from pipeline.data.sources import source_named
 from pipeline.data.sources.base import File, Source
+from pipeline.data.sources.generated import GeneratedRows
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file that the job reads.
+    """A file that the job reads, or a part of a generated log.
 
     Args:
         table: `log`, the name of a side table, or `earlier_events`.
-        path: Where it lies.
+        path: Where it lies; for a part, what it is called.
         index: Its place among the files of its table, which are sorted by path.
         header: Names of its columns, in its order.
     """
@@ -36,8 +38,8 @@ class Inputs:
     """The files of a data set, and which of their columns the features need.
 
     Args:
-        source: The data set.
-        log: Files of the log.
+        source: The data set; a generated log knows its number of rows and its seed.
+        log: Files of the log, or parts of a generated one.
         side_tables: Side table -> its files, for those that are needed.
         earlier_events: Files of what happened before the log; empty where there are none.
         columns: Table -> needed columns, side tables' keys included.
@@ -52,8 +54,14 @@ class Inputs:
     @property
     def files(self) -> tuple[InputFile, ...]:
         """All files that are read: log, side tables, earlier events."""
+        log = () if self.generated else self.log
         sides = tuple(file for files in self.side_tables.values() for file in files)
-        return self.log + sides + self.earlier_events
+        return log + sides + self.earlier_events
+
+    @property
+    def generated(self) -> GeneratedRows | None:
+        """The log, where it is computed instead of read."""
+        return self.source.log if isinstance(self.source.log, GeneratedRows) else None
 
 
 def open_inputs(features: FeatureSet, data: DataConfig) -> Inputs:
@@ -64,9 +72,17 @@ def open_inputs(features: FeatureSet, data: DataConfig) -> Inputs:
         DataError: A file is missing, unreadable, or lacks a column.
     """
     source = source_named(data.source)
-    if features.timestamp is None:
+    if features.timestamp is None and data.split.by == "time":
         raise ConfigError(
-            "split.by=time needs a feature with `role: timestamp`, and none has it. Add one."
+            "split.by=time needs a feature with `role: timestamp`, and none has it. Add one, or "
+            "set data.split.by to hash."
+        )
+    if isinstance(source.log, GeneratedRows):
+        return _generated(features, source, data)
+    if data.rows is not None:
+        raise ConfigError(
+            f"data.rows={data.rows} is for generated data, and data.source={source.name!r} is read "
+            "from files. Remove data.rows."
         )
     folder = _folder(source, data.path)
     log_patterns = data.log or source.log.patterns
@@ -75,7 +91,7 @@ def open_inputs(features: FeatureSet, data: DataConfig) -> Inputs:
         table.name: _find(table.name, table.file, folder, table.file.patterns, source)
         for table in source.side_tables
     }
-    columns = _assign_columns(features, source, log, sides)
+    columns = _assign_columns(features, data.split.key, source, log, sides)
     earlier = ()
     if source.earlier_events is not None and features.histories:
         file = source.earlier_events.file
@@ -85,6 +101,24 @@ def open_inputs(features: FeatureSet, data: DataConfig) -> Inputs:
             _require(each, [*needed, *source.earlier_events.lists.values()])
     sides = {name: files for name, files in sides.items() if name in columns}
     return Inputs(source, log, sides, earlier, columns)
+
+
+def _generated(features: FeatureSet, source: Source, data: DataConfig) -> Inputs:
+    """A log that has no files."""
+    if data.rows is None or data.path is not None or data.log is not None:
+        got = f"rows={data.rows}, path={data.path}, log={data.log}"
+        raise ConfigError(
+            f"data.source={source.name!r} is generated: it needs data.rows, the number of rows, "
+            f"and has no files. Received: {got}. Set data.rows, and remove path and log."
+        )
+    generated = replace(source.log, rows=data.rows, seed=data.seed)
+    source = replace(source, log=generated)
+    log = tuple(
+        InputFile("log", f"{source.name} part {part}", part, generated.columns)
+        for part in range(num_parts(generated))
+    )
+    columns = _assign_columns(features, data.split.key, source, log, {})
+    return Inputs(source, log, {}, (), columns)
 
 
 def _folder(source: Source, path: str | None) -> str:
@@ -138,6 +172,7 @@ def _match(pattern: str) -> list[str]:
 
 def _assign_columns(
     features: FeatureSet,
+    split_key: str | None,
     source: Source,
     log: tuple[InputFile, ...],
     sides: Mapping[str, tuple[InputFile, ...]],
@@ -148,7 +183,11 @@ def _assign_columns(
     assigned: dict[str, list[str]] = {"log": []}
     of_the_log = {spec.column: f"the {spec.role}" for spec in features.with_role(*ROLES[1:])}
     of_the_log |= {each.where: "`where` of a history" for each in features.histories.values()}
-    for column, user in needed_columns(features).items():
+    needed = needed_columns(features)
+    if split_key is not None:
+        of_the_log[split_key] = "the key of data.split"
+        needed.setdefault(split_key, "data.split.key")
+    for column, user in needed.items():
         tables = [table for table, header in available.items() if column in header]
         if not tables:
             known = {name for header in available.values() for name in header}

@@ -63,6 +63,11 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
 def _build(features: FeatureSet, data: DataConfig, inputs: Inputs, out: str) -> Bundle:
     started = time.monotonic()
     sources = _sources({(file.table, file.path) for file in inputs.files})
+    generated = inputs.generated
+    if generated:
+        version = f"{data.source} version {generated.version}"
+        digest = hashlib.sha256(version.encode()).hexdigest()
+        sources[version] = FileEntry(size=0, sha256=digest, rows=generated.rows)
     fingerprint = fingerprint_of(features, data, sources)
     folder = BundleFolder(out)
     if bundle := folder.existing(fingerprint):
@@ -78,7 +83,8 @@ def _build(features: FeatureSet, data: DataConfig, inputs: Inputs, out: str) -> 
         joins = counters_of(run(pipeline), "join")
         results = _read_results(folder)
         check_results(results, features, data, folder.rejected)
-        describe(folder, features, data, results, joins, sources, fingerprint)
+        known = generated.statistics_of(generated.seed, generated.rows) if generated else {}
+        describe(folder, features, data, results, joins, sources, fingerprint, known)
         folder.publish()
     except DataError:
         _hand_over_rejected(folder)

@@ -18,7 +18,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
 from pipeline.data.sources.base import File, ParquetFile, TextFile
-from pipeline.data.text_rows import BadLine, LineParser, count_lines
+from pipeline.data.text_rows import BadLine, LineParser, ParsedLines, count_lines
 
 MAX_ROWS = 8_192  # of a block
 SUFFIXES = ("", ".gz", ".bz2", ".xz")
@@ -109,7 +109,7 @@ def _read_text(
                 offset, line = len(stream.readline(_PIECE_BYTES)), 2
             for piece in _pieces(stream):
                 parsed = parser.parse(piece, line)
-                yield from _blocks_of(piece, line, offset, parsed)
+                yield from _blocks_of(piece, line, offset, parsed, file.encoding)
                 offset, line = offset + len(piece), line + count_lines(piece)
     except _DAMAGED as error:
         raise Unreadable(
@@ -117,9 +117,12 @@ def _read_text(
         ) from error
 
 
-def _blocks_of(piece: bytes, first_line: int, offset: int, parsed) -> Iterator[RowBlock]:
+def _blocks_of(
+    piece: bytes, first_line: int, offset: int, parsed: ParsedLines, encoding: str
+) -> Iterator[RowBlock]:
     def text_of(line: int) -> str:
-        return piece.split(b"\n")[line - first_line].rstrip(b"\r").decode(errors="backslashreplace")
+        text = piece.split(b"\n")[line - first_line].rstrip(b"\r")
+        return text.decode(encoding, errors="backslashreplace")
 
     bad = parsed.bad
     if not parsed.rows.num_rows and bad:
@@ -192,7 +195,8 @@ def _open(path: str) -> BinaryIO:
 
 
 def _split_header(line: bytes, file: TextFile) -> list[str]:
-    text = line.decode("utf-8-sig").rstrip("\r\n")
+    encoding = "utf-8-sig" if file.encoding == "utf-8" else file.encoding
+    text = line.decode(encoding).rstrip("\r\n")
     if file.quoting:
         names = next(csv.reader([text], delimiter=file.delimiter), [""])
     else:

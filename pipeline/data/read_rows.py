@@ -10,13 +10,15 @@ import pyarrow.compute as pc
 
 from features.raw import Reasons, coerce
 from features.specs import FeatureSet
+from pipeline.data.generate import generate_blocks
 from pipeline.data.inputs import InputFile
 from pipeline.data.read import RowBlock, Unreadable, read_blocks
 from pipeline.data.sources.base import File
+from pipeline.data.sources.generated import GeneratedRows
 from pipeline.data.working import POSITION, flag, text
 
 REJECTED, ROWS_READ, ROWS_KEPT, ROWS = "rejected", "rows_read", "rows_kept", "rows"
-_POSITION_BITS = 42
+POSITION_BITS = 42
 _TRUE, _FALSE = pa.array(["1", "1.0", "true", "True"]), pa.array(["0", "0.0", "false", "False"])
 _LONGEST_TEXT = 1_000
 
@@ -37,12 +39,12 @@ def rejected(
 
 def block_key(file_index: int, position: int) -> int:
     """Orders blocks by file, then by position in it, whatever worker read them."""
-    return file_index << _POSITION_BITS | position
+    return file_index << POSITION_BITS | position
 
 
 def file_index(key: int) -> int:
     """The file that `block_key` was made with."""
-    return key >> _POSITION_BITS
+    return key >> POSITION_BITS
 
 
 class ReadRows(beam.PTransform):
@@ -56,7 +58,7 @@ class ReadRows(beam.PTransform):
     - `rows_read`: (table, number of rows, good or not) of each block.
 
     Args:
-        file: How to read the files.
+        file: How to read the files, or how to compute what stands for them.
         columns: Columns that are needed.
         features: The features that are read from them, as `only_columns` gives them.
         texts: Columns to carry on as text.
@@ -67,7 +69,7 @@ class ReadRows(beam.PTransform):
 
     def __init__(
         self,
-        file: File,
+        file: File | GeneratedRows,
         columns: Sequence[str],
         features: FeatureSet,
         texts: Sequence[str] = (),
@@ -107,11 +109,16 @@ class ReadRows(beam.PTransform):
     def read(self, file: InputFile) -> Iterator[Any]:
         """All that is in a file: blocks of good rows, and tagged what else there is to say."""
         try:
-            for block in read_blocks(self._file, file.path, file.header, self._columns):
+            for block in self._blocks(file):
                 yield from self._read_block(block, file)
         except Unreadable as error:
             fatal = rejected(file.table, file.path, 0, str(error), "", fatal=True)
             yield beam.pvalue.TaggedOutput(REJECTED, fatal)
+
+    def _blocks(self, file: InputFile) -> Iterator[RowBlock]:
+        if isinstance(self._file, GeneratedRows):
+            return generate_blocks(self._file, file.index, self._columns)
+        return read_blocks(self._file, file.path, file.header, self._columns)
 
     def _read_block(self, block: RowBlock, file: InputFile) -> Iterator[Any]:
         typed, reasons = self.typed(block)

@@ -28,10 +28,23 @@ def stable_hash(tokens: pa.Array) -> np.ndarray:
         position = np.arange(len(data)) - np.repeat(offsets[:-1], lengths)
         # Differences of a running sum: right even where the sum itself wraps around.
         sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum((data + 1) * powers[position])])
-        return _mix(sums[offsets[1:]] - sums[offsets[:-1]])
+        return mix(sums[offsets[1:]] - sums[offsets[:-1]])
 
 
-def _mix(bits: np.ndarray) -> np.ndarray:
+def seeded_hash(numbers: np.ndarray, seed: int) -> np.ndarray:
+    """Hashes whole numbers with a seed: uint64 of the same shape."""
+    with np.errstate(over="ignore"):
+        salt = mix(np.uint64(seed) * _MULTIPLIER + np.uint64(1))
+        return mix((numbers.astype(np.uint64) + np.uint64(1)) * _MULTIPLIER ^ salt)
+
+
+def as_share(hashes: np.ndarray) -> np.ndarray:
+    """Hashes as numbers in [0, 1), float64 of the same shape."""
+    return (hashes >> np.uint64(11)) * 2.0**-53
+
+
+def mix(bits: np.ndarray) -> np.ndarray:
+    """The finalizer of splitmix64, a bijection of uint64: close numbers come out unrelated."""
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return bits ^ (bits >> np.uint64(31))

@@ -16,6 +16,8 @@ import pyarrow.csv as csv
 from pipeline.data.sources.base import TextFile
 
 _BLOCK_SIZE = 2**31 - 1  # one block a call, so that Arrow numbers the rows it refuses
+# Stands for a delimiter of several characters, which Arrow does not know.
+_UNIT_SEPARATOR = b"\x1f"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class LineParser:
     """Parses pieces of a file that has these columns.
 
     Args:
-        file: Delimiter, quoting and what means "missing".
+        file: Delimiter, quoting, encoding and what means "missing".
         header: Names of all columns, in the order of the file.
         wanted: The columns to keep.
     """
@@ -60,13 +62,15 @@ class LineParser:
     def __init__(self, file: TextFile, header: Sequence[str], wanted: Sequence[str]):
         self._num_columns = len(header)
         self._quoting = file.quoting
+        self._encoding = file.encoding
+        self._long_delimiter = file.delimiter.encode() if len(file.delimiter) > 1 else None
+        self._delimiter = _UNIT_SEPARATOR.decode() if self._long_delimiter else file.delimiter
         # Put behind each piece: swallowed by a quotation mark that the last line leaves open.
-        blank = b"-" if len(header) == 1 else file.delimiter.encode() * (len(header) - 1)
+        blank = b"-" if len(header) == 1 else self._delimiter.encode() * (len(header) - 1)
         self._sentinel = blank + b"\n"
         self._read = csv.ReadOptions(
             column_names=list(header), use_threads=False, block_size=_BLOCK_SIZE
         )
-        self._delimiter = file.delimiter
         self._convert = csv.ConvertOptions(
             include_columns=list(wanted),
             column_types={name: pa.string() for name in wanted},
@@ -102,17 +106,26 @@ class LineParser:
 
     def _parse_whole(self, piece: bytes, num_lines: int, first_line: int) -> ParsedLines | None:
         """Parses all lines at once; None where lines and rows may not correspond."""
-        if piece.count(b"\r") != piece.count(b"\r\n") or not _is_utf8(piece):
+        if piece.count(b"\r") != piece.count(b"\r\n") or not self._is_text(piece):
             return None
         bad: list[BadLine] = []
 
         def reject(row: csv.InvalidRow) -> str:
             plural = "column" if row.actual_columns == 1 else "columns"
             reason = f"{row.actual_columns} {plural} instead of {row.expected_columns}"
-            bad.append(BadLine(first_line + row.number - 1, reason, row.text))
+            text = row.text
+            if self._long_delimiter:
+                text = text.replace(self._delimiter, self._long_delimiter.decode())
+            bad.append(BadLine(first_line + row.number - 1, reason, text))
             return "skip"
 
         end = b"" if piece.endswith(b"\n") else b"\n"
+        if self._long_delimiter:
+            if _UNIT_SEPARATOR in piece:  # would pass for a delimiter
+                return None
+            piece = piece.replace(self._long_delimiter, _UNIT_SEPARATOR)
+        if self._encoding != "utf-8" and not piece.isascii():
+            piece = piece.decode(self._encoding).encode()
         options = csv.ParseOptions(
             delimiter=self._delimiter,
             quote_char='"' if self._quoting else False,
@@ -139,30 +152,32 @@ class LineParser:
         line = line.rstrip(b"\r\n")
         if not line.strip():
             return []
-        text = line.decode(errors="backslashreplace")
-        if not _is_utf8(line):
+        text = line.decode(self._encoding, errors="backslashreplace")
+        if not self._is_text(line):
             try:
-                line.decode()
+                line.decode(self._encoding)
             except UnicodeDecodeError as error:
                 byte = f"byte 0x{line[error.start]:02x} at position {error.start + 1}"
-                return [BadLine(number, f"not UTF-8 text: {byte} of the line", text)]
+                encoding = self._encoding.upper()
+                return [BadLine(number, f"not {encoding} text: {byte} of the line", text)]
+        if self._long_delimiter and _UNIT_SEPARATOR in line:
+            return [BadLine(number, "a unit separator (0x1f) inside the line", text)]
         if b"\r" in line:
             return [BadLine(number, "a carriage return inside the line", text)]
         if self._quoting and b'"' in line:
             return [BadLine(number, 'a quotation mark (") is not closed on its line', text)]
         return [BadLine(number, f"not {self._num_columns} columns of text", text)]
 
+    def _is_text(self, piece: bytes) -> bool:
+        if piece.isascii():
+            return True
+        try:
+            piece.decode(self._encoding)
+        except UnicodeDecodeError:
+            return False
+        return True
+
 
 def count_lines(piece: bytes) -> int:
     """Number of lines, the last with or without its line break."""
     return piece.count(b"\n") + (not piece.endswith(b"\n") and bool(piece))
-
-
-def _is_utf8(piece: bytes) -> bool:
-    if piece.isascii():
-        return True
-    try:
-        piece.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

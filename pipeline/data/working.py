@@ -8,6 +8,7 @@ import pyarrow as pa
 from features.specs import FeatureSet
 
 POSITION = "row/position"
+SPLIT_HASH = "row/split_hash"
 
 
 def text(column: str) -> str:
@@ -42,6 +43,7 @@ def only_columns(features: FeatureSet, columns: set[str]) -> FeatureSet:
 
 
 def finished(block: tuple[int, pa.RecordBatch], features: FeatureSet) -> tuple[int, pa.RecordBatch]:
-    """A block's typed columns alone, as `FeatureSet.raw_schema` orders them."""
+    """A block's typed columns, as `FeatureSet.raw_schema` orders them, and its `SPLIT_HASH`."""
     key, rows = block
-    return key, rows.select(features.raw_schema().names)
+    hashes = [SPLIT_HASH] if SPLIT_HASH in rows.schema.names else []
+    return key, rows.select([*features.raw_schema().names, *hashes])

@@ -8,7 +8,11 @@ from typing import Any
 from pipeline.evaluation.scores import FUSED
 from pipeline.evaluation.text_tables import TextTable, embedding_tables, split_tables
 
-_HEADINGS = {"valid": "Validation", "test": "Test"}
+_HEADINGS = {
+    "progressive": "Progressive validation: the training rows before they were trained on",
+    "valid": "Validation",
+    "test": "Test",
+}
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem;
        color: #1c1c1e; background: #fff }

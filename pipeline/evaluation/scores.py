@@ -1,6 +1,7 @@
 """Scores of a whole split, for the fused prediction and for every branch, and their metrics."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,10 +59,29 @@ class Scores:
         return {name: value_or_none(value) for name, value in found.items()}
 
 
-def score_split(network: tf_keras.Model, bundle: Bundle, split: str, batch_size: int) -> Scores:
-    """Scores every row of a split once."""
+def score_split(
+    network: tf_keras.Model,
+    bundle: Bundle,
+    split: str,
+    batch_size: int,
+    predict: Callable[..., Mapping[str, np.ndarray]] | None = None,
+) -> Scores:
+    """Scores every row of a split once.
+
+    Args:
+        network: What scores.
+        bundle: Whose rows.
+        split: Which of them.
+        batch_size: Rows at a time.
+        predict: Stands for `network.predict`, where that cannot run as it is.
+    """
+    predict = predict or network.predict
     with refusing_damage(bundle):
-        outputs = network.predict(examples(bundle, split, batch_size), verbose=0)
+        outputs = predict(
+            examples(bundle, split, batch_size),
+            steps=math.ceil(bundle.metadata.rows[split] / batch_size),  # for steps_per_execution
+            verbose=0,
+        )
     return scores_of(
         bundle, split, network.branch_names, outputs["logit"], outputs.get("branch_logits")
     )

@@ -9,7 +9,17 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from features.bundle import Bundle
 from features.errors import TrainingError
+from models.network import CooperativeNetwork
+from pipeline.config import RunConfig
+from pipeline.evaluation.scores import score_split
+from pipeline.run_dir import RunDir
+from pipeline.training.checkpoints import Checkpoints, latest_checkpoint
+from pipeline.training.cluster import is_chief
+from pipeline.training.profile import Profile
+from pipeline.training.step_time import StepTimes
+from pipeline.training.strategy import predicting, write_path
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +31,9 @@ class Validation(tf_keras.callbacks.Callback):
         evaluate: Called without arguments; returns log name -> value, such as `val_auc`.
     """
 
-    _supports_tf_logs = True  # this and the flags below spare a copy of the logs at every step
-
     def __init__(self, evaluate: Callable[[], dict[str, float]]) -> None:
         super().__init__()
+        self._supports_tf_logs = True  # spares a copy of the logs at every step
         self._evaluate = evaluate
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -41,10 +50,9 @@ class DivergenceGuard(tf_keras.callbacks.Callback):
         TrainingError: Names the term, the step and the last good checkpoint.
     """
 
-    _supports_tf_logs = True
-
     def __init__(self, last_checkpoint: Callable[[], str | None], every_seconds: float) -> None:
         super().__init__()
+        self._supports_tf_logs = True  # spares a copy of the logs at every step
         self._last_checkpoint = last_checkpoint
         self._every = every_seconds
         self._next = 0.0
@@ -81,12 +89,11 @@ class Progress(tf_keras.callbacks.Callback):
         every_seconds: Time between two lines.
     """
 
-    _supports_tf_logs = True
-
     def __init__(
         self, steps_per_epoch: int, epochs: int, batch_size: int, every_seconds: float
     ) -> None:
         super().__init__()
+        self._supports_tf_logs = True  # spares a copy of the logs at every step
         self._steps_per_epoch = steps_per_epoch
         self._epochs = epochs
         self._batch_size = batch_size
@@ -98,17 +105,19 @@ class Progress(tf_keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
         self._started = time.monotonic()
+        self._first_step = self._last_step = 0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._last = now = time.monotonic()
-        step = batch + 1
-        if step == 1:  # the first step of a run compiles: it says nothing of the rate
+        self._last_step = step = batch + 1
+        if not self._first_step:  # the first steps of a run compile: they say nothing of the rate
             self._first = self._told = now
-            self._told_step = step
+            self._first_step = self._told_step = step
         if now - self._told < self._every:
             return
         rate = (step - self._told_step) / (now - self._told)
         left = (self._steps_per_epoch - step) / rate
+        logs = logs.fetch() if hasattr(logs, "fetch") else logs  # of a parameter server's worker
         terms = "  ".join(f"{name} {float(value):.4f}" for name, value in logs.items())
         log.info(
             "epoch %d/%d  step %s/%s  %s  %s examples/s  epoch ends in %s",
@@ -125,7 +134,7 @@ class Progress(tf_keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         seconds = time.monotonic() - self._started
         left = seconds * (self._epochs - epoch - 1)
-        steps = self._steps_per_epoch - 1  # between the ends of the first and of the last one
+        steps = self._last_step - self._first_step  # some may have run before an interruption
         rate = steps * self._batch_size / (self._last - self._first) if steps else 0.0
         log.info(
             "epoch %d/%d  logloss %.4f  valid: logloss %.4f  auc %.4f  "
@@ -139,6 +148,67 @@ class Progress(tf_keras.callbacks.Callback):
             duration(seconds),
             duration(left),
         )
+
+
+def training_callbacks(
+    config: RunConfig, bundle: Bundle, run: RunDir, steps: int, network: CooperativeNetwork
+) -> list[tf_keras.callbacks.Callback]:
+    """All of a training, in the order in which they look at an epoch's end.
+
+    Args:
+        config: What is trained.
+        bundle: On what.
+        run: Where checkpoints and logs go.
+        steps: Of an epoch.
+        network: Compiled, its optimizer built.
+    """
+    settings = config.train
+
+    def validate() -> dict[str, float]:
+        predict = predicting(network)
+        scores = score_split(network, bundle, "valid", settings.eval_batch_size, predict)
+        return {f"val_{name}": value for name, value in scores.training_metrics().items()}
+
+    callbacks: list[tf_keras.callbacks.Callback] = [
+        DivergenceGuard(lambda: latest_checkpoint(run.last_checkpoint), settings.log_seconds),
+        Validation(validate),
+        Progress(steps, settings.epochs, settings.batch_size, settings.log_seconds),
+        tf_keras.callbacks.ModelCheckpoint(
+            str(write_path(run.best_checkpoint)),
+            "val_auc",
+            mode="max",
+            save_best_only=True,
+            save_weights_only=True,
+        ),
+        tf_keras.callbacks.History(),
+    ]
+    if settings.reduce_on_plateau is not None:
+        plateau = settings.reduce_on_plateau
+        callbacks.append(
+            tf_keras.callbacks.ReduceLROnPlateau(
+                "val_auc",
+                factor=plateau.factor,
+                patience=plateau.patience,
+                min_delta=plateau.min_delta,
+                min_lr=plateau.min_learning_rate,
+                mode="max",
+            )
+        )
+    callbacks += [
+        tf_keras.callbacks.TensorBoard(str(write_path(run.tensorboard)), write_graph=False),
+        tf_keras.callbacks.EarlyStopping("val_auc", mode="max", patience=settings.patience),
+    ]
+    if is_chief():
+        callbacks.append(StepTimes(steps))
+        if settings.profile_steps is not None:
+            executions = settings.steps_per_execution
+            callbacks.append(Profile(run.tensorboard, settings.profile_steps, executions))
+    fingerprint = run.state().get("fingerprint", "")
+    every = settings.checkpoint_seconds
+    return [
+        *callbacks,
+        Checkpoints(run.last_checkpoint, network, fingerprint, steps, every, callbacks),
+    ]
 
 
 def duration(seconds: float) -> str:

@@ -28,12 +28,11 @@ class Profile(tf_keras.callbacks.Callback):
         ConfigError: The steps do not follow each other.
     """
 
-    _supports_tf_logs = True  # spares a copy of the logs at every step
-
     def __init__(
         self, folder: Path | str, steps: tuple[int, int], steps_per_execution: int = 1
     ) -> None:
         super().__init__()
+        self._supports_tf_logs = True  # spares a copy of the logs at every step
         self._increment = steps_per_execution
         self._folder, (self._first, self._last) = str(folder), steps
         if not 1 <= self._first <= self._last:

@@ -197,10 +197,9 @@ class StepTimes(tf_keras.callbacks.Callback):
             which compile.
     """
 
-    _supports_tf_logs = True  # spares a copy of the logs at every step
-
     def __init__(self, steps_per_epoch: int, steps: int = 5, first: int = 50) -> None:
         super().__init__()
+        self._supports_tf_logs = True  # spares a copy of the logs at every step
         self._steps = steps
         self._first = max(min(first, steps_per_epoch // 2), 3)
         self._folder: tempfile.TemporaryDirectory | None = None

@@ -1,10 +1,9 @@
 """The training job: a network from a configuration, fitted on a bundle."""
 
 import logging
-import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,21 @@ import tf_keras
 from features.bundle import Bundle
 from features.errors import ConfigError
 from models.build import build_network
+from models.cost import num_parameters
+from models.embeddings import EmbeddingBank
 from models.network import CooperativeNetwork
+from models.optimizers import make_optimizer, row_slots_of
 from pipeline.config import RunConfig
 from pipeline.dataset import examples, refusing_damage
-from pipeline.evaluation.scores import score_split
+from pipeline.position import WHOLE, Position, batches_of_epoch
 from pipeline.run_dir import RunDir
-from pipeline.training.callbacks import DivergenceGuard, Progress, Validation
-from pipeline.training.strategy import mirrored_strategy
+from pipeline.training.bfloat16 import warn_slow_bfloat16
+from pipeline.training.callbacks import training_callbacks
+from pipeline.training.checkpoints import Checkpoints
+from pipeline.training.cluster import cluster_for, is_chief
+from pipeline.training.memory import available_bytes, check_tables_fit, memory_of
+from pipeline.training.step_time import StepTime, StepTimes
+from pipeline.training.strategy import training_input, training_strategy, wait_for_all
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +42,14 @@ class Trained:
         history: Log name -> value after each epoch.
         best_epoch: Counted from 1.
         seconds: Spent in all epochs together, validation included.
+        step_time: Where a step's time went; None where it was not measured.
     """
 
     network: CooperativeNetwork
     history: dict[str, list[float]]
     best_epoch: int
     seconds: float
+    step_time: StepTime | None = None
 
     def summary(self) -> dict[str, Any]:
         """For metrics.json."""
@@ -48,6 +57,7 @@ class Trained:
             "best_epoch": self.best_epoch,
             "epochs": len(self.history["loss"]),
             "seconds": round(self.seconds, 1),
+            "step_time": self.step_time and self.step_time.summary(),
             "history": self.history,
         }
 
@@ -57,49 +67,78 @@ def train(
     bundle: Bundle,
     run: RunDir,
     teachers: Sequence[CooperativeNetwork] = (),
+    warm_start: Callable[[CooperativeNetwork], None] | None = None,
+    resume: bool = False,
 ) -> Trained:
     """Fits a network until the validation AUC stops rising, and restores its best epoch.
 
     Args:
         config: What to train.
         bundle: On what.
-        run: Where checkpoints and logs go; those that are there are replaced.
+        run: Where checkpoints and logs go. Those that are there are replaced, unless `resume`.
         teachers: From `pipeline.training.teachers.load_teachers`.
+        warm_start: Called with the network before its first step, unless there is a checkpoint to
+            continue from; see `pipeline.training.warm_start`.
+        resume: Continue from the last checkpoint of this run, if there is one.
 
     Raises:
         TrainingError: A loss term became nan or infinite.
         ConfigError: The configuration does not fit the data.
     """
     settings = config.train
-    for folder in (run.best_checkpoint.parent, run.tensorboard):
-        shutil.rmtree(folder, ignore_errors=True)
+    strategy = training_strategy(settings.strategy)
+    if not resume and is_chief():
+        for folder in (run.best_checkpoint.parent, run.tensorboard):
+            shutil.rmtree(folder, ignore_errors=True)
+    wait_for_all()
+    available = available_bytes()
     network = new_network(config, bundle, teachers)
+    with strategy.scope():
+        network.optimizer.build(network.trainable_variables)
+    weights = network.trainable_weights
+    log.info("%s", memory_of(weights, settings.optimizer, settings.tables.optimizer, available))
     rows = bundle.metadata.rows["train"]
-    steps = math.ceil(rows / settings.batch_size)
+    steps = _steps_of_epoch(config, rows)
     log.info(
         "%s examples in %s steps an epoch, %s weights, %d replica%s",
         f"{rows:,}",
         f"{steps:,}",
-        f"{sum(weight.shape.num_elements() for weight in network.trainable_weights):,}",
-        mirrored_strategy().num_replicas_in_sync,
-        "s" * (mirrored_strategy().num_replicas_in_sync > 1),
+        f"{sum(map(num_parameters, weights)):,}",
+        strategy.num_replicas_in_sync,
+        "s" * (strategy.num_replicas_in_sync > 1),
     )
-    dataset = examples(
-        bundle, "train", settings.batch_size, settings.epochs, settings.seed, settings.shuffle_rows
-    )
+    callbacks = training_callbacks(config, bundle, run, steps, network)
+    (checkpoints,) = (each for each in callbacks if isinstance(each, Checkpoints))
+    (history,) = (each for each in callbacks if isinstance(each, tf_keras.callbacks.History))
+    if resume and checkpoints.restore():
+        log.info(
+            "continues from %s: epoch %d/%d, step %s/%s",
+            checkpoints.latest(),
+            checkpoints.position.epoch + 1,
+            settings.epochs,
+            f"{checkpoints.position.batch:,}",
+            f"{steps:,}",
+        )
+    elif warm_start is not None:
+        warm_start(network)
     started = time.monotonic()
-    with refusing_damage(bundle):
-        history = network.fit(
-            dataset,
-            epochs=settings.epochs,
-            steps_per_epoch=steps,
-            callbacks=_callbacks(config, bundle, run, steps, network),
-            verbose=0,
-        ).history
-    seconds = time.monotonic() - started
+    start = checkpoints.position
+    if start.epoch < settings.epochs and not checkpoints.stopped:
+        # Keras asks here where its own BackupAndRestore had stopped.
+        network._maybe_load_initial_counters_from_ckpt = lambda *_: (start.epoch, start.batch)
+        with refusing_damage(bundle):
+            network.fit(
+                training_input(lambda part: _examples(config, bundle, start, part)),
+                epochs=settings.epochs,
+                steps_per_epoch=steps,
+                callbacks=callbacks,
+                verbose=0,
+            )
+    seconds = checkpoints.seconds_before + time.monotonic() - started
     network.forget_teachers()
+    wait_for_all()
     _restore_best(network, run)
-    history = {name: [float(value) for value in values] for name, values in history.items()}
+    history = {name: [float(value) for value in values] for name, values in history.history.items()}
     best = max(range(len(history["val_auc"])), key=history["val_auc"].__getitem__)
     epochs = len(history["val_auc"])
     log.info(
@@ -109,7 +148,49 @@ def train(
         best + 1,
         history["val_auc"][best],
     )
-    return Trained(network, history, best + 1, seconds)
+    measured = [each.found for each in callbacks if isinstance(each, StepTimes)]
+    return Trained(network, history, best + 1, seconds, *measured)
+
+
+def _steps_of_epoch(config: RunConfig, rows: int) -> int:
+    settings = config.train
+    shard = WHOLE
+    if settings.strategy == "multi_worker":  # each gets equally many rows of every batch
+        shard = (0, cluster_for(settings.strategy).size)
+    return batches_of_epoch(rows, settings.batch_size, shard)
+
+
+def _examples(
+    config: RunConfig, bundle: Bundle, start: Position, part: tuple[int, int] | None
+) -> tf.data.Dataset:
+    settings = config.train
+    return examples(
+        bundle,
+        "train",
+        settings.batch_size,
+        settings.epochs,
+        settings.seed,
+        settings.shuffle_rows,
+        start,
+        part or WHOLE,
+    )
+
+
+def new_optimizer(config: RunConfig) -> tf_keras.optimizers.Optimizer:
+    """The optimizer that the `train` section describes."""
+    settings = config.train
+    return make_optimizer(
+        settings.learning_rate,
+        optimizer=settings.optimizer,
+        tables=settings.tables.optimizer,
+        tables_learning_rate=settings.tables.learning_rate,
+        correct_skipped=settings.tables.correct_skipped,
+        schedule=settings.schedule.type,
+        warmup_steps=settings.schedule.warmup_steps,
+        decay_steps=settings.schedule.decay_steps,
+        end=settings.schedule.end,
+        clip_norm=settings.clip_norm,
+    )
 
 
 def new_network(
@@ -117,27 +198,42 @@ def new_network(
 ) -> CooperativeNetwork:
     """A compiled network with fresh weights, under the process's strategy."""
     settings = config.train
+    strategy = training_strategy()
     tf_keras.utils.set_random_seed(settings.seed)
+    # Dropout then draws from generators whose state a checkpoint can hold.
+    tf_keras.backend.experimental.enable_tf_random_generator()
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
+    if settings.precision == "bfloat16":
+        warn_slow_bfloat16()
     policy = "mixed_bfloat16" if settings.precision == "bfloat16" else "float32"
     tf_keras.mixed_precision.set_global_policy(policy)
     metadata = bundle.metadata
-    with mirrored_strategy().scope():
+    with strategy.scope():
         network = build_network(
-            config.model, metadata.model_inputs(), metadata.features.groups, teachers
+            config.model,
+            metadata.model_inputs(),
+            metadata.features.groups,
+            teachers,
+            slots=row_slots_of(settings.tables.optimizer, settings.tables.correct_skipped),
+            check_bank=lambda bank: _check_fits(config, bank),
         )
         network.compile(
-            optimizer=tf_keras.optimizers.Adam(
-                settings.learning_rate, global_clipnorm=settings.clip_norm
-            ),
+            optimizer=new_optimizer(config),
             weighted_metrics=[],
+            steps_per_execution=settings.steps_per_execution,
         )
     return network
 
 
+def _check_fits(config: RunConfig, bank: EmbeddingBank) -> None:
+    elsewhere = tf.config.list_physical_devices("GPU")  # then the tables lie there
+    if config.train.strategy != "parameter_server" and not elsewhere:
+        check_tables_fit(bank, config.train.tables.optimizer)
+
+
 def load_network(config: RunConfig, bundle: Bundle, run: RunDir) -> CooperativeNetwork:
-    """The network of a finished training, with the weights of its best epoch.
+    """The network of a finished training, with the weights of its best epoch and nothing else.
 
     Raises:
         ConfigError: The run has no checkpoint.
@@ -156,34 +252,4 @@ def _restore_best(network: CooperativeNetwork, run: RunDir) -> None:
     # The checkpoint may hold more, such as the optimizer's moments, but never less.
     status = network.load_weights(str(run.best_checkpoint))
     status.assert_existing_objects_matched().expect_partial()
-
-
-def _callbacks(
-    config: RunConfig, bundle: Bundle, run: RunDir, steps: int, network: CooperativeNetwork
-) -> list[tf_keras.callbacks.Callback]:
-    """In the order in which they look at an epoch's end."""
-    settings = config.train
-
-    def validate() -> dict[str, float]:
-        scores = score_split(network, bundle, "valid", settings.eval_batch_size)
-        return {f"val_{name}": value for name, value in scores.training_metrics().items()}
-
-    def last_checkpoint() -> str | None:
-        found = Path(f"{run.last_checkpoint}.index").exists()
-        return str(run.last_checkpoint) if found else None
-
-    return [
-        DivergenceGuard(last_checkpoint, settings.log_seconds),
-        Validation(validate),
-        Progress(steps, settings.epochs, settings.batch_size, settings.log_seconds),
-        tf_keras.callbacks.ModelCheckpoint(
-            str(run.best_checkpoint),
-            "val_auc",
-            mode="max",
-            save_best_only=True,
-            save_weights_only=True,
-        ),
-        tf_keras.callbacks.ModelCheckpoint(str(run.last_checkpoint), save_weights_only=True),
-        tf_keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False),
-        tf_keras.callbacks.EarlyStopping("val_auc", mode="max", patience=settings.patience),
-    ]
+    network.embeddings.drop_slots()

@@ -44,7 +44,7 @@ def test_what_only_training_needs_costs_no_flops():
     assert flops_per_example(build(branches=branches)) == 2 * (2 * 12 * 5) + 2 * 5
 
 
-def test_einsums_and_batched_products_count():
+def test_every_matrix_product_counts():
     branch = {
         "type": "low_rank_cross_mixture",
         "num_layers": 1,
@@ -52,9 +52,16 @@ def test_einsums_and_batched_products_count():
         "rank": 2,
         "output_units": None,
     }
-    down, core, up = 12 * (3 * 2 + 3), 3 * 2 * 2, 3 * 2 * 12
+    down, core, up = 12 * (3 * 2 + 3), (3 * 2) ** 2, (3 * 2 + 1) * 12  # the bias is a row of `up`
     flops = flops_per_example(build(branches={"a": branch}, heads="fused"))
     assert flops == 2 * (down + core + up) + 2 * 12
+
+
+def test_batched_products_count():
+    fields, width = 3, 4
+    pairs, maps = fields * fields * width, fields * fields * 5
+    flops = flops_per_example(build(branches={"a": {"type": "cin", "units": [5]}}, heads="fused"))
+    assert flops == 2 * (pairs + maps) + 2 * 5
 
 
 def test_a_recurrent_layer_counts_as_often_as_it_runs():

@@ -102,11 +102,11 @@ def test_the_penalty_counts_a_row_once_over_replicas(two_replicas):
             rows = tf.cond(
                 tf.equal(replica, 0), lambda: tf.constant(reads[0]), lambda: tf.constant(reads[1])
             )
-            return row_penalty(ReadRows(rows, tf.gather(weights, rows)))
+            return row_penalty(ReadRows(rows, *[tf.gather(weights, rows)] * 2))
 
         return two_replicas.experimental_local_results(two_replicas.run(run))
 
     expected = np.sum(weights[[0, 3, 5, 8]].astype("float64") ** 2)
     np.testing.assert_allclose(sum(each.numpy() for each in shares()), expected, rtol=1e-6)
-    alone = row_penalty(ReadRows(tf.constant([0, 3]), tf.gather(weights, [0, 3])))
+    alone = row_penalty(ReadRows(tf.constant([0, 3]), *[tf.gather(weights, [0, 3])] * 2))
     np.testing.assert_allclose(alone, np.sum(weights[[0, 3]] ** 2), rtol=1e-6)

@@ -43,7 +43,7 @@ groups: {all: [user_id]}
         (["train", "--config", "a.yaml"], "bundles/movielens_100k is not a data bundle"),
         (["run", "--config", "a.yaml"], "/nowhere"),
         (["run", "--config", "a.yaml", "--set", "data.sorce=x"], "Did you mean data.source?"),
-        (["run", "--config", "a.yaml", "--set", "data.source=movielens"], "movielens_100k"),
+        (["run", "--config", "a.yaml", "--set", "data.source=movielens_100"], "movielens_100k"),
         (["run", "--config", "a.yaml", "--preset", "mbcnt"], "Did you mean mbcnet?"),
         (["run", "--config", "a.yaml", "--preset", "din"], "reads the user's history"),
         (["models", "mbcnt"], "'mbcnt' is not a preset. Did you mean mbcnet?"),

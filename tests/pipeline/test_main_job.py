@@ -203,7 +203,7 @@ def test_a_bundle_without_test_rows_is_refused_before_the_run_begins(make_bundle
     bundle, _ = make_bundle(rows={"train": 20, "valid": 10, "test": 0})
     run = RunDir(tmp_path / "run")
     with pytest.raises(ConfigError, match=r"has no test rows.* Set data\.split\.test above 0"):
-        train_stage(_config_of(bundle), bundle, run, overwrite=False)
+        train_stage(_config_of(bundle), bundle, run)
     assert not run.path.exists()
 
 
@@ -220,7 +220,7 @@ def test_a_bundle_of_other_data_is_refused_before_the_run_begins(
     bundle, _ = make_bundle(rows={"train": 20, "valid": 10, "test": 10})
     run = RunDir(tmp_path / "run")
     with pytest.raises(ConfigError, match=sentence):
-        train_stage(_config_of(bundle, **change), bundle, run, overwrite=False)
+        train_stage(_config_of(bundle, **change), bundle, run)
     assert not run.path.exists()
 
 

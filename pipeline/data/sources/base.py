@@ -1,7 +1,10 @@
 """What a data set is made of: the files that its owners publish, and how they join."""
 
+import codecs
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+from pipeline.data.sources.generated import GeneratedRows
 
 
 @dataclass(frozen=True)
@@ -14,8 +17,10 @@ class TextFile:
         patterns: Globs relative to the data set's folder. A file also matches with `.gz`, `.bz2`
             or `.xz` behind its name; where it lies there plain and compressed, the plain one is
             read.
-        delimiter: One character.
+        delimiter: One ASCII character, or several such as `::`, between values that nothing
+            quotes.
         quoting: Whether `"` quotes values. Off, it is a character as any other.
+        encoding: Of the text; one in which ASCII characters are single bytes of their own.
         typed_header: Header names carry a type behind a colon, `user_id:token`, that is cut off.
         columns: Names of the columns, for files without a header line.
         rename: Name in the file -> name in feature specs.
@@ -29,6 +34,15 @@ class TextFile:
     columns: tuple[str, ...] | None = None
     rename: Mapping[str, str] = field(default_factory=dict)
     null_values: tuple[str, ...] = ("",)
+    encoding: str = "utf-8"
+
+    def __post_init__(self):
+        if len(self.delimiter) > 1 and self.quoting:
+            raise ValueError(
+                "TextFile: values between delimiters of several characters cannot be quoted. "
+                f"Received: delimiter={self.delimiter!r}, quoting=True. Set quoting=False."
+            )
+        codecs.lookup(self.encoding)
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,7 @@ class Source:
         title: Name in reports.
         homepage: Where to download it.
         terms: Licence, in a line.
-        log: The rows that become examples.
+        log: The rows that become examples: files, or rows that are computed.
         side_tables: Joined to the log in this order.
         earlier_events: See `EarlierEvents`.
         fetch: Gets the files and returns their folder; None where the user must download them.
@@ -106,7 +120,7 @@ class Source:
     title: str
     homepage: str
     terms: str
-    log: File
+    log: File | GeneratedRows
     side_tables: tuple[SideTable, ...] = ()
     earlier_events: EarlierEvents | None = None
     fetch: Callable[[], str] | None = None

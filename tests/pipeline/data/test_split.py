@@ -1,12 +1,20 @@
+from fractions import Fraction
+from itertools import pairwise
+
+import hypothesis.strategies as st
 import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
+from hypothesis import given
 
 from features.config import parse
 from features.errors import ConfigError
 from pipeline.data.config import DataConfig, SplitConfig
 from pipeline.data.histogram import AdaptiveHistogram
-from pipeline.data.split import split_rows, thresholds
+from pipeline.data.read_rows import block_key
+from pipeline.data.split import cut_block, split_hashes, split_rows, thresholds, with_split_hash
+from pipeline.data.working import POSITION, text
 
 
 def test_shares_are_met_as_nearly_as_equal_times_allow():
@@ -59,6 +67,8 @@ def test_moments_that_make_no_split_are_refused():
         ({"valid_from": 3}, "valid_from alone. Give both"),
         ({"vald": 0.1}, "split.vald is not a setting. Did you mean split.valid"),
         ({"by": "random"}, "split.by"),
+        ({"by": "hash", "valid_from": 3, "test_from": 4}, "split.by=hash has no moments. Give the"),
+        ({"key": "user"}, r"split.by=time splits by the timestamp.*key='user'"),
         ({"valid_from": [3], "test_from": 4}, r"a.yaml: split.valid_from: must be an ISO .*\[3\]"),
         ({"valid_from": 3, "test_from": 4.5}, r"a.yaml: split.test_from: must be .*: 4.5\.$"),
         ({"valid_from": True, "test_from": 4}, "split.valid_from: must be .*Received: True"),
@@ -67,3 +77,83 @@ def test_moments_that_make_no_split_are_refused():
 def test_wrong_settings_are_refused_with_the_remedy(split, message):
     with pytest.raises(ConfigError, match=message):
         parse(DataConfig, {"source": "x", "split": split}, "a.yaml")
+
+
+RULE = {"by": "hash", "valid": 0.2, "test": 0.3}
+
+
+def splits_of(blocks, seed=0, key=None, rule=RULE):
+    """Blocks of rows with an `id` -> id -> names of the splits it came into."""
+    found = {}
+    for block in blocks:
+        for _, name, rows in cut_block(with_split_hash(block, seed, key), rule):
+            assert rows.schema.names == [*([text(key)] if key else []), "id"]
+            for row in rows["id"].to_pylist():
+                found.setdefault(row, []).append(name)
+    return found
+
+
+def block_of(rows, file=0, users=None):
+    """Lines of a file as a block; the first one's place is the block's, as the reader has it."""
+    names = {POSITION: pa.array(rows, pa.int64())}
+    if users is not None:
+        names = {text("user"): pa.array([users[row] for row in rows], pa.string())}
+    ids = pa.array([f"{file}/{row}" for row in rows], pa.string())
+    return block_key(file, 10 * rows[0]), pa.RecordBatch.from_pydict({**names, "id": ids})
+
+
+@given(
+    cuts=st.sets(st.integers(1, 299)),
+    order=st.randoms(use_true_random=False),
+    seed=st.integers(0, 2**40),
+)
+def test_a_row_has_one_split_whatever_the_blocks_and_their_order(cuts, order, seed):
+    edges = [0, *sorted(cuts), 300]
+    blocks = [
+        block_of(list(range(start, stop)), file)
+        for file in (0, 1)
+        for start, stop in pairwise(edges)
+    ]
+    order.shuffle(blocks)
+    whole = splits_of([block_of(list(range(300)), file) for file in (0, 1)], seed)
+    found = splits_of(blocks, seed)
+    assert found == whole
+    assert len(found) == 600
+    assert all(len(names) == 1 for names in found.values())
+
+
+@given(st.lists(st.sampled_from(["u1", "u2", "u3", "", None, "é"]), min_size=1), st.integers(0, 99))
+def test_rows_of_one_key_stay_together(users, seed):
+    rows = list(range(len(users)))
+    found = splits_of([block_of([row], users=users) for row in rows], seed, "user")
+    by_user = {}
+    for row, user in enumerate(users):
+        by_user.setdefault(user or "", set()).update(found[f"0/{row}"])
+    assert all(len(names) == 1 for names in by_user.values())
+
+
+@given(
+    st.lists(st.integers(0, 2**64 - 1), min_size=1),
+    st.integers(0, 50),
+    st.integers(0, 49),
+)
+def test_hashes_are_cut_at_the_shares(hashes, valid, test):
+    received = split_hashes(np.array(hashes, np.uint64), valid / 100, test / 100)
+    for each, where in zip(hashes, received.tolist(), strict=True):
+        share = Fraction(each, 2**64)  # exactly
+        limits = Fraction(100 - valid - test, 100), Fraction(100 - test, 100)
+        if min(abs(share - limit) for limit in limits) > 1e-12:
+            assert where == sum(share >= limit for limit in limits)
+
+
+def test_hashed_rows_meet_the_shares_and_seeds_and_files_are_unrelated():
+    rows = 40_000
+    found = []
+    for file, seed in ((0, 0), (0, 1), (1, 0)):
+        split_of = splits_of([block_of(list(range(rows)), file)], seed)
+        found.append(np.array([split_of[f"{file}/{row}"][0] for row in range(rows)]))
+    for names in found:
+        shares = [np.mean(names == name) for name in ("train", "valid", "test")]
+        np.testing.assert_allclose(shares, [0.5, 0.2, 0.3], atol=0.01)
+    for other in found[1:]:  # as often equal as chance has it
+        assert np.mean(found[0] == other) == pytest.approx(0.5**2 + 0.2**2 + 0.3**2, abs=0.02)

@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.stable_hash import stable_hash
+from pipeline.data.stable_hash import as_share, seeded_hash, stable_hash
 
 MASK = 2**64 - 1
 
@@ -38,3 +38,14 @@ def test_low_bits_spread_similar_tokens_evenly():
     counts = np.bincount(shards.astype(int), minlength=64)
     assert counts.min() > 850  # mean 1,000, standard deviation 31
     assert counts.max() < 1_150
+
+
+def test_seeded_hashes_spread_evenly_and_seeds_are_unrelated():
+    numbers = np.arange(50_000)
+    shares = [as_share(seeded_hash(numbers, seed)) for seed in (0, 1, 2**63)]
+    for each in shares:
+        counts = np.histogram(each, 20, (0.0, 1.0))[0]
+        assert np.abs(counts - 2_500).max() < 6 * 50  # standard deviations of a bin
+        assert abs(np.corrcoef(each[1:], each[:-1])[0, 1]) < 0.02
+    assert abs(np.corrcoef(shares)[0, 1:]).max() < 0.02
+    assert seeded_hash(numbers[7:9], 1).tolist() == seeded_hash(numbers, 1)[7:9].tolist()

@@ -1,6 +1,8 @@
 import random
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from pipeline.data.sources.base import TextFile
 from pipeline.data.text_rows import LineParser
@@ -73,3 +75,68 @@ def test_any_mixture_of_good_and_bad_lines_is_accounted_for():
         assert set(rejected) == {number for number, line in enumerate(lines, 1) if line in bad}
         for number, row in rows.items():
             assert row == parse(lines[number - 1])[0][1]
+
+
+MOVIES = {"delimiter": "::", "quoting": False, "encoding": "latin-1"}
+
+
+def test_a_delimiter_of_several_characters_and_another_encoding():
+    piece = 'é::a:b::"q"\r\n4::::6\n::5,5::\n'.encode("latin-1")
+    assert parse(piece, wanted=COLUMNS, **MOVIES) == (
+        {1: ("é", "a:b", '"q"'), 2: ("4", None, "6"), 3: (None, "5,5", None)},
+        {},
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"4::5", "2 columns instead of 3"),
+        (b"4:5:6", "1 column instead of 3"),
+        (b"4::5::6::7", "4 columns instead of 3"),
+        (b"4::5\x1f::6", "a unit separator (0x1f) inside the line"),
+        (b"4\x1f5\x1f6", "a unit separator (0x1f) inside the line"),
+        (b"4::5\r6::7", "a carriage return inside the line"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_bad_line_with_long_delimiters_spoils_no_other(line, reason, place):
+    lines = [b"1::2::\xe9", b"7::8::9"]
+    lines.insert(place, line)
+    rows, bad = parse(b"\n".join(lines), **MOVIES)
+    assert bad == {place + 1: reason}
+    assert list(rows.values()) == [("1", "é"), ("7", "9")]
+
+
+def test_what_is_not_in_the_encoding_is_named():
+    rows, bad = parse(b"1::2::3\n4::\xe9::6\n", delimiter="::", quoting=False, encoding="ascii")
+    assert (rows, bad) == (
+        {1: ("1", "3")},
+        {2: "not ASCII text: byte 0xe9 at position 4 of the line"},
+    )
+
+
+def test_the_text_of_a_bad_line_keeps_its_delimiters():
+    parser = LineParser(TextFile(("x",), **MOVIES), COLUMNS, COLUMNS)
+    assert [each.text for each in parser.parse(b"\xe9::2\n", 1).bad] == ["é::2"]
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.text(st.characters(codec="latin-1", exclude_characters=":\r\n\x1f"), min_size=1),
+            min_size=3,
+            max_size=3,
+        ),
+        max_size=8,
+    )
+)
+def test_whatever_is_written_with_long_delimiters_is_read(rows):
+    piece = "".join("::".join(row) + "\n" for row in rows).encode("latin-1")
+    found, bad = parse(piece, wanted=COLUMNS, **MOVIES)
+    assert (list(found.values()), bad) == ([tuple(row) for row in rows], {})
+
+
+def test_quotes_and_long_delimiters_do_not_go_together():
+    with pytest.raises(ValueError, match=r"delimiter='::', quoting=True\. Set quoting=False"):
+        TextFile(("x",), delimiter="::")

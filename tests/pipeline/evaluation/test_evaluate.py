@@ -120,7 +120,8 @@ def test_every_table_of_every_set_has_its_abundance():
 
 def test_a_table_of_zeros_has_none_and_a_network_without_tables_an_empty_report():
     embeddings = bank()
-    embeddings.tables[0].table.assign(tf.zeros_like(embeddings.table))
+    table = embeddings.tables[0].table
+    table.assign(tf.zeros_like(table))
     report = tables_report(SimpleNamespace(embeddings=embeddings, table_set_names=("all",)))
     assert report["all"]["user"] == {
         "rows": 5,

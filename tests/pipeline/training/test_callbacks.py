@@ -62,7 +62,7 @@ def test_validation_metrics_join_the_logs_of_the_epoch():
 
 
 def test_progress_counts_examples_of_the_steps_since_its_last_line(monkeypatch, caplog):
-    clock = iter([0.0, 7.0, 12.0, 17.0, 27.0, 30.0])
+    clock = iter([0.0, 7.0, 12.0, 17.0, 27.0, 27.0, 30.0])
     monkeypatch.setattr("pipeline.training.callbacks.time.monotonic", lambda: next(clock))
     progress = Progress(steps_per_epoch=100, epochs=3, batch_size=50, every_seconds=10.0)
     with caplog.at_level(logging.INFO):
@@ -72,6 +72,7 @@ def test_progress_counts_examples_of_the_steps_since_its_last_line(monkeypatch, 
         progress.on_train_batch_end(9, {"logloss": 0.5})  # at 12 s: too early for a line
         progress.on_train_batch_end(20, {"logloss": 0.5})  # at 17 s: 20 steps in 10 s
         progress.on_train_batch_end(60, {"logloss": 0.25})  # at 27 s: 40 steps in 10 s
+        progress.on_train_batch_end(99, {"logloss": 0.25})
         progress.on_epoch_end(1, {"logloss": 0.2, "val_logloss": 0.3, "val_auc": 0.75})
     first, second, last = (record.getMessage() for record in caplog.records)
     assert first == ("epoch 2/3  step 21/100  logloss 0.5000  100 examples/s  epoch ends in 40s")

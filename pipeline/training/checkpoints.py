@@ -1,0 +1,205 @@
+"""Checkpoints of everything that the rest of a training depends on, and the way back."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from pipeline.position import Position
+from pipeline.training.cluster import is_chief
+from pipeline.training.strategy import training_strategy, write_path
+
+# What the callbacks of tf_keras carry from one epoch to the next.
+_CARRIED = {
+    tf_keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best", "best_epoch"),
+    tf_keras.callbacks.ReduceLROnPlateau: ("wait", "cooldown_counter", "best"),
+    tf_keras.callbacks.ModelCheckpoint: ("best",),
+    tf_keras.callbacks.History: ("history", "epoch"),
+}
+_ASK_OTHERS_EVERY = 50  # batches: several workers agree on the moment by a message
+
+
+class Checkpoints(tf_keras.callbacks.Callback):
+    """Saves a training at every epoch's end and every few seconds inside an epoch.
+
+    A checkpoint holds weights and moving statistics, the optimizer (slots, iterations, learning
+    rate), the generators of dropout, the means of the epoch's loss terms, the position in the
+    data, and the state of the other callbacks with the history. It is written under a name of its
+    own; only then the file `checkpoint` names it, and the former one is removed: a process that
+    is killed at any moment leaves a whole one.
+
+    Must be the last callback: it saves what the others decided, and restores after they began.
+
+    Args:
+        folder: Where checkpoints lie, one at a time.
+        network: Compiled, its optimizer built.
+        fingerprint: Of the run; a checkpoint of another one is not used.
+        steps: Of an epoch.
+        every_seconds: Between two checkpoints inside an epoch.
+        callbacks: The others.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        network: tf_keras.Model,
+        fingerprint: str,
+        steps: int,
+        every_seconds: float,
+        callbacks: Sequence[tf_keras.callbacks.Callback],
+    ) -> None:
+        super().__init__()
+        self._supports_tf_logs = True  # spares a copy of the logs at every step
+        self._folder, self._network = folder, network
+        self._fingerprint, self._steps = fingerprint, steps
+        self._every, self._next = every_seconds, 0.0
+        self._others = [each for each in callbacks if type(each) in _CARRIED]
+        self._noted = _Noted({})
+        self._checkpoint = tf.train.Checkpoint(
+            network=network,
+            generators=_generators(network),
+            means=[each for metric in network.metrics for each in metric.variables],
+            noted=self._noted,
+        )
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint, str(write_path(folder)), max_to_keep=1, checkpoint_name="step"
+        )
+        self._restored_means: list[Any] = []
+        self._began = time.monotonic()
+        self.position = Position(0, 0)
+        self.stopped = False
+        self.seconds_before = 0.0
+
+    def latest(self) -> str | None:
+        """Path of the checkpoint, if there is one."""
+        return latest_checkpoint(self._folder)
+
+    def restore(self) -> bool:
+        """Goes back to the latest checkpoint of this run, if there is one.
+
+        Sets `position`, the next batch; `stopped`, whether training had stopped early; and
+        `seconds_before`, spent until then.
+        """
+        path = self.latest()
+        if path is None:
+            return False
+        noted = _Noted({})
+        tf.train.Checkpoint(noted=noted).read(path).expect_partial()
+        if noted.content.get("fingerprint") != self._fingerprint:
+            return False
+        self._checkpoint.restore(path).assert_consumed()
+        noted = self._noted.content
+        self.position = Position(noted["epoch"], noted["batch"])
+        self.stopped, self.seconds_before = noted["stopped"], noted["seconds"]
+        for callback, content in zip(self._others, noted["callbacks"], strict=True):
+            for name, value in content.items():
+                setattr(callback, name, value)
+        if self.position.batch:
+            self._restored_means = [each.numpy() for each in self._checkpoint.means]
+        if is_chief():
+            _remove_unfinished(self._folder, path)
+        return True
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        # The others have just forgotten what they were told.
+        for callback, content in zip(
+            self._others, self._noted.content.get("callbacks", ()), strict=False
+        ):
+            for name, value in content.items():
+                setattr(callback, name, value)
+        self._began = time.monotonic()
+        self._next = self._began + self._every
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.position = Position(epoch, self.position.batch)
+        for variable, value in zip(self._checkpoint.means, self._restored_means, strict=False):
+            variable.assign(value)  # Keras has just reset them
+        self._restored_means = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        done = batch + 1
+        before, self.position = self.position.batch, Position(self.position.epoch, done)
+        if done >= self._steps or not self._due(before, done):
+            return  # the end of an epoch has a checkpoint of its own, after validation
+        if self._network.divergence() is None:
+            self._save()
+        self._next = time.monotonic() + self._every
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.position = Position(epoch + 1, 0)
+        self._save()
+        self._next = time.monotonic() + self._every
+
+    def _due(self, before: int, done: int) -> bool:
+        due = time.monotonic() >= self._next
+        strategy = training_strategy()
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            return due
+        # Every process saves, because some variables are averaged over all on the way.
+        if before // _ASK_OTHERS_EVERY == done // _ASK_OTHERS_EVERY:
+            return False
+        votes = strategy.run(lambda: tf.constant(float(due)))
+        return float(strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None)) > 0.0
+
+    def _save(self) -> None:
+        self._noted.content = {
+            "fingerprint": self._fingerprint,
+            "epoch": self.position.epoch,
+            "batch": self.position.batch,
+            "stopped": bool(self._network.stop_training),
+            "seconds": self.seconds_before + time.monotonic() - self._began,
+            "callbacks": [_carried(each) for each in self._others],
+        }
+        number = self.position.epoch * self._steps + self.position.batch
+        self._manager.save(checkpoint_number=number)
+
+
+class _Noted(tf.train.experimental.PythonState):
+    """JSON inside a checkpoint."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self.content = content
+
+    def serialize(self) -> str:
+        return json.dumps(self.content)
+
+    def deserialize(self, string_value: bytes) -> None:
+        self.content = json.loads(string_value)
+
+
+def latest_checkpoint(folder: Path) -> str | None:
+    """Path of the last whole checkpoint in a folder, if there is one."""
+    return tf.train.latest_checkpoint(str(folder))
+
+
+def _carried(callback: tf_keras.callbacks.Callback) -> dict[str, Any]:
+    return {name: _plain(getattr(callback, name)) for name in _CARRIED[type(callback)]}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of NumPy as those of Python, which JSON writes without loss."""
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.item() if hasattr(value, "item") else value
+
+
+def _generators(network: tf_keras.Model) -> list[tf.random.Generator]:
+    """Those of the layers that draw while they train; Keras keeps them out of checkpoints."""
+    layers = [each for each in network.submodules if hasattr(each, "_random_generator")]
+    found = [getattr(each._random_generator, "_generator", None) for each in layers]
+    return [each for each in found if each is not None]
+
+
+def _remove_unfinished(folder: Path, latest: str) -> None:
+    """Removes what a killed process was still writing, or about to remove."""
+    kept = Path(latest).name
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.name == "checkpoint" or path.name.startswith(f"{kept}."):
+            continue
+        path.rmdir() if path.is_dir() else path.unlink()
