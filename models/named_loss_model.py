@@ -133,7 +133,7 @@ class NamedLossModel(tfrs.models.Model):
                 for gradient, (variable, rows) in zip(gradients[len(others) :], read, strict=True)
             ]
         hold = getattr(self.optimizer, "hold_rows", None)
-        if hold is not None and tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        if hold is not None and _nobody_else_writes():
             for variable, rows in read:
                 hold(variable, rows.whole)
         return [(gradient, variable) for gradient, variable in found if gradient is not None]
@@ -145,3 +145,10 @@ class NamedLossModel(tfrs.models.Model):
         step = tf.cast(self.optimizer.iterations, tf.int64) + 1
         first = self.first_bad_step
         self.first_bad_step.assign(tf.where((first < 0) & ~finite, step, first))
+
+
+def _nobody_else_writes() -> bool:
+    """Whether tables are as they were when they were read: no replica or worker moves them."""
+    strategy = tf.distribute.get_strategy()
+    servers = isinstance(strategy, tf.distribute.ParameterServerStrategy)
+    return strategy.num_replicas_in_sync == 1 and not servers

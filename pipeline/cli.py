@@ -116,13 +116,15 @@ def train(
     """Trains on a bundle that was built before, and evaluates."""
     import_tensorflow()
     from features.bundle import open_bundle
-    from pipeline.console import say
+    from pipeline.console import only_warnings, say
     from pipeline.main_job import evaluate_stage, one_line, show_evaluation, train_stage
     from pipeline.training.cluster import is_chief
     from pipeline.training.strategy import join_cluster
 
     if not join_cluster(_strategy(config, settings, preset)):
         return  # a server of tables or a worker of theirs: it served, and the chief has ended
+    if not is_chief():
+        only_warnings()
     loaded = _load(config, settings, preset)
     opened = open_bundle(_bundle_path(loaded, bundle))
     say("data", one_line(opened))

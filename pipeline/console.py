@@ -11,6 +11,7 @@ _STAGES = {
     "pipeline.evaluation": "evaluate",
     "serving": "export",
 }
+_PACKAGES = ("pipeline", "serving", "models", "features")
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -37,7 +38,14 @@ def log_to_terminal() -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for package in ("pipeline", "serving", "models", "features"):
+    for package in _PACKAGES:
         logging.getLogger(package).setLevel(logging.INFO)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+def only_warnings() -> None:
+    """Hides progress and results, as in processes that do what the chief does."""
+    console.quiet = True
+    for package in _PACKAGES:
+        logging.getLogger(package).setLevel(logging.WARNING)

@@ -1,8 +1,8 @@
 """Allocator settings that training needs before its process starts.
 
 Training allocates and frees hundreds of megabytes a step. glibc gives large blocks back to the
-system each time, and then fetches them again page by page; kept, and on huge pages, bfloat16 steps
-are 4 to 7 % faster. glibc reads these settings when a process starts, so the process starts again.
+system each time, and then fetches them again page by page; these settings let it keep them, on
+huge pages. glibc reads them when a process starts, so the process starts again.
 """
 
 import os

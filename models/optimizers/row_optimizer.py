@@ -1,7 +1,7 @@
 """Base of optimizers that touch only the rows a batch read, wherever their state lies."""
 
 import abc
-from typing import Any
+from types import SimpleNamespace
 
 import tensorflow as tf
 import tf_keras
@@ -31,7 +31,7 @@ class RowOptimizer(tf_keras.optimizers.Optimizer):
         # default here) to the whole table.
         super().__init__(name=name, **{"jit_compile": False, "weight_decay": None, **kwargs})
         self._learning_rate = self._build_learning_rate(learning_rate)
-        self._held: dict[Any, tf.Tensor] = {}
+        self._held = SimpleNamespace(rows={})  # a dict of its own would be part of checkpoints
 
     @property
     @abc.abstractmethod
@@ -89,7 +89,7 @@ class RowOptimizer(tf_keras.optimizers.Optimizer):
             variable: A table with state in its rows.
             rows: (touched, columns) in the order of the gradient's indices.
         """
-        self._held[self._var_key(variable)] = rows
+        self._held.rows[self._var_key(variable)] = rows
 
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         """One step of one variable.
@@ -110,7 +110,7 @@ class RowOptimizer(tf_keras.optimizers.Optimizer):
             return
         indices, values = gradient.indices, gradient.values
         if packed:
-            rows = self._held.pop(self._var_key(variable), None)  # (touched, columns)
+            rows = self._held.rows.pop(self._var_key(variable), None)  # (touched, columns)
             rows = tf.gather(variable, indices) if rows is None else rows
             variable.scatter_update(tf.IndexedSlices(self._step(packed, rows, values), indices))
             return

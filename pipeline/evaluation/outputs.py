@@ -33,7 +33,8 @@ class Outputs:
 class OutputReader:
     """Reads the outputs of a network over whole datasets; one graph serves all of them.
 
-    Every replica of the network's strategy scores its share of each batch. Representations
+    Every replica of the network's strategy scores its share of each batch; with parameter servers
+    this process does. Representations
     (batch, n, d) go into the correlation where they are made, and are not kept.
 
     Args:
@@ -44,6 +45,9 @@ class OutputReader:
     def __init__(self, network: tf_keras.Model):
         self._network = network
         self._strategy = network.distribute_strategy
+        if isinstance(self._strategy, tf.distribute.ParameterServerStrategy):
+            # Alone in this process, as `predict` does it; rows are read from the servers.
+            self._strategy = tf.distribute.get_strategy()
         self._correlation = None
         if len(network.branch_names) > 1:
             with self._strategy.scope():

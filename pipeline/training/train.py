@@ -223,6 +223,8 @@ def new_network(
             weighted_metrics=[],
             steps_per_execution=settings.steps_per_execution,
         )
+    # Every replica logs the same global values; by default Keras adds those of several processes.
+    network.distribute_reduction_method = "first"
     return network
 
 
