@@ -103,6 +103,9 @@ def _parse_arguments() -> argparse.Namespace:
         default=os.environ.get("CONCORD_TEST_DATA"),
         help="folder of the data sets' folders (default: that of CONCORD_TEST_DATA)",
     )
+    parser.add_argument(
+        "--arms", nargs="+", choices=ARMS, default=list(ARMS), help=f"beside {REFERENCE}"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from 1 on")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
@@ -124,6 +127,7 @@ def _compare(name: str, arguments: argparse.Namespace) -> dict[str, list[dict[st
             config = Path("configs/movielens_1m_pairs/mbcnet.yaml")  # the variant without times
     settings = [*settings, *COMMON, *arguments.set]
     bundle = bundle_of(config, [*settings, *ARMS[REFERENCE]])
+    arms = [arm for arm in ARMS if arm == REFERENCE or arm in arguments.arms]
     tasks = [
         Task(
             config,
@@ -133,13 +137,13 @@ def _compare(name: str, arguments: argparse.Namespace) -> dict[str, list[dict[st
             arguments.out / name / _file_name(arm) / f"seed_{seed}",
         )
         for seed in range(1, arguments.seeds + 1)
-        for arm in ARMS
+        for arm in arms
     ]
     found = [
         {**test_metrics(each), "seconds": each["training"]["seconds"]}
         for each in run_all(tasks, arguments.jobs)
     ]
-    return {arm: found[place :: len(ARMS)] for place, arm in enumerate(ARMS)}
+    return {arm: found[place :: len(arms)] for place, arm in enumerate(arms)}
 
 
 def differences(arms: dict[str, list[dict[str, float]]], arm: str) -> list[float]:

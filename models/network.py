@@ -244,7 +244,7 @@ class CooperativeNetwork(NamedLossModel):
     def tables_read(self, outputs: Mapping[str, Any]) -> list[tuple[tf.Variable, ReadRows]]:
         """The tables and their rows, unless a loss is over whole tables or they lie in shards."""
         tables = [each.table for each in self.embeddings.tables]
-        if self.embeddings.l2 or any(isinstance(each, Sequence) for each in tables):
+        if self.embeddings.l2 or any(each.is_sharded for each in self.embeddings.tables):
             return []
         return list(zip(tables, outputs.get("read", ()), strict=True)) if "read" in outputs else []
 

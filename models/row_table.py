@@ -87,6 +87,11 @@ class RowTable(tf_keras.layers.Layer):
         """Columns of the optimizer's state in a row."""
         return self.slots.columns(self.segments)
 
+    @property
+    def is_sharded(self) -> bool:
+        """Whether parameter servers hold parts of it."""
+        return hasattr(self.table, "variables")
+
     def build(self, input_shape=None) -> None:
         self._create(self._initial, self.slots)
         super().build(input_shape)

@@ -131,6 +131,7 @@ def train_stage(
         say("config", f"{run.config_file} (resolved)")
 
     def begin_warm(network: CooperativeNetwork) -> None:
+        say("warm", f"starts from the network of {warm_start.run.path}")
         for name, counts in warm_start.counts.items():
             tokens = ", ".join(f"{count:,} {what}" for what, count in counts.items())
             say("warm", f"{name}: {tokens}")

@@ -33,15 +33,18 @@ def report_html(title: str, metrics: Mapping[str, Any], config: str) -> str:
     Args:
         title: Heading, such as the run's folder.
         metrics: What metrics.json holds: `training`, and where evaluated `evaluation` and
-            `tables`.
+            `tables`; `warm_start` where it started from another run.
         config: The resolved configuration, as YAML.
     """
-    training = metrics["training"]
+    training, epochs = metrics["training"], metrics["training"]["epochs"]
     parts = [
         f"<h1>{html.escape(title)}</h1>",
-        f"<p>Best of {training['epochs']} epochs by validation AUC: {training['best_epoch']}. "
-        f"Training took {training['seconds']:,.0f} s.</p>",
+        f"<p>Best of {epochs} epoch{'s' * (epochs > 1)} by validation AUC: "
+        f"{training['best_epoch']}. Training took {training['seconds']:,.0f} s.</p>",
     ]
+    if "warm_start" in metrics:
+        earlier = html.escape(metrics["warm_start"]["run"])
+        parts.append(f"<p>Started from the network of {earlier}.</p>")
     for split, report in metrics.get("evaluation", {}).items():
         parts.append(f"<h2>{_HEADINGS[split]}</h2>")
         parts += map(_table, split_tables(report))

@@ -179,3 +179,9 @@ def test_stands_alone_and_depends_on_the_metrics_alone():
     assert 'src="http' not in html
     assert "<script" not in html
     assert html == report_html("a", METRICS, "")
+
+
+def test_names_the_run_that_it_started_from():
+    started = {**METRICS, "warm_start": {"run": "runs/<monday>"}}
+    page = report_html("runs/tuesday", started, "train: {}")
+    assert "Started from the network of runs/&lt;monday&gt;." in page

@@ -15,6 +15,7 @@ from models.build import build_network
 from models.config import NetworkConfig
 from models.network import CooperativeNetwork
 from models.optimizers import make_optimizer, row_slots_of
+from pipeline.evaluation.outputs import OutputReader
 from pipeline.training import strategy as strategies
 from pipeline.training.strategy import (
     predicting,
@@ -125,6 +126,7 @@ def parameter_server(folder: Path) -> None:
         "shapes": {each.name: each.shape.as_list() for each in trained.trainable_variables},
         "devices": sorted({each.device for each in trained.trainable_variables}),
         "logits": trained.predict(batches(), verbose=0)["logit"].tolist(),
+        "evaluated": OutputReader(trained).read(batches()).logit.tolist(),
     }
     (folder / "chief.json").write_text(json.dumps(content))
     sys.stdout.flush()

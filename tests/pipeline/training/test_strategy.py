@@ -105,6 +105,7 @@ def test_parameter_servers_train_a_checkpoint_for_any_process(tmp_path):
     restored.load_weights(str(tmp_path / "checkpoint")).expect_partial()
     logits = restored.predict(batches(), verbose=0)["logit"]
     np.testing.assert_allclose(logits, result["logits"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(np.ravel(result["evaluated"]), logits, rtol=1e-5, atol=1e-6)
 
 
 def test_a_server_serves_until_its_chief_has_ended(tmp_path, monkeypatch):
