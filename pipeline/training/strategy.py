@@ -53,7 +53,10 @@ def training_strategy(name: StrategyName | None = None) -> tf.distribute.Strateg
 
 def _mirrored(cluster: Cluster | None) -> tf.distribute.Strategy:
     gpus = tf.config.list_logical_devices("GPU")
-    return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus] or ["CPU:0"])
+    if len(gpus) < 2:
+        # The same step; and a mirrored iterator waits for tf.data's autotuner before it ends.
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus])
 
 
 def _multi_worker(cluster: Cluster | None) -> tf.distribute.Strategy:
