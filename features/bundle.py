@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import tensorflow as tf
 
@@ -26,6 +26,18 @@ SAMPLE_ROWS = "sample_rows.jsonl"
 SPLITS = ("train", "valid", "test")
 
 
+class VocabularyOrigin(StrictModel):
+    """Whose vocabularies, means and quantiles a bundle took over.
+
+    Args:
+        mode: `frozen`, or `extended` by new tokens behind the old ones.
+        fingerprint: Of the earlier bundle.
+    """
+
+    mode: Literal["frozen", "extended"]
+    fingerprint: str
+
+
 class BundleMetadata(StrictModel):
     """What the records of a bundle hold, and how they came about.
 
@@ -40,6 +52,7 @@ class BundleMetadata(StrictModel):
         split_rule: How rows were split, with the resulting limits.
         source: Name of the data source.
         vocabulary_sha256: Vocabulary -> checksum of its file.
+        vocabularies_from: The bundle that its ids go on from; None where they are its own.
     """
 
     format_version: int
@@ -52,6 +65,7 @@ class BundleMetadata(StrictModel):
     split_rule: dict[str, Any]
     source: str
     vocabulary_sha256: dict[str, str] = {}
+    vocabularies_from: VocabularyOrigin | None = None
 
     def model_inputs(self) -> tuple[InputSpec, ...]:
         """What a model sees, in the order of declaration."""
@@ -148,12 +162,17 @@ def read_metadata(path: str | Path) -> BundleMetadata:
 
 def file_entry(path: str, rows: int | None = None) -> FileEntry:
     """Size and checksum of a file."""
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return entry_of(file, rows)
+
+
+def entry_of(stream: BinaryIO, rows: int | None = None) -> FileEntry:
+    """Size and checksum of what a stream still holds."""
     digest = hashlib.sha256()
     size = 0
-    with tf.io.gfile.GFile(path, "rb") as file:
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-            size += len(chunk)
+    while chunk := stream.read(1 << 22):
+        digest.update(chunk)
+        size += len(chunk)
     return FileEntry(size=size, sha256=digest.hexdigest(), rows=rows)
 
 

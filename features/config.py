@@ -70,7 +70,8 @@ def known_keys(model: type[pydantic.BaseModel], path: tuple[int | str, ...]) -> 
     for part in path:
         current = _inside(current, part)
     found = next(iter(_models_of(current)), None)
-    return list(found.model_fields) if found else []
+    fields = found.model_fields.items() if found else ()
+    return [field.alias or name for name, field in fields]
 
 
 def _inside(annotation: Any, part: int | str) -> Any:

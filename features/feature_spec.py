@@ -9,12 +9,15 @@ from features.config import StrictModel
 
 Kind = Literal["categorical", "numeric", "multivalued", "sequence", "embedding"]
 Role = Literal["input", "label", "group_key", "timestamp", "weight"]
-Transform = Literal["zscore", "raw", "log2", "quantiles", "hour", "weekday"]
+Transform = Literal[
+    "zscore", "raw", "log2", "ln_squared", "quantiles", "hour", "weekday", "weekend"
+]
+TimeUnit = Literal["s", "ms", "yymmddhh"]
 ROLES: tuple[Role, ...] = ("input", "label", "group_key", "timestamp", "weight")
 
 _TRANSFORMS: dict[str, tuple[str, ...]] = {
-    "numeric": ("zscore", "raw", "log2", "quantiles"),
-    "categorical": ("hour", "weekday"),
+    "numeric": ("zscore", "raw", "log2", "ln_squared", "quantiles"),
+    "categorical": ("hour", "weekday", "weekend"),
 }
 _KIND_OF_ROLE: dict[str, str] = {
     "label": "numeric",
@@ -23,7 +26,8 @@ _KIND_OF_ROLE: dict[str, str] = {
     "timestamp": "numeric",
 }
 # Numbers that these put into buckets have ids of their own, without a file of tokens.
-_BUCKETING: tuple[Transform, ...] = ("log2", "quantiles", "hour", "weekday")
+_TIMES: tuple[Transform, ...] = ("hour", "weekday", "weekend")
+_BUCKETING: tuple[Transform, ...] = ("log2", "ln_squared", "quantiles", *_TIMES)
 # Settings that mean something for one kind only: a spec that sets them elsewhere is refused.
 _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "vocabulary": ("categorical", "multivalued", "sequence"),
@@ -48,10 +52,12 @@ class FeatureSpec(StrictModel):
             (tokens in time order, oldest first) or `embedding` (a given dense vector).
         role: `input` (default), or what else the column is for.
         column: Column of the raw data; the feature's name unless given.
-        transform: Numeric: `zscore` (default), `raw`, `log2` (bucket floor(log2 x)) or
-            `quantiles`. Categorical: `hour` or `weekday` of a time given as an integer.
-        unit: Unit of an integer time: seconds or milliseconds since 1970, UTC.
-        utc_offset_hours: Added to the time before `hour` and `weekday` are taken.
+        transform: Numeric: `zscore` (default), `raw`, `log2` (bucket floor(log2 x)),
+            `ln_squared` (bucket floor((ln x)^2)) or `quantiles`. Categorical: `hour`, `weekday` or
+            `weekend` (whether it is one) of a time given as an integer.
+        unit: How an integer tells a time: `s` or `ms` since 1970, or `yymmddhh` (14102100 is
+            2014-10-21, 0 h); UTC.
+        utc_offset_hours: Added to the time before `hour`, `weekday` or `weekend` is taken.
         vocabulary: Features that name the same vocabulary share tokens, ids and embeddings.
         min_count: Tokens seen less often in the training rows are out of vocabulary. Set it on
             the feature that the vocabulary is named after.
@@ -74,7 +80,7 @@ class FeatureSpec(StrictModel):
     role: Role = "input"
     column: str = ""
     transform: Transform | None = None
-    unit: Literal["s", "ms"] = "s"
+    unit: TimeUnit = "s"
     utc_offset_hours: pydantic.FiniteFloat = 0.0
     vocabulary: str = ""
     min_count: int = pydantic.Field(default=1, ge=1)
@@ -149,9 +155,9 @@ class FeatureSpec(StrictModel):
                 "`default` needs transform zscore or raw: a missing number has a bucket of its own."
             )
         if self.unit != "s" and not self.is_time:
-            raise ValueError("`unit` is for times. Set `transform: hour` or `weekday`.")
-        if self.utc_offset_hours and self.transform not in ("hour", "weekday"):
-            raise ValueError("`utc_offset_hours` needs `transform: hour` or `weekday`.")
+            raise ValueError("`unit` is for times. Set `transform: hour`, `weekday` or `weekend`.")
+        if self.utc_offset_hours and self.transform not in _TIMES:
+            raise ValueError("`utc_offset_hours` needs `transform: hour`, `weekday` or `weekend`.")
         if self.at_least is not None and self.role != "label":
             raise ValueError("`at_least` turns a number into a label: it needs `role: label`.")
         if self.separator == "":
@@ -161,7 +167,7 @@ class FeatureSpec(StrictModel):
     @property
     def is_time(self) -> bool:
         """Whether the raw column holds a time as an integer."""
-        return self.role == "timestamp" or self.transform in ("hour", "weekday")
+        return self.role == "timestamp" or self.transform in _TIMES
 
     @property
     def is_bucketed(self) -> bool:

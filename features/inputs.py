@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from features.analysis import Analysis, NumericSummary
-from features.preprocessing import HOURS, LOG2_BUCKETS, WEEKDAYS
+from features.preprocessing import BUCKETS
 from features.specs import FeatureSet, FeatureSpec
 
 InputKind = Literal["id", "ids", "steps", "value", "vector"]
@@ -67,7 +67,7 @@ def placeholder_inputs(features: FeatureSet) -> tuple[InputSpec, ...]:
 def _input_of(spec: FeatureSpec, features: FeatureSet, analysis: Analysis) -> InputSpec:
     if spec.kind == "embedding":
         return InputSpec(spec.name, "vector", dimension=spec.dimension)
-    buckets = {"hour": HOURS, "weekday": WEEKDAYS, "log2": LOG2_BUCKETS}.get(spec.transform or "")
+    buckets = BUCKETS.get(spec.transform or "")
     if spec.transform == "quantiles":
         buckets = len(analysis.numeric[spec.name].boundaries) + 1
     if buckets is not None:  # id 0 is missing

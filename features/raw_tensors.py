@@ -5,6 +5,7 @@ lists. Lists are ragged, or dense and padded with `""`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,22 @@ import tensorflow as tf
 from features.specs import FeatureSet, FeatureSpec
 
 MISSING_TIME = np.iinfo(np.int64).min
-RawTensors = dict[str, "tf.Tensor | tf.RaggedTensor"]
+
+
+@dataclass(frozen=True)
+class CodedTokens:
+    """Tokens as places in a dictionary, so that each is looked up once however often it occurs.
+
+    Args:
+        dictionary: Strings of shape (distinct tokens,); one of them may be "", missing.
+        codes: int32 places in it, of shape (batch,), or ragged of shape (batch, None).
+    """
+
+    dictionary: tf.Tensor
+    codes: "tf.Tensor | tf.RaggedTensor"
+
+
+RawTensors = dict[str, "tf.Tensor | tf.RaggedTensor | CodedTokens"]
 
 _DTYPES = {pa.string(): tf.string, pa.float32(): tf.float32, pa.int64(): tf.int64}
 _DEFAULTS = {tf.string: "", tf.float32: float("nan"), tf.int64: int(MISSING_TIME)}
@@ -32,7 +48,10 @@ def _is_list(spec: FeatureSpec) -> bool:
 def from_arrow(
     batch: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = ("input",)
 ) -> RawTensors:
-    """Typed raw columns, as `features.raw.coerce` gives them, as tensors keyed by raw name."""
+    """Typed raw columns, as `features.raw.coerce` gives them, as tensors keyed by raw name.
+
+    Tokens in Arrow dictionaries become `CodedTokens`.
+    """
     tensors: RawTensors = {}
     for spec in features.with_role(*roles):
         if spec.raw_name not in tensors:
@@ -40,24 +59,42 @@ def from_arrow(
     return tensors
 
 
-def _column(column: pa.Array, spec: FeatureSpec) -> "tf.Tensor | tf.RaggedTensor":
+def _column(
+    column: pa.Array, spec: FeatureSpec
+) -> "tf.Tensor | tf.RaggedTensor | CodedTokens":
     if spec.kind == "embedding":
         missing = pa.scalar([0.0] * spec.dimension, spec.raw_type)
         flat = pc.fill_null(column, missing).flatten().to_numpy(zero_copy_only=False)
         return tf.constant(flat.reshape(len(column), spec.dimension), tf.float32)
-    if not _is_list(spec):
-        return _values(column, _dtype(spec))
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-    return tf.RaggedTensor.from_row_lengths(
-        _values(column.flatten(), _dtype(spec)), lengths.astype(np.int64), validate=False
-    )
+    lengths = None
+    if _is_list(spec):
+        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+        column = column.flatten()
+    if pa.types.is_dictionary(column.type):
+        missing = len(column.dictionary)  # its place is behind all tokens
+        tokens = pa.concat_arrays([column.dictionary, pa.array([""])])
+        codes = pc.fill_null(column.indices, missing) if column.null_count else column.indices
+        dictionary, codes = _text(tokens), codes.cast(pa.int32())
+        return CodedTokens(dictionary, _in_rows(tf.constant(codes.to_numpy()), lengths))
+    return _in_rows(_values(column, _dtype(spec)), lengths)
+
+
+def _in_rows(values: tf.Tensor, lengths: np.ndarray | None) -> "tf.Tensor | tf.RaggedTensor":
+    if lengths is None:
+        return values
+    lengths = lengths.astype(np.int64)
+    return tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
 
 
 def _values(column: pa.Array, dtype: tf.DType) -> tf.Tensor:
-    filled = pc.fill_null(column, _DEFAULTS[dtype])
+    filled = pc.fill_null(column, _DEFAULTS[dtype]) if column.null_count else column
     if dtype == tf.string:
-        return tf.constant(filled.cast(pa.binary()).to_numpy(zero_copy_only=False), tf.string)
+        return _text(filled)
     return tf.constant(filled.to_numpy(zero_copy_only=False), dtype)
+
+
+def _text(tokens: pa.Array) -> tf.Tensor:
+    return tf.constant(tokens.cast(pa.binary()).to_numpy(zero_copy_only=False), tf.string)
 
 
 def parsing_spec(

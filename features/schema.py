@@ -1,6 +1,6 @@
 """Bundle metadata as tensorflow-metadata Schemas, for readers that know nothing of this project.
 
-`record_schema` describes the rows that a bundle stores, as `layout: row` records hold them;
+`record_schema` describes the rows that a bundle stores, and how its records hold them;
 `raw_schema` the tf.Examples of raw values that an exported model's `serving_default` takes. They
 are two files, because a feature has the same name and different types in the two.
 """
@@ -12,7 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from features.analysis import Analysis
 from features.inputs import InputSpec, model_inputs
 from features.raw_tensors import parsing_spec
-from features.records import Column, columns_of
+from features.records import ROWS, Column, Layout, columns_of
 from features.specs import FeatureSet, FeatureSpec
 
 _TYPES = {
@@ -22,16 +22,35 @@ _TYPES = {
 }
 
 
-def record_schema(features: FeatureSet, analysis: Analysis) -> schema_pb2.Schema:
-    """The rows of a bundle.
+_BLOCKS = (
+    "A tf.train.Example holds a block of rows: under the key of the tag `rows:`, their number as "
+    "int64; under the name of each feature, one bytes value, the elements of all its rows one "
+    "after the other in the type of its tag `dtype:`, little endian. Of a feature with `shape`, "
+    "each row has that many elements; of one with `value_count`, as many as the bytes value under "
+    "the key of its tag `row_lengths:` says, an int32 a row, little endian."
+)
+
+
+def record_schema(
+    features: FeatureSet, analysis: Analysis, layout: Layout = "row"
+) -> schema_pb2.Schema:
+    """The rows of a bundle, and how its records hold them.
 
     A feature with `shape` has that many values in every row; one with `value_count` a list, which
     is padded with 0 on the right up to `value_count.max` where a dense tensor is wanted. Domains
     of ids are named after their vocabulary, and their `max` is the last id. Annotations:
     `kind:<kind>`, `role:<role>`, `dtype:<type in memory>`, `group:<name>` for each feature group,
     `history:<name>` of aligned sequences.
+
+    The schema itself has the annotation `layout:row`, whose Examples hold a row each with the
+    values as described, or `layout:block`: then its comment says how the Examples hold blocks of
+    such rows, which nothing else in a Schema could.
     """
     schema = schema_pb2.Schema()
+    schema.annotation.tag.append(f"layout:{layout}")
+    if layout == "block":
+        schema.annotation.tag.append(f"rows:{ROWS}")
+        schema.annotation.comment.append(_BLOCKS)
     inputs = {spec.name: spec for spec in model_inputs(features, analysis)}
     for column in columns_of(features):
         spec = features.features[column.name]
@@ -43,6 +62,8 @@ def record_schema(features: FeatureSet, analysis: Analysis) -> schema_pb2.Schema
         _set_domain(stored, spec, inputs.get(spec.name))
         _annotate(stored, spec, features)
         stored.annotation.tag.append(f"dtype:{column.dtype}")
+        if layout == "block" and column.length is not None:
+            stored.annotation.tag.append(f"row_lengths:{column.name}/row_lengths")
         _represent(schema, column.name, stored)
     return schema
 

@@ -31,10 +31,19 @@ class HistorySpec(StrictModel):
     Args:
         key: Column whose value example and events share, such as the user.
         where: Column that must be 1 in an event for it to count, such as `is_click`.
+        unless: Column that must not be 1 in it: `is_click` keeps what was shown and not clicked.
+        events: Name of the source's event log that the events are; the rows of the log otherwise.
     """
 
     key: str
     where: str | None = None
+    unless: str | None = None
+    events: str | None = None
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The columns that `where` and `unless` name."""
+        return tuple(filter(None, (self.where, self.unless)))
 
 
 class VocabularySpec(StrictModel):

@@ -1,5 +1,6 @@
 """The command line: one verb per job."""
 
+import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -89,17 +90,62 @@ def run(
 
 
 @app.command("build-bundle")
-def build_bundle_command(config: Config, settings: Set = None, bundle: BundlePath = None) -> None:
+def build_bundle_command(
+    config: Config,
+    settings: Set = None,
+    bundle: BundlePath = None,
+    runner: Annotated[
+        str | None, typer.Option("--runner", help="Beam runner, short for --set data.runner=.")
+    ] = None,
+    runner_options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--runner-option",
+            metavar="OPTION",
+            help="Option for the runner, passed on as it is, such as "
+            "--runner-option=--parallelism=4; may be repeated.",
+        ),
+    ] = None,
+) -> None:
     """Builds the data bundle from raw files."""
     import_tensorflow()
+    from pipeline.config_files import load_dataset
     from pipeline.console import say
     from pipeline.data.job import build_bundle
     from pipeline.main_job import one_line
 
-    loaded = _load(config, settings)
+    named = [] if runner is None else [f"data.runner={runner}"]
+    if runner_options:
+        named.append(f"data.runner_options={json.dumps(runner_options)}")
+    loaded = load_dataset(config, [*(settings or ()), *named])
     built = build_bundle(loaded.feature_set, loaded.data, _bundle_path(loaded, bundle))
     say("data", one_line(built))
     say("bundle", built.path)
+
+
+@app.command()
+def inspect(
+    path: Annotated[
+        str, typer.Argument(metavar="FILE", help="CSV, TSV, Parquet, JSON lines; or a folder.")
+    ],
+    rows: Annotated[int, typer.Option("--rows", min=1, help="How many to look at.")] = 200_000,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="YAML file (default: standard output).")
+    ] = None,
+    label: Annotated[str | None, typer.Option("--label", help="Column to predict.")] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", metavar="A,B,...", help="Names, for text without a header."),
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option("--delimiter", help="Of text (default: found out).")
+    ] = None,
+) -> None:
+    """Proposes a configuration for files of your own: kinds, histories, leak suspects."""
+    import_tensorflow()
+    from pipeline.inspection.inspect import inspect_files
+
+    inspect_files(path, rows, out, label, columns, delimiter)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from models.build import build_network, check_needs
 from models.config import NetworkConfig
 from pipeline.data.config import DataConfig
 from pipeline.data.sources import source_named
+from pipeline.data.sources.own import OWN_FILES
 
 Positive = Annotated[float, pydantic.Field(gt=0.0, allow_inf_nan=False)]
 
@@ -149,22 +150,22 @@ class EvaluateConfig(StrictModel):
 
 def default_bundle(data: DataConfig) -> Path:
     """Where a bundle lies that no option places elsewhere."""
-    return Path("bundles") / data.source.replace(":", "_")
+    name = data.source
+    if name in OWN_FILES and data.path:  # two data sets of one's own have two bundles
+        name = os.path.basename(data.path.rstrip("/")).split(".")[0] or name
+    return Path("bundles") / name.replace(":", "_").replace("/", "_")
 
 
-class RunConfig(StrictModel):
-    """Everything that a run is made of; saved with it, resolved, as `config.yaml`."""
+class DatasetConfig(StrictModel):
+    """What a bundle is made of: which rows, and what their columns mean."""
 
     data: DataConfig
     features: NamedFeatures
     groups: Groups = {}
     histories: dict[str, HistorySpec] = {}
-    model: NetworkConfig = NetworkConfig()
-    train: TrainConfig = TrainConfig()
-    evaluate: EvaluateConfig = EvaluateConfig()
 
     @pydantic.model_validator(mode="after")
-    def _check(self) -> "RunConfig":
+    def _check_features(self) -> "DatasetConfig":
         try:
             label = self.feature_set.label
         except pydantic.ValidationError as error:  # the same sentence, without its frame
@@ -173,6 +174,23 @@ class RunConfig(StrictModel):
         if label is None:
             raise ValueError("no feature has `role: label`. Name the column to predict.")
         source_named(self.data.source)
+        return self
+
+    @cached_property
+    def feature_set(self) -> FeatureSet:
+        """Features, groups and histories together."""
+        return FeatureSet(features=self.features, groups=self.groups, histories=self.histories)
+
+
+class RunConfig(DatasetConfig):
+    """Everything that a run is made of; saved with it, resolved, as `config.yaml`."""
+
+    model: NetworkConfig = NetworkConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "RunConfig":
         check_needs(self.model, placeholder_inputs(self.feature_set), self.groups, "model.")
         self._check_teachers()
         if self.model.embedding.l2 and self.train.tables.optimizer != "adam":
@@ -207,8 +225,3 @@ class RunConfig(StrictModel):
             ConfigError: Says what does not fit.
         """
         build_network(self.model, placeholder_inputs(self.feature_set), self.groups)
-
-    @cached_property
-    def feature_set(self) -> FeatureSet:
-        """Features, groups and histories together."""
-        return FeatureSet(features=self.features, groups=self.groups, histories=self.histories)

@@ -10,7 +10,7 @@ import yaml
 from features.config import parse
 from features.errors import ConfigError, closest
 from models.config import NetworkConfig
-from pipeline.config import RunConfig
+from pipeline.config import DatasetConfig, RunConfig
 from pipeline.presets import preset_file
 
 # Mappings whose keys are names of the user's: there null removes an entry.
@@ -60,6 +60,26 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), check: bool = T
             where = " ".join([str(path), *(name for name, _ in [*presets, *refinements])])
             raise ConfigError(f"{where}: model: {str(error).removeprefix('network: ')}") from None
     return config
+
+
+def load_dataset(path: str | Path, overrides: Sequence[str] = ()) -> DatasetConfig:
+    """Reads what a file says of data and features: all that building a bundle needs.
+
+    Args:
+        path: A YAML file, as `load_config` reads it; its other sections are not looked at.
+        overrides: As for `load_config`.
+
+    Raises:
+        ConfigError: A sentence on the first mistake, naming the file and the setting.
+    """
+    layers = [*reversed(_read_layers(Path(path))), *_overrides(overrides)]
+    sections = DatasetConfig.model_fields
+    others = RunConfig.model_fields.keys() - sections.keys()
+    kept = [
+        (name, {key: value for key, value in content.items() if key not in others})
+        for name, content in layers
+    ]
+    return parse(DatasetConfig, _merge_layers({}, kept), _finder([*reversed(kept)], str(path)))
 
 
 def load_preset(name: str, overrides: Sequence[str] = ()) -> NetworkConfig:

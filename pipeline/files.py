@@ -50,6 +50,42 @@ def read_json(path: str) -> Any:
         return json.loads(file.read())
 
 
+def folder_exists(path: str) -> bool:
+    """Whether there is a folder, or file, of exactly this name.
+
+    Asked for a folder, some stores say yes to any longer name that begins like it.
+    """
+    parent, name = os.path.split(path.rstrip("/"))
+    if "://" not in path:
+        return tf.io.gfile.exists(path)
+    try:
+        return name in {each.rstrip("/") for each in tf.io.gfile.listdir(parent)}
+    except tf.errors.NotFoundError:
+        return False
+
+
+def move_folder(path: str, to: str, last: str) -> None:
+    """Gives a folder another name: at once, or file by file where folders are parts of names.
+
+    Args:
+        path: The folder.
+        to: Its new name; nothing lies there.
+        last: The file in it that moves when all others have.
+    """
+    if "://" not in path:
+        tf.io.gfile.rename(path, to)
+        return
+    files = [
+        os.path.join(folder, name).removeprefix(path).lstrip("/")
+        for folder, _, names in tf.io.gfile.walk(path)
+        for name in names
+    ]
+    for name in sorted(files, key=lambda name: (name == last, name)):
+        tf.io.gfile.makedirs(os.path.dirname(os.path.join(to, name)))
+        tf.io.gfile.rename(os.path.join(path, name), os.path.join(to, name), overwrite=True)
+    remove_tree(path)
+
+
 def remove_tree(path: str) -> None:
     """Removes a folder and what is in it, if it exists."""
     if tf.io.gfile.exists(path):

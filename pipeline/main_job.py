@@ -6,9 +6,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from features.bundle import Bundle
 from features.errors import ConfigError
+from features.splits import in_words
 from models.network import CooperativeNetwork
 from pipeline.config import RunConfig
 from pipeline.config_files import dump_config
@@ -99,8 +101,20 @@ def one_line(bundle: Bundle) -> str:
     tokens = sum(metadata.analysis.vocabulary_sizes.values())
     return (
         f"{rows} examples, {len(metadata.features.inputs)} features in "
-        f"{len(metadata.features.groups)} groups, {tokens:,} vocabulary entries"
+        f"{len(metadata.features.groups)} groups, {tokens:,} vocabulary entries; split "
+        f"{in_words(metadata.split_rule)}"
     )
+
+
+def data_report(bundle: Bundle) -> dict[str, Any]:
+    """For metrics.json: which data, and by which protocol numbers were measured on them."""
+    metadata = bundle.metadata
+    return {
+        "source": metadata.source,
+        "rows": metadata.rows,
+        "split": in_words(metadata.split_rule),
+        "split_rule": metadata.split_rule,
+    }
 
 
 def train_stage(
@@ -141,7 +155,7 @@ def train_stage(
 
     trained = train(config, bundle, run, teachers, warm_start and begin_warm, resume)
     if is_chief():
-        run.update_metrics(training=trained.summary())
+        run.update_metrics(data=data_report(bundle), training=trained.summary())
         run.finish("train")
     return trained.network
 
@@ -198,7 +212,9 @@ def evaluate_stage(
     )
     if not is_chief():  # it took part in the scoring
         return
-    metrics = run.update_metrics(evaluation=report, tables=tables_report(network))
+    metrics = run.update_metrics(
+        data=data_report(bundle), evaluation=report, tables=tables_report(network)
+    )
     page = report_html(str(run.path), with_previous(metrics), dump_config(config))
     write_text(str(run.report_file), page)
     run.finish("evaluate")

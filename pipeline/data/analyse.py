@@ -5,27 +5,32 @@ vocabulary, five numbers for each numeric feature and block. No element stands f
 """
 
 import logging
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from apache_beam.pvalue import AsDict, AsList, TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
 from features.analysis import Analysis, NumericSummary
-from features.specs import FeatureSet, FeatureSpec, VocabularySpec
-from pipeline.data import moments, token_counts
-from pipeline.data.arrow_bytes import from_bytes, to_bytes
+from features.specs import FeatureSet, FeatureSpec
+from pipeline.data import moments
+from pipeline.data.arrow_bytes import to_bytes
+from pipeline.data.earlier_vocabularies import EarlierVocabularies
 from pipeline.data.fitted import Fitted
 from pipeline.data.histogram import AdaptiveHistogram, HistogramFn, float32_keys, float32_values
 from pipeline.data.moments import Moments, moments_of
 from pipeline.data.stable_hash import stable_hash
 from pipeline.data.token_counts import TokenCounts
-from pipeline.files import write_text
+from pipeline.data.vocabulary_files import (
+    WrittenVocabulary,
+    nothing_counted,
+    select_part,
+    why_empty,
+    write_vocabulary,
+)
 
 log = logging.getLogger(__name__)
 _TOKEN_SHARDS = 16  # parts, by hash, in which a vocabulary is merged
@@ -38,24 +43,35 @@ class Analyse(beam.PTransform):
     Args:
         features: What to count and to measure.
         vocabulary_dir: Folder that receives `<name>.txt` for each vocabulary.
+        earlier: An earlier bundle's, to take over.
     """
 
-    def __init__(self, features: FeatureSet, vocabulary_dir: str):
+    def __init__(
+        self,
+        features: FeatureSet,
+        vocabulary_dir: str,
+        earlier: EarlierVocabularies | None = None,
+    ):
         super().__init__()
         self._features = features
         self._vocabulary_dir = vocabulary_dir
+        self._earlier = earlier
 
     def expand(self, blocks: beam.PCollection) -> beam.PCollection:
         counted = blocks | "Count" >> beam.ParDo(CountBlocks(self._features)).with_outputs(
             "moments", "quantiles", "rows", main="tokens"
         )
+        specs, earlier = self._features.vocabularies, self._earlier
+        tokens = counted.tokens
+        if earlier is not None:
+            nothing = blocks.pipeline | "Nothing" >> beam.Create(nothing_counted(specs))
+            tokens = (tokens, nothing) | "WithNothing" >> beam.Flatten()
         vocabularies = (
-            counted.tokens
+            tokens
             | "SameTokens" >> beam.GroupByKey()
-            | "Select" >> beam.Map(select_part, self._features.vocabularies)
+            | "Select" >> beam.Map(select_part, specs, earlier)
             | "SameVocabulary" >> beam.GroupByKey()
-            | "WriteVocabulary"
-            >> beam.Map(write_vocabulary, self._features.vocabularies, self._vocabulary_dir)
+            | "WriteVocabulary" >> beam.Map(write_vocabulary, specs, self._vocabulary_dir, earlier)
         )
         histograms = counted.quantiles | "Histograms" >> beam.CombinePerKey(HistogramFn())
         rows = counted.rows | "Rows" >> beam.CombinePerKey(sum)
@@ -69,6 +85,7 @@ class Analyse(beam.PTransform):
                 AsList(counted.moments),
                 AsDict(histograms),
                 AsDict(rows),
+                earlier,
             )
         )
 
@@ -124,56 +141,22 @@ class CountBlocks(beam.DoFn):
                 yield (name, part), to_bytes(batch.filter(pa.array(part_of_token == part)))
 
 
-def select_part(
-    element: tuple[tuple[str, int], Iterable[bytes]], vocabularies: Mapping[str, VocabularySpec]
-) -> tuple[str, tuple[bytes, int, int]]:
-    """Merges the counts of one part of a vocabulary.
-
-    Returns:
-        The vocabulary's name, and: the counts that may enter it; distinct tokens of this part;
-        how often its most frequent one occurs.
-    """
-    (name, _), parts = element
-    counts = token_counts.merged(_table(part) for part in parts)
-    highest = pc.max(counts["count"]).as_py() or 0
-    selected = token_counts.select(counts, vocabularies[name]).combine_chunks()
-    batches = selected.to_batches() or [pa.RecordBatch.from_pylist([], token_counts.SCHEMA)]
-    return name, (to_bytes(batches[0]), counts.num_rows, highest)
-
-
-def write_vocabulary(
-    element: tuple[str, Iterable[tuple[bytes, int, int]]],
-    vocabularies: Mapping[str, VocabularySpec],
-    vocabulary_dir: str,
-) -> tuple[str, int, int, int]:
-    """Writes a vocabulary file from the selected tokens of all parts.
-
-    Returns:
-        Name, tokens in the file, distinct tokens seen, count of the most frequent one.
-    """
-    name, parts = element
-    tables, distinct, highest = zip(*parts, strict=True)
-    together = pa.concat_tables(_table(part) for part in tables)
-    tokens = token_counts.select(together, vocabularies[name])["token"].to_pylist()
-    text = "".join(f"{token}\n" for token in tokens)
-    write_text(os.path.join(vocabulary_dir, f"{name}.txt"), text)
-    return name, len(tokens), sum(distinct), max(highest)
-
-
 def fit(
     features: FeatureSet,
-    vocabularies: Sequence[tuple[str, int, int, int]],
+    vocabularies: Sequence[WrittenVocabulary],
     moments_of_block: Sequence[tuple[int, Mapping[str, Moments]]],
     histograms: Mapping[str, AdaptiveHistogram],
     rows: Mapping[str, int],
+    earlier: EarlierVocabularies | None = None,
 ) -> Fitted:
     """Puts the parts together, in the order of the blocks' keys, so that rounding never varies."""
-    found = {name: numbers for name, *numbers in vocabularies}
-    problems = [
-        problem
+    found = {each.name: each for each in vocabularies}
+    sizes = {name: found[name].size if name in found else 0 for name in features.vocabularies}
+    problems = tuple(
+        why_empty(spec, found[name].seen if name in found else None, rows.get("train", 0))
         for name, spec in features.vocabularies.items()
-        if (problem := _problem(spec, *found.get(name, (0, 0, 0)), rows.get("train", 0)))
-    ]
+        if not sizes[name]
+    )
     in_order = [parts for _, parts in sorted(moments_of_block, key=lambda block: block[0])]
     numeric = {}
     for spec in _numeric(features):
@@ -186,7 +169,7 @@ def fit(
             maximum=total.maximum,
             boundaries=boundaries_of(histograms.get(spec.name), spec),
         )
-    sizes = {name: found.get(name, (0,))[0] for name in features.vocabularies}
+    numeric |= earlier.numeric if earlier else {}
     analysis = Analysis(vocabulary_sizes=sizes, numeric=numeric)
     log.info(
         "analysed %s training rows: %s tokens in %d vocabularies",
@@ -194,7 +177,8 @@ def fit(
         f"{sum(sizes.values()):,}",
         len(sizes),
     )
-    return Fitted(analysis, dict(sorted(rows.items())), tuple(problems))
+    changes = {name: found[name].change() for name in sizes if name in found} if earlier else {}
+    return Fitted(analysis, dict(sorted(rows.items())), problems, changes)
 
 
 def boundaries_of(histogram: AdaptiveHistogram | None, spec: FeatureSpec) -> tuple[float, ...]:
@@ -211,28 +195,5 @@ def boundaries_of(histogram: AdaptiveHistogram | None, spec: FeatureSpec) -> tup
     return tuple(float32_values(histogram.edges[place]).tolist())
 
 
-def _problem(
-    spec: VocabularySpec, size: int, distinct: int, highest: int, train_rows: int
-) -> str | None:
-    if size:
-        return None
-    feature = spec.counted_from[0]
-    if not distinct:
-        return (
-            f"feature {feature!r}: its vocabulary came out empty, because it has no value in any "
-            f"of the {train_rows:,} training rows. Check its `column`, or remove the feature."
-        )
-    return (
-        f"feature {feature!r}: its vocabulary came out empty, because none of its {distinct:,} "
-        f"distinct tokens occurs min_count={spec.min_count:,} times in the {train_rows:,} training "
-        f"rows; the most frequent one occurs {highest:,} times. Set features.{feature}.min_count "
-        f"to at most {highest}, or remove the feature."
-    )
-
-
 def _numeric(features: FeatureSet) -> tuple[FeatureSpec, ...]:
     return tuple(spec for spec in features.inputs if spec.kind == "numeric")
-
-
-def _table(part: bytes) -> pa.Table:
-    return pa.Table.from_batches([from_bytes(part, token_counts.SCHEMA)])

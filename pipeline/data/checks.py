@@ -1,8 +1,13 @@
 """Whether the rows that were read make a bundle that something can be learnt from."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from features.bundle import SPLITS
 from features.errors import DataError
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig
+from features.splits import valid_is_test
+from pipeline.data.config import DataConfig, SplitConfig
 from pipeline.data.statistics import ALL
 from pipeline.data.write_bundle import Results
 
@@ -54,23 +59,53 @@ def _check_splits(results: Results, data: DataConfig) -> None:
         raise DataError(
             f"the log of source {data.source!r} has no rows. Check data.path={data.path}."
         )
-    given = data.split.valid_from is not None
-    for split, share in (("train", 1.0), ("valid", data.split.valid), ("test", data.split.test)):
-        if results.rows.get(split) or not (given or share):
+    split = data.split
+    valid, wanted = split.valid, _wanted(split, results.split_rule)
+    for name in SPLITS:
+        if results.rows.get(name) or not wanted[name]:
             continue
-        if given:
+        if split.by == "files":
+            remedy = "Its files hold no rows that can be used."
+            if name == "valid" and "valid" in results.split_rule:
+                remedy = f"Few rows or keys leave it to chance: raise data.split.valid={valid}."
+        elif split.by == "day":
             remedy = (
-                f"Move data.split.valid_from={data.split.valid_from} or data.split.test_from="
-                f"{data.split.test_from} to moments inside the data."
+                "The last day is that of the latest row: change data.split.test_days="
+                f"{split.test_days} or data.split.valid_days={split.valid_days}, or mend its time."
             )
-        elif split == "train":
+        elif split.by == "last":
+            remedy = f"Check data.split.key={split.key}: few of its values have that many rows."
+        elif split.test_from is not None:
+            remedy = (
+                f"Move data.split.valid_from={split.valid_from} or data.split.test_from="
+                f"{split.test_from} to moments inside the data."
+            )
+        elif name == "train":
             remedy = "Lower data.split.valid or data.split.test."
-        elif data.split.by == "hash":
-            remedy = f"Few rows or keys leave it to chance: raise data.split.{split}={share}."
         else:
-            remedy = f"Rows of the same time stay together: raise data.split.{split}={share}."
+            # Under `published` the validation rows are the test rows.
+            share = "test" if valid_is_test(results.split_rule) else name
+            setting = f"data.split.{share}={getattr(split, share)}"
+            remedy = (
+                f"Few rows or keys leave it to chance: raise {setting}."
+                if split.by == "hash"
+                else f"Rows of the same time stay together: raise {setting}."
+            )
         shown = ", ".join(f"{name} {count:,}" for name, count in results.rows.items()) or "none"
-        raise DataError(f"split {split!r} is empty (rows: {shown}). {remedy}")
+        raise DataError(f"split {name!r} is empty (rows: {shown}). {remedy}")
+
+
+def _wanted(split: SplitConfig, rule: Mapping[str, Any]) -> dict[str, bool]:
+    """Split -> whether the rule must give it rows."""
+    valid, test = split.valid > 0, split.test > 0
+    if split.by == "files":
+        # Files of validation rows that the publisher gives are wanted whatever the share.
+        valid, test = valid if "valid" in rule else True, True
+    elif split.by == "day":
+        valid, test = split.valid_days > 0, True
+    elif split.by == "last" or split.test_from is not None:
+        valid = test = True
+    return {"train": True, "valid": test if valid_is_test(rule) else valid, "test": test}
 
 
 def _check_classes(results: Results, features: FeatureSet) -> None:
@@ -92,8 +127,9 @@ def _check_classes(results: Results, features: FeatureSet) -> None:
 
 def _check_accounts(results: Results) -> None:
     made = sum(results.rows.values())
+    twice = results.rows.get("valid", 0) if valid_is_test(results.split_rule) else 0
     written = sum(entry.rows or 0 for entry in results.files.values())
-    kept_of = {**results.rows_kept, "log": made}
+    kept_of = {**results.rows_kept, "log": made - twice + results.rows_kept.get("log", 0)}
     accounts = []
     for table in sorted({*results.rows_read, *results.rejected, *kept_of}):
         read, kept = results.rows_read.get(table, 0), kept_of.get(table, 0)
@@ -102,6 +138,9 @@ def _check_accounts(results: Results) -> None:
             accounts.append(
                 f"{read:,} of table {table!r} read, {rejected:,} rejected, {kept:,} kept"
             )
+    test = results.rows.get("test", 0)
+    if twice != test and valid_is_test(results.split_rule):
+        accounts.append(f"{twice:,} rows in valid, where the {test:,} test rows belong")
     if made != written:
         accounts.append(f"{made:,} made into examples, {written:,} written")
     if accounts:

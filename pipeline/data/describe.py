@@ -16,10 +16,12 @@ from features.bundle import (
     BundleMetadata,
     FileEntry,
     Manifest,
+    VocabularyOrigin,
     file_entry,
 )
 from features.records import columns_of
 from features.specs import FeatureSet
+from features.splits import in_words
 from pipeline.data.config import DataConfig
 from pipeline.data.folder import BundleFolder
 from pipeline.data.row_layout import write_tfds_metadata
@@ -37,6 +39,7 @@ def describe(
     sources: Mapping[str, FileEntry],
     fingerprint: str,
     known: Mapping[str, Any] | None = None,
+    origin: VocabularyOrigin | None = None,
 ) -> None:
     """Writes everything that describes the records, the manifest last.
 
@@ -49,6 +52,7 @@ def describe(
         sources: Name -> entry of the input files.
         fingerprint: Of configuration and input.
         known: What is known of generated rows, for `statistics.json`.
+        origin: The bundle whose vocabularies were taken over.
     """
 
     def path(*parts: str) -> str:
@@ -63,10 +67,14 @@ def describe(
         for table, rows in results.rows_read.items()
     }
     statistics = summarize(results.statistics, features, tables, joins)
-    write_json(path("statistics.json"), {**statistics, **({"known": dict(known)} if known else {})})
-    write_text(
-        path("schema.pbtxt"), schema.to_text(schema.record_schema(features, results.analysis))
-    )
+    statistics["split"] = in_words(results.split_rule)
+    if known:
+        statistics["known"] = dict(known)
+    if origin:
+        statistics["vocabularies"] = results.vocabulary_changes
+    write_json(path("statistics.json"), statistics)
+    rows = schema.record_schema(features, results.analysis, data.layout)
+    write_text(path("schema.pbtxt"), schema.to_text(rows))
     write_text(path("raw_schema.pbtxt"), schema.to_text(schema.raw_schema(features)))
     vocabularies = {
         name: file_entry(path(VOCABULARIES, f"{name}.txt")).sha256
@@ -83,12 +91,13 @@ def describe(
         split_rule=results.split_rule,
         source=data.source,
         vocabulary_sha256=vocabularies,
+        vocabularies_from=origin,
     )
     write_json(path(METADATA), metadata.model_dump(mode="json"))
     if data.layout == "row":
         description = f"Rows of {data.source}, preprocessed by Concord."
         columns = columns_of(features)
-        name = data.source.replace(":", "_")
+        name = data.source.replace(":", "_").replace("/", "_")
         write_tfds_metadata(folder.bundle, name, columns, results.files, description)
     manifest = Manifest(
         format_version=FORMAT_VERSION,

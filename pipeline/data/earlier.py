@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.specs import FeatureSet
+from pipeline.data.event_needs import event_columns
 from pipeline.data.histories import UNTIL
 from pipeline.data.inputs import InputFile
 from pipeline.data.join import join
-from pipeline.data.read import Unreadable, read_blocks
+from pipeline.data.read import RowBlock, Unreadable, read_blocks
 from pipeline.data.read_rows import REJECTED, ROWS_KEPT, ROWS_READ, block_key, rejected
 from pipeline.data.sources.base import EarlierEvents
 from pipeline.data.working import text
@@ -43,7 +44,8 @@ class ReadEarlier(beam.DoFn):
         self._histories = {
             name: (description.lists[history.where], event_columns(features, name))
             for name, history in features.histories.items()
-            if history.key == description.key and history.where in description.lists
+            if (history.key, history.unless, history.events) == (description.key, None, None)
+            and history.where in description.lists
         }
 
     def process(self, file: InputFile, tables: Mapping[str, pa.Table]) -> Iterator[Any]:
@@ -51,7 +53,7 @@ class ReadEarlier(beam.DoFn):
         columns = dict.fromkeys([source.key, source.until])
         columns |= dict.fromkeys(column for column, _ in self._histories.values())
         try:
-            for block in read_blocks(source.file, file.path, file.header, tuple(columns)):
+            for block in self._blocks(file, tuple(columns)):
                 good, reasons = self._check(block.rows)
                 for row, reason in sorted(reasons.items()):
                     position = int(block.positions[row])
@@ -68,6 +70,10 @@ class ReadEarlier(beam.DoFn):
         except Unreadable as error:
             fatal = rejected(file.table, file.path, 0, str(error), "", fatal=True)
             yield beam.pvalue.TaggedOutput(REJECTED, fatal)
+
+    def _blocks(self, file: InputFile, columns: Sequence[str]) -> Iterator[RowBlock]:
+        part = (file.start, file.stop, file.newlines)
+        return read_blocks(self._from.file, file.path, file.header, columns, *part)
 
     def _check(self, rows: pa.RecordBatch) -> tuple[list[int], dict[int, str]]:
         """Indices of the rows that have a key and a time, and why the others are of no use."""
@@ -106,9 +112,3 @@ class ReadEarlier(beam.DoFn):
             values = events.column(text(each)) if known else pa.nulls(len(items), pa.string())
             columns[text(each)] = pa.ListArray.from_arrays(offsets, values)
         return pa.RecordBatch.from_pydict(columns)
-
-
-def event_columns(features: FeatureSet, history: str) -> list[str]:
-    """Columns of the log that the sequences of a history hold."""
-    used = (spec.column for spec in features.features.values() if spec.history == history)
-    return list(dict.fromkeys(used))

@@ -1,7 +1,7 @@
 """Runs the preprocessing graph over blocks of raw rows inside the workers of the job."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Literal
 
@@ -14,9 +14,10 @@ from apache_beam.utils.shared import Shared
 
 from features.analysis import Analysis
 from features.preprocessing import Preprocessor
-from features.raw_tensors import from_arrow
+from features.raw_tensors import CodedTokens, RawTensors, from_arrow
 from features.records import columns_of
 from features.specs import ROLES, FeatureSet
+from pipeline.data.dictionaries import with_dictionaries
 from pipeline.data.encoded import to_batch
 from pipeline.data.fitted import Fitted
 from pipeline.data.statistics import Counts, count_block
@@ -33,29 +34,54 @@ class Encoder:
 
     def __init__(self, features: FeatureSet, analysis: Analysis, vocabulary_dir: str):
         self._features = features
+        preprocess = Preprocessor(features, analysis, vocabulary_dir, ROLES)
         # The job leaves accelerators to training.
         with tf.device("/CPU:0"):
-            nothing = pa.RecordBatch.from_pylist([], features.raw_schema())
-            raw = from_arrow(nothing, features, ROLES)
+            raw = self._raw(pa.RecordBatch.from_pylist([], features.raw_schema()))
+            parts = [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in _parts(raw)]
             self._graph = tf.function(
-                Preprocessor(features, analysis, vocabulary_dir, ROLES),
-                input_signature=[{name: _for_any_rows(tensor) for name, tensor in raw.items()}],
-            )
+                lambda *parts: preprocess(_from_parts(raw, parts)),
+                input_signature=parts,
+                autograph=False,  # which would take a second, and finds nothing to convert
+            ).get_concrete_function()
 
     def __call__(self, batch: pa.RecordBatch) -> dict[str, np.ndarray]:
         """Column name -> array, for typed raw columns with every role in them."""
         with tf.device("/CPU:0"):
-            tensors = self._graph(from_arrow(batch, self._features, ROLES))
+            tensors = self._graph(*_parts(self._raw(batch)))
         return {name: tensor.numpy() for name, tensor in tensors.items()}
 
+    def _raw(self, batch: pa.RecordBatch) -> RawTensors:
+        return from_arrow(with_dictionaries(batch), self._features, ROLES)
 
-def _for_any_rows(tensor: tf.Tensor | tf.RaggedTensor) -> tf.TypeSpec:
-    """The type of a tensor of raw values, whatever the number of rows."""
-    if isinstance(tensor, tf.RaggedTensor):
-        return tf.RaggedTensorSpec(
-            [None, None], tensor.dtype, ragged_rank=1, row_splits_dtype=tensor.row_splits.dtype
-        )
-    return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
+
+def _parts(raw: RawTensors) -> list[tf.Tensor]:
+    """The dense tensors that raw values consist of: a graph takes those fastest."""
+    parts = []
+    for tensor in raw.values():
+        if isinstance(tensor, CodedTokens):
+            parts.append(tensor.dictionary)
+            tensor = tensor.codes
+        if isinstance(tensor, tf.RaggedTensor):
+            parts.append(tensor.row_splits)
+            tensor = tensor.flat_values
+        parts.append(tensor)
+    return parts
+
+
+def _from_parts(like: RawTensors, parts: Iterable[tf.Tensor]) -> RawTensors:
+    """The inverse of `_parts`, for raw values of the same types as `like`."""
+    rest = iter(parts)
+
+    def next_of(tensor: tf.Tensor | tf.RaggedTensor | CodedTokens):
+        if isinstance(tensor, CodedTokens):
+            return CodedTokens(next(rest), next_of(tensor.codes))
+        if isinstance(tensor, tf.RaggedTensor):
+            splits = next(rest)
+            return tf.RaggedTensor.from_row_splits(next(rest), splits, validate=False)
+        return next(rest)
+
+    return {name: next_of(tensor) for name, tensor in like.items()}
 
 
 class EncodeBlocks(beam.DoFn):

@@ -8,10 +8,17 @@ from features.specs import FeatureSet
 from pipeline.data.collect_histories import CollectHistories
 from pipeline.data.config import DataConfig
 from pipeline.data.earlier import ReadEarlier
+from pipeline.data.events import ReadEvents, WantedFn
 from pipeline.data.inputs import Inputs
 from pipeline.data.join import JoinDoFn, SideTables
+from pipeline.data.key_rules import KeyRules
+from pipeline.data.negatives import only_examples
+from pipeline.data.partitions import partitions_of
+from pipeline.data.ranges import CutFiles
 from pipeline.data.read_rows import REJECTED, ROWS, ROWS_KEPT, ROWS_READ, ReadRows
-from pipeline.data.split import SplitRule, cut_block, with_split_hash
+from pipeline.data.split import cut_block, with_split_hash
+from pipeline.data.split_rule import SplitRule, hashes_rows
+from pipeline.data.spool import Spool
 from pipeline.data.working import POSITION, finished, flag_columns, only_columns, text_columns
 
 
@@ -22,68 +29,91 @@ class Examples(beam.PTransform):
 
     - `blocks`: (key, split, RecordBatch); the columns of `features.raw_schema()`. The key is
       unique, and neither keys nor the order in a block depend on how the runner bundles.
-    - `rejected`: dicts of table (`log`, a side table, `earlier_events`), file, position (line
-      from 1, or row of a Parquet file), reason, row, and fatal: True where it is the reason why
-      the rest of a file cannot be read.
+    - `rejected`: dicts of table (`log`, a side table, an event log, `earlier_events`), file,
+      position (line from 1, or row of a Parquet file), reason, row, and fatal: True where it is
+      the reason why the rest of a file cannot be read.
     - `split`: one dict, the rule and the thresholds it came to.
     - `rows_read`: (table, rows, good or not), several times for a table: to be added up. They are
       its rejected rows and its good ones.
     - `rows_kept`: (table, good rows), also to be added up, of all tables but the log, whose good
-      rows are those of the blocks.
+      rows are those of the blocks. Of a log of positives only: its rows that are no examples, less
+      the negatives that were drawn.
 
     Args:
         inputs: From `open_inputs`, for the same features and settings.
         features: What the columns mean.
         data: Settings.
+        spool: Folder where rows wait until the limits of the splits are known.
     """
 
-    def __init__(self, inputs: Inputs, features: FeatureSet, data: DataConfig):
+    def __init__(self, inputs: Inputs, features: FeatureSet, data: DataConfig, spool: str):
         super().__init__()
+        self._spool = spool
         self._inputs, self._features, self._data = inputs, features, data
         sides = [each for each in inputs.source.side_tables if each.name in inputs.side_tables]
         self._sides = sides
         self._order = [(side.name, side.key) for side in sides]
         self._texts = text_columns(features) | {side.key for side in sides}
         self._texts |= {data.split.key} - {None}
-        self._rule = SplitRule(data.split, features, data.seed)
+        self._required = {data.split.key} if data.split.by == "last" else set()
+        if (negatives := inputs.source.negatives) is not None:
+            self._required |= {negatives.key, negatives.item}
+            self._texts |= self._required
+        self._rule = SplitRule(data.split, features, inputs.source, data.seed)
+        self._partitions = data.history_partitions or partitions_of(inputs)
 
     def expand(self, pipeline):  # noqa: ANN201  (a dict of outputs)
         inputs, split = self._inputs, self._data.split
+        hashes = hashes_rows(split, inputs.source)
         reader = ReadRows(
             inputs.source.log,
             inputs.columns["log"],
             only_columns(self._features, set(inputs.columns["log"])),
             texts=self._texts,
             flags=flag_columns(self._features),
-            keep_positions=split.by == "hash" and split.key is None,
+            required=sorted(self._required),
+            keep_positions=hashes and split.key is None,
         )
         log = pipeline | "LogFiles" >> beam.Create(inputs.log) | "Log" >> reader
         rows, tables = log[ROWS], None
-        if split.by == "hash":
+        if hashes:
             rows = rows | "SplitHash" >> beam.Map(
                 with_split_hash, self._data.seed, split.key
             ).with_output_types(tuple[int, pa.RecordBatch])
         accounts = {REJECTED: [log[REJECTED]], ROWS_READ: [log[ROWS_READ]], ROWS_KEPT: []}
+        negatives = inputs.source.negatives
+        ruled = rows | "KeyRules" >> KeyRules(
+            self._features, self._data, negatives, self._partitions
+        )
+        rows = ruled["rows"]
+        accounts[ROWS_KEPT] += ruled[ROWS_KEPT]
         if self._sides:
             tables, schemas = self._side_tables(pipeline, accounts)
             rows = rows | "Join" >> beam.ParDo(
                 JoinDoFn(self._order, schemas), tables
             ).with_output_types(tuple[int, pa.RecordBatch])
-        rule = rows | "SplitRule" >> self._rule
+        rule = self._examples(rows, "ForRule") | "SplitRule" >> self._rule
         rows = self._histories(pipeline, rows, tables, accounts)
-        blocks = (
-            rows
-            | "Finish" >> beam.Map(finished, self._features)
-            | "Split"
-            >> beam.FlatMap(cut_block, beam.pvalue.AsSingleton(rule)).with_output_types(
-                tuple[int, str, pa.RecordBatch]
-            )
-        )
+        rows = self._examples(rows, "OnlyExamples") | "Finish" >> beam.Map(
+            finished, self._features
+        ).with_output_types(tuple[int, pa.RecordBatch])
+        if self._rule.waits_for_rows and not self._features.histories:  # those wait in a shuffle
+            rows = rows | "Spool" >> Spool(self._spool)
+        blocks = rows | "Split" >> beam.FlatMap(
+            cut_block, beam.pvalue.AsSingleton(rule)
+        ).with_output_types(tuple[int, str, pa.RecordBatch])
         flat = {
             name: parts | f"All:{name}" >> beam.Flatten(pipeline=pipeline.pipeline)
             for name, parts in accounts.items()
         }
         return {"blocks": blocks, "split": rule, **flat}
+
+    def _examples(self, rows, name):
+        """The rows without those that stand for events of histories alone."""
+        if self._inputs.source.negatives is None:
+            return rows
+        typed = tuple[int, pa.RecordBatch]
+        return rows | name >> beam.Map(only_examples).with_output_types(typed)
 
     def _side_tables(self, pipeline, accounts):
         """The side tables as a side input, and their columns."""
@@ -124,13 +154,35 @@ class Examples(beam.PTransform):
             description = inputs.source.earlier_events
             files = pipeline | "EarlierFiles" >> beam.Create(inputs.earlier_events)
             reader = ReadEarlier(description, features, self._order)
-            read = files | "Earlier" >> beam.ParDo(reader, tables or {}).with_outputs(
+            parts = files | "EarlierParts" >> CutFiles(description.file)
+            read = parts | "Earlier" >> beam.ParDo(reader, tables or {}).with_outputs(
                 REJECTED, ROWS_READ, ROWS_KEPT, main="lists"
             ).with_output_types(tuple[str, int, pa.RecordBatch])
             lists = read["lists"]
             for name, parts in accounts.items():
                 parts.append(read[name])
+        events = self._events(pipeline, rows, accounts)
+        logs = {name: inputs.source.events[name] for name in inputs.events}
         for key in dict.fromkeys(history.key for history in features.histories.values()):
-            collect = CollectHistories(features, key, self._data.history_partitions)
-            rows = (rows, lists) | f"HistoriesBy:{key}" >> collect
+            collect = CollectHistories(features, key, self._partitions, logs)
+            rows = (rows, lists, events) | f"HistoriesBy:{key}" >> collect
         return rows
+
+    def _events(self, pipeline, rows, accounts):
+        """The events of event logs that some example may see."""
+        no_events = beam.Create([]).with_output_types(tuple[str, int, pa.RecordBatch])
+        events, wanted = [pipeline | "NoEvents" >> no_events], {}
+        for name, files in self._inputs.events.items():
+            log = self._inputs.source.events[name]
+            if log.key not in wanted:
+                combine = WantedFn(log.key, self._features.timestamp.raw_name)
+                wanted[log.key] = beam.pvalue.AsSingleton(
+                    rows | f"WantedBy:{log.key}" >> beam.CombineGlobally(combine)
+                )
+            columns = self._inputs.columns[name]
+            reader = ReadEvents(name, log, columns, self._features, wanted[log.key])
+            read = pipeline | f"{name}Files" >> beam.Create(files) | name >> reader
+            events.append(read["events"])
+            for account, parts in accounts.items():
+                parts.append(read[account])
+        return events | "AllEvents" >> beam.Flatten()

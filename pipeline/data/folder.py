@@ -5,9 +5,9 @@ import os
 
 import tensorflow as tf
 
-from features.bundle import Bundle, open_bundle
+from features.bundle import MANIFEST, Bundle, open_bundle
 from features.errors import BundleError
-from pipeline.files import remove_tree
+from pipeline.files import folder_exists, move_folder, remove_tree
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +16,8 @@ class BundleFolder:
     """Builds in `<out>.building`, and swaps the result in; a job that dies leaves no bundle.
 
     Between the two renames of a swap the old bundle waits in `<out>.old`, and the next job puts
-    it back if the first rename was the last thing that happened.
+    it back if the first rename was the last thing that happened. In an object store, where a swap
+    goes file by file, the manifest moves last.
 
     Args:
         out: Where the bundle goes.
@@ -29,6 +30,7 @@ class BundleFolder:
         # The bundle's files; beside them what the workers tell the driver.
         self.bundle = os.path.join(self._building, "bundle")
         self.results = os.path.join(self._building, "results")
+        self.spool = os.path.join(self._building, "spool")
         self.rejected = f"{self.out}.rejected.jsonl"
 
     def existing(self, fingerprint: str) -> Bundle | None:
@@ -41,8 +43,8 @@ class BundleFolder:
         return bundle if bundle.manifest.fingerprint == fingerprint else None
 
     def _recover(self) -> None:
-        if tf.io.gfile.exists(self._old) and not tf.io.gfile.exists(self.out):
-            tf.io.gfile.rename(self._old, self.out)
+        if folder_exists(self._old) and not tf.io.gfile.exists(self.out):
+            move_folder(self._old, self.out, MANIFEST)
 
     def start(self) -> None:
         """Removes what a job that died left, and makes the folders to build in.
@@ -70,9 +72,9 @@ class BundleFolder:
     def publish(self) -> None:
         """Puts the complete bundle in its place; an older one leaves only then."""
         remove_tree(self._old)
-        if tf.io.gfile.exists(self.out):
-            tf.io.gfile.rename(self.out, self._old)
-        tf.io.gfile.rename(self.bundle, self.out)
+        if folder_exists(self.out):
+            move_folder(self.out, self._old, MANIFEST)
+        move_folder(self.bundle, self.out, MANIFEST)
         remove_tree(self._old)
         remove_tree(self._building)
         if tf.io.gfile.exists(self.rejected):

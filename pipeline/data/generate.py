@@ -1,4 +1,4 @@
-"""Blocks of a generated log, as a reader of files would give them."""
+"""Blocks of a log that comes in parts, as a reader of files would give them."""
 
 from collections.abc import Iterator
 
@@ -6,28 +6,27 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.data.read import MAX_ROWS, RowBlock
-from pipeline.data.sources.generated import GeneratedRows
+from pipeline.data.sources.parts import RowParts
 
 
-def num_parts(log: GeneratedRows) -> int:
+def num_parts(log: RowParts) -> int:
     """Into how many parts the rows are cut, the last of which may be shorter."""
-    return -(-log.rows // log.part_rows)
+    return len(log.parts())
 
 
-def generate_blocks(log: GeneratedRows, part: int, wanted: tuple[str, ...]) -> Iterator[RowBlock]:
-    """The rows of a part; positions are row numbers, from 1, of the whole log.
+def generate_blocks(log: RowParts, part: int, wanted: tuple[str, ...]) -> Iterator[RowBlock]:
+    """The rows of a part; positions are row numbers, from 1, of what the part is cut from.
 
     Args:
-        log: With its number of rows and its seed.
+        log: As `RowParts.configured` returned it.
         part: From 0.
-        wanted: Columns to compute.
+        wanted: Columns to compute or read.
     """
-    first, stop = part * log.part_rows, min((part + 1) * log.part_rows, log.rows)
-    for start in range(first, stop, MAX_ROWS):
-        count = min(MAX_ROWS, stop - start)
-        rows = log.rows_of(log.seed, start, count, wanted)
-        positions = np.arange(start + 1, start + count + 1)
+    start = log.parts()[part].first
+    for rows in log.blocks(part, wanted, MAX_ROWS):
+        positions = np.arange(start + 1, start + len(rows) + 1)
         yield RowBlock(start, rows, positions, [], _text_of(rows, start))
+        start += len(rows)
 
 
 def _text_of(rows: pa.RecordBatch, start: int):

@@ -41,14 +41,41 @@ class EarlierLists:
     columns: Mapping[str, pa.Array]
 
 
+@dataclass(frozen=True)
+class Histories:
+    """What each example may see, as places in all events.
+
+    Args:
+        order: Indices of the events by key, then time.
+        first: For each example, the first place in `order` that it may see.
+        stop: The place behind the last one.
+        columns: What is known of the events.
+        lengths: Name of a sequence -> (column of the events, most steps kept).
+    """
+
+    order: np.ndarray
+    first: np.ndarray
+    stop: np.ndarray
+    columns: Mapping[str, pa.Array]
+    lengths: Mapping[str, tuple[str, int]]
+
+    def lists(self, start: int, count: int) -> dict[str, pa.Array]:
+        """The sequences of `count` examples from `start`: name -> lists of text, oldest first."""
+        first, stop = self.first[start : start + count], self.stop[start : start + count]
+        return {
+            name: _lists(self.columns[column], self.order, np.maximum(first, stop - length), stop)
+            for name, (column, length) in self.lengths.items()
+        }
+
+
 def histories_of(
     keys: pa.Array,
     times: np.ndarray,
     events: Events,
     lengths: Mapping[str, tuple[str, int]],
     earlier: EarlierLists | None = None,
-) -> dict[str, pa.Array]:
-    """Collects, for each example, the events of its key strictly before its time, oldest first.
+) -> Histories:
+    """Finds, for each example, the events of its key strictly before its time.
 
     Where `earlier` has a list for the key, examples later than its `until` see that list and then
     the events after `until`: the events of the log up to `until` are in the list already. Other
@@ -62,7 +89,7 @@ def histories_of(
         earlier: Events before the log.
 
     Returns:
-        Name -> lists of text, shape (examples,). An example without a key has no history.
+        Where they are. An example without a key has no history.
     """
     codes = _Codes(keys, events.keys, earlier.keys if earlier else pa.nulls(0, pa.string()))
     example_codes, event_codes, list_codes = codes.parts
@@ -91,11 +118,7 @@ def histories_of(
         from_list[order],
         until[example_codes],
     )
-    order = pa.array(order)
-    return {
-        name: _lists(columns[column].take(order), np.maximum(first, stop - length), stop)
-        for name, (column, length) in lengths.items()
-    }
+    return Histories(order, first, stop, columns, lengths)
 
 
 def _windows(
@@ -126,12 +149,13 @@ def _windows(
     return np.where(without_key, 0, first), np.where(without_key, 0, stop)
 
 
-def _lists(values: pa.Array, first: np.ndarray, stop: np.ndarray) -> pa.Array:
-    """Lists of values[first:stop], one for each pair."""
+def _lists(values: pa.Array, order: np.ndarray, first: np.ndarray, stop: np.ndarray) -> pa.Array:
+    """Lists of values[order[first:stop]], one for each pair."""
     counts = stop - first
     offsets = np.concatenate([[0], np.cumsum(counts)])
     picked = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], counts)
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values.take(pa.array(picked)))
+    values = values.take(pa.array(order[picked]))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
 
 
 def _lengths(lists: pa.Array) -> np.ndarray:

@@ -8,25 +8,41 @@ import time
 from collections.abc import Mapping
 
 import tensorflow as tf
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
 
-from features.bundle import FORMAT_VERSION, Bundle, FileEntry, file_entry, open_bundle
+from features.bundle import FORMAT_VERSION, Bundle, FileEntry, entry_of, open_bundle
 from features.config import parse
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
+from features.splits import in_words
 from pipeline.data.checks import check_results
 from pipeline.data.config import DataConfig
 from pipeline.data.describe import describe
+from pipeline.data.earlier_vocabularies import (
+    EarlierVocabularies,
+    changes_in_words,
+    open_earlier,
+)
 from pipeline.data.examples import Examples
 from pipeline.data.folder import BundleFolder
 from pipeline.data.inputs import Inputs, open_inputs
-from pipeline.data.runner import check_runner, counters_of, new_pipeline, run
+from pipeline.data.memory import check_memory
+from pipeline.data.runner import LOCAL, check_runner, counters_of, new_pipeline, run
 from pipeline.data.write_bundle import REJECTED, RESULTS, Results, WriteBundle
 from pipeline.files import read_json
 from pipeline.lock import only_job_at
 
 log = logging.getLogger(__name__)
 # Settings that do not change what a bundle holds.
-_IRRELEVANT = {"path", "runner", "runner_options", "max_rejected_share"}
+_IRRELEVANT = {
+    "path",
+    "vocabularies",
+    "max_rejected_share",
+    "memory_gb",
+    "runner",
+    "runner_options",
+}
 
 
 def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
@@ -56,19 +72,24 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
             "`<name>: {role: label}`."
         )
     inputs = open_inputs(features, data)
+    earlier = open_earlier(features, data, out)
     with only_job_at(out):
-        return _build(features, data, inputs, out)
+        return _build(features, data, inputs, earlier, out)
 
 
-def _build(features: FeatureSet, data: DataConfig, inputs: Inputs, out: str) -> Bundle:
+def _build(
+    features: FeatureSet,
+    data: DataConfig,
+    inputs: Inputs,
+    earlier: EarlierVocabularies | None,
+    out: str,
+) -> Bundle:
     started = time.monotonic()
     sources = _sources({(file.table, file.path) for file in inputs.files})
     generated = inputs.generated
     if generated:
-        version = f"{data.source} version {generated.version}"
-        digest = hashlib.sha256(version.encode()).hexdigest()
-        sources[version] = FileEntry(size=0, sha256=digest, rows=generated.rows)
-    fingerprint = fingerprint_of(features, data, sources)
+        sources |= generated.contents(data.source)
+    fingerprint = fingerprint_of(features, data, sources, earlier)
     folder = BundleFolder(out)
     if bundle := folder.existing(fingerprint):
         log.info("%s is up to date: reused", out)
@@ -77,20 +98,28 @@ def _build(features: FeatureSet, data: DataConfig, inputs: Inputs, out: str) -> 
     try:
         size = sum(entry.size for entry in sources.values()) / 1e6
         log.info("building %s from %d files (%.1f MB)", out, len(sources), size)
+        if data.runner == LOCAL:
+            check_memory(inputs, features, data)
         pipeline = new_pipeline(data.runner, data.runner_options)
-        examples = pipeline | "Examples" >> Examples(inputs, features, data)
-        examples | "Bundle" >> WriteBundle(features, data, folder.bundle, folder.results)
+        examples = pipeline | "Examples" >> Examples(inputs, features, data, folder.spool)
+        examples | "Bundle" >> WriteBundle(
+            features, data, folder.bundle, folder.results, folder.spool, earlier
+        )
         joins = counters_of(run(pipeline), "join")
         results = _read_results(folder)
         check_results(results, features, data, folder.rejected)
-        known = generated.statistics_of(generated.seed, generated.rows) if generated else {}
-        describe(folder, features, data, results, joins, sources, fingerprint, known)
+        known = generated.known() if generated else {}
+        origin = earlier.origin if earlier else None
+        describe(folder, features, data, results, joins, sources, fingerprint, known, origin)
         folder.publish()
     except DataError:
         _hand_over_rejected(folder)
         raise
     finally:
         folder.abandon()
+    if earlier:
+        log.info(changes_in_words(earlier, results.vocabulary_changes))
+    log.info("split %s: %s", in_words(results.split_rule), _of_tables(results.rows))
     rows, seconds = sum(results.rows.values()), time.monotonic() - started
     log.info(
         "wrote %s rows in %d files, %.0f s (%s rows/s)",
@@ -102,7 +131,12 @@ def _build(features: FeatureSet, data: DataConfig, inputs: Inputs, out: str) -> 
     return open_bundle(out)
 
 
-def fingerprint_of(features: FeatureSet, data: DataConfig, sources: Mapping[str, FileEntry]) -> str:
+def fingerprint_of(
+    features: FeatureSet,
+    data: DataConfig,
+    sources: Mapping[str, FileEntry],
+    earlier: EarlierVocabularies | None = None,
+) -> str:
     """SHA-256 of all that decides what a bundle holds."""
     content = {
         "format_version": FORMAT_VERSION,
@@ -110,6 +144,8 @@ def fingerprint_of(features: FeatureSet, data: DataConfig, sources: Mapping[str,
         "data": data.model_dump(mode="json", exclude=_IRRELEVANT),
         "sources": {name: entry.model_dump() for name, entry in sorted(sources.items())},
     }
+    if earlier:
+        content["vocabularies_from"] = earlier.decides()
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -118,7 +154,8 @@ def _sources(files: set[tuple[str, str]]) -> dict[str, FileEntry]:
     sources: dict[str, FileEntry] = {}
     for table, path in sorted(files):
         name = f"{table}/{os.path.basename(path)}"
-        sources[path if name in sources else name] = file_entry(path)
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            sources[path if name in sources else name] = entry_of(stream)
     return sources
 
 

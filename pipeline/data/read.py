@@ -1,13 +1,14 @@
 """Files to blocks of text columns, piece by piece, with the position of every row."""
 
 import bz2
+import codecs
 import csv
 import gzip
 import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -17,14 +18,18 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
-from pipeline.data.sources.base import File, ParquetFile, TextFile
-from pipeline.data.text_rows import BadLine, LineParser, ParsedLines, count_lines
+from pipeline.data import lines
+from pipeline.data.json_rows import JsonLineParser
+from pipeline.data.lines import LONGEST_LINE, Piece, read_pieces
+from pipeline.data.row_groups import groups_of, row_counts
+from pipeline.data.sources.base import File, JsonLinesFile, ParquetFile, TextFile, VectorFile
+from pipeline.data.text_rows import BadLine, LineParser, ParsedLines
+from pipeline.data.vector_files import check_vectors, read_vectors
 
 MAX_ROWS = 8_192  # of a block
-SUFFIXES = ("", ".gz", ".bz2", ".xz")
-_PIECE_BYTES = 1 << 20
-_LONGEST_LINE = 64 << 20
-_DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
+COMPRESSED = (".gz", ".bz2", ".xz")
+SUFFIXES = ("", *COMPRESSED)
+DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException)
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,8 @@ class RowBlock:
     Args:
         key: Tells the block from all others of the file, in their order: a position in the file,
             below 2**42, that does not depend on who reads it.
-        rows: Columns of text (lists stay lists); missing is null.
-        positions: Line (from 1), or row of a Parquet file (from 1), of each row.
+        rows: Columns of text (lists stay lists, given vectors lists of floats); missing is null.
+        positions: Line (from 1), or row of a Parquet or vector file (from 1), of each row.
         bad: Lines between them that are no rows.
         text_of: Position -> what stands there, for messages.
     """
@@ -57,6 +62,15 @@ def read_header(file: File, path: str) -> tuple[str, ...]:
     Raises:
         DataError: The file cannot be opened, has no header, or names a column twice.
     """
+    if isinstance(file, JsonLinesFile):
+        return tuple(file.columns)
+    if isinstance(file, VectorFile):
+        try:
+            with open_file(path) as stream:
+                check_vectors(path, stream)
+        except (*DAMAGED, ValueError) as error:
+            raise DataError(f"{path} has no vectors that can be read: {error}.") from error
+        return file.key, file.vector
     try:
         if isinstance(file, ParquetFile):
             with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
@@ -64,9 +78,14 @@ def read_header(file: File, path: str) -> tuple[str, ...]:
         elif file.columns is not None:
             received = list(file.columns)
         else:
-            with _open(path) as stream:
-                received = _split_header(stream.readline(_PIECE_BYTES), file)
-    except (*_DAMAGED, pa.ArrowInvalid, UnicodeDecodeError, csv.Error) as error:
+            with open_file(path) as stream:
+                received = _split_header(stream.readline(LONGEST_LINE), file)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} cannot be read: {error}. Download it again, or convert it to "
+            f"{error.encoding.upper()}."
+        ) from error
+    except (*DAMAGED, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}. Download it again.") from error
     names = tuple(file.rename.get(name, name) for name in received)
     if not any(names):
@@ -80,48 +99,82 @@ def read_header(file: File, path: str) -> tuple[str, ...]:
 
 
 def read_blocks(
-    file: File, path: str, header: Sequence[str], wanted: Sequence[str]
+    file: File,
+    path: str,
+    header: Sequence[str],
+    wanted: Sequence[str],
+    start: int = 0,
+    stop: int | None = None,
+    newlines: int = 0,
 ) -> Iterator[RowBlock]:
-    """Reads a file in pieces; no more than one is in memory.
+    """Reads a file, or a part of it, in pieces; no more than one is in memory.
+
+    The blocks of a file are those of its parts, wherever it is cut.
 
     Args:
         file: How to read it.
         path: Where it lies, in any file system that Beam knows.
         header: What `read_header` returned for it.
         wanted: Columns to read.
+        start: First byte of the part, a multiple of `PIECE_BYTES`, or first row group; lines
+            belong to the part that they start in.
+        stop: First byte, or row group, behind it; None reads to the end.
+        newlines: Line breaks before `start`.
 
     Raises:
         Unreadable: The file breaks off or is damaged. Blocks before that place were yielded.
     """
     if isinstance(file, ParquetFile):
-        return _read_parquet(file, path, wanted)
-    return _read_text(file, path, header, wanted)
+        return _read_parquet(file, path, wanted, start, stop)
+    if isinstance(file, VectorFile):
+        return _read_vectors(file, path, wanted)
+    return _read_text(file, path, header, wanted, start, stop, newlines)
 
 
 def _read_text(
-    file: TextFile, path: str, header: Sequence[str], wanted: Sequence[str]
+    file: TextFile | JsonLinesFile,
+    path: str,
+    header: Sequence[str],
+    wanted: Sequence[str],
+    start: int,
+    stop: int | None,
+    newlines: int,
 ) -> Iterator[RowBlock]:
-    parser = LineParser(file, header, wanted)
-    offset, line = 0, 1
+    if isinstance(file, JsonLinesFile):
+        parser = JsonLineParser(file, wanted)
+    else:
+        parser = LineParser(file, header, wanted)
+    line = newlines
     try:
-        with _open(path) as stream:
-            if file.columns is None:
-                offset, line = len(stream.readline(_PIECE_BYTES)), 2
-            for piece in _pieces(stream):
-                parsed = parser.parse(piece, line)
-                yield from _blocks_of(piece, line, offset, parsed, file.encoding)
-                offset, line = offset + len(piece), line + count_lines(piece)
-    except _DAMAGED as error:
+        with open_file(path) as stream:
+            for piece in read_pieces(stream, start, stop, newlines):
+                piece = _without_header(piece, file) if piece.offset == 0 else piece
+                parsed = parser.parse(piece.data, piece.line)
+                yield from _blocks_of(piece, parsed, file.encoding)
+                line = piece.line + piece.data.count(b"\n") - 1
+    except DAMAGED as error:
         raise Unreadable(
-            f"{path} is damaged or breaks off after line {line - 1:,}: {error}. Download it again."
+            f"{path} is damaged or breaks off after line {line:,}: {error}. Download it again."
         ) from error
 
 
-def _blocks_of(
-    piece: bytes, first_line: int, offset: int, parsed: ParsedLines, encoding: str
-) -> Iterator[RowBlock]:
+def _without_header(piece: Piece, file: TextFile | JsonLinesFile) -> Piece:
+    """The first piece of a file without what stands before its rows."""
+    if file.columns is not None:
+        return replace(piece, data=piece.data.removeprefix(_mark(file)))
+    return replace(piece, line=2, data=piece.data.partition(b"\n")[2])
+
+
+def _mark(file: TextFile | JsonLinesFile) -> bytes:
+    """The byte order mark that a file may begin with."""
+    return codecs.BOM_UTF8 if codecs.lookup(file.encoding).name == "utf-8" else b""
+
+
+def _blocks_of(piece: Piece, parsed: ParsedLines, encoding: str) -> Iterator[RowBlock]:
+    offset = piece.offset
+
     def text_of(line: int) -> str:
-        text = piece.split(b"\n")[line - first_line].rstrip(b"\r")
+        text = piece.data.split(b"\n")[line - piece.line].rstrip(b"\r")
         return text.decode(encoding, errors="backslashreplace")
 
     bad = parsed.bad
@@ -136,20 +189,43 @@ def _blocks_of(
         bad = []
 
 
-def _read_parquet(file: ParquetFile, path: str, wanted: Sequence[str]) -> Iterator[RowBlock]:
+def _read_parquet(
+    file: ParquetFile, path: str, wanted: Sequence[str], start: int, stop: int | None
+) -> Iterator[RowBlock]:
     in_file = {new: old for old, new in file.rename.items()}
+    columns = [in_file.get(name, name) for name in wanted]
     row = 0
     try:
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-            columns = [in_file.get(name, name) for name in wanted]
-            for batch in pq.ParquetFile(stream).iter_batches(MAX_ROWS, columns=columns):
-                rows = pa.RecordBatch.from_arrays(
-                    [_as_text(batch.column(name)) for name in columns], names=list(wanted)
-                )
+            parquet = pq.ParquetFile(stream)
+            counts = row_counts(parquet.metadata)
+            row = sum(counts[:start])
+            # Batches are cut where the file says, so that they do not depend on the part.
+            for first, behind in groups_of(counts, MAX_ROWS):
+                if first < start or (stop is not None and first >= stop):
+                    continue
+                groups = range(first, behind)
+                for batch in parquet.iter_batches(MAX_ROWS, groups, columns):
+                    rows = pa.RecordBatch.from_arrays(
+                        [_as_text(batch.column(name)) for name in columns], names=list(wanted)
+                    )
+                    positions = np.arange(row + 1, row + 1 + len(rows))
+                    yield RowBlock(row, rows, positions, [], _row_text(rows, row))
+                    row += len(rows)
+    except DAMAGED as error:
+        raise Unreadable(f"{path} is damaged after row {row:,}: {error}. Get it again.") from error
+
+
+def _read_vectors(file: VectorFile, path: str, wanted: Sequence[str]) -> Iterator[RowBlock]:
+    row = 0
+    try:
+        with open_file(path) as stream:
+            for row, keys, vectors in read_vectors(path, stream):
+                columns = {file.key: keys, file.vector: vectors}
+                rows = pa.RecordBatch.from_pydict({name: columns[name] for name in wanted})
                 positions = np.arange(row + 1, row + 1 + len(rows))
                 yield RowBlock(row, rows, positions, [], _row_text(rows, row))
-                row += len(rows)
-    except (*_DAMAGED, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (*DAMAGED, ValueError) as error:
         raise Unreadable(f"{path} is damaged after row {row:,}: {error}. Get it again.") from error
 
 
@@ -158,35 +234,30 @@ def _row_text(rows: pa.RecordBatch, offset: int) -> Callable[[int], str]:
 
 
 def _as_text(column: pa.Array) -> pa.Array:
-    """Scalars as text, lists as lists of text."""
+    """Scalars as text, lists as lists of text; truth as 1 and 0, instants as milliseconds."""
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("ms", column.type.tz), safe=False).cast(pa.int64())
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         return column.cast(pa.list_(pa.string()))
     return column.cast(pa.string())
 
 
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    """Whole lines, about a megabyte at a time."""
-    rest = b""
-    while read := stream.read(_PIECE_BYTES):
-        rest += read
-        end = rest.rfind(b"\n") + 1
-        if end:
-            yield rest[:end]
-            rest = rest[end:]
-        elif len(rest) > _LONGEST_LINE:
-            raise OSError(f"a line is longer than {_LONGEST_LINE >> 20} MB; is this a text file?")
-    if rest:
-        yield rest
-
-
-def _open(path: str) -> BinaryIO:
+def open_file(path: str) -> BinaryIO:
     """Opens for reading, decompressing by suffix.
 
     The standard library's readers fail where compressed data breaks off; Beam's just end.
     """
-    raw = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return decompressed(
+        FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED), path
+    )
+
+
+def decompressed(raw: BinaryIO, path: str) -> BinaryIO:
+    """What a file holds, by its suffix."""
     if path.endswith(".gz"):
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw), _PIECE_BYTES)
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw), lines.PIECE_BYTES)
     if path.endswith(".bz2"):
         return bz2.BZ2File(raw)
     if path.endswith(".xz"):
@@ -195,8 +266,12 @@ def _open(path: str) -> BinaryIO:
 
 
 def _split_header(line: bytes, file: TextFile) -> list[str]:
-    encoding = "utf-8-sig" if file.encoding == "utf-8" else file.encoding
-    text = line.decode(encoding).rstrip("\r\n")
+    line = line.removeprefix(_mark(file)).rstrip(b"\r\n")
+    text = line.decode(file.encoding)
+    if "\0" in text:
+        raise csv.Error("a NUL byte stands inside its first line; is it UTF-16?")
+    if "\r" in text:
+        raise csv.Error("a carriage return stands inside its first line, and only \\n ends a line")
     if file.quoting:
         names = next(csv.reader([text], delimiter=file.delimiter), [""])
     else:

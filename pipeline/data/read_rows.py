@@ -8,14 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.bundle import SPLITS
 from features.raw import Reasons, coerce
 from features.specs import FeatureSet
 from pipeline.data.generate import generate_blocks
 from pipeline.data.inputs import InputFile
+from pipeline.data.ranges import CutFiles
 from pipeline.data.read import RowBlock, Unreadable, read_blocks
 from pipeline.data.sources.base import File
-from pipeline.data.sources.generated import GeneratedRows
-from pipeline.data.working import POSITION, flag, text
+from pipeline.data.sources.parts import RowParts
+from pipeline.data.working import POSITION, SPLIT, flag, text
 
 REJECTED, ROWS_READ, ROWS_KEPT, ROWS = "rejected", "rows_read", "rows_kept", "rows"
 POSITION_BITS = 42
@@ -53,7 +55,8 @@ class ReadRows(beam.PTransform):
     Input: `InputFile`s. Outputs:
 
     - `rows`: (block key, RecordBatch) with the typed columns of the features that the table
-      holds, the text of `texts` and the truth of `flags`, as `pipeline.data.working` names them.
+      holds, the text of `texts` and the truth of `flags`, as `pipeline.data.working` names them;
+      and `SPLIT`, where the file belongs to one.
     - `rejected`: see `rejected`.
     - `rows_read`: (table, number of rows, good or not) of each block.
 
@@ -69,7 +72,7 @@ class ReadRows(beam.PTransform):
 
     def __init__(
         self,
-        file: File | GeneratedRows,
+        file: File | RowParts,
         columns: Sequence[str],
         features: FeatureSet,
         texts: Sequence[str] = (),
@@ -99,7 +102,7 @@ class ReadRows(beam.PTransform):
     def expand(self, files):  # noqa: ANN201  (several outputs)
         return (
             files
-            | "Spread" >> beam.Reshuffle()
+            | "Parts" >> self._parts()
             | "Read"
             >> beam.FlatMap(self.read)
             .with_outputs(REJECTED, ROWS_READ, main=ROWS)
@@ -115,10 +118,21 @@ class ReadRows(beam.PTransform):
             fatal = rejected(file.table, file.path, 0, str(error), "", fatal=True)
             yield beam.pvalue.TaggedOutput(REJECTED, fatal)
 
+    def _parts(self) -> beam.PTransform:
+        return beam.Reshuffle() if isinstance(self._file, RowParts) else CutFiles(self._file)
+
     def _blocks(self, file: InputFile) -> Iterator[RowBlock]:
-        if isinstance(self._file, GeneratedRows):
+        if isinstance(self._file, RowParts):
             return generate_blocks(self._file, file.index, self._columns)
-        return read_blocks(self._file, file.path, file.header, self._columns)
+        return read_blocks(
+            self._file,
+            file.path,
+            file.header,
+            self._columns,
+            file.start,
+            file.stop,
+            file.newlines,
+        )
 
     def _read_block(self, block: RowBlock, file: InputFile) -> Iterator[Any]:
         typed, reasons = self.typed(block)
@@ -132,6 +146,9 @@ class ReadRows(beam.PTransform):
             yield beam.pvalue.TaggedOutput(REJECTED, entry)
         yield beam.pvalue.TaggedOutput(ROWS_READ, (file.table, len(block.rows) + len(block.bad)))
         if len(typed):
+            if file.split is not None:
+                split = np.full(len(typed), SPLITS.index(file.split), np.int8)
+                typed = typed.append_column(SPLIT, pa.array(split))
             yield block_key(file.index, block.key), typed
 
     def typed(self, block: RowBlock) -> tuple[pa.RecordBatch, Reasons]:

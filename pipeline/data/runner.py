@@ -10,10 +10,11 @@ from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
-from apache_beam.runners.portability.portable_runner import JobServiceHandle
+from apache_beam.runners.portability.portable_runner import JobServiceHandle, PortableRunner
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from features.errors import ConfigError, closest
+from pipeline.data.job_server import ServerOutput, ended_with_the_job, prepare
 
 LOCAL = "DirectRunner"
 RUNNERS = (LOCAL, "DataflowRunner", "FlinkRunner", "PortableRunner", "PrismRunner", "SparkRunner")
@@ -64,12 +65,17 @@ def run(pipeline: beam.Pipeline) -> PipelineResult:
         result = pipeline.run()
         result.wait_until_finish()
         return result
-    runner = type(pipeline.runner).__name__
     pipeline.to_runner_api()  # what cannot be serialized is a bug of ours, and fails here
+    with ended_with_the_job(pipeline.runner) as server:
+        return _run_elsewhere(pipeline, server)
+
+
+def _run_elsewhere(pipeline: beam.Pipeline, server: ServerOutput) -> PipelineResult:
+    runner = type(pipeline.runner).__name__
     try:
         result = pipeline.run()
     except Exception as error:
-        raise _unusable(f"data.runner={runner} could not start", error) from error
+        raise _unusable(f"data.runner={runner} could not start", error, server) from error
     try:
         state = result.wait_until_finish() or result.state
     except RuntimeError as error:
@@ -80,6 +86,8 @@ def run(pipeline: beam.Pipeline) -> PipelineResult:
         raise ConfigError(
             f"data.runner={runner} ended in state {state}, and no bundle was made. See its log."
         )
+    if isinstance(pipeline.runner, PortableRunner):
+        result.metrics()  # which the result keeps: the server, soon gone, knows them
     return result
 
 
@@ -100,10 +108,11 @@ def new_pipeline(runner: str, runner_options: Sequence[str]) -> beam.Pipeline:
     tries to download and start another one (Prism).
 
     Raises:
-        ConfigError: The runner is not installed, or lacks an option.
+        ConfigError: The runner is not installed, or lacks an option, Java or its jar.
     """
     options = PipelineOptions(list(runner_options), pipeline_type_check=True)
     if runner != LOCAL:
+        prepare(runner, options)
         try:
             return beam.Pipeline(runner=runner, options=options)
         except Exception as error:  # none of our code ran yet
@@ -129,8 +138,10 @@ def _parsed(runner_options: Sequence[str]) -> PipelineOptions:
     return options
 
 
-def _unusable(what: str, error: Exception) -> ConfigError:
+def _unusable(what: str, error: Exception, server: ServerOutput | None = None) -> ConfigError:
     cause = " ".join(str(error).split()) or type(error).__name__
+    if server is not None and server.complaint:
+        cause = f"{cause.rstrip('.')}; its server wrote: {server.complaint}"
     if len(cause) > _LONGEST_CAUSE:
         cause = f"{cause[:_LONGEST_CAUSE]} ..."
     return ConfigError(

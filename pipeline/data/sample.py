@@ -1,7 +1,7 @@
 """Some raw rows of the test split, kept in the bundle: exports are verified and shown with them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 
 import apache_beam as beam
 import numpy as np
@@ -14,7 +14,8 @@ class SampleRows(beam.PTransform):
     """Blocks of raw rows in; one list out: up to `size` rows of a split, as JSON objects.
 
     Every row gets a random priority from (seed, block key), and those of the least priority are
-    kept: a uniform sample that does not depend on the runner's bundling.
+    kept: a uniform sample that does not depend on the runner's bundling. Missing values are left
+    out of the JSON.
 
     Args:
         split: Which rows.
@@ -25,37 +26,49 @@ class SampleRows(beam.PTransform):
     def __init__(self, split: str, size: int, seed: int):
         super().__init__()
         self._split = split
-        self._size = size
-        self._seed = seed
+        self._least = LeastRows(size, seed)
 
     def expand(self, blocks):  # noqa: ANN201
         return (
             blocks
-            | "Candidates" >> beam.FlatMap(_candidates, self._split, self._size, self._seed)
-            | "Least" >> beam.combiners.Top.Smallest(self._size)
-            | "Rows" >> beam.Map(lambda kept: [row for _, row in kept])
+            | "OfSplit" >> beam.Filter(lambda block: block[1] == self._split)
+            | "Least" >> beam.CombineGlobally(self._least)
         )
 
 
-def _candidates(
-    block: tuple[int, str, pa.RecordBatch], split: str, size: int, seed: int
-) -> Iterator[Candidate]:
-    key, block_split, rows = block
-    if block_split == split:
-        yield from sample_block(rows, size, [seed, key])
+class LeastRows(beam.CombineFn):
+    """Keeps the rows of least priority; only rows that may stay are turned into JSON."""
 
+    def __init__(self, size: int, seed: int):
+        self._size = size
+        self._seed = seed
 
-def sample_block(rows: pa.RecordBatch, size: int, seed: Sequence[int]) -> list[Candidate]:
-    """The `size` rows of a block with the least random priorities.
+    def create_accumulator(self) -> list[Candidate]:
+        return []
 
-    Missing values are left out of the JSON.
-    """
-    priorities = np.random.default_rng(seed).integers(0, 2**62, rows.num_rows)
-    chosen = np.argsort(priorities)[:size]
-    return [
-        (int(priorities[index]), json.dumps(_present(row), ensure_ascii=False))
-        for index, row in zip(chosen, rows.take(pa.array(chosen)).to_pylist(), strict=True)
-    ]
+    def add_input(
+        self, kept: list[Candidate], block: tuple[int, str, pa.RecordBatch]
+    ) -> list[Candidate]:
+        key, _, rows = block
+        rng = np.random.default_rng([self._seed, key])
+        priorities = rng.integers(0, 2**62, rows.num_rows)
+        chosen = np.argsort(priorities)[: self._size]
+        if len(kept) == self._size:
+            chosen = chosen[priorities[chosen] < kept[-1][0]]
+        found = [
+            (int(priorities[index]), json.dumps(_present(row), ensure_ascii=False))
+            for index, row in zip(chosen, rows.take(pa.array(chosen)).to_pylist(), strict=True)
+        ]
+        return self._least(kept + found)
+
+    def merge_accumulators(self, accumulators: Iterable[list[Candidate]]) -> list[Candidate]:
+        return self._least([each for kept in accumulators for each in kept])
+
+    def extract_output(self, kept: list[Candidate]) -> list[str]:
+        return [row for _, row in kept]
+
+    def _least(self, candidates: list[Candidate]) -> list[Candidate]:
+        return sorted(candidates)[: self._size]
 
 
 def _present(row: dict) -> dict:

@@ -1,31 +1,19 @@
-"""Splits by time, with thresholds from one pass over the times, or by a hash; cuts each block."""
+"""Cuts blocks of rows into train, valid and test, as the rule of `split_rule` says."""
 
 from collections.abc import Iterator
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.bundle import SPLITS
-from features.specs import FeatureSet
-from pipeline.data.config import SplitConfig
-from pipeline.data.histogram import AdaptiveHistogram, HistogramFn
+from features.splits import valid_is_test
 from pipeline.data.read_rows import POSITION_BITS
 from pipeline.data.stable_hash import as_share, seeded_hash, stable_hash
-from pipeline.data.working import POSITION, SPLIT_HASH, text
+from pipeline.data.working import POSITION, SPLIT, SPLIT_HASH, text
 
-
-def thresholds(histogram: AdaptiveHistogram, split: SplitConfig) -> tuple[int, int] | None:
-    """First time of valid and of test, from shares of the rows; None where there are no rows.
-
-    Exact up to 65,536 distinct times; beyond that a threshold is a multiple of the histogram's
-    bin width.
-    """
-    valid = histogram.cut(histogram.total * (1.0 - split.valid - split.test))
-    test = histogram.cut(histogram.total * (1.0 - split.test))
-    return None if valid is None or test is None else (valid, test)
+_TRAIN, _VALID, _TEST = (SPLITS.index(name) for name in ("train", "valid", "test"))
 
 
 def split_rows(times: np.ndarray, valid_from: int, test_from: int) -> np.ndarray:
@@ -60,65 +48,39 @@ def split_hashes(hashes: np.ndarray, valid: float, test: float) -> np.ndarray:
     return np.searchsorted([1.0 - valid - test, 1.0 - test], as_share(hashes), side="right")
 
 
-class SplitRule(beam.PTransform):
-    """(key, RecordBatch) in; one dict out: the rule and its thresholds, for the metadata.
+def split_of(rows: pa.RecordBatch, rule: dict[str, Any]) -> np.ndarray:
+    """Index into `SPLITS` for each row, int64, before test rows also become valid.
 
     Args:
-        split: The configured rule.
-        features: Tell which column holds the time, and its unit.
-        seed: Of a split by hash.
+        rows: With the columns that the rule goes by: `SPLIT_HASH`, `SPLIT`, or the time.
+        rule: From `SplitRule`.
     """
-
-    def __init__(self, split: SplitConfig, features: FeatureSet, seed: int = 0):
-        super().__init__()
-        self._split = split
-        self._seed = seed
-        if split.by == "hash":
-            return
-        self._time = features.timestamp.raw_name
-        self._unit = features.timestamp.unit
-        self._given = split.starts(self._unit)
-
-    def expand(self, blocks: beam.PCollection) -> beam.PCollection:
-        if self._split.by == "hash":
-            rule = self._split.model_dump(include={"by", "key", "valid", "test"})
-            return blocks.pipeline | beam.Create([{**rule, "seed": self._seed}])
-        if self._given is not None:
-            return blocks.pipeline | beam.Create([self._rule(self._given)])
-        return (
-            blocks
-            | "Times" >> beam.Map(lambda block: block[1].column(self._time).to_numpy())
-            | "Histogram" >> beam.CombineGlobally(HistogramFn())
-            | "Thresholds" >> beam.Map(lambda found: self._rule(thresholds(found, self._split)))
-        )
-
-    def _rule(self, starts: tuple[int, int] | None) -> dict[str, Any]:
-        valid_from, test_from = starts or (0, 0)
-        shares = {} if self._given else {"valid": self._split.valid, "test": self._split.test}
-        return {
-            "by": self._split.by,
-            **shares,
-            "column": self._time,
-            "unit": self._unit,
-            "valid_from": valid_from,
-            "test_from": test_from,
-        }
+    if rule["by"] == "hash":
+        hashes = rows.column(SPLIT_HASH).to_numpy()
+        return split_hashes(hashes, rule.get("valid", 0.0), rule["test"])
+    if SPLIT not in rows.schema.names:
+        times = rows.column(rule["column"]).to_numpy()
+        return split_rows(times, rule["valid_from"], rule["test_from"])
+    given = rows.column(SPLIT).to_numpy().astype(np.int64)
+    if rule.get("valid"):
+        moved = split_hashes(rows.column(SPLIT_HASH).to_numpy(), rule["valid"], 0.0)
+        given = np.where(given == _TRAIN, moved, given)
+    return given
 
 
 def cut_block(
     block: tuple[int, pa.RecordBatch], rule: dict[str, Any]
 ) -> Iterator[tuple[int, str, pa.RecordBatch]]:
-    """The rows of a block by split, in their order; keys stay unique."""
+    """The rows of a block by split, in their order; keys stay unique.
+
+    Where validation rows are the test rows, these come out twice.
+    """
     key, rows = block
-    if rule["by"] == "hash":
-        hashes = rows.column(SPLIT_HASH).to_numpy()
-        where = split_hashes(hashes, rule["valid"], rule["test"])
-        rows = rows.drop_columns([SPLIT_HASH])
-    else:
-        times = rows.column(rule["column"]).to_numpy()
-        where = split_rows(times, rule["valid_from"], rule["test_from"])
+    where = split_of(rows, rule)
+    rows = rows.drop_columns([name for name in (SPLIT, SPLIT_HASH) if name in rows.schema.names])
     for index, name in enumerate(SPLITS):
-        inside = np.flatnonzero(where == index)
+        source = _TEST if index == _VALID and valid_is_test(rule) else index
+        inside = np.flatnonzero(where == source)
         if len(inside):
             part = rows if len(inside) == len(rows) else rows.take(pa.array(inside))
             yield key << 2 | index, name, part

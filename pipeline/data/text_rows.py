@@ -6,6 +6,7 @@ whole, the result is checked to have exactly one row a line, and where it does n
 halved until the lines at fault stand alone.
 """
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from pipeline.data.sources.base import TextFile
 _BLOCK_SIZE = 2**31 - 1  # one block a call, so that Arrow numbers the rows it refuses
 # Stands for a delimiter of several characters, which Arrow does not know.
 _UNIT_SEPARATOR = b"\x1f"
+_MARK = codecs.BOM_UTF8
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ class LineParser:
         """Parses all lines at once; None where lines and rows may not correspond."""
         if piece.count(b"\r") != piece.count(b"\r\n") or not self._is_text(piece):
             return None
+        if b"\0" in piece:
+            return None
         bad: list[BadLine] = []
 
         def reject(row: csv.InvalidRow) -> str:
@@ -126,6 +130,8 @@ class LineParser:
             piece = piece.replace(self._long_delimiter, _UNIT_SEPARATOR)
         if self._encoding != "utf-8" and not piece.isascii():
             piece = piece.decode(self._encoding).encode()
+        if piece.startswith(_MARK) or b"\n" + _MARK in piece:
+            return None
         options = csv.ParseOptions(
             delimiter=self._delimiter,
             quote_char='"' if self._quoting else False,
@@ -162,6 +168,10 @@ class LineParser:
                 return [BadLine(number, f"not {encoding} text: {byte} of the line", text)]
         if self._long_delimiter and _UNIT_SEPARATOR in line:
             return [BadLine(number, "a unit separator (0x1f) inside the line", text)]
+        if b"\0" in line:
+            return [BadLine(number, "a NUL byte inside the line", text)]
+        if text.startswith(_MARK.decode()):  # Arrow would drop it at the beginning of a piece only
+            return [BadLine(number, "a byte order mark before the line", text)]
         if b"\r" in line:
             return [BadLine(number, "a carriage return inside the line", text)]
         if self._quoting and b'"' in line:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,13 +30,16 @@ class TokenCounts:
         self._limit = compact_at
 
     def add(self, tokens: pa.Array) -> None:
-        """Counts a column of strings, or of lists of strings."""
+        """Counts a column of strings, or of lists of strings, in dictionaries or not."""
         if pa.types.is_list(tokens.type):
             tokens = tokens.flatten()
-        counted = pc.value_counts(tokens)
+        if not pa.types.is_dictionary(tokens.type):
+            tokens = tokens.dictionary_encode()
+        codes = tokens.indices.drop_null().to_numpy()
+        counts = pa.array(np.bincount(codes, minlength=len(tokens.dictionary)))
         self.merge(
-            pa.table([counted.field("values"), counted.field("counts")], schema=SCHEMA).filter(
-                pc.fill_null(pc.not_equal(counted.field("values"), ""), False)
+            pa.table([tokens.dictionary, counts], schema=SCHEMA).filter(
+                pc.and_(pc.greater(counts, 0), pc.not_equal(tokens.dictionary, ""))
             )
         )
 

@@ -9,11 +9,18 @@ from features.specs import FeatureSet
 
 POSITION = "row/position"
 SPLIT_HASH = "row/split_hash"
+SPLIT = "row/split"  # int8 index into `features.bundle.SPLITS`, where it is known before the cut
+EVENT_ONLY = "row/event_only"  # bool: for histories alone, no example
 
 
 def text(column: str) -> str:
     """Name of a column's text as it was read: for join keys, history keys and events."""
     return f"text/{column}"
+
+
+def plain_text(column: pa.Array) -> pa.Array:
+    """Strings as such, also where they are places in a dictionary."""
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
 def flag(column: str) -> str:
@@ -22,14 +29,16 @@ def flag(column: str) -> str:
 
 
 def text_columns(features: FeatureSet) -> set[str]:
-    """Columns whose text histories need: their keys, and what is kept of each event."""
+    """Columns of the log whose text histories need: their keys, and what is kept of each event."""
     keys = {history.key for history in features.histories.values()}
-    return keys | {spec.column for spec in features.features.values() if spec.history}
+    of_the_log = {name for name, each in features.histories.items() if each.events is None}
+    return keys | {s.column for s in features.features.values() if s.history in of_the_log}
 
 
 def flag_columns(features: FeatureSet) -> set[str]:
-    """Columns that histories' `where` name."""
-    return {each.where for each in features.histories.values() if each.where is not None}
+    """Columns of the log that histories' `where` and `unless` name."""
+    own = (each for each in features.histories.values() if each.events is None)
+    return {column for each in own for column in each.conditions}
 
 
 def only_columns(features: FeatureSet, columns: set[str]) -> FeatureSet:
@@ -43,7 +52,7 @@ def only_columns(features: FeatureSet, columns: set[str]) -> FeatureSet:
 
 
 def finished(block: tuple[int, pa.RecordBatch], features: FeatureSet) -> tuple[int, pa.RecordBatch]:
-    """A block's typed columns, as `FeatureSet.raw_schema` orders them, and its `SPLIT_HASH`."""
+    """A block's typed columns, as `FeatureSet.raw_schema` orders them, and what splits it."""
     key, rows = block
-    hashes = [SPLIT_HASH] if SPLIT_HASH in rows.schema.names else []
-    return key, rows.select([*features.raw_schema().names, *hashes])
+    splitting = [name for name in (SPLIT_HASH, SPLIT) if name in rows.schema.names]
+    return key, rows.select([*features.raw_schema().names, *splitting])

@@ -16,11 +16,14 @@ from features.specs import FeatureSet
 from pipeline.data.analyse import Analyse
 from pipeline.data.arrow_bytes import RecordBatchCoder  # noqa: F401  (registers itself)
 from pipeline.data.config import DataConfig
+from pipeline.data.dictionaries import with_dictionaries
+from pipeline.data.earlier_vocabularies import EarlierVocabularies
 from pipeline.data.encode import EncodeBlocks
 from pipeline.data.fitted import Fitted
 from pipeline.data.rejected import CollectRejected, Rejected, write_rejected
 from pipeline.data.sample import SampleRows
 from pipeline.data.shuffle import Shuffle, ShuffleConfig
+from pipeline.data.spool import Spool
 from pipeline.data.statistics import Counts, MergeCounts
 from pipeline.data.write import WriteShard
 from pipeline.files import write_json, write_text
@@ -36,19 +39,22 @@ class Results(StrictModel):
         analysis: What the training rows taught.
         rows: Split -> rows, counted where they come out of the read side.
         problems: Why no bundle can be made of these rows.
+        vocabulary_changes: As in `Fitted`.
         files: Record files.
         statistics: Split -> counts.
         rejected: Table -> rows that could not be used.
         fatal: Reasons why the input cannot be used.
         first_rejected: Table -> its first rejected row.
         rows_read: Table -> its rows, good or not.
-        rows_kept: Table -> its good rows; the log's are `rows`.
+        rows_kept: Table -> its good rows; the log's are `rows`, and here are those of them that
+            are no examples, less the negatives that were drawn.
         split_rule: How rows were split.
     """
 
     analysis: Analysis
     rows: dict[str, int]
     problems: tuple[str, ...]
+    vocabulary_changes: dict[str, dict[str, int]]
     files: dict[str, FileEntry]
     statistics: dict[str, Counts]
     rejected: dict[str, int]
@@ -67,26 +73,43 @@ class WriteBundle(beam.PTransform):
         data: Layout, sizes, seed.
         folder: Receives the bundle's files.
         results_folder: Receives `RESULTS` and `REJECTED`.
+        spool: Folder where rows wait for the analysis.
+        earlier: What of an earlier bundle is taken over.
     """
 
-    def __init__(self, features: FeatureSet, data: DataConfig, folder: str, results_folder: str):
+    def __init__(
+        self,
+        features: FeatureSet,
+        data: DataConfig,
+        folder: str,
+        results_folder: str,
+        spool: str,
+        earlier: EarlierVocabularies | None = None,
+    ):
         super().__init__()
         self._features = features
         self._data = data
         self._folder = folder
         self._results_folder = results_folder
+        self._spool = spool
+        self._earlier = earlier
 
     # Beam takes annotations for type hints, and has none for a mapping of collections.
     def expand(self, examples):  # noqa: ANN201
         vocabulary_dir = os.path.join(self._folder, VOCABULARIES)
-        # Waiting for the analysis, the raw rows lie in memory: the type chooses compact bytes.
-        blocks = examples["blocks"] | "AsArrow" >> beam.Map(_same).with_output_types(
-            tuple[int, str, pa.RecordBatch]
+        blocks = examples["blocks"] | "Dictionaries" >> beam.MapTuple(
+            _with_dictionaries
+        ).with_output_types(tuple[int, str, pa.RecordBatch])
+        analyse = Analyse(self._features, vocabulary_dir, self._earlier)
+        fitted = AsSingleton(blocks | "Analyse" >> analyse)
+        encoded = (
+            blocks
+            | "Spool" >> Spool(self._spool)
+            | "Encode"
+            >> beam.ParDo(EncodeBlocks(self._features, vocabulary_dir), fitted).with_outputs(
+                "statistics", main="rows"
+            )
         )
-        fitted = AsSingleton(blocks | "Analyse" >> Analyse(self._features, vocabulary_dir))
-        encoded = blocks | "Encode" >> beam.ParDo(
-            EncodeBlocks(self._features, vocabulary_dir), fitted
-        ).with_outputs("statistics", main="rows")
         statistics = encoded.statistics | "Statistics" >> beam.CombinePerKey(MergeCounts())
         config = ShuffleConfig(self._data.seed, self._data.rows_per_shard)
         files = (
@@ -127,8 +150,10 @@ class WriteBundle(beam.PTransform):
         )
 
 
-def _same(element: Any) -> Any:
-    return element
+def _with_dictionaries(
+    key: int, split: str, rows: pa.RecordBatch
+) -> tuple[int, str, pa.RecordBatch]:
+    return key, split, with_dictionaries(rows)
 
 
 def _write_results(
@@ -149,6 +174,7 @@ def _write_results(
         analysis=fitted.analysis,
         rows=fitted.rows,
         problems=fitted.problems,
+        vocabulary_changes=dict(fitted.vocabulary_changes),
         files=dict(sorted(files.items())),
         statistics=dict(statistics),
         rejected=rejected.rows,

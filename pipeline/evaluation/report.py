@@ -33,7 +33,8 @@ def report_html(title: str, metrics: Mapping[str, Any], config: str) -> str:
     Args:
         title: Heading, such as the run's folder.
         metrics: What metrics.json holds: `training`, and where evaluated `evaluation` and
-            `tables`; `warm_start` where it started from another run.
+            `tables`; `data`, which rows they are of; `warm_start` where it started from another
+            run.
         config: The resolved configuration, as YAML.
     """
     training, epochs = metrics["training"], metrics["training"]["epochs"]
@@ -42,6 +43,13 @@ def report_html(title: str, metrics: Mapping[str, Any], config: str) -> str:
         f"<p>Best of {epochs} epoch{'s' * (epochs > 1)} by validation AUC: "
         f"{training['best_epoch']}. Training took {training['seconds']:,.0f} s.</p>",
     ]
+    if "data" in metrics:
+        data = metrics["data"]
+        rows = ", ".join(f"{count:,} {split}" for split, count in data["rows"].items())
+        parts.append(
+            f"<p>Data: {html.escape(data['source'])}, rows: {rows}. Split "
+            f"{html.escape(data['split'])}.</p>"
+        )
     if "warm_start" in metrics:
         earlier = html.escape(metrics["warm_start"]["run"])
         parts.append(f"<p>Started from the network of {earlier}.</p>")

@@ -71,7 +71,7 @@ def id_maps(
     known = {spec.vocabulary: spec.vocabulary_size for spec in earlier.model_inputs()}
     for spec in metadata.model_inputs():
         name = spec.vocabulary
-        if name not in known:
+        if name is None or name not in known:  # numbers and vectors have no ids
             continue
         if name in metadata.features.vocabularies and name in earlier.features.vocabularies:
             yield (

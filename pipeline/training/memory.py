@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import tensorflow as tf
 
 from features.errors import ConfigError
 from models.embeddings import EmbeddingBank
 from models.optimizers.rows import table_rows
+from pipeline.available_memory import available_bytes, size
 
 # Numbers that an optimizer keeps for each weight in variables of its own; the state of the other
 # optimizers of tables lies in the rows.
@@ -113,62 +113,3 @@ def memory_of(
             beside = weight.shape[0] * marked.weights * _BESIDE.get(tables_optimizer, 0)
             tables += (count + beside) * _BYTES
     return Memory(rows, tables, dense, available)
-
-
-def available_bytes(root: Path = Path("/")) -> int:
-    """Bytes that this process can still allocate: of the machine, or of its control group.
-
-    Args:
-        root: Where `proc` and `sys` are.
-    """
-    found = []
-    try:
-        lines = (root / "proc/meminfo").read_text().splitlines()
-        found += [int(line.split()[1]) * 1024 for line in lines if line[:13] == "MemAvailable:"]
-    except OSError:
-        pass  # no Linux
-    for folder, limit, used in _groups(root):
-        try:
-            statistics = dict(
-                line.split() for line in (folder / "memory.stat").read_text().splitlines()
-            )
-            # Pages of files that nobody needs count as used; "max" is no limit.
-            reclaimed = int(statistics.get("total_inactive_file", statistics["inactive_file"]))
-            use = int((folder / used).read_text()) - reclaimed
-            found.append(max(int((folder / limit).read_text()) - use, 0))
-        except (OSError, ValueError, KeyError):
-            continue
-    return min(found, default=2**63 - 1)
-
-
-def _groups(root: Path) -> list[tuple[Path, str, str]]:
-    """Folder, file of the limit and file of the use of the control groups of this process."""
-    first = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-    second = ("memory.max", "memory.current")
-    mounted = root / "sys/fs/cgroup"
-    found = [(mounted, *second), (mounted / "memory", *first)]  # in a container, its own
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        number, controllers, path = line.split(":", 2)
-        if number == "0":
-            found.append((mounted / path.strip("/"), *second))
-        elif "memory" in controllers.split(","):
-            found.append((mounted / "memory" / path.strip("/"), *first))
-    return found
-
-
-def size(count: int) -> str:
-    """Bytes as people say them.
-
-    Example:
-        >>> size(240_000_000)
-        '240 MB'
-    """
-    for power, name in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
-        number = count / 1000**power
-        if number >= 1:
-            return f"{number:,.{1 if number < 10 else 0}f} {name}"
-    return f"{count} B"

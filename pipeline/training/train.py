@@ -18,6 +18,7 @@ from models.cost import num_parameters
 from models.embeddings import EmbeddingBank
 from models.network import CooperativeNetwork
 from models.optimizers import make_optimizer, row_slots_of
+from pipeline.available_memory import available_bytes
 from pipeline.config import RunConfig
 from pipeline.dataset import examples, refusing_damage
 from pipeline.position import WHOLE, Position, batches_of_epoch
@@ -26,7 +27,7 @@ from pipeline.training.bfloat16 import warn_slow_bfloat16
 from pipeline.training.callbacks import training_callbacks
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import cluster_for, is_chief
-from pipeline.training.memory import available_bytes, check_tables_fit, memory_of
+from pipeline.training.memory import check_tables_fit, memory_of
 from pipeline.training.step_time import StepTime, StepTimes
 from pipeline.training.strategy import training_input, training_strategy, wait_for_all
 

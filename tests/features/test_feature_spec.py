@@ -66,7 +66,10 @@ def test_the_table_above_knows_every_setting():
     [
         ({"kind": "categorical", "role": "label"}, "a label is numeric, got kind categorical"),
         ({"kind": "numeric", "role": "group_key"}, "a group_key is categorical, got kind numeric"),
-        ({"kind": "numeric", "transform": "hour"}, "Use one of zscore, raw, log2, quantiles"),
+        (
+            {"kind": "numeric", "transform": "hour"},
+            "Use one of zscore, raw, log2, ln_squared, quantiles",
+        ),
         ({"kind": "embedding", "dimension": 1, "transform": "raw"}, "embedding feature. Remove it"),
         (
             {"role": "label", "transform": "log2"},
@@ -125,8 +128,15 @@ def test_a_sequence_built_from_a_history_has_no_raw_column_of_its_own():
     [
         ({"kind": "categorical"}, pa.string(), True, False),
         ({"kind": "categorical", "transform": "weekday"}, pa.int64(), False, True),
+        (
+            {"kind": "categorical", "transform": "weekend", "unit": "yymmddhh"},
+            pa.int64(),
+            False,
+            True,
+        ),
         ({"kind": "numeric"}, pa.float32(), False, False),
         ({"kind": "numeric", "transform": "log2"}, pa.float32(), False, True),
+        ({"kind": "numeric", "transform": "ln_squared"}, pa.float32(), False, True),
         ({"kind": "multivalued", "max_length": 1}, pa.list_(pa.string()), True, False),
         ({"kind": "sequence", "max_length": 1}, pa.list_(pa.string()), True, False),
         ({"kind": "embedding", "dimension": 1}, pa.list_(pa.float32()), False, False),

@@ -137,6 +137,31 @@ def test_dense_lists_and_a_traced_graph_give_the_same_tensors(raw, preprocessor)
     assert_equal_tensors(tf.function(preprocessor, reduce_retracing=True)(raw), expected)
 
 
+def in_dictionary(column):
+    """The column with its tokens in an Arrow dictionary, which also has one that no row uses."""
+    if pa.types.is_list(column.type) and pa.types.is_string(column.type.value_type):
+        lengths = np.array([len(each or []) for each in column.to_pylist()])
+        offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+        return pa.ListArray.from_arrays(offsets, in_dictionary(column.flatten()))
+    if not pa.types.is_string(column.type):
+        return column
+    tokens = [*sorted({token for token in column.to_pylist() if token is not None}), "unused"]
+    codes = [None if token is None else tokens.index(token) for token in column.to_pylist()]
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(tokens))
+
+
+def test_tokens_in_dictionaries_give_the_same_tensors(raw, rows, preprocessor, features):
+    batch = pa.RecordBatch.from_pylist(rows, features.raw_schema())
+    coded = pa.RecordBatch.from_arrays(
+        [in_dictionary(column) for column in batch.columns], names=batch.schema.names
+    )
+    expected = preprocessor(raw)
+    assert_equal_tensors(preprocessor(from_arrow(coded, features, ROLES)), expected)
+    part = preprocessor(from_arrow(coded.slice(100, 7), features, ROLES))
+    assert_equal_tensors(part, {name: tensor[100:107] for name, tensor in expected.items()})
+    assert len(preprocessor(from_arrow(coded.slice(0, 0), features, ROLES))["city"]) == 0
+
+
 def test_a_row_does_not_depend_on_the_others_of_its_batch(rows, features, preprocessor, raw):
     whole = preprocessor(raw)
     for start in (0, 17, 499):

@@ -119,3 +119,17 @@ def test_the_same_features_give_the_same_text():
     again = to_text(record_schema(FeatureSet(**FEATURES.model_dump()), ANALYSIS))
     assert text == again
     assert to_text(from_text(text)) == text
+
+
+def test_the_schema_says_how_records_hold_the_rows():
+    row, block = (record_schema(FEATURES, ANALYSIS, layout) for layout in ("row", "block"))
+    assert list(row.annotation.tag) == ["layout:row"]
+    assert list(block.annotation.tag) == ["layout:block", "rows:/rows"]
+    assert "little endian" in block.annotation.comment[0]
+    lists = {
+        feature.name: tag
+        for feature in block.feature
+        for tag in feature.annotation.tag
+        if tag.startswith("row_lengths:")
+    }
+    assert lists == {"tags": "row_lengths:tags/row_lengths", "past": "row_lengths:past/row_lengths"}

@@ -47,6 +47,8 @@ groups: {all: [user_id]}
         (["run", "--config", "a.yaml", "--preset", "mbcnt"], "Did you mean mbcnet?"),
         (["run", "--config", "a.yaml", "--preset", "din"], "reads the user's history"),
         (["models", "mbcnt"], "'mbcnt' is not a preset. Did you mean mbcnet?"),
+        (["inspect", "gone.csv"], "gone.csv is no file and no folder of files"),
+        (["inspect", "a.yaml", "--out", "a.yaml"], "a.yaml exists, perhaps edited"),
         (["evaluate", "runs/a"], "runs/a is not the folder of a run"),
         (["export", "runs/a"], "runs/a is not the folder of a run"),
         (["predict", "runs/a/export", "--input", "rows.jsonl"], "runs/a/export"),
@@ -79,7 +81,8 @@ def test_a_misspelt_command_exits_with_2(concord, arguments, shown):
 
 def test_without_a_command_it_lists_them(concord):
     _, out, err = concord()
-    for command in ("run", "build-bundle", "train", "evaluate", "export", "predict", "models"):
+    commands = ("run", "build-bundle", "inspect", "train", "evaluate", "export", "predict", "models")
+    for command in commands:
         assert command in out + err
 
 

@@ -91,7 +91,10 @@ def test_prints_where_everything_lies_and_five_scored_rows(done, run):
 
 
 def test_learns_the_planted_tastes(run):
-    metrics = json.loads(run.metrics_file.read_text())["evaluation"]["test"]["metrics"]
+    found = json.loads(run.metrics_file.read_text())
+    assert found["data"]["split"].endswith("clean: valid and test are apart")
+    assert found["data"]["split_rule"]["validation"] == "clean"
+    metrics = found["evaluation"]["test"]["metrics"]
     assert set(metrics) == {FUSED, "efgc", "cross", "deep"}
     # One label in ten is flipped: the best possible AUC is 0.9.
     assert metrics[FUSED]["auc"] > 0.75

@@ -3,8 +3,9 @@
 import codecs
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from pipeline.data.sources.generated import GeneratedRows
+from pipeline.data.sources.parts import RowParts
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,62 @@ class ParquetFile:
     rename: Mapping[str, str] = field(default_factory=dict)
 
 
-File = TextFile | ParquetFile
+@dataclass(frozen=True)
+class VectorFile:
+    """Given vectors of one length, a row each, for a side table.
+
+    In `.npy` a matrix whose row number, from 0, is the key; in `.h5` two datasets, `key` with the
+    keys and `value` with their vectors.
+
+    Args:
+        patterns: Globs relative to the data set's folder, ending in `.npy` or `.h5`.
+        key: What feature specs call the column of keys.
+        vector: What they call the column of vectors; read it as an `embedding`.
+    """
+
+    patterns: tuple[str, ...]
+    key: str
+    vector: str
+
+
+@dataclass(frozen=True)
+class JsonLinesFile:
+    """Text files with a JSON object a line, in UTF-8. Values are read as text; null is missing.
+
+    A line that is no object, or that has another kind of value than declared, is rejected.
+
+    Args:
+        patterns: Globs relative to the data set's folder; compressed files match as those of a
+            `TextFile` do.
+        columns: Name in feature specs -> key in the object, or the keys that lead to it from the
+            outside in. A key that an object lacks is a missing value.
+        picks: Column -> what stands there, where it is not one value. `list`: a list of values,
+            which stays one. `last_of_last`: a list of lists, such as paths in a tree of
+            categories, of which the last value of the last list is taken.
+        python_literals: Lines are written as Python writes a dict, with single quotes and None.
+        longest_line: Bytes; longer lines are rejected unread.
+    """
+
+    patterns: tuple[str, ...]
+    columns: Mapping[str, str | tuple[str, ...]]
+    picks: Mapping[str, Literal["list", "last_of_last"]] = field(default_factory=dict)
+    python_literals: bool = False
+    longest_line: int = 1 << 20
+
+    def __post_init__(self):
+        for column in self.picks:
+            if column not in self.columns:
+                raise ValueError(
+                    f"JsonLinesFile: picks name column {column!r}, which is not declared. "
+                    f"Received: columns {', '.join(self.columns)}. Declare it, or remove the pick."
+                )
+
+    @property
+    def encoding(self) -> str:
+        return "utf-8"
+
+
+File = TextFile | ParquetFile | JsonLinesFile | VectorFile
 
 
 @dataclass(frozen=True)
@@ -72,11 +128,33 @@ class SideTable:
         name: What messages and counters call it.
         file: Where it lies.
         key: Column that the log has too.
+        optional: Whether the data set is complete without it.
     """
 
     name: str
     file: File
     key: str
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """Events that are no examples, such as views and purchases beside a log of shown ads.
+
+    Histories that name it are collected from its events instead of the log's rows. `where`, and
+    the columns of their sequences, are columns of its own.
+
+    Args:
+        file: Where it lies. It may be far larger than the log.
+        key: Column that the log has too, and that histories are kept by.
+        time: Column of an event's time, a whole number.
+        unit: Of that time; None: that of the log's timestamp.
+    """
+
+    file: File
+    key: str
+    time: str
+    unit: Literal["s", "ms"] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +180,28 @@ class EarlierEvents:
 
 
 @dataclass(frozen=True)
+class Negatives:
+    """A log that holds positives only: what did not happen is drawn, `data.negatives` says how.
+
+    Each event becomes an example of label 1, and of some more with label 0 that have an item
+    instead which the key's owner never touched. An item's own properties must come from a side
+    table, so that they are those of the drawn one.
+
+    Args:
+        key: Column of the log whose value the events of one user share.
+        item: Column of the log with what was chosen.
+        label: Name of the label's column, which the log does not have.
+        context: Further columns of the log that hold for the examples of label 0 too, such as
+            the user's age. The key and the timestamp need no mention.
+    """
+
+    key: str
+    item: str
+    label: str = "label"
+    context: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Source:
     """A data set in the layout that its owners publish.
 
@@ -113,6 +213,10 @@ class Source:
         log: The rows that become examples: files, or rows that are computed.
         side_tables: Joined to the log in this order.
         earlier_events: See `EarlierEvents`.
+        events: Name -> events that are no examples, for histories to be collected from.
+        splits: Split -> globs of the log files that hold it, where the publisher tells them apart;
+            `valid` may be missing. None: the files tell nothing.
+        negatives: See `Negatives`; None where the log says what was not chosen.
         fetch: Gets the files and returns their folder; None where the user must download them.
     """
 
@@ -120,7 +224,10 @@ class Source:
     title: str
     homepage: str
     terms: str
-    log: File | GeneratedRows
+    log: File | RowParts
     side_tables: tuple[SideTable, ...] = ()
     earlier_events: EarlierEvents | None = None
+    events: Mapping[str, EventLog] = field(default_factory=dict)
+    splits: Mapping[str, tuple[str, ...]] | None = None
+    negatives: Negatives | None = None
     fetch: Callable[[], str] | None = None

@@ -26,6 +26,7 @@ GOOD = Results(
     rows_read={"log": 100, "users": 40},
     rows_kept={"users": 40},
     split_rule={},
+    vocabulary_changes={},
 )
 
 
@@ -87,6 +88,66 @@ def test_an_empty_split_of_given_moments_names_them():
     data = DataConfig(source="s", split=SplitConfig(valid_from=5, test_from="2030-01-01"))
     with pytest.raises(DataError, match=r"'test' is empty.*valid_from=5 or .*test_from=2030-01-01"):
         check(data, rows={"train": 89, "valid": 10})
+
+
+@pytest.mark.parametrize(
+    ("split", "rows", "rule", "sentence"),
+    [
+        (
+            {"by": "day", "test_days": 3},
+            {"valid": 10, "test": 89},
+            {},
+            "'train' is empty.*change data.split.test_days=3 or data.split.valid_days=1",
+        ),
+        ({"by": "files"}, {"train": 99}, {}, "'valid' is empty.*Its files hold no rows"),
+        (
+            {"by": "files"},
+            {"train": 89, "test": 10},
+            {"valid": 0.1},
+            "'valid' is empty.*raise data.split.valid=0.1",
+        ),
+        (
+            {"by": "last", "key": "user_id"},
+            {"train": 89, "test": 10},
+            {},
+            "'valid' is empty.*Check data.split.key=user_id",
+        ),
+        (
+            {"by": "hash", "validation": "published"},
+            {"train": 99},
+            {"valid_is_test": True},
+            "'valid' is empty.*raise data.split.test=0.1",
+        ),
+    ],
+)
+def test_an_empty_split_has_the_remedy_of_its_rule(split, rows, rule, sentence):
+    with pytest.raises(DataError, match=sentence):
+        check(DataConfig(source="s", split=split), rows=rows, split_rule=rule)
+
+
+@pytest.mark.parametrize(
+    ("split", "rows", "rule"),
+    [
+        ({"by": "files", "valid": 0.0}, {"train": 89, "test": 10}, {"valid": 0.0}),
+        ({"by": "day", "valid_days": 0}, {"train": 89, "test": 10}, {}),
+    ],
+)
+def test_a_validation_that_was_not_asked_for_may_be_empty(split, rows, rule):
+    check(DataConfig(source="s", split=split), rows=rows, split_rule=rule)
+
+
+def test_rows_that_stand_in_valid_and_in_test_are_read_once():
+    data = DataConfig(source="s", split={"by": "hash", "validation": "published"})
+    published = {
+        "split_rule": {"valid_is_test": True},
+        "rows_read": {"log": 89, "users": 40},
+        "rejected": {},
+    }
+    check(data, rows={"train": 79, "valid": 10, "test": 10}, **published)
+    with pytest.raises(RuntimeError, match="89 of table 'log' read, 0 rejected, 90 kept"):
+        check(data, rows={"train": 80, "valid": 9, "test": 10}, **published)
+    with pytest.raises(RuntimeError, match="9 rows in valid, where the 11 test rows belong"):
+        check(data, rows={"train": 78, "valid": 9, "test": 11}, **published)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import tempfile
 from pathlib import Path
 
 import apache_beam as beam
@@ -12,7 +13,7 @@ import yaml
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-import pipeline.data.read as read
+import pipeline.data.lines as lines
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
 from pipeline.data.config import DataConfig
@@ -21,6 +22,7 @@ from pipeline.data.inputs import open_inputs
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import EarlierEvents, ParquetFile, SideTable, Source, TextFile
 
+SPOOL = tempfile.TemporaryDirectory()  # rows wait there for the limits of the splits
 REPOSITORY = Path(__file__).parents[3]
 DATA = Path(os.environ.get("CONCORD_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 SHOP = Source(
@@ -96,7 +98,7 @@ def config(path, **settings):
 
 def read_side(p, path, features=FEATURES, **settings):
     data = config(path, **settings)
-    return p | Examples(open_inputs(features, data), features, data)
+    return p | Examples(open_inputs(features, data), features, data, SPOOL.name)
 
 
 def rows_of(block):
@@ -158,6 +160,7 @@ def test_equal_times_share_a_split_and_the_rule_is_told(shop):
         expected += [("valid", 60), ("test", 80), ("test", 80)]
         assert_that(times, equal_to(expected), label="splits")
         rule = {"by": "time", "valid": 0.2, "test": 0.2, "column": "time", "unit": "s"}
+        rule |= {"validation": "clean", "valid_is_test": False}
         assert_that(
             out["split"], equal_to([{**rule, "valid_from": 60, "test_from": 80}]), label="rule"
         )
@@ -176,7 +179,7 @@ def test_blocks_do_not_depend_on_how_the_work_is_cut(shop):
         inputs = open_inputs(FEATURES, data)
         inputs = type(inputs)(**{**vars(inputs), "log": inputs.log[order]})
         with TestPipeline() as p:
-            blocks = (p | Examples(inputs, FEATURES, data))["blocks"]
+            blocks = (p | Examples(inputs, FEATURES, data, SPOOL.name))["blocks"]
             blocks | beam.Map(described) | beam.Map(repr) | beam.io.WriteToText(str(target))
         lines = [line for each in shop.glob(f"{target.name}-*") for line in each.open()]
         found.append(sorted(lines))
@@ -204,7 +207,7 @@ def test_without_histories_or_side_tables_the_log_comes_through(shop):
 
 
 def test_a_file_that_breaks_off_is_fatal(shop, monkeypatch):
-    monkeypatch.setattr(read, "_PIECE_BYTES", 64)
+    monkeypatch.setattr(lines, "PIECE_BYTES", 64)
     content = LOG_B + b"1,i1,u1,90\n" * 2000
     (shop / "log_b.csv.gz").write_bytes(gzip.compress(content)[:-12])
     with TestPipeline() as p:
@@ -270,7 +273,7 @@ def test_kuairand_reads_as_published():
         return [len(rows), sum(rows.column("is_click").to_pylist()), *counts]
 
     with TestPipeline() as p:
-        out = p | Examples(inputs, features, data)
+        out = p | Examples(inputs, features, data, SPOOL.name)
         totals = (
             out["blocks"]
             | beam.Map(lengths)

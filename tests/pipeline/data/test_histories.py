@@ -43,7 +43,10 @@ def collect(keys, times, events, length, earlier=None):
         {"steps": ("item", length)},
         lists,
     )
-    return found["steps"].to_pylist()
+    whole = found.lists(0, len(keys))["steps"].to_pylist()
+    parts = [found.lists(start, 7)["steps"].to_pylist() for start in range(0, len(keys), 7)]
+    assert [steps for part in parts for steps in part] == whole
+    return whole
 
 
 @pytest.mark.parametrize("with_lists", [False, True])
@@ -110,6 +113,6 @@ def test_sequences_of_a_history_stay_aligned():
     )
     found = histories_of(
         pa.array(["u"]), np.array([9]), events, {"i": ("item", 2), "s": ("stars", 2)}
-    )
+    ).lists(0, 1)
     assert found["i"].to_pylist() == [["b", "c"]]
     assert found["s"].to_pylist() == [["2", None]]

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import pipeline.data.lines as lines
 import pipeline.data.read as read
 from features.errors import DataError
 from pipeline.data.sources.base import ParquetFile, TextFile
@@ -28,7 +29,7 @@ def rows_of(file, path, wanted=("b",)):
 
 @pytest.mark.parametrize("compress", [lambda data: data, gzip.compress, lzma.compress])
 def test_pieces_give_the_rows_of_the_whole_with_their_lines(tmp_path, monkeypatch, compress):
-    monkeypatch.setattr(read, "_PIECE_BYTES", 64)
+    monkeypatch.setattr(lines, "PIECE_BYTES", 64)
     monkeypatch.setattr(read, "MAX_ROWS", 3)
     content = b"a,b\n" + b"".join(f"x,{line}\n".encode() for line in range(2, 202))
     suffix = {b"\x1f\x8b": ".gz", b"\xfd7": ".xz"}.get(compress(content)[:2], "")

@@ -7,7 +7,7 @@ import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipeline.data.sample import SampleRows, sample_block
+from pipeline.data.sample import LeastRows, SampleRows
 
 SIZES = [40, 1, 200, 7, 0, 52]  # rows of blocks; keys are their places
 
@@ -22,13 +22,22 @@ def block(key, size, split="test"):
 
 
 def sample(seed, size, sizes=SIZES):
-    """What `SampleRows` must give, without Beam: the least priorities of all blocks."""
-    candidates = [
-        candidate
-        for key, rows in enumerate(sizes)
-        for candidate in sample_block(block(key, rows)[2], size, [seed, key])
-    ]
-    return [row for _, row in sorted(candidates)[:size]]
+    """What `SampleRows` must give, without Beam: the least priorities of all blocks together."""
+    candidates = []
+    for key, rows in enumerate(sizes):
+        priorities = np.random.default_rng([seed, key]).integers(0, 2**62, rows).tolist()
+        candidates += zip(priorities, block(key, rows)[2].to_pylist(), strict=True)
+    rows = [row for _, row in sorted(candidates, key=lambda each: each[0])[:size]]
+    present = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    return [json.dumps(row, ensure_ascii=False) for row in present]
+
+
+def test_accumulators_of_parts_merge_to_the_same_rows():
+    least = LeastRows(20, seed=3)
+    parts = [least.create_accumulator() for _ in range(3)]
+    for key, rows in enumerate(SIZES):
+        parts[key % 3] = least.add_input(parts[key % 3], block(key, rows))
+    assert least.extract_output(least.merge_accumulators(parts)) == sample(3, 20)
 
 
 @pytest.mark.parametrize("order", [1, -1])

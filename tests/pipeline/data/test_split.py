@@ -13,7 +13,8 @@ from features.errors import ConfigError
 from pipeline.data.config import DataConfig, SplitConfig
 from pipeline.data.histogram import AdaptiveHistogram
 from pipeline.data.read_rows import block_key
-from pipeline.data.split import cut_block, split_hashes, split_rows, thresholds, with_split_hash
+from pipeline.data.split import cut_block, split_hashes, split_rows, with_split_hash
+from pipeline.data.split_rule import thresholds
 from pipeline.data.working import POSITION, text
 
 
@@ -67,8 +68,14 @@ def test_moments_that_make_no_split_are_refused():
         ({"valid_from": 3}, "valid_from alone. Give both"),
         ({"vald": 0.1}, "split.vald is not a setting. Did you mean split.valid"),
         ({"by": "random"}, "split.by"),
-        ({"by": "hash", "valid_from": 3, "test_from": 4}, "split.by=hash has no moments. Give the"),
-        ({"key": "user"}, r"split.by=time splits by the timestamp.*key='user'"),
+        ({"by": "hash", "valid_from": 3, "test_from": 4}, "split.by=hash has no moments. Remove"),
+        ({"key": "user"}, r"split.key='user' is for split.by=hash or files or last.*by=time"),
+        ({"test_days": 2}, "split.test_days=2 is for split.by=day. Received: split.by=time"),
+        ({"by": "hash", "utc_offset_hours": 8}, "split.utc_offset_hours=8.0 is for split.by=day"),
+        ({"by": "last"}, "names no key. Set split.key to a column"),
+        ({"by": "files", "files": {"train": ["a"]}}, "must name train and test files.*train"),
+        ({"files": {"train": ["a"], "test": ["b"]}}, "split.files=.* is for split.by=files"),
+        ({"by": "day", "test_days": 0}, "split.test_days"),
         ({"valid_from": [3], "test_from": 4}, r"a.yaml: split.valid_from: must be an ISO .*\[3\]"),
         ({"valid_from": 3, "test_from": 4.5}, r"a.yaml: split.test_from: must be .*: 4.5\.$"),
         ({"valid_from": True, "test_from": 4}, "split.valid_from: must be .*Received: True"),

@@ -36,6 +36,8 @@ def test_keeps_wanted_columns_and_reads_empty_as_missing():
         (b'"4,5,6', 'a quotation mark (") is not closed on its line'),
         (b'4,5,"6', 'a quotation mark (") is not closed on its line'),
         (b"4,5\r6,7,8", "a carriage return inside the line"),
+        (b"4,5\0,6", "a NUL byte inside the line"),
+        (b"\xef\xbb\xbf4,5,6", "a byte order mark before the line"),
     ],
 )
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -124,7 +126,7 @@ def test_the_text_of_a_bad_line_keeps_its_delimiters():
 @given(
     st.lists(
         st.lists(
-            st.text(st.characters(codec="latin-1", exclude_characters=":\r\n\x1f"), min_size=1),
+            st.text(st.characters(codec="latin-1", exclude_characters=":\r\n\x1f\0"), min_size=1),
             min_size=3,
             max_size=3,
         ),

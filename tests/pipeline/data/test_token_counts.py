@@ -59,3 +59,16 @@ def test_tokens_with_line_breaks_stay_out_of_the_vocabulary():
 def test_nothing_merges_to_nothing():
     assert merged([]).schema == SCHEMA
     assert merged([SCHEMA.empty_table()]).num_rows == 0
+
+
+def test_dictionaries_count_alike_and_entries_that_no_row_uses_not_at_all():
+    rng = np.random.default_rng(5)
+    tokens = random_tokens(rng, 500)
+    rows = pa.array([tokens[start : start + 5] for start in range(0, 500, 5)])
+    coded = pa.array(tokens, pa.string()).dictionary_encode()
+    lists = pa.ListArray.from_arrays(rows.offsets, coded)
+    oracle = Counter(token for token in tokens[20:300] if token)
+    for column in (coded.slice(20, 280), lists.slice(4, 56)):
+        counts = TokenCounts()
+        counts.add(column)
+        assert as_dict(counts.result()) == dict(oracle)

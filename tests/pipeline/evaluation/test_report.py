@@ -185,3 +185,16 @@ def test_names_the_run_that_it_started_from():
     started = {**METRICS, "warm_start": {"run": "runs/<monday>"}}
     page = report_html("runs/tuesday", started, "train: {}")
     assert "Started from the network of runs/&lt;monday&gt;." in page
+
+
+def test_the_page_names_the_data_and_the_protocol_of_their_split():
+    data = {
+        "source": "avazu",
+        "rows": {"train": 1200, "valid": 30, "test": 30},
+        "split": "by day of column '<hour>', published: the validation rows are the test rows",
+    }
+    page = report_html("a run", {**METRICS, "data": data}, "data: {}")
+    assert "Data: avazu, rows: 1,200 train, 30 valid, 30 test." in page
+    assert "&lt;hour&gt;" in page
+    assert "published: the validation rows are the test rows" in page
+    assert "Data:" not in report_html("a run", METRICS, "data: {}")

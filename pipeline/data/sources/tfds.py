@@ -1,0 +1,39 @@
+"""`tfds:NAME`: any data set of tensorflow-datasets."""
+
+from features.errors import ConfigError
+from pipeline.data.sources.base import Source
+from pipeline.data.sources.parts import RowParts
+
+TFDS = "tfds:"  # and the name of a data set, as `tfds.builder` takes it
+
+
+def tfds_source(name: str, log: RowParts | None = None, splits: tuple[str, ...] = ()) -> Source:
+    """The source of a data set.
+
+    Args:
+        name: Such as `tfds:movielens/100k-ratings`.
+        log: Its rows, once it was opened.
+        splits: Names of its splits, once it was opened.
+
+    Raises:
+        ConfigError: There is no name.
+    """
+    if name == TFDS:
+        raise ConfigError(
+            "data.source='tfds:' names no data set. Write one behind it, such as "
+            "tfds:movielens/100k-ratings."
+        )
+    found = {
+        ours: (theirs,)
+        for ours, theirs in (("train", "train"), ("valid", "validation"), ("test", "test"))
+        if theirs in splits
+    }
+    found |= {"valid": ("valid",)} if "valid" in splits and "valid" not in found else {}
+    return Source(
+        name=name,
+        title=name.removeprefix(TFDS),
+        homepage="https://www.tensorflow.org/datasets",
+        terms="see the data set's page",
+        log=log,
+        splits=found if {"train", "test"} <= found.keys() else None,
+    )

@@ -1,0 +1,125 @@
+"""The kind of a column: a token, a number, several of them, or nothing to learn from."""
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipeline.inspection.column import Column
+from pipeline.inspection.facts import Facts
+from pipeline.inspection.lists import list_column, tokens_of
+from pipeline.inspection.names import ID, ITEM, QUANTITY, TYPE, USER, hints
+
+FEW = 20  # distinct whole numbers that are taken for tokens
+_SKEWED = 20.0  # largest number over the median
+_MIN_COUNTS = (10, 5, 2)
+_RARE_ROWS = 0.1  # that may be out of vocabulary
+_SENTENCE = re.compile(r"\S+\s+\S+\s+\S+")
+_DATE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}")
+
+
+def propose_kind(facts: Facts, others: Mapping[str, Facts]) -> Column:
+    """What is proposed for a column by its values and its name, whatever the label.
+
+    Args:
+        facts: Of the column.
+        others: Facts of all columns.
+    """
+    if not facts.values:
+        return Column(facts.name, {"kind": "categorical"}, "empty").without("empty in every row")
+    tokens = tokens_of(facts)
+    if tokens is not None:
+        if not tokens.distinct:
+            return Column(facts.name, {"kind": "categorical"}, "").without("empty in every row")
+        found = list_column(facts, tokens, others)
+    elif facts.numbers is not None:
+        found = _of_numbers(facts)
+    else:
+        found = _of_texts(facts)
+    if facts.distinct == 1 and facts.present == facts.rows:
+        return found.without("the same in every row")
+    if found.kind == "categorical" and facts.distinct == facts.rows > FEW:
+        return found.without("another value in every row: nothing to learn")
+    return found
+
+
+def _of_texts(facts: Facts) -> Column:
+    if 0.9 <= facts.number_share < 1.0:
+        odd = next(value for value in facts.values if not _reads_as_number(value))
+        note = f"numbers but for such as {odd!r}: data.format.null_values?"
+        return _tokens(facts, note)
+    sentences = sum(bool(_SENTENCE.match(value)) for value in facts.values[:1000])
+    if sentences > 0.5 * min(1000, facts.distinct) and facts.distinct > 0.2 * facts.present:
+        return _tokens(facts, "text").without("sentences: no kind fits; embed them beforehand")
+    if all(_DATE.match(value) for value in facts.values[:1000]):
+        return _tokens(facts, "dates as text; as a timestamp they must be whole numbers")
+    return _tokens(facts)
+
+
+def _of_numbers(facts: Facts) -> Column:
+    is_token = _why_tokens(facts)
+    if is_token is not None:
+        return _tokens(facts, is_token)
+    low, high = float(facts.numbers.min()), float(facts.numbers.max())
+    middle = facts.quantile(0.5)
+    settings: dict[str, object] = {"kind": "numeric"}
+    shown = f"{low:g} to {high:g}, median {middle:g}"
+    skewed = low >= (-10 if facts.is_whole else 0) and high > _SKEWED * max(
+        abs(middle), 1.0 if facts.is_whole else 1e-12
+    )
+    if skewed and facts.is_whole:
+        return Column(facts.name, {**settings, "transform": "log2"}, f"{shown}: a long tail")
+    if skewed or facts.distinct > 1000:
+        settings |= {"transform": "quantiles", "num_buckets": 20}
+    return Column(facts.name, settings, shown)
+
+
+def _why_tokens(facts: Facts) -> str | None:
+    """Why numbers are tokens, in words; None where they are quantities."""
+    if not facts.is_whole:
+        return None
+    if hints(facts.name, QUANTITY) and not hints(facts.name, ID):
+        return "few distinct numbers" if facts.distinct <= 2 else None
+    if hints(facts.name, ID | TYPE | USER | ITEM):
+        return "numbers, by its name tokens"
+    numbers = facts.numbers
+    if facts.distinct <= FEW:
+        return f"few distinct numbers, {numbers.min():g} to {numbers.max():g}"
+    if numbers.min() < 0:
+        return None
+    digits = {len(str(int(number))) for number in numbers}
+    if numbers.min() >= 10_000 and len(digits) <= 2:
+        return "numbers of one length, as ids are"
+    spread = float(numbers.max() - numbers.min() + 1)
+    # Ids are used up and seen alike; quantities crowd around some value.
+    dense = facts.distinct > 0.5 * min(spread, facts.present)
+    even = 0.3 < (facts.quantile(0.5) - numbers.min()) / spread < 0.7
+    if facts.distinct > 100 and dense and even:
+        return f"{facts.distinct:,} numbers spread evenly, as ids are"
+    return None
+
+
+def _tokens(facts: Facts, note: str = "") -> Column:
+    settings: dict[str, object] = {"kind": "categorical"}
+    if facts.distinct > 100:
+        for count in _MIN_COUNTS:
+            rare = facts.counts[facts.counts < 2 * count].sum()  # in training rows are fewer
+            if rare <= _RARE_ROWS * facts.present:
+                settings["min_count"] = count
+                break
+        else:  # a token of one row teaches nothing, so long as others are left
+            if np.sum(facts.counts >= 2 * _MIN_COUNTS[-1]) >= FEW:
+                settings["min_count"] = _MIN_COUNTS[-1]
+    reason = f"{facts.distinct:,} tokens"
+    once = float(np.sum(facts.counts == 1)) / facts.rows
+    if once > 0.05:
+        reason += f", {100 * once:.0f} % of the rows have one of their own"
+    return Column(facts.name, settings, f"{reason}; {note}" if note else reason)
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,132 @@
+"""Columns that hold several values: lists, and texts with a separator."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.inspection.column import Column
+from pipeline.inspection.facts import Facts
+from pipeline.inspection.names import SEQUENCE, hints
+
+SEPARATORS = (",", "|", ";", " ", "^", "#")
+_LOOKED_AT = 20_000  # distinct values
+_LONGEST_TOKEN = 40
+_MOST_TOKENS = {"multivalued": 20, "sequence": 50}
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The values of a column, cut into tokens.
+
+    Args:
+        separator: None where the column holds lists.
+        rows: Tokens of each distinct value.
+        counts: Rows of each distinct value.
+    """
+
+    separator: str | None
+    rows: list[list[str]]
+    counts: np.ndarray
+
+    @property
+    def distinct(self) -> set[str]:
+        return {token for row in self.rows for token in row}
+
+    def length(self, share: float) -> int:
+        """A quantile of the rows' lengths; at least 1."""
+        lengths = np.array([len(row) for row in self.rows])
+        order = np.argsort(lengths)
+        reached = np.cumsum(self.counts[order])
+        place = min(np.searchsorted(reached, share * reached[-1]), len(order) - 1)
+        return max(1, int(lengths[order[place]]))
+
+
+def tokens_of(facts: Facts) -> Tokens | None:
+    """How a column's values are cut into tokens; None where they are one token each."""
+    values, counts = facts.values[:_LOOKED_AT], facts.counts[:_LOOKED_AT]
+    if not values:
+        return None
+    if facts.is_list:
+        rows = [value.split("\x1f") if value else [] for value in values]
+        return Tokens(None, rows, counts)
+    if facts.numbers is not None:
+        return None
+    for separator in SEPARATORS:
+        cut = Tokens(separator, [value.split(separator) for value in values], counts)
+        if _is_cut(cut, facts):
+            return cut
+    return None
+
+
+def _is_cut(tokens: Tokens, facts: Facts) -> bool:
+    """Whether a separator separates: often there, clean tokens, fewer of them than of values."""
+    several = np.array([len(row) > 1 for row in tokens.rows])
+    if tokens.counts[several].sum() < 0.05 * tokens.counts.sum():
+        return False
+    found = [token for row in tokens.rows for token in row]
+    if any(len(token) > _LONGEST_TOKEN for token in found):
+        return False
+    if any(token != token.strip() or not token for token in found):
+        return False
+    if _vector_length(tokens) is not None:
+        return True
+    if tokens.separator == " ":  # sentences are no lists
+        return all(token.isdigit() for token in found)
+    return len(set(found)) < len(tokens.rows) or max(map(len, tokens.rows)) > 2
+
+
+def list_column(facts: Facts, tokens: Tokens, others: Mapping[str, Facts]) -> Column:
+    """What is proposed for a column of several values.
+
+    Args:
+        facts: Of the column.
+        tokens: From `tokens_of`.
+        others: Facts of all columns: tokens of a sequence are mostly values of another column.
+    """
+    separator = {} if tokens.separator is None else {"separator": tokens.separator}
+    length = _vector_length(tokens)
+    if length is not None:
+        settings = {"kind": "embedding", "dimension": length, **separator}
+        return Column(facts.name, settings, f"{length} numbers in every row")
+    distinct = tokens.distinct
+    shared = _vocabulary(facts.name, distinct, others)
+    longest, usual = tokens.length(1.0), tokens.length(0.99)
+    is_sequence = hints(facts.name, SEQUENCE) or shared is not None or longest > 20
+    kind = "sequence" if is_sequence else "multivalued"
+    settings = {"kind": kind, **separator, "max_length": min(usual, _MOST_TOKENS[kind])}
+    reason = f"{len(distinct):,} tokens, up to {longest} in a row"
+    if kind == "sequence":
+        reason += "; oldest first?"
+    if shared is not None and is_sequence:
+        settings["vocabulary"] = shared
+        reason += f"; its tokens are values of {shared}"
+    return Column(facts.name, settings, reason)
+
+
+def _vector_length(tokens: Tokens) -> int | None:
+    """The length of dense vectors, where that is what the rows hold."""
+    lengths = {len(row) for row in tokens.rows}
+    if len(lengths) != 1 or min(lengths) < 2:
+        return None
+    fractions = 0
+    for token in (token for row in tokens.rows for token in row):
+        try:
+            number = float(token)
+        except ValueError:
+            return None
+        if not np.isfinite(number) or "_" in token:
+            return None
+        fractions += "." in token or "e" in token.lower()
+    return lengths.pop() if fractions > len(tokens.rows) / 2 else None
+
+
+def _vocabulary(name: str, distinct: set[str], others: Mapping[str, Facts]) -> str | None:
+    """The column whose values most of the tokens are."""
+    shares = {
+        other: len(distinct & set(facts.values)) / len(distinct)
+        for other, facts in others.items()
+        if other != name and not facts.is_list and facts.distinct > 20 and distinct
+    }
+    best = max(shares, key=shares.get, default=None)
+    return best if best is not None and shares[best] >= 0.5 else None

@@ -1,0 +1,177 @@
+"""Which columns are label, group key and time, and which one is the item."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from features.errors import DataError, closest
+from pipeline.inspection.facts import Facts
+from pipeline.inspection.names import ID, ITEM, LABELS, RATINGS, TIME, USER, hints, words
+
+# First and last plausible moment, 1990 and 2040, in seconds.
+_FIRST, _LAST = 631_152_000, 2_208_988_800
+_FEWEST_ROWS_OF_A_USER = 1.2
+
+
+@dataclass(frozen=True)
+class Label:
+    """The column to predict.
+
+    Args:
+        column: Its name.
+        at_least: From which number on it is 1, where it is not 0 or 1.
+        others: Columns that could be meant too.
+    """
+
+    column: str
+    at_least: float | None
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Time:
+    """The column of a row's moment.
+
+    Args:
+        column: Its name.
+        unit: As in a feature's settings.
+        others: Columns that hold times too.
+    """
+
+    column: str
+    unit: str
+    others: tuple[str, ...]
+
+
+def find_label(facts: Mapping[str, Facts], given: str | None = None) -> Label:
+    """The label: the given column, or what is 0 and 1 and named like one, or the first such.
+
+    Raises:
+        DataError: No column can be it.
+    """
+    if given is not None and given not in facts:
+        raise DataError(f"there is no column {given!r} to be the label. {closest(given, facts)}")
+    binary = [name for name, each in facts.items() if each.is_binary]
+    if given is None:
+        ranked = sorted(binary, key=lambda name: (_rank(name, LABELS), binary.index(name)))
+        if ranked and (_rank(ranked[0], LABELS) < len(LABELS) or not _ratings(facts)):
+            return Label(ranked[0], None, tuple(ranked[1:]))
+        given = next(iter(_ratings(facts)), None)
+    if given is None:
+        raise DataError(
+            "no column holds 0 and 1 in every row, so none can be the label. Name a column of "
+            "numbers with --label: it becomes 1 from a number on, which the proposal says."
+        )
+    others = tuple(name for name in binary if name != given)
+    if given in binary:
+        return Label(given, None, others)
+    chosen = facts[given]
+    numbers = np.unique(np.float32([] if chosen.numbers is None else chosen.numbers))
+    if chosen.present < chosen.rows or len(numbers) < 2:
+        raise DataError(
+            f"column {given!r} cannot be the label: it must hold two numbers or more, in every "
+            f"row. It has {chosen.distinct:,} values and is missing in {100 * chosen.missing:.3g} "
+            "% of the rows."
+        )
+    # The number that puts the rows as nearly as it can into halves.
+    read = np.float32(chosen.numbers)
+    shares = [chosen.counts[read >= number].sum() / chosen.rows for number in numbers[1:]]
+    best = int(np.argmin(np.abs(np.array(shares) - 0.5)))
+    return Label(given, float(numbers[1 + best]), others)
+
+
+def labels_of(facts: Facts, label: Label) -> np.ndarray:
+    """0.0 or 1.0 of each row, float64 of shape (rows,)."""
+    threshold = 0.5 if label.at_least is None else label.at_least
+    return (np.float32(facts.numbers) >= np.float32(threshold)).astype(np.float64)[facts.codes]
+
+
+def find_time(facts: Mapping[str, Facts]) -> Time | None:
+    """The time: whole numbers that are moments in every row; by its name, or the finest."""
+    units = {name: unit for name, each in facts.items() if (unit := time_unit(each)) is not None}
+    full = [name for name in units if facts[name].present == facts[name].rows]
+    if not full:
+        return None
+    full.sort(key=lambda name: (not hints(name, TIME), -facts[name].distinct))
+    others = tuple(name for name in units if name != full[0])
+    return Time(full[0], units[full[0]], others)
+
+
+def time_unit(facts: Facts) -> str | None:
+    """Unit of a column of moments; None where it holds others things."""
+    if not facts.is_whole:
+        return None
+    low, high = facts.numbers.min(), facts.numbers.max()
+    named = hints(facts.name, TIME)
+    if facts.distinct < 2:
+        return None
+    for unit, scale in (("s", 1), ("ms", 1000)):
+        # Other numbers of ten digits are many; of thirteen few.
+        if _FIRST * scale <= low and high <= _LAST * scale and (named or unit == "ms"):
+            return unit
+    if named and not _all_dates(facts, "%Y%m%d") and _all_dates(facts, "%y%m%d%H"):
+        return "yymmddhh"
+    return None
+
+
+def is_day(facts: Facts) -> bool:
+    """Whether all values are days such as 20220425."""
+    return facts.is_whole and _all_dates(facts, "%Y%m%d")
+
+
+def find_user(facts: Mapping[str, Facts]) -> str | None:
+    """The column whose rows belong together: a user's, by its name."""
+    return _find_id(facts, USER, _FEWEST_ROWS_OF_A_USER, must_be_full=True)
+
+
+def find_item(facts: Mapping[str, Facts]) -> str | None:
+    """The column of what is shown, by its name."""
+    return _find_id(facts, ITEM, 1.0, must_be_full=False)
+
+
+def _find_id(
+    facts: Mapping[str, Facts], vocabulary: set[str], least_rows: float, must_be_full: bool
+) -> str | None:
+    def is_id(name: str) -> bool:
+        parts = words(name)
+        short = len(parts) == 1 or bool(set(parts) & ID)
+        return bool(parts) and short and hints(name, vocabulary)
+
+    found = [
+        name
+        for name, each in facts.items()
+        if is_id(name)
+        and not each.is_list
+        and each.distinct > 1
+        and each.present >= least_rows * each.distinct
+        and (each.present == each.rows or not must_be_full)
+    ]
+    return min(found, key=lambda name: (len(words(name)), -facts[name].distinct), default=None)
+
+
+def _ratings(facts: Mapping[str, Facts]) -> list[str]:
+    return [
+        name
+        for name, each in facts.items()
+        if hints(name, set(RATINGS))
+        and each.numbers is not None
+        and each.present == each.rows
+        and 2 < each.distinct <= 20
+    ]
+
+
+def _rank(name: str, vocabulary: tuple[str, ...]) -> int:
+    return vocabulary.index(name.lower()) if name.lower() in vocabulary else len(vocabulary)
+
+
+def _all_dates(facts: Facts, form: str) -> bool:
+    for value in facts.values:
+        try:
+            moment = datetime.strptime(value, form)
+        except ValueError:
+            return False
+        if len(value) != 8 or not 1990 <= moment.year <= 2040:
+            return False
+    return True

@@ -1,0 +1,215 @@
+"""What is proposed, against what was planted."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from features.errors import DataError
+from pipeline.data.config import DataConfig
+from pipeline.inspection.proposal import propose
+from pipeline.inspection.sample import Sample
+from tests.pipeline.inspection.planted import KINDS, ROWS, SUSPECTS, planted_columns
+
+
+def sample_of(columns):
+    arrays = {
+        name: pa.array([value if value != "" else None for value in values], pa.string())
+        for name, values in columns.items()
+    }
+    return Sample(DataConfig(source="csv", path="log.csv"), arrays, (0, ""), True)
+
+
+def proposed(columns, label=None):
+    return propose(sample_of(columns), label)
+
+
+def settings(proposal):
+    return {column.column: column.settings for column in proposal.inputs}
+
+
+@pytest.fixture(scope="module", params=range(3))
+def planted(request):
+    return proposed(planted_columns(seed=request.param))
+
+
+def test_roles_are_found(planted):
+    assert planted.label.column == "clicked"
+    assert planted.label.others == ("noisy_copy", "is_liked")
+    assert (planted.user, planted.item) == ("user_id", "item_id")
+    assert (planted.time.column, planted.time.unit) == ("ts", "s")
+    assert planted.split == {"by": "time", "valid": 0.1, "test": 0.1}
+
+
+def test_kinds_are_found(planted):
+    found = settings(planted)
+    assert {name: each["kind"] for name, each in found.items()} == KINDS
+    assert found["impressions"]["transform"] == "log2"
+    assert found["item_tags"] == {"kind": "multivalued", "separator": "|", "max_length": 4}
+    assert found["vector"] == {"kind": "embedding", "dimension": 4, "separator": " "}
+    history = found["hist_items"]
+    assert (history["separator"], history["vocabulary"]) == (",", "item_id")
+    assert history["max_length"] == 11
+
+
+def test_exactly_the_planted_leaks_are_suspected(planted):
+    assert {column.column for column in planted.suspects} == SUSPECTS
+    left_out = {each.column: each.left_out for each in planted.columns if each.left_out}
+    assert left_out["constant"] == "the same in every row"
+    assert left_out["row"].startswith("another value in every row")
+    assert left_out.keys() == SUSPECTS | {"constant", "row"}
+
+
+def test_a_user_that_tells_the_label_is_no_suspect():
+    columns = planted_columns()
+    columns["user_id"] = [f"{click}{n % 30}" for n, click in enumerate(columns["clicked"])]
+    user = next(each for each in proposed(columns).columns if each.column == "user_id")
+    assert (user.auc, user.left_out) == (1.0, None)
+
+
+def test_histories_and_groups_follow_from_the_roles(planted):
+    assert planted.histories == {
+        "shown": {"key": "user_id"},
+        "positive": {"key": "user_id", "where": "clicked"},
+    }
+    assert planted.sequences["shown_item_id"]["vocabulary"] == "item_id"
+    assert set(planted.groups["user_x_item"]) == {
+        *("user_id", "user_city", "item_id", "item_price", "item_tags"),
+    }
+    assert planted.groups["user_id_x_item_id"] == ["user_id", "item_id"]
+
+
+def of(name, values):
+    """What is proposed for a column beside a label of noise."""
+    clicks = np.random.default_rng(0).integers(0, 2, len(values)).astype(str)
+    proposal = proposed(
+        {"click": list(clicks), name: list(values), "other": ["a", "b"] * (len(values) // 2)}
+    )
+    return next(column for column in proposal.columns if column.column == name)
+
+
+def draw(size, *, low=0, rows=ROWS):
+    return (np.random.default_rng(5).integers(0, size, rows) + low).astype(str)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind", "reason"),
+    [
+        ("shop_id", draw(500), "categorical", "by its name tokens"),
+        ("C17", draw(12), "categorical", "few distinct numbers, 0 to 11"),
+        ("hash", draw(90_000_000, low=10_000_000)[np.arange(ROWS) // 2], "categorical", "tokens"),
+        ("x", np.tile(np.arange(1, 601), 2).astype(str), "categorical", "spread evenly, as ids"),
+        ("x", draw(500, low=123_000), "categorical", "numbers of one length"),
+        ("age", draw(60, low=15), "numeric", "15 to 74"),
+        ("num_days", draw(5), "numeric", "0 to 4"),
+        (
+            "x",
+            np.round(np.random.default_rng(1).normal(size=ROWS) * 50).astype(int).astype(str),
+            "numeric",
+            "median",
+        ),
+        (
+            "x",
+            np.random.default_rng(1).pareto(0.5, ROWS).astype(int).astype(str),
+            "numeric log2",
+            "a long tail",
+        ),
+        (
+            "x",
+            np.char.mod("%.3f", np.random.default_rng(1).pareto(0.5, ROWS)),
+            "numeric quantiles",
+            "a long tail",
+        ),
+        ("x", np.char.mod("%.1f", np.random.default_rng(1).normal(size=ROWS)), "numeric", "median"),
+        (
+            "day",
+            np.array(["2022-04-25", "2022-4-26"] * (ROWS // 2)),
+            "categorical",
+            "dates as text",
+        ),
+        ("x", np.array([*draw(400)[:-1], "n/k"]), "categorical", "numbers but for such as 'n/k'"),
+    ],
+)
+def test_numbers_are_ids_or_quantities_and_the_reason_is_said(name, values, kind, reason):
+    column = of(name, values)
+    if reason != "a long tail" or kind != "numeric quantiles":
+        assert reason in column.reason
+    assert (column.kind, column.left_out) == (kind, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "why"),
+    [
+        ("title", [f"the {n % 900} best of all" for n in range(ROWS)], "sentences"),
+        ("date", [str(20220425 + n % 5) for n in range(ROWS)], "a day: once it is over"),
+        ("request", [f"r{n}" for n in range(ROWS)], "another value in every row"),
+        ("nothing", [""] * ROWS, "empty in every row"),
+    ],
+)
+def test_what_teaches_nothing_is_left_out_and_the_reason_is_said(name, values, why):
+    assert why in of(name, values).left_out
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "unit"),
+    [
+        ("ts", [str(1_700_000_000 + n) for n in range(ROWS)], "s"),
+        ("time_ms", [str(1_700_000_000_000 + n) for n in range(ROWS)], "ms"),
+        ("whatever", [str(1_700_000_000_000 + n) for n in range(ROWS)], "ms"),
+        ("hour", [f"141021{n % 24:02d}" for n in range(ROWS)], "yymmddhh"),
+        ("price", [str(1_700_000_000 + n) for n in range(ROWS)], None),
+        ("date", [str(20101021 + n % 3) for n in range(ROWS)], None),
+        ("ts", [str(n % 24) for n in range(ROWS)], None),
+    ],
+)
+def test_times_are_told_with_their_unit(name, values, unit):
+    clicks = [str(n % 2) for n in range(ROWS)]
+    found = proposed({"click": clicks, name: values, "city": ["a", "b", "b"] * (ROWS // 3)}).time
+    assert (found and found.unit) == unit
+
+
+def test_a_log_of_two_moments_is_split_by_hash():
+    columns = planted_columns()
+    columns["ts"] = [str(1_700_000_000 + n // (ROWS // 2)) for n in range(ROWS)]
+    assert proposed(columns).split["by"] == "hash"
+
+
+@pytest.mark.parametrize(
+    ("columns", "label", "expected"),
+    [
+        ({"a": "01", "click": "01", "y": "01"}, None, ("click", None)),
+        ({"a": "01", "b": "0123", "is_x": "01"}, None, ("a", None)),
+        ({"a": "01", "rating": "12345"}, None, ("rating", 3.0)),
+        ({"a": "01", "b": "0123"}, "b", ("b", 2.0)),
+        ({"Label": "01", "a": "01"}, None, ("Label", None)),
+    ],
+)
+def test_the_label_is_found_by_its_name_or_given(columns, label, expected):
+    rng = np.random.default_rng(0)
+    drawn = {name: list(rng.choice(list(digits), 400)) for name, digits in columns.items()}
+    drawn["rating" if "rating" in drawn else "z"] = list(rng.choice(list("1234"), 400))
+    drawn["city"] = list(rng.choice(["a", "b"], 400))
+    found = proposed(drawn, label).label
+    assert (found.column, found.at_least) == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "label", "sentence"),
+    [
+        ({"a": ["x", "y"]}, None, "no column holds 0 and 1.*--label"),
+        ({"a": ["0", "1"]}, "b", "no column 'b' to be the label. Known: a"),
+        ({"a": ["0", "1"], "b": ["x", "y"]}, "b", "column 'b' cannot be the label"),
+        ({"a": ["0", "1"], "b": ["1", ""]}, "b", "cannot be the label: .* missing in 50 %"),
+        ({"a": ["0", "1"]}, None, "no column is left to learn 'a' from"),
+        ({"a": ["0", "1"], "b": ["x", "x"]}, None, "b: the same in every row"),
+    ],
+)
+def test_what_makes_no_data_set_is_a_sentence(columns, label, sentence):
+    with pytest.raises(DataError, match=sentence):
+        proposed({name: values * 50 for name, values in columns.items()}, label)
+
+
+def test_names_that_files_and_tensors_cannot_have_are_replaced():
+    columns = {"click": ["0", "1"] * 100, "a/b": ["x", "y", "y", "x"] * 50, "a b": ["x", "z"] * 100}
+    columns |= {"_": ["1", "2", "2", "3"] * 50}
+    names = proposed({**columns, "": ["q", "w", "w", "q"] * 50}, "click").names
+    assert names == {"click": "click", "a/b": "a_b", "a b": "a_b_2", "_": "column", "": "column_2"}
