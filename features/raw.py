@@ -65,7 +65,10 @@ def _empty_as_missing(column: pa.Array) -> pa.Array:
         column = column.cast(pa.string())
     if not pa.types.is_string(column.type):
         return column
-    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    empty = pc.equal(column, "")
+    if not pc.any(empty).as_py():  # the readers of files give none
+        return column
+    return pc.if_else(empty, pa.scalar(None, pa.string()), column)
 
 
 def _type_key(spec: FeatureSpec) -> str:

@@ -59,9 +59,7 @@ def from_arrow(
     return tensors
 
 
-def _column(
-    column: pa.Array, spec: FeatureSpec
-) -> "tf.Tensor | tf.RaggedTensor | CodedTokens":
+def _column(column: pa.Array, spec: FeatureSpec) -> "tf.Tensor | tf.RaggedTensor | CodedTokens":
     if spec.kind == "embedding":
         missing = pa.scalar([0.0] * spec.dimension, spec.raw_type)
         flat = pc.fill_null(column, missing).flatten().to_numpy(zero_copy_only=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 4 << 20
 LONGEST_LINE = 64 << 20
 _COUNTED_AT_ONCE = 4 << 20
 

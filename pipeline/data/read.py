@@ -26,7 +26,7 @@ from pipeline.data.sources.base import File, JsonLinesFile, ParquetFile, TextFil
 from pipeline.data.text_rows import BadLine, LineParser, ParsedLines
 from pipeline.data.vector_files import check_vectors, read_vectors
 
-MAX_ROWS = 8_192  # of a block
+MAX_ROWS = 16_384  # of a block
 COMPRESSED = (".gz", ".bz2", ".xz")
 SUFFIXES = ("", *COMPRESSED)
 DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException)

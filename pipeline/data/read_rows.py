@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from features.bundle import SPLITS
 from features.raw import Reasons, coerce
 from features.specs import FeatureSet
+from pipeline.data.ahead import ahead
 from pipeline.data.generate import generate_blocks
 from pipeline.data.inputs import InputFile
 from pipeline.data.ranges import CutFiles
@@ -112,8 +113,9 @@ class ReadRows(beam.PTransform):
     def read(self, file: InputFile) -> Iterator[Any]:
         """All that is in a file: blocks of good rows, and tagged what else there is to say."""
         try:
-            for block in self._blocks(file):
-                yield from self._read_block(block, file)
+            blocks = ((block, *self.typed(block)) for block in self._blocks(file))
+            for block, typed, reasons in ahead(blocks):
+                yield from self._outputs(block, typed, reasons, file)
         except Unreadable as error:
             fatal = rejected(file.table, file.path, 0, str(error), "", fatal=True)
             yield beam.pvalue.TaggedOutput(REJECTED, fatal)
@@ -134,8 +136,9 @@ class ReadRows(beam.PTransform):
             file.newlines,
         )
 
-    def _read_block(self, block: RowBlock, file: InputFile) -> Iterator[Any]:
-        typed, reasons = self.typed(block)
+    def _outputs(
+        self, block: RowBlock, typed: pa.RecordBatch, reasons: Reasons, file: InputFile
+    ) -> Iterator[Any]:
         for bad in block.bad:
             yield beam.pvalue.TaggedOutput(
                 REJECTED, rejected(file.table, file.path, bad.line, bad.reason, bad.text)

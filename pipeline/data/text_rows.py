@@ -108,7 +108,9 @@ class LineParser:
 
     def _parse_whole(self, piece: bytes, num_lines: int, first_line: int) -> ParsedLines | None:
         """Parses all lines at once; None where lines and rows may not correspond."""
-        if piece.count(b"\r") != piece.count(b"\r\n") or not self._is_text(piece):
+        if b"\r" in piece and piece.count(b"\r") != piece.count(b"\r\n"):
+            return None
+        if not self._is_text(piece):
             return None
         if b"\0" in piece:
             return None

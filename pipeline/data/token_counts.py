@@ -23,7 +23,7 @@ class TokenCounts:
         compact_at: Rows of pending tables that are merged into one when reached.
     """
 
-    def __init__(self, compact_at: int = 200_000):
+    def __init__(self, compact_at: int = 500_000):
         self._tables: list[pa.Table] = []
         self._pending = 0
         self._compact_at = compact_at
