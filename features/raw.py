@@ -174,6 +174,8 @@ def _one_each(text: pa.Array) -> pa.Array:
 
 
 def _read_numbers(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
+    if _is_vectors(column, spec.dimension):
+        return column.cast(pa.list_(pa.float32()))
     rows = column.to_pylist()
     if not pa.types.is_nested(column.type):  # without a separator any white space separates
         rows = [None if value is None else str(value).split(spec.separator) for value in rows]
@@ -186,6 +188,17 @@ def _read_numbers(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.A
             vector = None
         vectors.append(vector)
     return pa.array(vectors, pa.list_(pa.float32()))
+
+
+def _is_vectors(column: pa.Array, dimension: int) -> bool:
+    """Whether all rows are null or have `dimension` numbers that a float32 holds."""
+    if not _is_list(column.type) or not pa.types.is_floating(column.type.value_type):
+        return False
+    if pc.any(pc.not_equal(pc.list_value_length(column), dimension)).as_py():
+        return False
+    numbers = pc.drop_null(column).flatten()
+    fits = pc.less_equal(pc.abs(numbers.cast(pa.float64())), _LARGEST)  # False for nan
+    return not numbers.null_count and pc.all(fits).as_py() is not False
 
 
 _READERS: dict[str, Callable[[pa.Array, FeatureSpec, Reasons], pa.Array]] = {

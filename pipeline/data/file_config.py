@@ -40,6 +40,11 @@ class FormatConfig(StrictModel):
             raise ValueError(
                 f"encoding {self.encoding!r} is not known. Give one such as utf-8 or latin-1."
             ) from None
+        if "\n,".encode(self.encoding) != b"\n,":
+            raise ValueError(
+                f"encoding {self.encoding!r} writes line breaks in more than one byte. Convert the "
+                "files to utf-8."
+            )
         return self
 
 

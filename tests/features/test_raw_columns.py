@@ -88,6 +88,12 @@ def test_a_separator_splits_and_without_one_text_is_one_token():
             [1, 2],
             "x must be 2 numbers, got 1: [1.0]",
         ),
+        (
+            {"kind": "embedding", "dimension": 2},
+            [[1.0, 2.0], [1.0, math.nan], [-1e39, 1.0], None],
+            [1, 2],
+            "x must be 2 numbers, got 2: [1.0, nan]",
+        ),
         ({"kind": "embedding", "dimension": 2}, [1.5], [0], "x must be 2 numbers, got 1: ['1.5']"),
     ],
 )
@@ -107,6 +113,9 @@ def test_typed_values_that_do_not_fit_have_a_reason_too(settings, values, bad, r
         ({"kind": "embedding", "dimension": 1}, pa.array([[1], [2]], pa.list_(pa.int8(), 1)),
          [[1.0], [2.0]]),
         ({"kind": "embedding", "dimension": 2}, pa.array(["1,2"]), None),
+        ({"kind": "embedding", "dimension": 2},
+         pa.array([[0, 0], [1, 2], None, [3, 4]], pa.list_(pa.float32(), 2)).slice(1),
+         [[1.0, 2.0], None, [3.0, 4.0]]),
         ({"kind": "sequence", "max_length": 1}, pa.array([["a"], []], pa.large_list(pa.string())),
          [["a"], []]),
         ({"kind": "numeric"}, pa.nulls(2), [None, None]),

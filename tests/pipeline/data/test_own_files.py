@@ -178,6 +178,7 @@ def test_no_path_is_a_sentence():
         ({"source": "parquet", "format": {"delimiter": ";"}}, "Set source to csv, or remove"),
         ({"source": "csv", "format": {"delimiter": "::"}}, "Set quoting to false"),
         ({"source": "csv", "format": {"encoding": "klingon"}}, "'klingon' is not known"),
+        ({"source": "csv", "format": {"encoding": "utf-16"}}, "'utf-16' writes line breaks"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, sentence):
