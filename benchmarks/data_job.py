@@ -85,14 +85,14 @@ def _stages(folder: Path) -> Iterator[tuple[str, float]]:
     from features.bundle import open_bundle
     from features.records import columns_of, encode_block
     from pipeline.config_files import load_dataset
+    from pipeline.data.analysis.token_counts import TokenCounts
     from pipeline.data.dictionaries import with_dictionaries
-    from pipeline.data.encode import Encoder
-    from pipeline.data.encoded import to_arrays, to_batch
     from pipeline.data.inputs import open_inputs
-    from pipeline.data.read import read_blocks
-    from pipeline.data.read_rows import ReadRows
-    from pipeline.data.shuffle import scatter
-    from pipeline.data.token_counts import TokenCounts
+    from pipeline.data.reading.read import read_blocks
+    from pipeline.data.reading.read_rows import ReadRows
+    from pipeline.data.writing.encode import Encoder
+    from pipeline.data.writing.encoded import to_arrays, to_batch
+    from pipeline.data.writing.shuffle import scatter
 
     config = load_dataset(ROOT / CONFIG, [f"data.path={folder}"])
     features_, bundle = config.feature_set, open_bundle(folder / "bundle")

@@ -8,8 +8,8 @@ from features.errors import DataError
 from features.specs import FeatureSet
 from features.splits import valid_is_test
 from pipeline.data.config import DataConfig, SplitConfig
-from pipeline.data.statistics import ALL
 from pipeline.data.write_bundle import Results
+from pipeline.data.writing.statistics import ALL
 
 
 def check_results(

@@ -24,9 +24,9 @@ from features.specs import FeatureSet
 from features.splits import in_words
 from pipeline.data.config import DataConfig
 from pipeline.data.folder import BundleFolder
-from pipeline.data.row_layout import write_tfds_metadata
-from pipeline.data.statistics import summarize
 from pipeline.data.write_bundle import REJECTED, Results
+from pipeline.data.writing.row_layout import write_tfds_metadata
+from pipeline.data.writing.statistics import summarize
 from pipeline.files import write_json, write_text
 
 

@@ -5,19 +5,19 @@ import pyarrow as pa
 
 import pipeline.data.arrow_bytes  # noqa: F401  (how Beam encodes a RecordBatch)
 from features.specs import FeatureSet
-from pipeline.data.collect_histories import CollectHistories
 from pipeline.data.config import DataConfig
-from pipeline.data.earlier import ReadEarlier
-from pipeline.data.events import ReadEvents, WantedFn
+from pipeline.data.histories.collect_histories import CollectHistories
+from pipeline.data.histories.earlier import ReadEarlier
+from pipeline.data.histories.events import ReadEvents, WantedFn
+from pipeline.data.histories.partitions import partitions_of
 from pipeline.data.inputs import Inputs
 from pipeline.data.join import JoinDoFn, SideTables
-from pipeline.data.key_rules import KeyRules
-from pipeline.data.negatives import only_examples
-from pipeline.data.partitions import partitions_of
-from pipeline.data.ranges import CutFiles
-from pipeline.data.read_rows import REJECTED, ROWS, ROWS_KEPT, ROWS_READ, ReadRows
-from pipeline.data.split import cut_block, with_split_hash
-from pipeline.data.split_rule import SplitRule, hashes_rows
+from pipeline.data.reading.ranges import CutFiles
+from pipeline.data.reading.read_rows import REJECTED, ROWS, ROWS_KEPT, ROWS_READ, ReadRows
+from pipeline.data.splits.key_rules import KeyRules
+from pipeline.data.splits.negatives import only_examples
+from pipeline.data.splits.split import cut_block, with_split_hash
+from pipeline.data.splits.split_rule import SplitRule, hashes_rows
 from pipeline.data.spool import Spool
 from pipeline.data.working import POSITION, finished, flag_columns, only_columns, text_columns
 

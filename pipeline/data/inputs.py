@@ -9,14 +9,14 @@ from apache_beam.io.filesystems import FileSystems
 from features.errors import ConfigError, DataError, closest
 from features.specs import ROLES, FeatureSet
 from pipeline.data.config import DataConfig
-from pipeline.data.event_needs import needed_events
-from pipeline.data.match import match_paths, size_of
-from pipeline.data.negatives_check import check_context, check_negatives
-from pipeline.data.open_source import open_source
-from pipeline.data.read import SUFFIXES, read_header
+from pipeline.data.histories.event_needs import needed_events
+from pipeline.data.reading.match import match_paths, size_of
+from pipeline.data.reading.open_source import open_source
+from pipeline.data.reading.read import SUFFIXES, read_header
 from pipeline.data.sources.base import File, Source
 from pipeline.data.sources.parts import RowParts
-from pipeline.data.split_rule import check_split
+from pipeline.data.splits.negatives_check import check_context, check_negatives
+from pipeline.data.splits.split_rule import check_split
 from pipeline.data.working import flag_columns
 
 
@@ -31,7 +31,7 @@ class InputFile:
         header: Names of its columns, in its order.
         split: The split that all of its rows belong to; None where rows are told apart otherwise.
         size: Its bytes, where they are known.
-        start: First byte, or row group, of a part of it; see `pipeline.data.ranges`.
+        start: First byte, or row group, of a part of it; see `pipeline.data.reading.ranges`.
         stop: First one behind the part; None reads to the end.
         newlines: Line breaks before the part.
     """

@@ -16,14 +16,14 @@ from features.config import parse
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
 from features.splits import in_words
-from pipeline.data.checks import check_results
-from pipeline.data.config import DataConfig
-from pipeline.data.describe import describe
-from pipeline.data.earlier_vocabularies import (
+from pipeline.data.analysis.earlier_vocabularies import (
     EarlierVocabularies,
     changes_in_words,
     open_earlier,
 )
+from pipeline.data.checks import check_results
+from pipeline.data.config import DataConfig
+from pipeline.data.describe import describe
 from pipeline.data.examples import Examples
 from pipeline.data.folder import BundleFolder
 from pipeline.data.inputs import Inputs, open_inputs

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data.read_rows import REJECTED, ROWS_KEPT, file_index, rejected
+from pipeline.data.reading.read_rows import REJECTED, ROWS_KEPT, file_index, rejected
 from pipeline.data.working import POSITION, text
 
 

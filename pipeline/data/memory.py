@@ -21,8 +21,8 @@ from pipeline.data.arrow_bytes import RecordBatchCoder
 from pipeline.data.config import DataConfig, NegativesConfig
 from pipeline.data.dictionaries import with_dictionaries
 from pipeline.data.inputs import InputFile, Inputs
-from pipeline.data.read import DAMAGED, decompressed
-from pipeline.data.read_rows import ReadRows
+from pipeline.data.reading.read import DAMAGED, decompressed
+from pipeline.data.reading.read_rows import ReadRows
 from pipeline.data.sources.base import File, ParquetFile, VectorFile
 from pipeline.data.working import only_columns, text_columns
 

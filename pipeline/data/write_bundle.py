@@ -13,19 +13,19 @@ from features.bundle import SAMPLE_ROWS, VOCABULARIES, FileEntry
 from features.config import StrictModel
 from features.records import columns_of
 from features.specs import FeatureSet
-from pipeline.data.analyse import Analyse
+from pipeline.data.analysis.analyse import Analyse
+from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies
+from pipeline.data.analysis.fitted import Fitted
 from pipeline.data.arrow_bytes import RecordBatchCoder  # noqa: F401  (registers itself)
 from pipeline.data.config import DataConfig
 from pipeline.data.dictionaries import with_dictionaries
-from pipeline.data.earlier_vocabularies import EarlierVocabularies
-from pipeline.data.encode import EncodeBlocks
-from pipeline.data.fitted import Fitted
-from pipeline.data.rejected import CollectRejected, Rejected, write_rejected
-from pipeline.data.sample import SampleRows
-from pipeline.data.shuffle import Shuffle, ShuffleConfig
+from pipeline.data.reading.rejected import CollectRejected, Rejected, write_rejected
 from pipeline.data.spool import Spool
-from pipeline.data.statistics import Counts, MergeCounts
-from pipeline.data.write import WriteShard
+from pipeline.data.writing.encode import EncodeBlocks
+from pipeline.data.writing.sample import SampleRows
+from pipeline.data.writing.shuffle import Shuffle, ShuffleConfig
+from pipeline.data.writing.statistics import Counts, MergeCounts
+from pipeline.data.writing.write import WriteShard
 from pipeline.files import write_json, write_text
 
 RESULTS, REJECTED = "results.json", "rejected.jsonl"

@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from features.errors import DataError
 from pipeline.data.config import DataConfig
-from pipeline.data.file_config import FormatConfig
-from pipeline.data.match import match_paths
-from pipeline.data.own_files import first_line, open_own_files, paths_of, sniff_delimiter
-from pipeline.data.read import Unreadable, read_blocks, read_header
+from pipeline.data.reading.file_config import FormatConfig
+from pipeline.data.reading.match import match_paths
+from pipeline.data.reading.own_files import first_line, open_own_files, paths_of, sniff_delimiter
+from pipeline.data.reading.read import Unreadable, read_blocks, read_header
 from pipeline.data.sources import source_named
 from pipeline.data.sources.base import File
 from pipeline.data.sources.own import OWN_FILES, source_of_path

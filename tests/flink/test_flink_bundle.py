@@ -150,7 +150,7 @@ def test_a_bug_in_a_step_keeps_its_traceback(synthetic, tmp_path, monkeypatch):
     def generate_blocks(*args):
         raise KeyError("a bug")
 
-    monkeypatch.setattr("pipeline.data.read_rows.generate_blocks", generate_blocks)
+    monkeypatch.setattr("pipeline.data.reading.read_rows.generate_blocks", generate_blocks)
     features, data = synthetic
     with pytest.raises(Exception, match="a bug") as caught:
         build_bundle(features, on_flink(data), str(tmp_path / "out"))

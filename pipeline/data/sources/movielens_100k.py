@@ -1,6 +1,6 @@
 """MovieLens-100K as RecBole packages it: tab-separated files with typed headers."""
 
-from pipeline.data.fetch import fetch_movielens_100k
+from pipeline.data.reading.fetch import fetch_movielens_100k
 from pipeline.data.sources.base import SideTable, Source, TextFile
 
 

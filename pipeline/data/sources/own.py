@@ -1,4 +1,4 @@
-"""Files of the user's own; `pipeline.data.own_files` finds out what they are."""
+"""Files of the user's own; `pipeline.data.reading.own_files` finds out what they are."""
 
 import os
 

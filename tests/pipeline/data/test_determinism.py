@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.analyse import CountBlocks
+from pipeline.data.analysis.analyse import CountBlocks
 from pipeline.data.job import build_bundle
 from tests.pipeline.movielens_days import features, settings, write_day
 

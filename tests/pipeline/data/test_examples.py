@@ -13,7 +13,7 @@ import yaml
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-import pipeline.data.lines as lines
+import pipeline.data.reading.lines as lines
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
 from pipeline.data.config import DataConfig

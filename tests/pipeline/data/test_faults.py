@@ -19,8 +19,8 @@ import pytest
 import tensorflow as tf
 
 import pipeline.data.examples as examples
-import pipeline.data.lines as lines
-import pipeline.data.ranges as ranges
+import pipeline.data.reading.lines as lines
+import pipeline.data.reading.ranges as ranges
 from features.errors import DataError
 from features.records import decode_block
 from features.specs import FeatureSet

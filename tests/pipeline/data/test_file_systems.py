@@ -8,8 +8,8 @@ import tensorflow as tf
 from apache_beam.io.filesystem import BeamIOError, FileMetadata, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
-import pipeline.data.lines as lines
-import pipeline.data.ranges as ranges
+import pipeline.data.reading.lines as lines
+import pipeline.data.reading.ranges as ranges
 from features.bundle import open_bundle
 from features.errors import DataError
 from features.specs import FeatureSet

@@ -15,9 +15,9 @@ import pytest
 from features.errors import DataError
 from features.raw import coerce
 from features.specs import FeatureSet
-from pipeline.data.read import Unreadable, read_blocks, read_header
+from pipeline.data.reading.read import Unreadable, read_blocks, read_header
+from pipeline.data.reading.text_rows import LineParser
 from pipeline.data.sources.base import ParquetFile, TextFile
-from pipeline.data.text_rows import LineParser
 
 SECONDS = 5.0
 COLUMNS = ("a", "b", "c")

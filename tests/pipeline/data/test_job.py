@@ -22,7 +22,7 @@ from features.schema import from_text
 from features.specs import FeatureSet
 from pipeline.data.config import DataConfig, SplitConfig
 from pipeline.data.job import build_bundle, fingerprint_of
-from pipeline.data.read import Unreadable
+from pipeline.data.reading.read import Unreadable
 
 ROWS = 600
 FEATURES = FeatureSet(
@@ -238,7 +238,7 @@ def test_damage_that_workers_find_late_ends_the_job_with_their_sentence(log, tmp
     def read_blocks(file, path, *args):
         raise Unreadable(f"{path} breaks off after line 70,000. Download it again.")
 
-    monkeypatch.setattr("pipeline.data.read_rows.read_blocks", read_blocks)
+    monkeypatch.setattr("pipeline.data.reading.read_rows.read_blocks", read_blocks)
     with pytest.raises(DataError, match=r"breaks off after line 70,000.*2 more such problems"):
         build_bundle(FEATURES, config(log), str(tmp_path / "out"))
     assert list(tmp_path.iterdir()) == []
@@ -286,7 +286,7 @@ def test_a_bug_in_a_step_keeps_its_traceback(log, tmp_path, monkeypatch):
     def read_blocks(*args):
         raise KeyError("a bug")
 
-    monkeypatch.setattr("pipeline.data.read_rows.read_blocks", read_blocks)
+    monkeypatch.setattr("pipeline.data.reading.read_rows.read_blocks", read_blocks)
     with pytest.raises(Exception, match="a bug") as caught:
         build_bundle(FEATURES, config(log), str(tmp_path / "out"))
     assert not isinstance(caught.value, UserError)

@@ -21,9 +21,9 @@ from features.records import (
     encode_rows,
 )
 from pipeline.data.config import DataConfig, SplitConfig
-from pipeline.data.encode import Encoder
-from pipeline.data.encoded import to_arrays, to_batch
 from pipeline.data.job import build_bundle
+from pipeline.data.writing.encode import Encoder
+from pipeline.data.writing.encoded import to_arrays, to_batch
 from pipeline.dataset import column_arrays
 from tests.pipeline.data.row_oracle import NUMBERS, RowOracle
 from tests.pipeline.data.row_strategies import SPLITS, feature_sets, logs

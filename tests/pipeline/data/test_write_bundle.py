@@ -17,10 +17,10 @@ from features.records import columns_of, decode_block, decode_rows
 from features.schema import record_schema, to_text
 from features.specs import ROLES, FeatureSet
 from pipeline.data.config import DataConfig
-from pipeline.data.encode import Encoder
-from pipeline.data.row_layout import write_tfds_metadata
 from pipeline.data.runner import new_pipeline, run
 from pipeline.data.write_bundle import RESULTS, Results, WriteBundle
+from pipeline.data.writing.encode import Encoder
+from pipeline.data.writing.row_layout import write_tfds_metadata
 from pipeline.files import read_json
 
 FEATURES = FeatureSet(

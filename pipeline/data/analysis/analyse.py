@@ -1,0 +1,204 @@
+"""One pass over the training rows for all features: vocabularies, moments, quantiles.
+
+Blocks are reduced where they are read, and only what is left travels: a table of counts for each
+vocabulary, five numbers for each numeric feature and block. No element stands for a token.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.pvalue import AsDict, AsList, TaggedOutput
+from apache_beam.transforms.window import GlobalWindows
+
+from features.analysis import Analysis, NumericSummary
+from features.specs import FeatureSet, FeatureSpec
+from pipeline.data.analysis import moments
+from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies
+from pipeline.data.analysis.fitted import Fitted
+from pipeline.data.analysis.histogram import (
+    AdaptiveHistogram,
+    HistogramFn,
+    float32_keys,
+    float32_values,
+)
+from pipeline.data.analysis.moments import Moments, moments_of
+from pipeline.data.analysis.token_counts import TokenCounts
+from pipeline.data.analysis.vocabulary_files import (
+    WrittenVocabulary,
+    nothing_counted,
+    select_part,
+    why_empty,
+    write_vocabulary,
+)
+from pipeline.data.arrow_bytes import to_bytes
+from pipeline.data.stable_hash import stable_hash
+
+log = logging.getLogger(__name__)
+_TOKEN_SHARDS = 16  # parts, by hash, in which a vocabulary is merged
+_FLUSH_AT = 1_000_000  # distinct tokens of one vocabulary that a worker holds
+
+
+class Analyse(beam.PTransform):
+    """(key, split, raw rows) in; one `Fitted` out, and the vocabulary files written.
+
+    Args:
+        features: What to count and to measure.
+        vocabulary_dir: Folder that receives `<name>.txt` for each vocabulary.
+        earlier: An earlier bundle's, to take over.
+    """
+
+    def __init__(
+        self,
+        features: FeatureSet,
+        vocabulary_dir: str,
+        earlier: EarlierVocabularies | None = None,
+    ):
+        super().__init__()
+        self._features = features
+        self._vocabulary_dir = vocabulary_dir
+        self._earlier = earlier
+
+    def expand(self, blocks: beam.PCollection) -> beam.PCollection:
+        counted = blocks | "Count" >> beam.ParDo(CountBlocks(self._features)).with_outputs(
+            "moments", "quantiles", "rows", main="tokens"
+        )
+        specs, earlier = self._features.vocabularies, self._earlier
+        tokens = counted.tokens
+        if earlier is not None:
+            nothing = blocks.pipeline | "Nothing" >> beam.Create(nothing_counted(specs))
+            tokens = (tokens, nothing) | "WithNothing" >> beam.Flatten()
+        vocabularies = (
+            tokens
+            | "SameTokens" >> beam.GroupByKey()
+            | "Select" >> beam.Map(select_part, specs, earlier)
+            | "SameVocabulary" >> beam.GroupByKey()
+            | "WriteVocabulary" >> beam.Map(write_vocabulary, specs, self._vocabulary_dir, earlier)
+        )
+        histograms = counted.quantiles | "Histograms" >> beam.CombinePerKey(HistogramFn())
+        rows = counted.rows | "Rows" >> beam.CombinePerKey(sum)
+        return (
+            blocks.pipeline
+            | "Once" >> beam.Create([self._features])
+            | "Fit"
+            >> beam.Map(
+                fit,
+                AsList(vocabularies),
+                AsList(counted.moments),
+                AsDict(histograms),
+                AsDict(rows),
+                earlier,
+            )
+        )
+
+
+class CountBlocks(beam.DoFn):
+    """Reduces blocks to ((vocabulary, part), token counts), moments, quantile keys and rows."""
+
+    def __init__(self, features: FeatureSet, flush_at: int = _FLUSH_AT):
+        self._features = features
+        self._flush_at = flush_at
+
+    def start_bundle(self) -> None:
+        self._tokens = {name: TokenCounts() for name in self._features.vocabularies}
+
+    def process(
+        self, element: tuple[int, str, pa.RecordBatch]
+    ) -> Iterator[
+        tuple[tuple[str, int], bytes]
+        | TaggedOutput[Literal["rows"], tuple[str, int]]
+        | TaggedOutput[Literal["quantiles"], tuple[str, np.ndarray]]
+        | TaggedOutput[Literal["moments"], tuple[int, dict[str, Moments]]]
+    ]:
+        key, split, block = element
+        yield TaggedOutput("rows", (split, block.num_rows))
+        if split != "train":
+            return
+        for name, vocabulary in self._features.vocabularies.items():
+            for feature in vocabulary.counted_from:
+                column = block.column(self._features.features[feature].raw_name)
+                self._tokens[name].add(column)
+            if self._tokens[name].num_rows >= self._flush_at:
+                yield from self._flush(name)
+        of_feature = {}
+        for spec in _numeric(self._features):
+            numbers = block.column(spec.raw_name)
+            of_feature[spec.name] = moments_of(numbers)
+            if spec.transform == "quantiles":
+                keys = float32_keys(numbers.drop_null().to_numpy(zero_copy_only=False))
+                yield TaggedOutput("quantiles", (spec.name, keys))
+        yield TaggedOutput("moments", (key, of_feature))
+
+    def finish_bundle(self) -> Iterator:
+        for name in self._tokens:
+            for element in self._flush(name):
+                yield GlobalWindows.windowed_value_at_end_of_window(element)
+
+    def _flush(self, name: str) -> Iterator[tuple[tuple[str, int], bytes]]:
+        counts = self._tokens[name].result().combine_chunks()
+        self._tokens[name] = TokenCounts()
+        for batch in counts.to_batches():
+            part_of_token = (stable_hash(batch["token"]) % np.uint64(_TOKEN_SHARDS)).astype(int)
+            for part in np.unique(part_of_token).tolist():
+                yield (name, part), to_bytes(batch.filter(pa.array(part_of_token == part)))
+
+
+def fit(
+    features: FeatureSet,
+    vocabularies: Sequence[WrittenVocabulary],
+    moments_of_block: Sequence[tuple[int, Mapping[str, Moments]]],
+    histograms: Mapping[str, AdaptiveHistogram],
+    rows: Mapping[str, int],
+    earlier: EarlierVocabularies | None = None,
+) -> Fitted:
+    """Puts the parts together, in the order of the blocks' keys, so that rounding never varies."""
+    found = {each.name: each for each in vocabularies}
+    sizes = {name: found[name].size if name in found else 0 for name in features.vocabularies}
+    problems = tuple(
+        why_empty(spec, found[name].seen if name in found else None, rows.get("train", 0))
+        for name, spec in features.vocabularies.items()
+        if not sizes[name]
+    )
+    in_order = [parts for _, parts in sorted(moments_of_block, key=lambda block: block[0])]
+    numeric = {}
+    for spec in _numeric(features):
+        total = moments.merged(parts[spec.name] for parts in in_order)
+        numeric[spec.name] = NumericSummary(
+            count=total.count,
+            mean=total.mean,
+            variance=total.variance,
+            minimum=total.minimum,
+            maximum=total.maximum,
+            boundaries=boundaries_of(histograms.get(spec.name), spec),
+        )
+    numeric |= earlier.numeric if earlier else {}
+    analysis = Analysis(vocabulary_sizes=sizes, numeric=numeric)
+    log.info(
+        "analysed %s training rows: %s tokens in %d vocabularies",
+        f"{rows.get('train', 0):,}",
+        f"{sum(sizes.values()):,}",
+        len(sizes),
+    )
+    changes = {name: found[name].change() for name in sizes if name in found} if earlier else {}
+    return Fitted(analysis, dict(sorted(rows.items())), problems, changes)
+
+
+def boundaries_of(histogram: AdaptiveHistogram | None, spec: FeatureSpec) -> tuple[float, ...]:
+    """The quantiles i / num_buckets, 0 < i < num_buckets, each once, that part the values.
+
+    Exact for up to 65,536 distinct values; beyond, each is the least number of the histogram's
+    bin that holds the quantile.
+    """
+    if spec.transform != "quantiles" or histogram is None or not histogram.total:
+        return ()
+    ranks = np.arange(1, spec.num_buckets) * histogram.total // spec.num_buckets
+    place = np.searchsorted(np.cumsum(histogram.counts), ranks, side="right")
+    place = np.unique(place[place > 0])  # a boundary at the least value would part nothing
+    return tuple(float32_values(histogram.edges[place]).tolist())
+
+
+def _numeric(features: FeatureSet) -> tuple[FeatureSpec, ...]:
+    return tuple(spec for spec in features.inputs if spec.kind == "numeric")

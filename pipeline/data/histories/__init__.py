@@ -1,0 +1,1 @@
+"""What happened before each example: events that meet it by key and time."""

@@ -1,0 +1,1 @@
+"""Files of every kind to typed rows, and what cannot be read set aside."""

@@ -1,0 +1,170 @@
+"""`data.source: csv`, `parquet` and `jsonl`: files of the user's own, found and looked at."""
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from apache_beam.io.filesystems import FileSystems
+
+from features.errors import DataError
+from pipeline.data.config import DataConfig
+from pipeline.data.reading.file_config import FormatConfig
+from pipeline.data.reading.match import match_paths
+from pipeline.data.reading.own_json import json_lines_file
+from pipeline.data.reading.read import SUFFIXES, open_file
+from pipeline.data.sources.base import File, ParquetFile, SideTable, Source, TextFile
+from pipeline.data.sources.own import OWN_FILES, source_of_path
+
+DELIMITERS = ("\t", ",", ";", "|")
+_FIRST_LINE_BYTES = 1 << 20
+
+
+def open_own_files(source: Source, data: DataConfig) -> tuple[Source, DataConfig]:
+    """What the files of `data.path` are, delimiters found out.
+
+    Args:
+        source: One of `sources.own.OWN_FILES`.
+        data: Settings. `path` is a folder or a single file.
+
+    Returns:
+        The source with its files and tables, and the settings with `path` a folder.
+
+    Raises:
+        DataError: There are no such files, or one cannot be read.
+    """
+    if data.path is None:
+        raise DataError(
+            f"data.path is not set, and data.source={source.name!r} reads files of your own. Say "
+            "where they lie: --set data.path=FOLDER_OR_FILE"
+        )
+    folder, name = data.path, None
+    if match_paths(data.path) and not os.path.isdir(data.path):  # object stores match no folders
+        folder, name = os.path.split(data.path)
+        if data.log is None and data.split.files is None:
+            data = data.model_copy(update={"log": (name,)})
+    data = data.model_copy(update={"path": folder})
+    tables = tuple(
+        SideTable(key, _file(folder, (table.path,), table.format, key), table.key)
+        for key, table in data.tables.items()
+    )
+    patterns = data.log or tuple(sum((data.split.files or {}).values(), ()))
+    if not patterns:
+        of_tables = {path for table in tables for path in paths_of(folder, table.file.patterns)}
+        log = [each for each in paths_of(folder, source.log.patterns) if each not in of_tables]
+        patterns = tuple(os.path.basename(path) for path in log)
+        if not patterns:
+            wanted = ", ".join(source.log.patterns)
+            raise DataError(
+                f"{data.path} has no files {wanted} (plain or with {', '.join(SUFFIXES[1:])}) "
+                f"for data.source={source.name!r}. Check data.path, or name the files in data.log."
+            )
+    log = _file(folder, patterns, data.format, "log", kind=source.name)
+    return replace(source, log=log, side_tables=tables), data
+
+
+def sniff_delimiter(line: str, columns: Sequence[str] | None = None, quoting: bool = True) -> str:
+    """The delimiter of a line of text: the one that it holds most often.
+
+    Args:
+        line: The first line of a file.
+        columns: Names of all columns where they are known: a delimiter that cuts the line into as
+            many values goes before the others.
+        quoting: Whether `"` quotes values.
+    """
+
+    def values(delimiter: str) -> int:
+        quotes = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
+        return len(next(csv.reader([line], delimiter=delimiter, quoting=quotes), []))
+
+    counts = {delimiter: values(delimiter) for delimiter in DELIMITERS}
+    if columns is not None and len(columns) in counts.values():
+        return next(each for each, count in counts.items() if count == len(columns))
+    best = max(DELIMITERS, key=counts.get)
+    return best if counts[best] > 1 else ","
+
+
+def first_line(path: str, encoding: str) -> str:
+    """A text file's first line, without its line break.
+
+    Raises:
+        DataError: The file cannot be opened, or is not text.
+    """
+    try:
+        with open_file(path) as stream:
+            line = stream.readline(_FIRST_LINE_BYTES)
+        # A line cut inside a character would be no text.
+        text = line.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not {encoding.upper()} text: {error.reason} at byte {error.start + 1} of "
+            "its first line. Set data.format.encoding, or data.source to what the file is."
+        ) from error
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path} cannot be read: {error}. Get it again.") from error
+    return text.rstrip("\r\n")
+
+
+def text_file(
+    path: str, patterns: tuple[str, ...], settings: FormatConfig, lines: str | None = None
+) -> TextFile:
+    """How the delimited text at `path` is read, its delimiter found out where none is given.
+
+    Args:
+        path: One of the files.
+        patterns: Of all of them.
+        settings: What is known.
+        lines: Their first line, where it was read before.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    delimiter = settings.delimiter
+    if delimiter is None:
+        line = first_line(path, settings.encoding) if lines is None else lines
+        delimiter = sniff_delimiter(line, settings.columns, settings.quoting)
+    return TextFile(
+        patterns=patterns,
+        delimiter=delimiter,
+        quoting=settings.quoting,
+        columns=settings.columns,
+        null_values=settings.null_values,
+        encoding=settings.encoding,
+    )
+
+
+def _file(
+    folder: str,
+    patterns: tuple[str, ...],
+    settings: FormatConfig,
+    table: str,
+    kind: str | None = None,
+) -> File:
+    paths = paths_of(folder, patterns)
+    if not paths:
+        raise DataError(
+            f"{FileSystems.join(folder, patterns[0])}: no such file ({table}). Check data.path and "
+            f"{'data.log' if table == 'log' else f'data.tables.{table}.path'}."
+        )
+    kind = kind or source_of_path(paths[0])
+    if kind == "parquet":
+        return ParquetFile(patterns)
+    if kind == "jsonl":
+        return json_lines_file(paths[0], patterns)
+    return text_file(paths[0], patterns, settings)
+
+
+def paths_of(folder: str, patterns: Iterable[str]) -> list[str]:
+    """Files of the folder that match, plain or compressed, sorted."""
+    found = {
+        path
+        for pattern in patterns
+        for suffix in SUFFIXES
+        for path in match_paths(FileSystems.join(folder, pattern + suffix))
+    }
+    return sorted(found)
+
+
+def is_own(source: Source) -> bool:
+    """Whether the source stands for files of the user's own."""
+    return source.name in OWN_FILES

@@ -1,0 +1,279 @@
+"""Files to blocks of text columns, piece by piece, with the position of every row."""
+
+import bz2
+import codecs
+import csv
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from features.errors import DataError
+from pipeline.data.reading import lines
+from pipeline.data.reading.json_rows import JsonLineParser
+from pipeline.data.reading.lines import LONGEST_LINE, Piece, read_pieces
+from pipeline.data.reading.row_groups import groups_of, row_counts
+from pipeline.data.reading.text_rows import BadLine, LineParser, ParsedLines
+from pipeline.data.reading.vector_files import check_vectors, read_vectors
+from pipeline.data.sources.base import File, JsonLinesFile, ParquetFile, TextFile, VectorFile
+
+MAX_ROWS = 16_384  # of a block
+COMPRESSED = (".gz", ".bz2", ".xz")
+SUFFIXES = ("", *COMPRESSED)
+DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException)
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """Some consecutive rows of a file.
+
+    Args:
+        key: Tells the block from all others of the file, in their order: a position in the file,
+            below 2**42, that does not depend on who reads it.
+        rows: Columns of text (lists stay lists, given vectors lists of floats); missing is null.
+        positions: Line (from 1), or row of a Parquet or vector file (from 1), of each row.
+        bad: Lines between them that are no rows.
+        text_of: Position -> what stands there, for messages.
+    """
+
+    key: int
+    rows: pa.RecordBatch
+    positions: np.ndarray
+    bad: Sequence[BadLine]
+    text_of: Callable[[int], str]
+
+
+class Unreadable(Exception):
+    """The rest of a file cannot be read; the message says where and why."""
+
+
+def read_header(file: File, path: str) -> tuple[str, ...]:
+    """Names of a file's columns, as feature specs call them, in the order of the file.
+
+    Raises:
+        DataError: The file cannot be opened, has no header, or names a column twice.
+    """
+    if isinstance(file, JsonLinesFile):
+        return tuple(file.columns)
+    if isinstance(file, VectorFile):
+        try:
+            with open_file(path) as stream:
+                check_vectors(path, stream)
+        except (*DAMAGED, ValueError) as error:
+            raise DataError(f"{path} has no vectors that can be read: {error}.") from error
+        return file.key, file.vector
+    try:
+        if isinstance(file, ParquetFile):
+            with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+                received = pq.ParquetFile(stream).schema_arrow.names
+        elif file.columns is not None:
+            received = list(file.columns)
+        else:
+            with open_file(path) as stream:
+                received = _split_header(stream.readline(LONGEST_LINE), file)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} cannot be read: {error}. Download it again, or convert it to "
+            f"{error.encoding.upper()}."
+        ) from error
+    except (*DAMAGED, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}. Download it again.") from error
+    names = tuple(file.rename.get(name, name) for name in received)
+    if not any(names):
+        raise DataError(f"{path} is empty: expected a first line that names the columns.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"{path}: the first line names {', '.join(twice)} twice. Give each column its own name."
+        )
+    return names
+
+
+def read_blocks(
+    file: File,
+    path: str,
+    header: Sequence[str],
+    wanted: Sequence[str],
+    start: int = 0,
+    stop: int | None = None,
+    newlines: int = 0,
+) -> Iterator[RowBlock]:
+    """Reads a file, or a part of it, in pieces; no more than one is in memory.
+
+    The blocks of a file are those of its parts, wherever it is cut.
+
+    Args:
+        file: How to read it.
+        path: Where it lies, in any file system that Beam knows.
+        header: What `read_header` returned for it.
+        wanted: Columns to read.
+        start: First byte of the part, a multiple of `PIECE_BYTES`, or first row group; lines
+            belong to the part that they start in.
+        stop: First byte, or row group, behind it; None reads to the end.
+        newlines: Line breaks before `start`.
+
+    Raises:
+        Unreadable: The file breaks off or is damaged. Blocks before that place were yielded.
+    """
+    if isinstance(file, ParquetFile):
+        return _read_parquet(file, path, wanted, start, stop)
+    if isinstance(file, VectorFile):
+        return _read_vectors(file, path, wanted)
+    return _read_text(file, path, header, wanted, start, stop, newlines)
+
+
+def _read_text(
+    file: TextFile | JsonLinesFile,
+    path: str,
+    header: Sequence[str],
+    wanted: Sequence[str],
+    start: int,
+    stop: int | None,
+    newlines: int,
+) -> Iterator[RowBlock]:
+    if isinstance(file, JsonLinesFile):
+        parser = JsonLineParser(file, wanted)
+    else:
+        parser = LineParser(file, header, wanted)
+    line = newlines
+    try:
+        with open_file(path) as stream:
+            for piece in read_pieces(stream, start, stop, newlines):
+                piece = _without_header(piece, file) if piece.offset == 0 else piece
+                parsed = parser.parse(piece.data, piece.line)
+                yield from _blocks_of(piece, parsed, file.encoding)
+                line = piece.line + piece.data.count(b"\n") - 1
+    except DAMAGED as error:
+        raise Unreadable(
+            f"{path} is damaged or breaks off after line {line:,}: {error}. Download it again."
+        ) from error
+
+
+def _without_header(piece: Piece, file: TextFile | JsonLinesFile) -> Piece:
+    """The first piece of a file without what stands before its rows."""
+    if file.columns is not None:
+        return replace(piece, data=piece.data.removeprefix(_mark(file)))
+    return replace(piece, line=2, data=piece.data.partition(b"\n")[2])
+
+
+def _mark(file: TextFile | JsonLinesFile) -> bytes:
+    """The byte order mark that a file may begin with."""
+    return codecs.BOM_UTF8 if codecs.lookup(file.encoding).name == "utf-8" else b""
+
+
+def _blocks_of(piece: Piece, parsed: ParsedLines, encoding: str) -> Iterator[RowBlock]:
+    offset = piece.offset
+
+    def text_of(line: int) -> str:
+        text = piece.data.split(b"\n")[line - piece.line].rstrip(b"\r")
+        return text.decode(encoding, errors="backslashreplace")
+
+    bad = parsed.bad
+    if not parsed.rows.num_rows and bad:
+        empty = pa.RecordBatch.from_pylist([], schema=parsed.rows.schema)
+        yield RowBlock(offset, empty, parsed.lines, bad, text_of)
+    for start in range(0, parsed.rows.num_rows, MAX_ROWS):
+        rows = parsed.rows.slice(start, MAX_ROWS).combine_chunks().to_batches()[0]
+        positions = parsed.lines[start : start + MAX_ROWS]
+        # Each row takes at least a byte, so keys of one piece stay below the next one's offset.
+        yield RowBlock(offset + start, rows, positions, bad, text_of)
+        bad = []
+
+
+def _read_parquet(
+    file: ParquetFile, path: str, wanted: Sequence[str], start: int, stop: int | None
+) -> Iterator[RowBlock]:
+    in_file = {new: old for old, new in file.rename.items()}
+    columns = [in_file.get(name, name) for name in wanted]
+    row = 0
+    try:
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            parquet = pq.ParquetFile(stream)
+            counts = row_counts(parquet.metadata)
+            row = sum(counts[:start])
+            # Batches are cut where the file says, so that they do not depend on the part.
+            for first, behind in groups_of(counts, MAX_ROWS):
+                if first < start or (stop is not None and first >= stop):
+                    continue
+                groups = range(first, behind)
+                for batch in parquet.iter_batches(MAX_ROWS, groups, columns):
+                    rows = pa.RecordBatch.from_arrays(
+                        [_as_text(batch.column(name)) for name in columns], names=list(wanted)
+                    )
+                    positions = np.arange(row + 1, row + 1 + len(rows))
+                    yield RowBlock(row, rows, positions, [], _row_text(rows, row))
+                    row += len(rows)
+    except DAMAGED as error:
+        raise Unreadable(f"{path} is damaged after row {row:,}: {error}. Get it again.") from error
+
+
+def _read_vectors(file: VectorFile, path: str, wanted: Sequence[str]) -> Iterator[RowBlock]:
+    row = 0
+    try:
+        with open_file(path) as stream:
+            for row, keys, vectors in read_vectors(path, stream):
+                columns = {file.key: keys, file.vector: vectors}
+                rows = pa.RecordBatch.from_pydict({name: columns[name] for name in wanted})
+                positions = np.arange(row + 1, row + 1 + len(rows))
+                yield RowBlock(row, rows, positions, [], _row_text(rows, row))
+    except (*DAMAGED, ValueError) as error:
+        raise Unreadable(f"{path} is damaged after row {row:,}: {error}. Get it again.") from error
+
+
+def _row_text(rows: pa.RecordBatch, offset: int) -> Callable[[int], str]:
+    return lambda position: str(rows.slice(position - 1 - offset, 1).to_pylist()[0])
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    """Scalars as text, lists as lists of text; truth as 1 and 0, instants as milliseconds."""
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("ms", column.type.tz), safe=False).cast(pa.int64())
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return column.cast(pa.list_(pa.string()))
+    return column.cast(pa.string())
+
+
+def open_file(path: str) -> BinaryIO:
+    """Opens for reading, decompressing by suffix.
+
+    The standard library's readers fail where compressed data breaks off; Beam's just end.
+    """
+    return decompressed(
+        FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED), path
+    )
+
+
+def decompressed(raw: BinaryIO, path: str) -> BinaryIO:
+    """What a file holds, by its suffix."""
+    if path.endswith(".gz"):
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw), lines.PIECE_BYTES)
+    if path.endswith(".bz2"):
+        return bz2.BZ2File(raw)
+    if path.endswith(".xz"):
+        return lzma.LZMAFile(raw)
+    return raw
+
+
+def _split_header(line: bytes, file: TextFile) -> list[str]:
+    line = line.removeprefix(_mark(file)).rstrip(b"\r\n")
+    text = line.decode(file.encoding)
+    if "\0" in text:
+        raise csv.Error("a NUL byte stands inside its first line; is it UTF-16?")
+    if "\r" in text:
+        raise csv.Error("a carriage return stands inside its first line, and only \\n ends a line")
+    if file.quoting:
+        names = next(csv.reader([text], delimiter=file.delimiter), [""])
+    else:
+        names = text.split(file.delimiter)
+    return [name.split(":")[0] if file.typed_header else name.strip() for name in names]

@@ -1,0 +1,191 @@
+"""Files to typed rows, as a Beam transform: what does not fit is set aside with its position."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.bundle import SPLITS
+from features.raw import Reasons, coerce
+from features.specs import FeatureSet
+from pipeline.data.inputs import InputFile
+from pipeline.data.reading.ahead import ahead
+from pipeline.data.reading.generate import generate_blocks
+from pipeline.data.reading.ranges import CutFiles
+from pipeline.data.reading.read import RowBlock, Unreadable, read_blocks
+from pipeline.data.sources.base import File
+from pipeline.data.sources.parts import RowParts
+from pipeline.data.working import POSITION, SPLIT, flag, text
+
+REJECTED, ROWS_READ, ROWS_KEPT, ROWS = "rejected", "rows_read", "rows_kept", "rows"
+POSITION_BITS = 42
+_TRUE, _FALSE = pa.array(["1", "1.0", "true", "True"]), pa.array(["0", "0.0", "false", "False"])
+_LONGEST_TEXT = 1_000
+
+
+def rejected(
+    table: str, file: str, position: int, reason: str, row: str, fatal: bool = False
+) -> dict[str, Any]:
+    """A row that could not be read, or (`fatal`) why the rest of a file cannot."""
+    return {
+        "table": table,
+        "file": file,
+        "position": int(position),
+        "reason": reason,
+        "row": row[:_LONGEST_TEXT],
+        "fatal": fatal,
+    }
+
+
+def block_key(file_index: int, position: int) -> int:
+    """Orders blocks by file, then by position in it, whatever worker read them."""
+    return file_index << POSITION_BITS | position
+
+
+def file_index(key: int) -> int:
+    """The file that `block_key` was made with."""
+    return key >> POSITION_BITS
+
+
+class ReadRows(beam.PTransform):
+    """Reads the files of one table.
+
+    Input: `InputFile`s. Outputs:
+
+    - `rows`: (block key, RecordBatch) with the typed columns of the features that the table
+      holds, the text of `texts` and the truth of `flags`, as `pipeline.data.working` names them;
+      and `SPLIT`, where the file belongs to one.
+    - `rejected`: see `rejected`.
+    - `rows_read`: (table, number of rows, good or not) of each block.
+
+    Args:
+        file: How to read the files, or how to compute what stands for them.
+        columns: Columns that are needed.
+        features: The features that are read from them, as `only_columns` gives them.
+        texts: Columns to carry on as text.
+        flags: Columns that must be 0, 1 or missing, which counts as 0.
+        required: Columns without which a row is of no use.
+        keep_positions: Whether rows carry their position, as `POSITION`.
+    """
+
+    def __init__(
+        self,
+        file: File | RowParts,
+        columns: Sequence[str],
+        features: FeatureSet,
+        texts: Sequence[str] = (),
+        flags: Sequence[str] = (),
+        required: Sequence[str] = (),
+        keep_positions: bool = False,
+    ):
+        super().__init__()
+        self._file = file
+        self._columns = tuple(columns)
+        self._features = features
+        self._texts = sorted(set(texts) & set(columns))
+        self._flags = sorted(set(flags) & set(columns))
+        self._required = tuple(required)
+        self._keep_positions = keep_positions
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of `rows`."""
+        fields = list(self._features.raw_schema())
+        fields += [pa.field(text(name), pa.string()) for name in self._texts]
+        fields += [pa.field(flag(name), pa.bool_()) for name in self._flags]
+        if self._keep_positions:
+            fields.append(pa.field(POSITION, pa.int64()))
+        return pa.schema(fields)
+
+    def expand(self, files):  # noqa: ANN201  (several outputs)
+        return (
+            files
+            | "Parts" >> self._parts()
+            | "Read"
+            >> beam.FlatMap(self.read)
+            .with_outputs(REJECTED, ROWS_READ, main=ROWS)
+            .with_output_types(tuple[int, pa.RecordBatch])
+        )
+
+    def read(self, file: InputFile) -> Iterator[Any]:
+        """All that is in a file: blocks of good rows, and tagged what else there is to say."""
+        try:
+            blocks = ((block, *self.typed(block)) for block in self._blocks(file))
+            for block, typed, reasons in ahead(blocks):
+                yield from self._outputs(block, typed, reasons, file)
+        except Unreadable as error:
+            fatal = rejected(file.table, file.path, 0, str(error), "", fatal=True)
+            yield beam.pvalue.TaggedOutput(REJECTED, fatal)
+
+    def _parts(self) -> beam.PTransform:
+        return beam.Reshuffle() if isinstance(self._file, RowParts) else CutFiles(self._file)
+
+    def _blocks(self, file: InputFile) -> Iterator[RowBlock]:
+        if isinstance(self._file, RowParts):
+            return generate_blocks(self._file, file.index, self._columns)
+        return read_blocks(
+            self._file,
+            file.path,
+            file.header,
+            self._columns,
+            file.start,
+            file.stop,
+            file.newlines,
+        )
+
+    def _outputs(
+        self, block: RowBlock, typed: pa.RecordBatch, reasons: Reasons, file: InputFile
+    ) -> Iterator[Any]:
+        for bad in block.bad:
+            yield beam.pvalue.TaggedOutput(
+                REJECTED, rejected(file.table, file.path, bad.line, bad.reason, bad.text)
+            )
+        for row, reason in sorted(reasons.items()):
+            position = int(block.positions[row])
+            entry = rejected(file.table, file.path, position, reason, block.text_of(position))
+            yield beam.pvalue.TaggedOutput(REJECTED, entry)
+        yield beam.pvalue.TaggedOutput(ROWS_READ, (file.table, len(block.rows) + len(block.bad)))
+        if len(typed):
+            if file.split is not None:
+                split = np.full(len(typed), SPLITS.index(file.split), np.int8)
+                typed = typed.append_column(SPLIT, pa.array(split))
+            yield block_key(file.index, block.key), typed
+
+    def typed(self, block: RowBlock) -> tuple[pa.RecordBatch, Reasons]:
+        """The good rows with all columns that are carried on; row -> reason for the others."""
+        rows = block.rows
+        columns: dict[str, pa.Array] = {text(name): rows.column(name) for name in self._texts}
+        reasons: Reasons = {}
+        for name in self._flags:
+            columns[flag(name)] = _truth(rows.column(name), name, reasons)
+        for name in self._required:
+            for row in np.flatnonzero(rows.column(name).is_null()):
+                reasons.setdefault(int(row), f"{name} must not be empty")
+        if self._keep_positions:
+            columns[POSITION] = pa.array(block.positions)
+        if not self._features.features:
+            good = np.setdiff1d(np.arange(len(rows)), list(reasons)).astype(np.int64)
+            return pa.RecordBatch.from_pydict(columns).take(pa.array(good)), reasons
+        typed, good, misfits = coerce(rows, self._features)
+        kept = np.array([row not in reasons for row in good.tolist()], bool)
+        reasons = misfits | reasons
+        if not kept.all():
+            typed, good = typed.filter(pa.array(kept)), good[kept]
+        carried = columns
+        if reasons:
+            carried = {name: column.take(pa.array(good)) for name, column in columns.items()}
+        named = dict(zip(typed.schema.names, typed.columns, strict=True))
+        return pa.RecordBatch.from_pydict(named | carried), reasons
+
+
+def _truth(column: pa.Array, name: str, reasons: Reasons) -> pa.Array:
+    true = pc.is_in(column, _TRUE)
+    unknown = pc.and_not(pc.invert(true), pc.or_(pc.is_in(column, _FALSE), pc.is_null(column)))
+    if pc.any(unknown).as_py():
+        for row in np.flatnonzero(unknown):
+            got = column[int(row)].as_py()
+            reasons.setdefault(int(row), f"{name} must be 0 or 1, got {got!r}")
+    return true

@@ -1,0 +1,1 @@
+"""Typed rows to the preprocessed, shuffled records of a bundle."""

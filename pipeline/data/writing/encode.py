@@ -1,0 +1,136 @@
+"""Runs the preprocessing graph over blocks of raw rows inside the workers of the job."""
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import Literal
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.utils.shared import Shared
+
+from features.analysis import Analysis
+from features.preprocessing import Preprocessor
+from features.raw_tensors import CodedTokens, RawTensors, from_arrow
+from features.records import columns_of
+from features.specs import ROLES, FeatureSet
+from pipeline.data.analysis.fitted import Fitted
+from pipeline.data.dictionaries import with_dictionaries
+from pipeline.data.writing.encoded import to_batch
+from pipeline.data.writing.statistics import Counts, count_block
+
+
+class Encoder:
+    """Maps blocks of raw rows to the arrays that a bundle stores, with one traced graph.
+
+    Args:
+        features: What the columns mean.
+        analysis: What the training rows taught.
+        vocabulary_dir: Folder of the vocabulary files.
+    """
+
+    def __init__(self, features: FeatureSet, analysis: Analysis, vocabulary_dir: str):
+        self._features = features
+        preprocess = Preprocessor(features, analysis, vocabulary_dir, ROLES)
+        # The job leaves accelerators to training.
+        with tf.device("/CPU:0"):
+            raw = self._raw(pa.RecordBatch.from_pylist([], features.raw_schema()))
+            parts = [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in _parts(raw)]
+            self._graph = tf.function(
+                lambda *parts: preprocess(_from_parts(raw, parts)),
+                input_signature=parts,
+                autograph=False,  # which would take a second, and finds nothing to convert
+            ).get_concrete_function()
+
+    def __call__(self, batch: pa.RecordBatch) -> dict[str, np.ndarray]:
+        """Column name -> array, for typed raw columns with every role in them."""
+        with tf.device("/CPU:0"):
+            tensors = self._graph(*_parts(self._raw(batch)))
+        return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+    def _raw(self, batch: pa.RecordBatch) -> RawTensors:
+        return from_arrow(with_dictionaries(batch), self._features, ROLES)
+
+
+def _parts(raw: RawTensors) -> list[tf.Tensor]:
+    """The dense tensors that raw values consist of: a graph takes those fastest."""
+    parts = []
+    for tensor in raw.values():
+        if isinstance(tensor, CodedTokens):
+            parts.append(tensor.dictionary)
+            tensor = tensor.codes
+        if isinstance(tensor, tf.RaggedTensor):
+            parts.append(tensor.row_splits)
+            tensor = tensor.flat_values
+        parts.append(tensor)
+    return parts
+
+
+def _from_parts(like: RawTensors, parts: Iterable[tf.Tensor]) -> RawTensors:
+    """The inverse of `_parts`, for raw values of the same types as `like`."""
+    rest = iter(parts)
+
+    def next_of(tensor: tf.Tensor | tf.RaggedTensor | CodedTokens):
+        if isinstance(tensor, CodedTokens):
+            return CodedTokens(next(rest), next_of(tensor.codes))
+        if isinstance(tensor, tf.RaggedTensor):
+            splits = next(rest)
+            return tf.RaggedTensor.from_row_splits(next(rest), splits, validate=False)
+        return next(rest)
+
+    return {name: next_of(tensor) for name, tensor in like.items()}
+
+
+class EncodeBlocks(beam.DoFn):
+    """(key, split, raw rows) in; the same with preprocessed rows out, and counts as `statistics`.
+
+    The graph is built once in each process, when the first block arrives. Nothing comes out if
+    the analysis found problems: the driver reports them.
+
+    Args:
+        features: What the columns mean.
+        vocabulary_dir: Folder of the vocabulary files.
+    """
+
+    def __init__(self, features: FeatureSet, vocabulary_dir: str):
+        self._features = features
+        self._vocabulary_dir = vocabulary_dir
+        self._shared = Shared()
+        self._encoder: Encoder | None = None
+        self._driver = os.getpid()
+
+    @cached_property
+    def _columns(self) -> tuple:
+        return columns_of(self._features)
+
+    def process(
+        self, element: tuple[int, str, pa.RecordBatch], fitted: Fitted
+    ) -> Iterator[
+        tuple[int, str, pa.RecordBatch] | TaggedOutput[Literal["statistics"], tuple[str, Counts]]
+    ]:
+        if fitted.problems:
+            return
+        if self._encoder is None:
+            self._encoder = self._shared.acquire(lambda: self._build(fitted.analysis))
+        key, split, raw = element
+        arrays = self._encoder(raw)
+        yield TaggedOutput("statistics", (split, count_block(raw, arrays, self._features)))
+        yield key, split, to_batch(arrays, self._columns)
+
+    def _build(self, analysis: Analysis) -> Encoder:
+        if os.getpid() != self._driver:
+            _yield_cores_to_other_workers()
+        return Encoder(self._features, analysis, self._vocabulary_dir)
+
+
+def _yield_cores_to_other_workers() -> None:
+    """One thread for TensorFlow in a worker process: the runner starts one worker a core."""
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.set_visible_devices([], "GPU")
+    except RuntimeError:
+        pass  # TensorFlow already runs in this worker, and keeps the threads it has.

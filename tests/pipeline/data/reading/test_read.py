@@ -1,0 +1,90 @@
+import gzip
+import lzma
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import pipeline.data.reading.lines as lines
+import pipeline.data.reading.read as read
+from features.errors import DataError
+from pipeline.data.sources.base import ParquetFile, TextFile
+
+CSV = TextFile(("*.csv",))
+
+
+def write(tmp_path, content, name="log.csv"):
+    path = tmp_path / name
+    path.write_bytes(content)
+    return str(path)
+
+
+def rows_of(file, path, wanted=("b",)):
+    header = read.read_header(file, path)
+    found = {}
+    for block in read.read_blocks(file, path, header, wanted):
+        found |= dict(zip(block.positions.tolist(), block.rows.to_pylist(), strict=True))
+    return found
+
+
+@pytest.mark.parametrize("compress", [lambda data: data, gzip.compress, lzma.compress])
+def test_pieces_give_the_rows_of_the_whole_with_their_lines(tmp_path, monkeypatch, compress):
+    monkeypatch.setattr(lines, "PIECE_BYTES", 64)
+    monkeypatch.setattr(read, "MAX_ROWS", 3)
+    content = b"a,b\n" + b"".join(f"x,{line}\n".encode() for line in range(2, 202))
+    suffix = {b"\x1f\x8b": ".gz", b"\xfd7": ".xz"}.get(compress(content)[:2], "")
+    path = write(tmp_path, compress(content), "log.csv" + suffix)
+    assert rows_of(CSV, path) == {line: {"b": str(line)} for line in range(2, 202)}
+    keys = [block.key for block in read.read_blocks(CSV, path, ("a", "b"), ("b",))]
+    assert keys == sorted(set(keys))
+    assert len(keys) > 50
+    block = next(read.read_blocks(CSV, path, ("a", "b"), ("b",)))
+    assert block.text_of(3) == "x,3"
+
+
+def test_the_header_names_columns_in_any_order(tmp_path):
+    path = write(tmp_path, b"\xef\xbb\xbfid:token\tclass:token_seq\r\n1\tA B\r\n", "ml.item")
+    atomic = TextFile(
+        ("x",), delimiter="\t", quoting=False, typed_header=True, rename={"class": "genres"}
+    )
+    assert read.read_header(atomic, path) == ("id", "genres")
+    assert rows_of(atomic, path, ("genres", "id")) == {2: {"genres": "A B", "id": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty: expected a first line that names the columns"),
+        (b"a,b,a\n", "names a twice"),
+        (b"\xff\xfe\n", "cannot be read.*Download it again"),
+    ],
+)
+def test_a_file_without_usable_header_is_refused(tmp_path, content, message):
+    with pytest.raises(DataError, match=message):
+        read.read_header(CSV, write(tmp_path, content))
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-20], lambda data: data[:-8] + b"x" * 8])
+def test_damaged_compression_names_the_file_and_the_place(tmp_path, damage):
+    content = b"a,b\n" + b"".join(f"{line},{line**3}\n".encode() for line in range(300_000))
+    path = write(tmp_path, damage(gzip.compress(content)), "log.csv.gz")
+    blocks = read.read_blocks(CSV, path, ("a", "b"), ("b",))
+    with pytest.raises(read.Unreadable, match=r"log\.csv\.gz is damaged .* after line [\d,]+"):
+        list(blocks)
+
+
+def test_parquet_values_become_text_and_lists_stay_lists(tmp_path):
+    path = str(tmp_path / "x.parquet")
+    pq.write_table(pa.table({"a": [1, None], "b": [[3, 4], []]}), path)
+    assert rows_of(ParquetFile(("x",)), path, ("a", "b")) == {
+        1: {"a": "1", "b": ["3", "4"]},
+        2: {"a": None, "b": []},
+    }
+
+
+def test_truncated_parquet_is_refused(tmp_path):
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"a": list(range(1000))}), path)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(DataError, match=r"x\.parquet cannot be read"):
+        read.read_header(ParquetFile(("x",)), str(path))
