@@ -18,7 +18,6 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
-from pipeline.data.reading import lines
 from pipeline.data.reading.json_rows import JsonLineParser
 from pipeline.data.reading.lines import LONGEST_LINE, Piece, read_pieces
 from pipeline.data.reading.row_groups import groups_of, row_counts
@@ -27,6 +26,7 @@ from pipeline.data.reading.vector_files import check_vectors, read_vectors
 from pipeline.data.sources.base import File, JsonLinesFile, ParquetFile, TextFile, VectorFile
 
 MAX_ROWS = 16_384  # of a block
+_BUFFER_BYTES = 1 << 20
 COMPRESSED = (".gz", ".bz2", ".xz")
 SUFFIXES = ("", *COMPRESSED)
 DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException)
@@ -257,7 +257,7 @@ def open_file(path: str) -> BinaryIO:
 def decompressed(raw: BinaryIO, path: str) -> BinaryIO:
     """What a file holds, by its suffix."""
     if path.endswith(".gz"):
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw), lines.PIECE_BYTES)
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw), _BUFFER_BYTES)
     if path.endswith(".bz2"):
         return bz2.BZ2File(raw)
     if path.endswith(".xz"):

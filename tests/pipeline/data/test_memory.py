@@ -76,7 +76,20 @@ def test_more_rows_and_longer_ones_need_more(shop):
     assert many.rows == pytest.approx(12_100, rel=0.05)
     assert memory._CONSTANT < few.bytes < many.bytes
     wide = FeatureSet(features=FEATURES.model_dump(exclude_defaults=True)["features"] | MORE)
-    assert seen(shop, wide).bytes > many.bytes + many.rows * memory._COPIES * 100
+    assert seen(shop, wide).bytes > many.bytes + many.rows * memory._COPIES_WRITTEN * 100
+
+
+def test_rows_that_meet_by_key_are_held_as_they_were_read(shop):
+    for path in shop.glob("log_*.csv"):
+        path.write_text(path.read_text().replace(",a b\n", ",5\n"))
+    features = FEATURES.model_dump(exclude_defaults=True)["features"]
+    lists = {"kind": "sequence", "history": "past", "column": "item", "vocabulary": "item"}
+    features |= {"time": {"role": "timestamp", "column": "tags"}}
+    features |= {"items": {**lists, "max_length": 2}}
+    by_key = FeatureSet(features=features, histories={"past": {"key": "item"}})
+    alone = FeatureSet(features={name: features[name] for name in ("clicked", "item", "time")})
+    more = seen(shop, by_key).bytes - seen(shop, alone).bytes
+    assert more > 12_000 * memory._COPIES_BY_KEY
 
 
 def test_the_need_is_told_before_the_job_starts(shop, caplog):
@@ -85,14 +98,14 @@ def test_the_need_is_told_before_the_job_starts(shop, caplog):
         memory.check_memory(open_inputs(FEATURES, data), FEATURES, data, available=21 * 10**9)
     (line,) = [each for each in caplog.messages if each.startswith("needs about")]
     assert line.endswith("rows; 21 GB are available")
-    assert line.startswith("needs about 75")  # MB
+    assert line.startswith("needs about 85")  # MB
 
 
 def test_a_job_that_will_not_fit_is_refused_with_what_to_do(shop):
     data = DataConfig(source="shop", path=str(shop), split=SPLIT)
     inputs = open_inputs(FEATURES, data)
     with pytest.raises(
-        ConfigError, match=r"would need about 75\d MB of memory .* rows, and 100 MB"
+        ConfigError, match=r"would need about 85\d MB of memory .* rows, and 100 MB"
     ):
         memory.check_memory(inputs, FEATURES, data, available=10**8)
     data = data.model_copy(update={"memory_gb": 0.2})
