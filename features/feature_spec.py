@@ -1,6 +1,6 @@
 """What a column is: one `FeatureSpec` a feature."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 import pydantic
@@ -13,6 +13,7 @@ Transform = Literal[
     "zscore", "raw", "log2", "ln_squared", "quantiles", "hour", "weekday", "weekend"
 ]
 TimeUnit = Literal["s", "ms", "yymmddhh"]
+UtcOffset = Annotated[float, pydantic.Field(ge=-24.0, le=24.0)]  # hours
 ROLES: tuple[Role, ...] = ("input", "label", "group_key", "timestamp", "weight")
 
 _TRANSFORMS: dict[str, tuple[str, ...]] = {
@@ -81,7 +82,7 @@ class FeatureSpec(StrictModel):
     column: str = ""
     transform: Transform | None = None
     unit: TimeUnit = "s"
-    utc_offset_hours: pydantic.FiniteFloat = 0.0
+    utc_offset_hours: UtcOffset = 0.0
     vocabulary: str = ""
     min_count: int = pydantic.Field(default=1, ge=1)
     max_tokens: int | None = pydantic.Field(default=None, ge=1)

@@ -84,6 +84,8 @@ def _read_token(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Arr
         return column
     if pa.types.is_nested(column.type):
         return _reject_present(column, spec, reasons, "must be one token")
+    if pa.types.is_boolean(column.type):  # as truth is read from files
+        return column.cast(pa.int8()).cast(pa.string())
     if pa.types.is_floating(column.type):  # nan is not a token
         number = pc.is_finite(column)
         _reject_present(pc.if_else(number, None, column), spec, reasons, "must be one token")

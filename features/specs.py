@@ -40,6 +40,15 @@ class HistorySpec(StrictModel):
     unless: str | None = None
     events: str | None = None
 
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "HistorySpec":
+        if self.where is not None and self.where == self.unless:
+            raise ValueError(
+                f"`where` and `unless` both name {self.where!r}, so that no event counts. Remove "
+                "one of them."
+            )
+        return self
+
     @property
     def conditions(self) -> tuple[str, ...]:
         """The columns that `where` and `unless` name."""

@@ -3,11 +3,11 @@
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-from pydantic import Field, FiniteFloat, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from features.config import StrictModel
 from features.errors import ConfigError
-from features.feature_spec import TimeUnit
+from features.feature_spec import TimeUnit, UtcOffset
 from pipeline.data.analysis.vocabularies_config import VocabulariesConfig
 from pipeline.data.reading.file_config import FormatConfig, TableConfig
 
@@ -60,7 +60,7 @@ class SplitConfig(StrictModel):
     test_from: int | str | None = None
     valid_days: int = Field(1, ge=0)
     test_days: int = Field(1, ge=1)
-    utc_offset_hours: FiniteFloat = 0.0
+    utc_offset_hours: UtcOffset = 0.0
     validation: Literal["clean", "published"] = "clean"
     files: dict[Literal["train", "valid", "test"], tuple[str, ...]] | None = None
 
@@ -205,7 +205,7 @@ class DataConfig(StrictModel):
     layout: Literal["block", "row"] = "block"
     block_rows: int = Field(4096, ge=1)
     rows_per_shard: int = Field(250_000, ge=1)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=1 << 63)
     memory_gb: float | None = Field(None, gt=0.0)
     runner: str = "DirectRunner"
     runner_options: tuple[str, ...] = ()

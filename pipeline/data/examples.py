@@ -89,6 +89,7 @@ class Examples(beam.PTransform):
         accounts[ROWS_KEPT] += ruled[ROWS_KEPT]
         if self._sides:
             tables, schemas = self._side_tables(pipeline, accounts)
+            rows = rows | "SpoolForJoin" >> Spool(self._spool)
             rows = rows | "Join" >> beam.ParDo(
                 JoinDoFn(self._order, schemas), tables
             ).with_output_types(tuple[int, pa.RecordBatch])
@@ -97,11 +98,15 @@ class Examples(beam.PTransform):
         rows = self._examples(rows, "OnlyExamples") | "Finish" >> beam.Map(
             finished, self._features
         ).with_output_types(tuple[int, pa.RecordBatch])
-        if self._rule.waits_for_rows and not self._features.histories:  # those wait in a shuffle
-            rows = rows | "Spool" >> Spool(self._spool)
-        blocks = rows | "Split" >> beam.FlatMap(
-            cut_block, beam.pvalue.AsSingleton(rule)
-        ).with_output_types(tuple[int, str, pa.RecordBatch])
+        # A rule that is known needs no side input: runners end a stage there, and move all rows.
+        limits = self._rule.complete
+        if limits is None:
+            limits = beam.pvalue.AsSingleton(rule)
+            if not self._features.histories:  # where there are some, rows wait in a shuffle
+                rows = rows | "Spool" >> Spool(self._spool)
+        blocks = rows | "Split" >> beam.FlatMap(cut_block, limits).with_output_types(
+            tuple[int, str, pa.RecordBatch]
+        )
         flat = {
             name: parts | f"All:{name}" >> beam.Flatten(pipeline=pipeline.pipeline)
             for name, parts in accounts.items()

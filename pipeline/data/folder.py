@@ -34,13 +34,20 @@ class BundleFolder:
         self.rejected = f"{self.out}.rejected.jsonl"
 
     def existing(self, fingerprint: str) -> Bundle | None:
-        """The complete bundle with this fingerprint, if it is there."""
+        """The complete bundle with this fingerprint, if it is there.
+
+        What a job that died left beside it goes: nothing needs it any more.
+        """
         self._recover()
         try:
             bundle = open_bundle(self.out)
         except BundleError:
             return None
-        return bundle if bundle.manifest.fingerprint == fingerprint else None
+        if bundle.manifest.fingerprint != fingerprint:
+            return None
+        remove_tree(self._building)
+        remove_tree(self._old)
+        return bundle
 
     def _recover(self) -> None:
         if folder_exists(self._old) and not tf.io.gfile.exists(self.out):

@@ -10,9 +10,10 @@ from features.errors import ConfigError, DataError, closest
 from features.specs import ROLES, FeatureSet
 from pipeline.data.config import DataConfig
 from pipeline.data.histories.event_needs import needed_events
-from pipeline.data.reading.match import match_paths, size_of
+from pipeline.data.reading.compression import COMPRESSED
+from pipeline.data.reading.match import match_files, size_of
 from pipeline.data.reading.open_source import open_source
-from pipeline.data.reading.read import SUFFIXES, read_header
+from pipeline.data.reading.read import read_header
 from pipeline.data.sources.base import File, Source
 from pipeline.data.sources.parts import RowParts
 from pipeline.data.splits.negatives_check import check_context, check_negatives
@@ -177,13 +178,8 @@ def _find(
     optional: bool = False,
 ) -> tuple[InputFile, ...]:
     """The files of a table, sorted by path; of a plain and a compressed twin the plain one."""
-    found: dict[str, str] = {}
     for pattern in patterns:
-        before = len(found)
-        for suffix in reversed(SUFFIXES):  # the plain file, found last, replaces its twins
-            for path in match_paths(FileSystems.join(folder, pattern + suffix)):
-                found[path.removesuffix(suffix)] = path
-        if len(found) == before and not optional:
+        if not optional and not match_files(folder, (pattern,)):
             # What is fetched may be packed otherwise than on the homepage.
             remedy = f"Download it from {source.homepage} and say where it lies"
             if source.fetch is not None:
@@ -192,12 +188,11 @@ def _find(
                 remedy = "Check the pattern, or say where the files lie"
             raise DataError(
                 f"{FileSystems.join(folder, pattern)}: no such file ({table} of {source.title}, "
-                f"plain or with {', '.join(SUFFIXES[1:])}). {remedy}: --set data.path=FOLDER"
+                f"plain or with {', '.join(COMPRESSED)}). {remedy}: --set data.path=FOLDER"
             )
-    files = sorted(found.values())
     return tuple(
         InputFile(table, path, index, read_header(file, path), size=size_of(path))
-        for index, path in enumerate(files)
+        for index, path in enumerate(match_files(folder, patterns))
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import re
 from collections.abc import Sequence
 
 import apache_beam as beam
@@ -13,7 +14,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle, PortableRunner
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, UserError, closest
 from pipeline.data.job_server import ServerOutput, ended_with_the_job, prepare
 
 LOCAL = "DirectRunner"
@@ -22,6 +23,7 @@ _REFUSED = {
     "DaskRunner": "reports success and writes nothing (found with apache-beam 2.77)",
 }
 _LONGEST_CAUSE = 600
+_STEP = re.compile(r" \[while running '.*'\]$")
 _TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -43,12 +45,18 @@ def check_runner(runner: str, runner_options: Sequence[str]) -> None:
     if runner not in RUNNERS:
         hint = closest(runner, RUNNERS)
         raise ConfigError(f"data.runner={runner} is not a Beam runner that can be used. {hint}")
-    mode = _parsed(runner_options).view_as(DirectOptions).direct_running_mode
+    local = _parsed(runner_options).view_as(DirectOptions)
+    mode, workers = local.direct_running_mode, local.direct_num_workers
     if runner == LOCAL and mode == "multi_threading":
         raise ConfigError(
             f"--direct_running_mode={mode} is refused: it ran out of memory at 17 GB on 200,000 "
             "rows (found with apache-beam 2.77). Leave it out, or use multi_processing with "
             "--direct_num_workers."
+        )
+    if runner == LOCAL and workers < 0:
+        raise ConfigError(
+            f"--direct_num_workers={workers} is no number of workers. Give 1 or more, or 0 for one "
+            "a core."
         )
 
 
@@ -62,7 +70,11 @@ def run(pipeline: beam.Pipeline) -> PipelineResult:
     # Beam's own progress lines speak of bundles and caches, not of the user's data.
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
     if isinstance(pipeline.runner, FnApiRunner):  # in this process: whatever fails is a step
-        result = pipeline.run()
+        try:
+            result = pipeline.run()
+        except UserError as error:
+            error.args = (_STEP.sub("", str(error)),)  # it concerns the data, not the step
+            raise
         result.wait_until_finish()
         return result
     pipeline.to_runner_api()  # what cannot be serialized is a bug of ours, and fails here

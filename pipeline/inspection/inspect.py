@@ -30,7 +30,7 @@ def inspect_files(
         delimiter: Of text; `\\\\t` stands for a tab.
 
     Raises:
-        ConfigError: `out` exists.
+        ConfigError: `out` exists or cannot be written, or a delimiter that no text can have.
         DataError: The files cannot be read, or make no data set.
     """
     if out is not None and out.exists():
@@ -44,8 +44,13 @@ def inspect_files(
     if out is None:
         print(text, end="")
         return proposal
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, "utf-8")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{out} cannot be written: {error.strerror}. Give another --out."
+        ) from error
     Console(soft_wrap=True).print(
         f"proposal  {out}; look it over, then: python -m pipeline build-bundle --config {out}",
         markup=False,

@@ -61,8 +61,9 @@ def find_label(facts: Mapping[str, Facts], given: str | None = None) -> Label:
         given = next(iter(_ratings(facts)), None)
     if given is None:
         raise DataError(
-            "no column holds 0 and 1 in every row, so none can be the label. Name a column of "
-            "numbers with --label: it becomes 1 from a number on, which the proposal says."
+            f"no column holds 0 and 1 in every row, so none can be the label{_near(facts)}. Name a "
+            "column of numbers with --label: it becomes 1 from a number on, which the proposal "
+            "says."
         )
     others = tuple(name for name in binary if name != given)
     if given in binary:
@@ -160,6 +161,18 @@ def _ratings(facts: Mapping[str, Facts]) -> list[str]:
         and each.present == each.rows
         and 2 < each.distinct <= 20
     ]
+
+
+def _near(facts: Mapping[str, Facts]) -> str:
+    """What keeps the column that is named like a label from being it."""
+    named = [name for name in facts if _rank(name, LABELS) < len(LABELS)]
+    if not named:
+        return ""
+    near = facts[min(named, key=lambda name: _rank(name, LABELS))]
+    odd = [value for value in near.values if value not in ("0", "1", "0.0", "1.0")]
+    problems = [f"has {near.distinct:,} values, such as {odd[0][:20]!r}"] if odd else []
+    problems += [f"is missing in {near.rows - near.present:,} rows"] if near.missing else []
+    return f": {near.name!r} {' and '.join(problems or ['is always the same'])}"
 
 
 def _rank(name: str, vocabulary: tuple[str, ...]) -> int:

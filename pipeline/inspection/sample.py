@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from features.config import parse
 from features.errors import DataError
 from pipeline.data.config import DataConfig
 from pipeline.data.reading.file_config import FormatConfig
-from pipeline.data.reading.match import match_paths
-from pipeline.data.reading.own_files import first_line, open_own_files, paths_of, sniff_delimiter
+from pipeline.data.reading.match import match_files, match_paths
+from pipeline.data.reading.own_files import first_line, open_own_files, sniff_delimiter
 from pipeline.data.reading.read import Unreadable, read_blocks, read_header
 from pipeline.data.sources import source_named
 from pipeline.data.sources.base import File
@@ -57,10 +58,13 @@ def read_sample(
         delimiter: Of text; found out where it is not given.
 
     Raises:
+        ConfigError: A delimiter that no text can have.
         DataError: There is nothing that can be read.
     """
     kind, log, others = _choose_files(path)
-    given = FormatConfig(columns=columns, delimiter=delimiter, quoting=len(delimiter or "x") == 1)
+    quoting = delimiter is None or len(delimiter) == 1
+    wanted = {"columns": columns, "delimiter": delimiter, "quoting": quoting}
+    given = parse(FormatConfig, wanted, "--delimiter and --columns")
     settings = _format_of(log[0], given) if kind == "csv" else FormatConfig()
     if kind != "csv" and settings != given:
         raise DataError(
@@ -79,9 +83,8 @@ def read_sample(
         settings = found.data.format.model_copy(update={"null_values": ("", *nulls)})
         found = _read(found.data.model_copy(update={"format": settings}), log, rows)
     if not found.rows:
-        reason = (
-            f" {found.bad[0]:,} lines are none, the first: {found.bad[1]}." if found.bad else ""
-        )
+        bad, why = found.bad
+        reason = f" {bad:,} lines are none, the first: {why}." if bad else ""
         raise DataError(f"{path} has no rows.{reason} Expected a header line and rows below it.")
     return Sample(found.data, found.columns, found.bad, found.whole, others)
 
@@ -93,7 +96,7 @@ def _choose_files(path: str) -> tuple[str, list[str], tuple[str, ...]]:
     """
     if not os.path.isdir(path) and match_paths(path):
         return source_of_path(path), [path], ()
-    kinds = {kind: paths_of(path, source.log.patterns) for kind, source in OWN_FILES.items()}
+    kinds = {kind: match_files(path, source.log.patterns) for kind, source in OWN_FILES.items()}
     if not any(kinds.values()):
         patterns = ", ".join(sum((source.log.patterns for source in OWN_FILES.values()), ()))
         raise DataError(
@@ -110,12 +113,12 @@ def _choose_files(path: str) -> tuple[str, list[str], tuple[str, ...]]:
 
 
 def _header(kind: str, path: str) -> tuple[str, ...]:
-    """What files of one log have in common."""
+    """What files of one log have in common: their columns, in whatever order."""
     if kind != "csv":
-        return _log_file(DataConfig(source=kind, path=path), path)[1]
+        return tuple(sorted(_log_file(DataConfig(source=kind, path=path), path)[1]))
     line = first_line(path, "latin-1")
     names = _values(line, sniff_delimiter(line))
-    return (str(len(names)),) if _is_row(names) else names
+    return (str(len(names)),) if _is_row(names) else tuple(sorted(names))
 
 
 def _size(path: str) -> int:
@@ -175,7 +178,7 @@ def _read(data: DataConfig, log: Sequence[str], rows: int) -> Sample:
     for number, path in enumerate(log):
         share = -(-left // (len(log) - number))
         try:
-            for block in read_blocks(file, path, header, header):
+            for block in read_blocks(file, path, read_header(file, path), header):
                 if share <= 0:
                     whole = False
                     break

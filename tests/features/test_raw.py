@@ -163,3 +163,12 @@ def test_sequences_of_a_history_may_be_absent(features, raw_batch):
     assert (len(good), reasons) == (raw_batch.num_rows, {})
     assert set(typed.schema.names) == set(raw_batch.schema.names) - set(absent)
     assert coerce(raw_batch, features)[0].equals(raw_batch)
+
+
+def test_truth_is_the_token_that_files_have_for_it():
+    spec = {"token": {"kind": "categorical"}, "label": {"role": "label"}}
+    features = FeatureSet.model_validate({"features": spec})
+    block = pa.RecordBatch.from_pydict({"token": [True, False, None], "label": [1, 0, 1]})
+    typed, _, reasons = coerce(block, features)
+    assert typed.column("token").to_pylist() == ["1", "0", None]
+    assert not reasons

@@ -39,6 +39,11 @@ def read(features, **others) -> FeatureSet:
         ),
         ({"a": TOKEN}, {"groups": {"g": []}}, "at least 1 item"),
         (
+            WITH_HISTORY,
+            {"histories": {"h": {"key": "u", "where": "c", "unless": "c"}}},
+            "`where` and `unless` both name 'c', so that no event counts. Remove one of them.",
+        ),
+        (
             {"t": {"role": "timestamp"}, "c": {**STEPS, "history": "clikcs"}},
             {"histories": {"clicks": {"key": "u"}}},
             "history 'clikcs', which is not declared. Did you mean clicks?",

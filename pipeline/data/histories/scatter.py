@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
+from features.errors import DataError
 from pipeline.data.stable_hash import stable_hash
 from pipeline.data.working import text
 
@@ -66,7 +67,11 @@ class Scatter(beam.DoFn):
 
 
 def gather(parts: Iterable[tuple[str, pa.RecordBatch]]) -> dict[str, pa.RecordBatch]:
-    """The parts of a partition: label -> all its rows, in the order of their blocks."""
+    """The parts of a partition: label -> all its rows, in the order of their blocks.
+
+    Raises:
+        DataError: They are more than Arrow holds in one array.
+    """
     by_label: dict[str, list[pa.RecordBatch]] = {}
     for label, part in parts:
         by_label.setdefault(label, []).append(part)
@@ -80,9 +85,13 @@ def gather(parts: Iterable[tuple[str, pa.RecordBatch]]) -> dict[str, pa.RecordBa
 
 
 def _joined(table: pa.Table) -> pa.RecordBatch:
-    columns = [column.combine_chunks() for column in table.columns]
-    if any(isinstance(column, pa.ChunkedArray) for column in columns):
-        raise ValueError("a partition has 2 GB of text. Raise data.history_partitions.")
+    try:
+        columns = [column.combine_chunks() for column in table.columns]
+    except pa.ArrowInvalid as error:  # offsets of text and lists are 32 bits wide
+        raise DataError(
+            f"{table.num_rows:,} rows whose keys fall into the same part have more than 2 GB of "
+            "text in a column. Raise data.history_partitions."
+        ) from error
     return pa.RecordBatch.from_arrays(columns, names=table.column_names)
 
 

@@ -1,10 +1,11 @@
 """Settings of `data.format` and `data.tables`: how files of the user's own are read."""
 
-import codecs
-
 from pydantic import Field, model_validator
 
 from features.config import StrictModel
+
+_ASCII = bytes(range(128))
+_OTHERS = "éяあ你한"  # of scripts with encodings of their own
 
 
 class FormatConfig(StrictModel):
@@ -34,18 +35,38 @@ class FormatConfig(StrictModel):
             )
         if self.delimiter is not None and not self.delimiter.isascii():
             raise ValueError(f"delimiter must be ASCII. Received: {self.delimiter!r}.")
+        if set(self.delimiter or "") & set("\n\r\0" + '"' * self.quoting):
+            raise ValueError(
+                "delimiter must not hold a line break or, where values are quoted, a quotation "
+                f"mark. Received: {self.delimiter!r}."
+            )
         try:
-            codecs.lookup(self.encoding)
+            keeps_ascii = _keeps_ascii(self.encoding)
         except LookupError:
             raise ValueError(
                 f"encoding {self.encoding!r} is not known. Give one such as utf-8 or latin-1."
             ) from None
-        if "\n,".encode(self.encoding) != b"\n,":
+        if not keeps_ascii:
             raise ValueError(
-                f"encoding {self.encoding!r} writes line breaks in more than one byte. Convert the "
-                "files to utf-8."
+                f"in encoding {self.encoding!r} ASCII bytes may stand for other characters. "
+                "Convert the files to utf-8."
             )
         return self
+
+
+def _keeps_ascii(encoding: str) -> bool:
+    """Whether ASCII bytes alone are ASCII text, as those who read lines take them to be.
+
+    Raises:
+        LookupError: No such encoding of text.
+    """
+    try:
+        if _ASCII.decode(encoding) != _ASCII.decode("ascii"):
+            return False
+    except UnicodeError:
+        return False
+    written = [character.encode(encoding, errors="ignore") for character in _OTHERS]
+    return not any(each and each.isascii() for each in written)
 
 
 class TableConfig(StrictModel):

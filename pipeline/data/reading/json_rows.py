@@ -134,7 +134,7 @@ def _value(found: Any, expected: str = "one value") -> str | None:
     if found is None:
         return None
     if isinstance(found, bool):
-        return "true" if found else "false"
+        return "1" if found else "0"  # as in Parquet
     if isinstance(found, int | float):
         return repr(found)
     raise TypeError(expected)

@@ -1,7 +1,11 @@
 """Paths that a pattern matches, in any file system that Beam knows."""
 
+from collections.abc import Iterable
+
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
+
+from pipeline.data.reading.compression import SUFFIXES, without_compression
 
 
 def match_paths(pattern: str) -> list[str]:
@@ -11,6 +15,23 @@ def match_paths(pattern: str) -> list[str]:
     except BeamIOError:
         return []
     return [each.path for each in matched.metadata_list]
+
+
+def match_files(folder: str, patterns: Iterable[str]) -> list[str]:
+    """Files of the folder that match, plain or compressed, sorted.
+
+    Each stands there once, however many patterns match it; of a plain file and its compressed
+    twin the plain one does.
+    """
+    found: dict[str, set[str]] = {}
+    for pattern in patterns:
+        for suffix in SUFFIXES:
+            for path in match_paths(FileSystems.join(folder, pattern + suffix)):
+                found.setdefault(without_compression(path), set()).add(path)
+    return sorted(
+        min(twins, key=lambda path: SUFFIXES.index(path.removeprefix(plain)))
+        for plain, twins in found.items()
+    )
 
 
 def size_of(path: str) -> int | None:

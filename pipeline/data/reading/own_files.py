@@ -2,17 +2,18 @@
 
 import csv
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
 from pipeline.data.config import DataConfig
+from pipeline.data.reading.compression import COMPRESSED
 from pipeline.data.reading.file_config import FormatConfig
-from pipeline.data.reading.match import match_paths
+from pipeline.data.reading.match import match_files, match_paths
 from pipeline.data.reading.own_json import json_lines_file
-from pipeline.data.reading.read import SUFFIXES, open_file
+from pipeline.data.reading.read import open_file
 from pipeline.data.sources.base import File, ParquetFile, SideTable, Source, TextFile
 from pipeline.data.sources.own import OWN_FILES, source_of_path
 
@@ -50,13 +51,13 @@ def open_own_files(source: Source, data: DataConfig) -> tuple[Source, DataConfig
     )
     patterns = data.log or tuple(sum((data.split.files or {}).values(), ()))
     if not patterns:
-        of_tables = {path for table in tables for path in paths_of(folder, table.file.patterns)}
-        log = [each for each in paths_of(folder, source.log.patterns) if each not in of_tables]
+        of_tables = {path for table in tables for path in match_files(folder, table.file.patterns)}
+        log = [each for each in match_files(folder, source.log.patterns) if each not in of_tables]
         patterns = tuple(os.path.basename(path) for path in log)
         if not patterns:
             wanted = ", ".join(source.log.patterns)
             raise DataError(
-                f"{data.path} has no files {wanted} (plain or with {', '.join(SUFFIXES[1:])}) "
+                f"{data.path} has no files {wanted} (plain or with {', '.join(COMPRESSED)}) "
                 f"for data.source={source.name!r}. Check data.path, or name the files in data.log."
             )
     log = _file(folder, patterns, data.format, "log", kind=source.name)
@@ -75,7 +76,10 @@ def sniff_delimiter(line: str, columns: Sequence[str] | None = None, quoting: bo
 
     def values(delimiter: str) -> int:
         quotes = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
-        return len(next(csv.reader([line], delimiter=delimiter, quoting=quotes), []))
+        try:
+            return len(next(csv.reader([line], delimiter=delimiter, quoting=quotes), []))
+        except csv.Error:  # whoever reads the line says what is wrong with it
+            return 0
 
     counts = {delimiter: values(delimiter) for delimiter in DELIMITERS}
     if columns is not None and len(columns) in counts.values():
@@ -140,7 +144,7 @@ def _file(
     table: str,
     kind: str | None = None,
 ) -> File:
-    paths = paths_of(folder, patterns)
+    paths = match_files(folder, patterns)
     if not paths:
         raise DataError(
             f"{FileSystems.join(folder, patterns[0])}: no such file ({table}). Check data.path and "
@@ -152,17 +156,6 @@ def _file(
     if kind == "jsonl":
         return json_lines_file(paths[0], patterns)
     return text_file(paths[0], patterns, settings)
-
-
-def paths_of(folder: str, patterns: Iterable[str]) -> list[str]:
-    """Files of the folder that match, plain or compressed, sorted."""
-    found = {
-        path
-        for pattern in patterns
-        for suffix in SUFFIXES
-        for path in match_paths(FileSystems.join(folder, pattern + suffix))
-    }
-    return sorted(found)
 
 
 def is_own(source: Source) -> bool:

@@ -17,7 +17,8 @@ from apache_beam.pvalue import TaggedOutput
 
 from pipeline.data.inputs import InputFile
 from pipeline.data.reading import lines
-from pipeline.data.reading.read import COMPRESSED, DAMAGED, MAX_ROWS
+from pipeline.data.reading.compression import COMPRESSED
+from pipeline.data.reading.read import DAMAGED, MAX_ROWS
 from pipeline.data.reading.row_groups import groups_of, row_counts
 from pipeline.data.sources.base import File, ParquetFile, VectorFile
 

@@ -18,6 +18,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
+from pipeline.data.reading.arrow_text import as_text, can_be_text
 from pipeline.data.reading.json_rows import JsonLineParser
 from pipeline.data.reading.lines import LONGEST_LINE, Piece, read_pieces
 from pipeline.data.reading.row_groups import groups_of, row_counts
@@ -27,8 +28,6 @@ from pipeline.data.sources.base import File, JsonLinesFile, ParquetFile, TextFil
 
 MAX_ROWS = 16_384  # of a block
 _BUFFER_BYTES = 1 << 20
-COMPRESSED = (".gz", ".bz2", ".xz")
-SUFFIXES = ("", *COMPRESSED)
 DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException)
 
 
@@ -74,7 +73,8 @@ def read_header(file: File, path: str) -> tuple[str, ...]:
     try:
         if isinstance(file, ParquetFile):
             with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-                received = pq.ParquetFile(stream).schema_arrow.names
+                schema = pq.ParquetFile(stream).schema_arrow
+                received = [each.name for each in schema if can_be_text(each.type)]
         elif file.columns is not None:
             received = list(file.columns)
         else:
@@ -86,14 +86,17 @@ def read_header(file: File, path: str) -> tuple[str, ...]:
             f"{error.encoding.upper()}."
         ) from error
     except (*DAMAGED, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}. Download it again.") from error
+        reason = str(error).rstrip(".")
+        raise DataError(f"{path} cannot be read: {reason}. Download it again.") from error
     names = tuple(file.rename.get(name, name) for name in received)
     if not any(names):
         raise DataError(f"{path} is empty: expected a first line that names the columns.")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted({name or "''" for name in names if names.count(name) > 1})
     if twice:
+        given = isinstance(file, TextFile) and file.columns is not None
+        where = "the list of its columns" if given else "the first line"
         raise DataError(
-            f"{path}: the first line names {', '.join(twice)} twice. Give each column its own name."
+            f"{path}: {where} names {', '.join(twice)} twice. Give each column its own name."
         )
     return names
 
@@ -207,7 +210,7 @@ def _read_parquet(
                 groups = range(first, behind)
                 for batch in parquet.iter_batches(MAX_ROWS, groups, columns):
                     rows = pa.RecordBatch.from_arrays(
-                        [_as_text(batch.column(name)) for name in columns], names=list(wanted)
+                        [as_text(batch.column(name)) for name in columns], names=list(wanted)
                     )
                     positions = np.arange(row + 1, row + 1 + len(rows))
                     yield RowBlock(row, rows, positions, [], _row_text(rows, row))
@@ -231,17 +234,6 @@ def _read_vectors(file: VectorFile, path: str, wanted: Sequence[str]) -> Iterato
 
 def _row_text(rows: pa.RecordBatch, offset: int) -> Callable[[int], str]:
     return lambda position: str(rows.slice(position - 1 - offset, 1).to_pylist()[0])
-
-
-def _as_text(column: pa.Array) -> pa.Array:
-    """Scalars as text, lists as lists of text; truth as 1 and 0, instants as milliseconds."""
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("ms", column.type.tz), safe=False).cast(pa.int64())
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-        return column.cast(pa.list_(pa.string()))
-    return column.cast(pa.string())
 
 
 def open_file(path: str) -> BinaryIO:

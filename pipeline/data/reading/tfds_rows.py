@@ -13,6 +13,7 @@ import tensorflow as tf
 from features.bundle import SPLITS, FileEntry, file_entry
 from features.errors import ConfigError, DataError, closest
 from pipeline.data.config import DataConfig
+from pipeline.data.reading.arrow_text import as_text
 from pipeline.data.reading.read import Unreadable
 from pipeline.data.sources.base import Source
 from pipeline.data.sources.parts import Part, RowParts
@@ -146,14 +147,10 @@ def as_text_column(batch: Mapping[str, Any], name: str) -> pa.Array:
 
 
 def _texts(values: np.ndarray) -> pa.Array:
-    """Numbers and bytes as text; truth as 1 and 0; what is no UTF-8 with its bytes escaped."""
+    """Numbers and bytes as text; what is no UTF-8 with its bytes escaped."""
     if values.dtype == object:
         return pa.array([value.decode(errors="backslashreplace") for value in values], pa.string())
-    if values.dtype == bool:
-        values = values.astype(np.int8)
-    if values.dtype.kind == "f":
-        return pa.array(values, from_pandas=True).cast(pa.string())  # nan is missing
-    return pa.array(values).cast(pa.string())
+    return as_text(pa.array(values))
 
 
 def _batches(

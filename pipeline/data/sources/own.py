@@ -2,9 +2,9 @@
 
 import os
 
+from pipeline.data.reading.compression import without_compression
 from pipeline.data.sources.base import File, JsonLinesFile, ParquetFile, Source, TextFile
 
-_COMPRESSED = (".gz", ".bz2", ".xz")
 _ENDINGS = {".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".json": "jsonl"}
 
 
@@ -13,13 +13,11 @@ def _own(name: str, title: str, log: File) -> Source:
 
 
 CSV = _own("csv", "delimited text", TextFile(patterns=("*.csv", "*.tsv", "*.txt")))
-PARQUET = _own("parquet", "Parquet", ParquetFile(patterns=("*.parquet",)))
+PARQUET = _own("parquet", "Parquet", ParquetFile(patterns=("*.parquet", "*.pq")))
 JSON_LINES = _own("jsonl", "JSON lines", JsonLinesFile(("*.jsonl", "*.json"), {}))
 OWN_FILES = {source.name: source for source in (CSV, PARQUET, JSON_LINES)}
 
 
 def source_of_path(path: str) -> str:
     """`parquet`, `jsonl` or, for all else, `csv`: by the ending of a path or a pattern."""
-    for suffix in _COMPRESSED:
-        path = path.removesuffix(suffix)
-    return _ENDINGS.get(os.path.splitext(path)[1].lower(), "csv")
+    return _ENDINGS.get(os.path.splitext(without_compression(path))[1].lower(), "csv")

@@ -7,6 +7,7 @@ import numpy as np
 from features.feature_spec import TimeUnit
 
 _SECONDS_PER_DAY = 86_400
+_YEAR_2000 = 946_684_800
 
 
 def last_day(times: np.ndarray, unit: TimeUnit, utc_offset_hours: float) -> int | None:
@@ -24,9 +25,14 @@ def last_day(times: np.ndarray, unit: TimeUnit, utc_offset_hours: float) -> int 
 
 
 def start_of(day: int, unit: TimeUnit, utc_offset_hours: float) -> int:
-    """The first raw time of a day, given in days since 1970-01-01."""
+    """The first raw time of a day, given in days since 1970-01-01.
+
+    Of unit yymmddhh, which begins in 2000, it is 0 for earlier days.
+    """
     seconds = day * _SECONDS_PER_DAY - round(utc_offset_hours * 3600)
     if unit == "yymmddhh":  # whole hours: the first one that is not before
+        if seconds < _YEAR_2000:  # which two digits cannot tell from later ones
+            return 0
         moment = datetime.fromtimestamp(-(-seconds // 3600) * 3600, UTC)
         return int(moment.strftime("%y%m%d%H"))
     return seconds * (1000 if unit == "ms" else 1)

@@ -127,13 +127,17 @@ class SplitRule(beam.PTransform):
                 self.known["valid_days"] = split.valid_days
 
     @property
-    def waits_for_rows(self) -> bool:
-        """Whether the limits are known only when all rows have been seen."""
-        return self._split.by == "day" or (self._split.by == "time" and self._given is None)
+    def complete(self) -> dict[str, Any] | None:
+        """The rule with its limits, or None where they depend on the rows."""
+        if self._split.by not in BY_TIME:
+            return self.known
+        if self._split.by == "day" or self._given is None:
+            return None
+        return self._from_starts(self._given)
 
     def expand(self, blocks: beam.PCollection) -> beam.PCollection:
-        if self._split.by not in BY_TIME:
-            return blocks.pipeline | beam.Create([self.known])
+        if self.complete is not None:
+            return blocks.pipeline | beam.Create([self.complete])
         if self._split.by == "day":
             return (
                 blocks
@@ -141,8 +145,6 @@ class SplitRule(beam.PTransform):
                 | "LastDay" >> beam.CombineGlobally(_latest)
                 | "Days" >> beam.Map(self._from_last_day)
             )
-        if self._given is not None:
-            return blocks.pipeline | beam.Create([self._from_starts(self._given)])
         return (
             blocks
             | "Times" >> beam.Map(lambda block: block[1].column(self._time).to_numpy())

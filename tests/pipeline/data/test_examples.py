@@ -14,6 +14,7 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 import pipeline.data.reading.lines as lines
+import pipeline.data.reading.read as read
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
 from pipeline.data.config import DataConfig
@@ -208,6 +209,7 @@ def test_without_histories_or_side_tables_the_log_comes_through(shop):
 
 def test_a_file_that_breaks_off_is_fatal(shop, monkeypatch):
     monkeypatch.setattr(lines, "PIECE_BYTES", 64)
+    monkeypatch.setattr(read, "_BUFFER_BYTES", 64)
     content = LOG_B + b"1,i1,u1,90\n" * 2000
     (shop / "log_b.csv.gz").write_bytes(gzip.compress(content)[:-12])
     with TestPipeline() as p:

@@ -84,6 +84,19 @@ def test_a_death_after_the_second_rename_leaves_the_new_bundle(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_what_a_dead_job_left_goes_also_where_the_bundle_is_reused(tmp_path):
+    build(tmp_path / "out", "a")
+    dead = BundleFolder(str(tmp_path / "out"))
+    dead.start()
+    (tmp_path / "out.building" / "spool").mkdir()
+    (tmp_path / "out.building" / "spool" / "0.blocks").write_text("rows that waited")
+    (tmp_path / "out.old").mkdir()
+    assert BundleFolder(str(tmp_path / "out")).existing("b") is None
+    assert (tmp_path / "out.old").exists()  # another bundle is to be built: not decided here
+    assert BundleFolder(str(tmp_path / "out")).existing("a").manifest.fingerprint == "a"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_a_damaged_bundle_is_not_reused(tmp_path):
     build(tmp_path / "out", "a")
     (tmp_path / "out" / "metadata.json").write_text(json.dumps({"format_version": 0}))

@@ -2,7 +2,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 
-from features.errors import ConfigError
+from features.errors import ConfigError, DataError
 from pipeline.data.runner import check_runner, new_pipeline, run
 
 
@@ -15,6 +15,7 @@ from pipeline.data.runner import check_runner, new_pipeline, run
             ["--direct_running_mode=multi_threading", "--direct_num_workers=2"],
             "out of memory.*multi_processing",
         ),
+        ("DirectRunner", ["--direct_num_workers=-1"], "=-1 is no number of workers. Give 1 or"),
         ("FlnkRunner", [], r"data.runner=FlnkRunner is not .* Did you mean FlinkRunner\?"),
         ("x", [], "Known: DataflowRunner, DirectRunner, FlinkRunner, PortableRunner, PrismRunner"),
         (
@@ -127,3 +128,14 @@ def test_beams_own_runners_say_what_they_lack(runner, options, cause):
 
     with pytest.raises(ConfigError, match=cause):
         start()
+
+
+def test_a_mistake_in_the_data_that_a_step_finds_is_told_without_the_step():
+    def refuse(_):
+        raise DataError("the log is from the future. Set the clock.")
+
+    pipeline = new_pipeline("DirectRunner", [])
+    _ = pipeline | beam.Create([1]) | beam.Map(refuse)
+    with pytest.raises(DataError) as raised:
+        run(pipeline)
+    assert str(raised.value) == "the log is from the future. Set the clock."

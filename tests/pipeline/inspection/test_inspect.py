@@ -139,6 +139,19 @@ def test_a_file_that_was_perhaps_edited_is_not_replaced(tmp_path):
     assert (tmp_path / "mine.yaml").read_text() == "edited"
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"delimiter": "\u00fc"}, "--delimiter and --columns: delimiter must be ASCII"),
+        ({"out": Path(__file__) / "mine.yaml"}, r"mine\.yaml cannot be written: File exists"),
+    ],
+)
+def test_mistakes_of_the_command_line_are_sentences(tmp_path, options, sentence):
+    path = write_table(tmp_path / "log.csv", planted_columns(rows=300))
+    with pytest.raises(ConfigError, match=sentence):
+        inspect_files(str(path), 200, **options)
+
+
 def test_kuairand_has_its_roles_and_outcomes_found(tmp_path):
     path = real("kuairand_pure/log_standard_4_22_to_5_08_pure.csv.gz")
     proposal, config = inspected(path, tmp_path, rows=60_000)

@@ -196,6 +196,9 @@ def test_the_label_is_found_by_its_name_or_given(columns, label, expected):
     ("columns", "label", "sentence"),
     [
         ({"a": ["x", "y"]}, None, "no column holds 0 and 1.*--label"),
+        ({"click": ["0", "1", "2"]}, None, "'click' has 3 values, such as '2'"),
+        ({"click": ["0", "1", ""]}, None, "'click' is missing in 50 rows"),
+        ({"click": ["1", "1"]}, None, "'click' is always the same"),
         ({"a": ["0", "1"]}, "b", "no column 'b' to be the label. Known: a"),
         ({"a": ["0", "1"], "b": ["x", "y"]}, "b", "column 'b' cannot be the label"),
         ({"a": ["0", "1"], "b": ["1", ""]}, "b", "cannot be the label: .* missing in 50 %"),

@@ -99,6 +99,15 @@ def test_no_more_rows_are_read_than_asked_for(tmp_path):
     assert read_sample(str(tmp_path / "log.csv"), 3).whole
 
 
+def test_files_of_one_log_may_have_their_columns_in_another_order(tmp_path):
+    (tmp_path / "a.csv").write_text("user,click\n" + "u,0\n" * 5)
+    (tmp_path / "b.csv").write_text("click,user\n" + "1,v\n" * 5)
+    sample = read_sample(str(tmp_path), 100)
+    assert sample.columns["user"].to_pylist() == ["u"] * 5 + ["v"] * 5
+    assert sample.columns["click"].to_pylist() == ["0"] * 5 + ["1"] * 5
+    assert not sample.others
+
+
 def test_of_a_folder_each_file_gives_rows_and_other_tables_are_named(tmp_path):
     for day in range(3):
         rows = [(f"u{day}", str(n), "1") for n in range(50)]
@@ -114,7 +123,8 @@ def test_of_a_folder_each_file_gives_rows_and_other_tables_are_named(tmp_path):
     ("name", "content", "sentence"),
     [
         ("log.csv", b"", "is empty|has no rows"),
-        ("log.csv", b"user,click\n", "has no rows"),
+        ("log.csv", b"user,click\n", r"has no rows\. Expected"),
+        ("log.csv", b"user,click\ra,1\r", "has no rows. 1 lines .*a carriage return"),
         ("log.csv", b"a,a\n1,2\n", "names a twice"),
         ("log.bin", b"\x00\xff\xfe\x01" * 50, "is not text"),
         ("log.parquet", b"PAR1 but not really", "cannot be read"),

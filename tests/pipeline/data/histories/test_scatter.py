@@ -7,6 +7,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 import pipeline.data.arrow_bytes  # noqa: F401
 import pipeline.data.histories.scatter as scatter_module
+from features.errors import DataError
 from pipeline.data.histories.scatter import Scatter, gather
 from pipeline.data.working import text
 
@@ -67,6 +68,14 @@ def test_what_waits_is_cut_when_it_is_enough_and_at_the_end_of_a_bundle(monkeypa
     rows = [len(list(scatter.process(block))) for block in blocks(coded=False)[:4]]
     assert rows == [0, 0, 2, 0]  # 120 rows are more than 2 x 50
     assert sum(len(each.value[1][1]) for each in scatter.finish_bundle()) == 40
+
+
+def test_a_part_that_arrow_cannot_hold_is_told_in_a_sentence():
+    # Lists of nulls have offsets, and no bytes: a third of 2 GB each, in no memory.
+    lists = pa.ListArray.from_arrays(pa.array([0, 1 << 30], pa.int32()), pa.nulls(1 << 30))
+    part = pa.RecordBatch.from_pydict({"list": lists, scatter_module._BLOCK: pa.array([0])})
+    with pytest.raises(DataError, match=r"3 rows .* Raise data\.history_partitions\.$"):
+        gather([("a", part)] * 3)
 
 
 def test_runs_in_a_pipeline():

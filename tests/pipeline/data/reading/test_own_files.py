@@ -51,6 +51,27 @@ def prices(bundle):
 EXPECTED = sorted(float(price) for _, _, price, _ in ROWS)
 
 
+@pytest.mark.parametrize(
+    "log", [None, ("l*",), ("*.csv", "*.csv.gz"), ("log.csv", "*.csv"), ("log.csv.gz", "log.csv")]
+)
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_row_is_read_once_whatever_patterns_and_twins_match_it(tmp_path, log, plain):
+    (tmp_path / "log.csv.gz").write_bytes(gzip.compress(text().encode()))
+    if plain:
+        (tmp_path / "log.csv").write_text(text())
+    files = open_inputs(FEATURES, config(tmp_path, log=log)).log
+    assert [file.path for file in files] == [str(tmp_path / ("log.csv" if plain else "log.csv.gz"))]
+
+
+def test_ascii_is_no_proof_of_text_in_shift_jis(tmp_path):
+    """Its second bytes may look like ASCII letters and delimiters, `|` among them."""
+    (tmp_path / "log.csv").write_bytes(text("|").replace("u1|", "\u30dd|").encode("shift_jis"))
+    data = config(tmp_path, format={"encoding": "shift_jis", "delimiter": "|"})
+    bundle = build_bundle(FEATURES, data, str(tmp_path / "bundle"))
+    assert prices(bundle) == EXPECTED
+    assert "\u30dd" in (tmp_path / "bundle/vocabularies/user.txt").read_text("utf-8").splitlines()
+
+
 @pytest.mark.parametrize("delimiter", ["\t", ",", ";", "|"])
 def test_the_delimiter_is_that_of_the_header(tmp_path, delimiter):
     (tmp_path / "log.csv").write_text(text(delimiter))
@@ -157,6 +178,8 @@ def test_json_lines_have_the_columns_of_their_keys(tmp_path):
         ),
         ({"log.csv": "\udcff"}, {}, "is not UTF-8 text: .*byte 1 of its first line.*encoding"),
         ({"log.csv": text().replace("price", "cost")}, {}, "no column 'price'"),
+        ({"log.csv": text().replace("\n", "\r")}, {}, "a carriage return stands inside its first"),
+        ({"log.csv": "x" * 200_000 + "\n1\n"}, {}, r"log\.csv cannot be read: field larger"),
     ],
 )
 def test_what_cannot_be_read_is_a_sentence(tmp_path, files, settings, sentence):
@@ -178,7 +201,12 @@ def test_no_path_is_a_sentence():
         ({"source": "parquet", "format": {"delimiter": ";"}}, "Set source to csv, or remove"),
         ({"source": "csv", "format": {"delimiter": "::"}}, "Set quoting to false"),
         ({"source": "csv", "format": {"encoding": "klingon"}}, "'klingon' is not known"),
-        ({"source": "csv", "format": {"encoding": "utf-16"}}, "'utf-16' writes line breaks"),
+        ({"source": "csv", "format": {"encoding": "utf-16"}}, "'utf-16' ASCII bytes may stand"),
+        ({"source": "csv", "format": {"encoding": "utf-7"}}, "'utf-7' ASCII bytes may stand"),
+        ({"source": "csv", "format": {"encoding": "iso2022_jp"}}, "'iso2022_jp' ASCII bytes"),
+        ({"source": "csv", "format": {"encoding": "hex"}}, "'hex' is not known"),
+        ({"source": "csv", "format": {"delimiter": "\n"}}, "must not hold a line break"),
+        ({"source": "csv", "format": {"delimiter": '"'}}, "a quotation mark. Received"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, sentence):

@@ -55,7 +55,8 @@ def test_the_header_names_columns_in_any_order(tmp_path):
     ("content", "message"),
     [
         (b"", "is empty: expected a first line that names the columns"),
-        (b"a,b,a\n", "names a twice"),
+        (b"a,b,a\n", "the first line names a twice"),
+        (b",a,\n", "names '' twice"),
         (b"\xff\xfe\n", "cannot be read.*Download it again"),
     ],
 )
@@ -79,6 +80,25 @@ def test_parquet_values_become_text_and_lists_stay_lists(tmp_path):
     assert rows_of(ParquetFile(("x",)), path, ("a", "b")) == {
         1: {"a": "1", "b": ["3", "4"]},
         2: {"a": None, "b": []},
+    }
+
+
+def test_parquet_columns_of_structs_are_no_columns_and_nan_is_missing(tmp_path):
+    path = str(tmp_path / "x.parquet")
+    vectors = pa.array([[0.5, 2.0], [1.0, 3.0]], pa.list_(pa.float32(), 2))
+    columns = {
+        "number": [float("nan"), 1650000000000.0],
+        "struct": [{"x": 1}, None],
+        "deep": [[[1]], None],
+        "vector": vectors,
+        "truth": [[True, False], None],
+    }
+    pq.write_table(pa.table(columns), path)
+    file = ParquetFile(("x",))
+    assert read.read_header(file, path) == ("number", "vector", "truth")
+    assert rows_of(file, path, ("number", "vector", "truth")) == {
+        1: {"number": None, "vector": ["0.5", "2"], "truth": ["1", "0"]},
+        2: {"number": "1.65e+12", "vector": ["1", "3"], "truth": None},
     }
 
 

@@ -49,3 +49,10 @@ def test_digits_that_name_no_hour_are_passed_over():
     assert last_day(np.array(wrong), "yymmddhh", 0.0) is None
     day = last_day(np.array([*wrong, 14102100]), "yymmddhh", 0.0)
     assert day == (date(2014, 10, 21) - date(1970, 1, 1)).days
+
+
+@pytest.mark.parametrize("days_before", [1, 3_000, 20_000, 10**7])
+def test_digits_have_no_time_before_2000(days_before):
+    day = (date(2000, 1, 1) - date(1970, 1, 1)).days
+    assert start_of(day, "yymmddhh", 0.0) == 10100
+    assert start_of(day - days_before, "yymmddhh", 0.0) == 0

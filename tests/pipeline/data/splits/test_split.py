@@ -15,6 +15,7 @@ from pipeline.data.config import DataConfig, SplitConfig
 from pipeline.data.reading.read_rows import block_key
 from pipeline.data.splits.split import cut_block, split_hashes, split_rows, with_split_hash
 from pipeline.data.splits.split_rule import thresholds
+from pipeline.data.stable_hash import seeded_hash
 from pipeline.data.working import POSITION, text
 
 
@@ -72,6 +73,7 @@ def test_moments_that_make_no_split_are_refused():
         ({"key": "user"}, r"split.key='user' is for split.by=hash or files or last.*by=time"),
         ({"test_days": 2}, "split.test_days=2 is for split.by=day. Received: split.by=time"),
         ({"by": "hash", "utc_offset_hours": 8}, "split.utc_offset_hours=8.0 is for split.by=day"),
+        ({"by": "day", "utc_offset_hours": 1e300}, "utc_offset_hours.* less than or equal to 24"),
         ({"by": "last"}, "names no key. Set split.key to a column"),
         ({"by": "files", "files": {"train": ["a"]}}, "must name train and test files.*train"),
         ({"files": {"train": ["a"], "test": ["b"]}}, "split.files=.* is for split.by=files"),
@@ -84,6 +86,13 @@ def test_moments_that_make_no_split_are_refused():
 def test_wrong_settings_are_refused_with_the_remedy(split, message):
     with pytest.raises(ConfigError, match=message):
         parse(DataConfig, {"source": "x", "split": split}, "a.yaml")
+
+
+def test_a_seed_is_one_that_every_generator_takes():
+    with pytest.raises(ConfigError, match=r"seed.* less than 9223372036854775808"):
+        parse(DataConfig, {"source": "x", "seed": 1 << 63}, "a.yaml")
+    hashes = seeded_hash(np.arange(3), (1 << 63) - 1)
+    assert len(set(hashes.tolist())) == 3
 
 
 RULE = {"by": "hash", "valid": 0.2, "test": 0.3}
