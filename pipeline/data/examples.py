@@ -102,8 +102,7 @@ class Examples(beam.PTransform):
         limits = self._rule.complete
         if limits is None:
             limits = beam.pvalue.AsSingleton(rule)
-            if not self._features.histories:  # where there are some, rows wait in a shuffle
-                rows = rows | "Spool" >> Spool(self._spool)
+            rows = rows | "Spool" >> Spool(self._spool)
         blocks = rows | "Split" >> beam.FlatMap(cut_block, limits).with_output_types(
             tuple[int, str, pa.RecordBatch]
         )

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.reading.read_rows import REJECTED, ROWS_KEPT, file_index, rejected
+from pipeline.data.spool import SpooledBlock, opened
 from pipeline.data.working import POSITION, text
 
 
@@ -83,7 +84,7 @@ class SideTables(beam.PTransform):
 
 
 class JoinDoFn(beam.DoFn):
-    """Joins every side table to blocks of rows, given as (key, RecordBatch).
+    """Joins every side table to blocks of rows, given as (key, RecordBatch or `SpooledBlock`).
 
     The counter join/unmatched_<table> counts rows without a match.
 
@@ -97,9 +98,9 @@ class JoinDoFn(beam.DoFn):
         self._schemas = dict(schemas)
 
     def process(
-        self, block: tuple[int, pa.RecordBatch], tables: Mapping[str, pa.Table]
+        self, block: tuple[int, pa.RecordBatch | SpooledBlock], tables: Mapping[str, pa.Table]
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
-        key, rows = block
+        key, rows = block[0], opened(block[1])
         for name, column in self._order:
             side = tables.get(name)
             if side is None:

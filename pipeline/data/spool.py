@@ -6,9 +6,11 @@ Runners keep what waits for a side input; the local one keeps it in memory, seve
 import os
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 import tensorflow as tf
 from apache_beam.transforms.window import GlobalWindows
 
@@ -17,8 +19,36 @@ from pipeline.data.arrow_bytes import RecordBatchCoder
 _CODER = RecordBatchCoder()
 
 
+@dataclass(frozen=True)
+class SpooledBlock:
+    """Where a block lies.
+
+    Args:
+        path: The file.
+        first: Its first byte there.
+        size: Its bytes.
+    """
+
+    path: str
+    first: int
+    size: int
+
+    def read(self) -> pa.RecordBatch:
+        with tf.io.gfile.GFile(self.path, "rb") as file:
+            file.seek(self.first)
+            return _CODER.decode(file.read(self.size))
+
+
+def opened(block: pa.RecordBatch | SpooledBlock) -> pa.RecordBatch:
+    """The rows of a block, wherever they are."""
+    return block.read() if isinstance(block, SpooledBlock) else block
+
+
 class Spool(beam.PTransform):
-    """Tuples that end in a RecordBatch in; the same out, in no particular order, from files.
+    """Tuples that end in a RecordBatch in; the same with a `SpooledBlock` out, in any order.
+
+    Whoever needs the rows opens it himself: portable runners end a stage before each step with a
+    side input, and would move what a step of ours had read there through their own memory.
 
     The files are removed with their folder, by whoever made it. A retried bundle leaves files
     that nobody reads.
@@ -32,12 +62,7 @@ class Spool(beam.PTransform):
         self._folder = folder
 
     def expand(self, blocks: beam.PCollection) -> beam.PCollection:
-        return (
-            blocks
-            | "Write" >> beam.ParDo(WriteSpool(self._folder))
-            | "Wait" >> beam.Reshuffle()
-            | "Read" >> beam.ParDo(ReadSpool()).with_output_types(blocks.element_type)
-        )
+        return blocks | "Write" >> beam.ParDo(WriteSpool(self._folder)) | beam.Reshuffle()
 
 
 class WriteSpool(beam.DoFn):
@@ -59,7 +84,7 @@ class WriteSpool(beam.DoFn):
             self._size = 0
         data = _CODER.encode(batch)
         self._file.write(data)
-        self._places.append((*labels, (self._path, self._size, len(data))))
+        self._places.append((*labels, SpooledBlock(self._path, self._size, len(data))))
         self._size += len(data)
 
     def finish_bundle(self) -> Iterator:
@@ -67,22 +92,3 @@ class WriteSpool(beam.DoFn):
             self._file.close()
         for place in self._places:  # only now is the file complete, whoever reads it
             yield GlobalWindows.windowed_value_at_end_of_window(place)
-
-
-class ReadSpool(beam.DoFn):
-    """Reads blocks from their places."""
-
-    def start_bundle(self) -> None:
-        self._path, self._file = "", None
-
-    def process(self, element: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-        *labels, (path, first, size) = element
-        if path != self._path:
-            self.finish_bundle()
-            self._path, self._file = path, tf.io.gfile.GFile(path, "rb")
-        self._file.seek(first)
-        yield *labels, _CODER.decode(self._file.read(size))
-
-    def finish_bundle(self) -> None:
-        if self._file is not None:
-            self._file.close()

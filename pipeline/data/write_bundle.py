@@ -102,16 +102,14 @@ class WriteBundle(beam.PTransform):
         ).with_output_types(tuple[int, str, pa.RecordBatch])
         analyse = Analyse(self._features, vocabulary_dir, self._earlier)
         fitted = AsSingleton(blocks | "Analyse" >> analyse)
+        config = ShuffleConfig(self._data.seed, self._data.rows_per_shard)
+        encode = EncodeBlocks(self._features, vocabulary_dir, config)
         encoded = (
             blocks
             | "Spool" >> Spool(self._spool)
-            | "Encode"
-            >> beam.ParDo(EncodeBlocks(self._features, vocabulary_dir), fitted).with_outputs(
-                "statistics", main="rows"
-            )
+            | "Encode" >> beam.ParDo(encode, fitted).with_outputs("statistics", main="rows")
         )
         statistics = encoded.statistics | "Statistics" >> beam.CombinePerKey(MergeCounts())
-        config = ShuffleConfig(self._data.seed, self._data.rows_per_shard)
         files = (
             encoded.rows
             | "Shuffle" >> Shuffle(config, fitted)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from features.bundle import SPLITS
 from features.splits import valid_is_test
 from pipeline.data.reading.read_rows import POSITION_BITS
+from pipeline.data.spool import SpooledBlock, opened
 from pipeline.data.stable_hash import as_share, seeded_hash, stable_hash
 from pipeline.data.working import POSITION, SPLIT, SPLIT_HASH, text
 
@@ -69,13 +70,13 @@ def split_of(rows: pa.RecordBatch, rule: dict[str, Any]) -> np.ndarray:
 
 
 def cut_block(
-    block: tuple[int, pa.RecordBatch], rule: dict[str, Any]
+    block: tuple[int, pa.RecordBatch | SpooledBlock], rule: dict[str, Any]
 ) -> Iterator[tuple[int, str, pa.RecordBatch]]:
     """The rows of a block by split, in their order; keys stay unique.
 
     Where validation rows are the test rows, these come out twice.
     """
-    key, rows = block
+    key, rows = block[0], opened(block[1])
     where = split_of(rows, rule)
     rows = rows.drop_columns([name for name in (SPLIT, SPLIT_HASH) if name in rows.schema.names])
     for index, name in enumerate(SPLITS):

@@ -19,7 +19,9 @@ from features.records import columns_of
 from features.specs import ROLES, FeatureSet
 from pipeline.data.analysis.fitted import Fitted
 from pipeline.data.dictionaries import with_dictionaries
+from pipeline.data.spool import SpooledBlock, opened
 from pipeline.data.writing.encoded import to_batch
+from pipeline.data.writing.shuffle import ShardKey, ShuffleConfig, SubBlock, sub_blocks
 from pipeline.data.writing.statistics import Counts, count_block
 
 
@@ -85,19 +87,21 @@ def _from_parts(like: RawTensors, parts: Iterable[tf.Tensor]) -> RawTensors:
 
 
 class EncodeBlocks(beam.DoFn):
-    """(key, split, raw rows) in; the same with preprocessed rows out, and counts as `statistics`.
+    """(key, split, raw rows) in; `sub_blocks` of preprocessed rows out, and counts `statistics`.
 
-    The graph is built once in each process, when the first block arrives. Nothing comes out if
+    One step, since each would need what the analysis found. The graph is built once in each process, when the first block arrives. Nothing comes out if
     the analysis found problems: the driver reports them.
 
     Args:
         features: What the columns mean.
         vocabulary_dir: Folder of the vocabulary files.
+        config: How rows are scattered over shards.
     """
 
-    def __init__(self, features: FeatureSet, vocabulary_dir: str):
+    def __init__(self, features: FeatureSet, vocabulary_dir: str, config: ShuffleConfig):
         self._features = features
         self._vocabulary_dir = vocabulary_dir
+        self._config = config
         self._shared = Shared()
         self._encoder: Encoder | None = None
         self._driver = os.getpid()
@@ -107,18 +111,19 @@ class EncodeBlocks(beam.DoFn):
         return columns_of(self._features)
 
     def process(
-        self, element: tuple[int, str, pa.RecordBatch], fitted: Fitted
+        self, element: tuple[int, str, pa.RecordBatch | SpooledBlock], fitted: Fitted
     ) -> Iterator[
-        tuple[int, str, pa.RecordBatch] | TaggedOutput[Literal["statistics"], tuple[str, Counts]]
+        tuple[ShardKey, SubBlock] | TaggedOutput[Literal["statistics"], tuple[str, Counts]]
     ]:
         if fitted.problems:
             return
         if self._encoder is None:
             self._encoder = self._shared.acquire(lambda: self._build(fitted.analysis))
-        key, split, raw = element
+        key, split, raw = *element[:2], opened(element[2])
         arrays = self._encoder(raw)
         yield TaggedOutput("statistics", (split, count_block(raw, arrays, self._features)))
-        yield key, split, to_batch(arrays, self._columns)
+        batch = to_batch(arrays, self._columns)
+        yield from sub_blocks(batch, split, key, self._config, fitted)
 
     def _build(self, analysis: Analysis) -> Encoder:
         if os.getpid() != self._driver:

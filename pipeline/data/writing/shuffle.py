@@ -69,8 +69,16 @@ def _split_seed(split: str) -> int:
     return zlib.crc32(split.encode())
 
 
+def sub_blocks(
+    batch: pa.RecordBatch, split: str, key: int, config: ShuffleConfig, fitted: Fitted
+) -> Iterator[tuple[ShardKey, SubBlock]]:
+    """The parts of a block that go to one shard each, as they travel."""
+    for shard, part in scatter(batch, split, key, config.shards(fitted.rows[split]), config.seed):
+        yield (split, shard), (key, to_bytes(part))
+
+
 class Shuffle(beam.PTransform):
-    """(key, split, batch of preprocessed rows) in; ((split, shard), sub-blocks) out.
+    """What `sub_blocks` yields in; ((split, shard), sub-blocks) out.
 
     Every shard of every split that has rows comes out, also one that no row chose.
 
@@ -84,27 +92,16 @@ class Shuffle(beam.PTransform):
         self._config = config
         self._fitted = fitted
 
-    def expand(self, blocks: beam.PCollection) -> beam.PCollection:
-        sub_blocks = blocks | "Scatter" >> beam.FlatMap(
-            _scatter_block, self._config, self._fitted
-        ).with_output_types(tuple[ShardKey, SubBlock])
+    def expand(self, parts: beam.PCollection) -> beam.PCollection:
         empty = (
-            blocks.pipeline
+            parts.pipeline
             | "Once" >> beam.Create([None])
             | "EveryShard"
             >> beam.FlatMap(_empty_sub_blocks, self._config, self._fitted).with_output_types(
                 tuple[ShardKey, SubBlock]
             )
         )
-        return (sub_blocks, empty) | beam.Flatten() | beam.GroupByKey()
-
-
-def _scatter_block(
-    block: tuple[int, str, pa.RecordBatch], config: ShuffleConfig, fitted: Fitted
-) -> Iterator[tuple[ShardKey, SubBlock]]:
-    key, split, batch = block
-    for shard, part in scatter(batch, split, key, config.shards(fitted.rows[split]), config.seed):
-        yield (split, shard), (key, to_bytes(part))
+        return (parts, empty) | beam.Flatten() | beam.GroupByKey()
 
 
 def _empty_sub_blocks(

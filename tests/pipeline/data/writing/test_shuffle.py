@@ -8,7 +8,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from features.analysis import Analysis
 from pipeline.data.analysis.fitted import Fitted
 from pipeline.data.arrow_bytes import to_bytes
-from pipeline.data.writing.shuffle import Shuffle, ShuffleConfig, gather, scatter
+from pipeline.data.writing.shuffle import Shuffle, ShuffleConfig, gather, scatter, sub_blocks
 
 SCHEMA = pa.schema([("row", pa.int64())])
 
@@ -85,8 +85,9 @@ def test_a_shard_that_no_row_chose_comes_out_empty():
     with TestPipeline() as p:
         # One row per shard is wanted of one row and of none: a single shard, then none.
         side = p | "Fitted" >> beam.Create([fitted])
-        blocks = p | "Blocks" >> beam.Create([(0, "train", block(0, 0))])
-        shards = blocks | Shuffle(ShuffleConfig(0, 1), beam.pvalue.AsSingleton(side))
+        nothing = list(sub_blocks(block(0, 0), "train", 0, ShuffleConfig(0, 1), fitted))
+        parts = p | "Parts" >> beam.Create(nothing)
+        shards = parts | Shuffle(ShuffleConfig(0, 1), beam.pvalue.AsSingleton(side))
         rows = shards | "Rows" >> beam.MapTuple(
             lambda key, parts: (key, gather(parts, SCHEMA, *key, 0).num_rows)
         )
@@ -97,6 +98,9 @@ def test_nothing_comes_out_where_the_analysis_found_problems():
     fitted = Fitted(Analysis(), {"train": 5}, ("feature 'a' is empty",))
     with TestPipeline() as p:
         side = p | "Fitted" >> beam.Create([fitted])
-        blocks = p | "Blocks" >> beam.Create([(0, "train", block(0, 1))]) | beam.Filter(lambda _: 0)
-        shards = blocks | Shuffle(ShuffleConfig(0, 1), beam.pvalue.AsSingleton(side))
+        shards = (
+            p
+            | "Parts" >> beam.Create([])
+            | Shuffle(ShuffleConfig(0, 1), beam.pvalue.AsSingleton(side))
+        )
         assert_that(shards, equal_to([]), label="shards")
