@@ -71,11 +71,13 @@ def _prepare_java(runner: str, options: JobServerOptions) -> None:
             f"data.runner={runner} could not start: it needs Java 11 or newer, and {java!r} is not "
             "found. Install it, or name it: --job_server_java_launcher=/path/to/java"
         )
+    # A thread that runs out of memory would end alone, and the job wait for it for ever.
+    properties = ["-XX:+ExitOnOutOfMemoryError", *options.job_server_jvm_properties]
     if shutil.which("setpriv"):
         # The kernel ends the server with this process, also where that is killed.
-        command = ["--pdeathsig", "TERM", java]
+        properties = ["--pdeathsig", "TERM", java, *properties]
         options.job_server_java_launcher = "setpriv"
-        options.job_server_jvm_properties = command + list(options.job_server_jvm_properties)
+    options.job_server_jvm_properties = properties
 
 
 class ServerOutput(logging.Handler):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 import apache_beam as beam
+import grpc
 from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.portability.api import beam_provision_api_pb2
@@ -90,6 +91,8 @@ def _run_elsewhere(pipeline: beam.Pipeline, server: ServerOutput) -> PipelineRes
         raise _unusable(f"data.runner={runner} could not start", error, server) from error
     try:
         state = result.wait_until_finish() or result.state
+    except grpc.RpcError as error:  # the server is gone
+        raise _unusable(f"data.runner={runner} gave up", error, server) from error
     except RuntimeError as error:
         if _TRACEBACK in str(error):  # of a step that failed in a worker
             raise
@@ -151,7 +154,8 @@ def _parsed(runner_options: Sequence[str]) -> PipelineOptions:
 
 
 def _unusable(what: str, error: Exception, server: ServerOutput | None = None) -> ConfigError:
-    cause = " ".join(str(error).split()) or type(error).__name__
+    said = error.details() if isinstance(error, grpc.Call) else str(error)
+    cause = " ".join(said.split()) or type(error).__name__
     if server is not None and server.complaint:
         cause = f"{cause.rstrip('.')}; its server wrote: {server.complaint}"
     if len(cause) > _LONGEST_CAUSE:

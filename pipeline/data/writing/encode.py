@@ -89,8 +89,9 @@ def _from_parts(like: RawTensors, parts: Iterable[tf.Tensor]) -> RawTensors:
 class EncodeBlocks(beam.DoFn):
     """(key, split, raw rows) in; `sub_blocks` of preprocessed rows out, and counts `statistics`.
 
-    One step, since each would need what the analysis found. The graph is built once in each process, when the first block arrives. Nothing comes out if
-    the analysis found problems: the driver reports them.
+    One step, since each would need what the analysis found. The graph is built once in each
+    process, when the first block arrives. Nothing comes out if the analysis found problems: the
+    driver reports them.
 
     Args:
         features: What the columns mean.

@@ -70,7 +70,9 @@ def test_java_is_not_asked_for_where_none_is_started(runner, options):
 def test_the_server_ends_with_the_process_and_keeps_its_own_settings():
     options = prepared("--job_server_jvm_properties=-Xmx1g").view_as(JobServerOptions)
     assert options.job_server_java_launcher == "setpriv"
-    assert options.job_server_jvm_properties == ["--pdeathsig", "TERM", "java", "-Xmx1g"]
+    received = options.job_server_jvm_properties
+    assert received[:3] == ["--pdeathsig", "TERM", "java"]
+    assert received[3:] == ["-XX:+ExitOnOutOfMemoryError", "-Xmx1g"]
 
 
 class Server:
