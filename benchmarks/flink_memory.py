@@ -1,7 +1,7 @@
 """Memory of the data job on Flink: N and 10 N rows of Criteo's layout in the same settings.
 
     make flink-server
-    python -m benchmarks.flink_memory --rows 1000000 --heap 1g --managed 512m
+    python -m benchmarks.flink_memory --rows 1000000 --heap 3g --managed 512m
 
 Writes random rows (label, 13 counts, 26 tokens), builds a bundle on the
 embedded Flink, and prints for both sizes the peak resident memory of the Java process, which holds
@@ -81,7 +81,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--factor", type=int, default=10, help="the larger size is so many times it"
     )
-    parser.add_argument("--heap", default="1g", help="-Xmx of the Java process")
+    parser.add_argument("--heap", default="3g", help="-Xmx of the Java process")
     parser.add_argument(
         "--managed", default="512m", help="Flink's managed memory, outside the heap"
     )
