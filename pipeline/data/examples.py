@@ -1,5 +1,7 @@
 """The read side of the data job: files in, blocks of complete raw rows with their split out."""
 
+from collections.abc import Iterator
+
 import apache_beam as beam
 import pyarrow as pa
 
@@ -20,6 +22,8 @@ from pipeline.data.splits.split import cut_block, with_split_hash
 from pipeline.data.splits.split_rule import SplitRule, hashes_rows
 from pipeline.data.spool import Spool
 from pipeline.data.working import POSITION, finished, flag_columns, only_columns, text_columns
+
+_SIDE_ROWS = 2_048
 
 
 class Examples(beam.PTransform):
@@ -138,7 +142,7 @@ class Examples(beam.PTransform):
             read = files | side.name >> reader
             accounts[REJECTED].append(read[REJECTED])
             accounts[ROWS_READ].append(read[ROWS_READ])
-            named.append(read[ROWS] | f"{side.name}Named" >> beam.WithKeys(side.name))
+            named.append(read[ROWS] | f"{side.name}Named" >> beam.FlatMap(_small_parts, side.name))
         paths = {
             name: [file.path for file in files] for name, files in self._inputs.side_tables.items()
         }
@@ -190,3 +194,12 @@ class Examples(beam.PTransform):
             for account, parts in accounts.items():
                 parts.append(read[account])
         return events | "AllEvents" >> beam.Flatten()
+
+
+def _small_parts(
+    block: tuple[int, pa.RecordBatch], name: str
+) -> Iterator[tuple[str, tuple[int, pa.RecordBatch]]]:
+    """A block of a side table in parts that any runner can sort; each row has a key of its own."""
+    key, rows = block
+    for start in range(0, len(rows), _SIDE_ROWS):
+        yield name, (key + start, rows.slice(start, _SIDE_ROWS))
