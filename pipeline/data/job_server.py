@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,8 +71,8 @@ def _give_memory() -> None:
     """Lets the embedded Flink sort blocks of rows; its 128 MB are too few for some blocks."""
     if "FLINK_CONF_DIR" in os.environ:
         return
-    folder = Path(tempfile.gettempdir()) / f"concord-flink-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = cache_folder() / "flink-conf"
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(f"taskmanager.memory.managed.size: {_MANAGED}\n")
     os.environ["FLINK_CONF_DIR"] = str(folder)
 
