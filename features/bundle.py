@@ -110,7 +110,7 @@ class Bundle:
 
     @property
     def sample_rows(self) -> str:
-        """Path of some raw rows of the test split, as JSON lines."""
+        """Path of some raw rows of the validation split, as JSON lines."""
         return os.path.join(self.path, SAMPLE_ROWS)
 
     def files(self, split: str) -> list[str]:

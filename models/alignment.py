@@ -30,6 +30,13 @@ class NoAlignment(tf_keras.layers.Layer):
             return tf.expand_dims(representations[0], axis=1)
         return tf.stack(representations, axis=1)
 
+    def alone(self, position: int) -> tf_keras.layers.Layer:
+        """What aligns the branch at a position, where the others are not there: (B, d_i) -> (B, d).
+
+        For a layer that was built.
+        """
+        return tf_keras.layers.Identity()
+
 
 class _MLPAlignment(tf_keras.layers.Layer):
     """What the alignments by MLP have in common: the MLP's arguments."""
@@ -93,7 +100,15 @@ class SharedMLP(_MLPAlignment):
         training: bool | None = None,
     ) -> tf.Tensor:
         _check_one_width(self.name, representations, names)
-        return tf.stack([self.top(each, training=training) for each in representations], axis=1)
+        if training:  # batch statistics are those of one branch
+            return tf.stack([self.top(each, training=True) for each in representations], axis=1)
+        # Rows do not see each other: one product of n times as many instead of n small ones.
+        tops = self.top(tf.concat(representations, axis=0), training=training)  # (n x B, d)
+        return tf.stack(tf.split(tops, len(representations)), axis=1)
+
+    def alone(self, position: int) -> tf_keras.layers.Layer:
+        """As `NoAlignment.alone`."""
+        return self.top
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -127,6 +142,10 @@ class MLPPerBranch(_MLPAlignment):
             for top, each in zip(self.tops, representations, strict=True)
         ]
         return tf.stack(aligned, axis=1)
+
+    def alone(self, position: int) -> tf_keras.layers.Layer:
+        """As `NoAlignment.alone`."""
+        return self.tops[position]
 
 
 def _check_one_width(

@@ -1,6 +1,6 @@
 """All embedding tables of a network: which rows inputs read, and what becomes of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,10 +36,11 @@ class BankTables(tf_keras.layers.Layer):
 
     Call arguments:
         features: Ids by input name, as `InputSpec` says.
+        once: Names of those that have a batch of 1 and are the same for the whole batch.
 
     Returns:
         The ids by input name, each (B, k); for each run of inputs its rows (B, k, num_sets x
-        width + num_first_order); and what was read of each table.
+        width + num_first_order); and what was read of each table. B is 1 for what is given once.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class BankTables(tf_keras.layers.Layer):
         self.stddev, self.initializer = float(stddev), initializer
         self.slots = RowSlots() if slots is None else RowSlots(*slots)
         self._inputs = [spec for spec in self.inputs if spec.kind in ID_KINDS]
-        self._runs = [run for run in runs(self.inputs, self.places) if run[0].kind in ID_KINDS]
+        self._runs = runs(self.inputs, self.places)
         tables = {place.table: place for place in self.places.values()}  # the last one of each
         self.tables = [
             RowTable(
@@ -100,7 +101,10 @@ class BankTables(tf_keras.layers.Layer):
         super().build(input_shape)
 
     def call(
-        self, features: Mapping[str, tf.Tensor], training: bool | None = None
+        self,
+        features: Mapping[str, tf.Tensor],
+        training: bool | None = None,
+        once: Collection[str] = (),
     ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor], list[ReadRows]]:
         ids = {
             spec.name: features[spec.name]
@@ -108,17 +112,25 @@ class BankTables(tf_keras.layers.Layer):
             else features[spec.name][:, tf.newaxis]
             for spec in self._inputs
         }
+        of_ids = [run for run in self.runs(once) if run[0].kind in ID_KINDS]
+        together: dict[tuple[int, bool], list[int]] = {}  # numbers of runs that are read as one
+        for i, run in enumerate(of_ids):
+            key = (self._place(run[0]).table, run[0].name in once)
+            together.setdefault(key, []).append(i)
         parts: dict[int, tf.Tensor] = {}  # by the number of the run
         read = []
-        for position, table in enumerate(self.tables):
-            mine = [i for i, run in enumerate(self._runs) if self._place(run[0]).table == position]
-            rows = [self._rows(self._runs[i], ids) for i in mine]
-            values, unique = table.look_up(tf.concat(rows, axis=1), training)
+        for (position, _), mine in sorted(together.items()):
+            rows = [self._rows(of_ids[i], ids) for i in mine]
+            values, unique = self.tables[position].look_up(tf.concat(rows, axis=1), training)
             read += [] if unique is None else [unique]
             # One split, not slices: the gradient of each slice would be as large as all rows.
             sizes = [each.shape[1] for each in rows]
             parts |= dict(zip(mine, tf.split(values, sizes, axis=1), strict=True))
-        return ids, [self._token_rows(run, parts[i]) for i, run in enumerate(self._runs)], read
+        return ids, [self._token_rows(run, parts[i]) for i, run in enumerate(of_ids)], read
+
+    def runs(self, once: Collection[str] = ()) -> list[list[InputSpec]]:
+        """The runs of all inputs, those that are no ids included; see `table_layout.runs`."""
+        return runs(self.inputs, self.places, once) if once else self._runs
 
     def drop_slots(self) -> None:
         """Lets go of the optimizer's state in the rows."""

@@ -1,7 +1,7 @@
 """The embedding bank: what branches see of a batch, all tables read once."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import tensorflow as tf
@@ -10,6 +10,7 @@ import tf_keras
 from features.inputs import InputSpec
 from models.bank_tables import BankTables
 from models.embedded import Embedded, History, history_view
+from models.given_once import given_once, repeated, side_by_side
 from models.numeric_token import NumericToken
 from models.optimizers.rows import RowSlots
 from models.row_table import Initializer, ReadRows, RowTable, row_penalty
@@ -18,7 +19,6 @@ from models.table_layout import (
     aligned_steps,
     as_specs,
     checked,
-    runs,
     targets,
     tensor_spec,
 )
@@ -44,6 +44,10 @@ class EmbeddingBank(tf_keras.layers.Layer):
     first-order weights for each set that asks for one. Vocabularies with rows of another width
     lie in a table of their own and are projected to tokens (`BankTables`); those whose ids share
     rows are described by `Storage`.
+
+    Outside of training, features may have a batch of 1 beside others of N, as one user beside N
+    candidates: they are looked up and pooled once, and their tokens then repeated N times. The
+    batch of 1 must be known from the tensor's shape.
 
     An id outside its vocabulary never reads another vocabulary's row: the lookup fails on a CPU
     (`indices[..] = -1`), and reads zeros on a GPU, where TensorFlow does not check indices. Under
@@ -132,7 +136,6 @@ class EmbeddingBank(tf_keras.layers.Layer):
             initializer,
             name="rows",
         )
-        self._runs = runs(self.inputs, self.places)
         self._histories = aligned_steps(self.inputs)
         self._targets = targets(self.inputs)
         self._values = tuple(spec for spec in self.inputs if spec.kind == "value")
@@ -230,10 +233,17 @@ class EmbeddingBank(tf_keras.layers.Layer):
         return_read: bool = False,
     ) -> tuple[Embedded, ...] | tuple[tuple[Embedded, ...], list[ReadRows]]:
         features = checked(self.name, self.signature, features)
-        ids, rows, read = self.rows(features, training=training)
+        once = given_once(features)
+        if once and training:
+            raise ValueError(
+                f"{self.name}: in training all inputs must have one batch. Received a batch of 1 "
+                f"for {', '.join(sorted(once))} beside others. Repeat them."
+            )
+        batch = tf.shape(next(x for name, x in features.items() if name not in once))[0]
+        ids, rows, read = self.rows(features, training=training, once=once)
         parts = iter(rows)
         steps, tokens, non_sequence = {}, [], []  # all with the columns of every table set
-        for specs in self._runs:
+        for specs in self.rows.runs(once):
             if specs[0].kind == "id":
                 tokens.append(next(parts))
             elif specs[0].kind in ("ids", "steps"):
@@ -251,21 +261,25 @@ class EmbeddingBank(tf_keras.layers.Layer):
                 continue  # the numeric token stands for it
             if specs[0].kind != "steps":
                 non_sequence.append(tokens[-1])
-        batch = tf.shape(features[self.inputs[0].name])[0]
-        everything = self._split(tokens, batch)
-        without_sequences = self._split(non_sequence, batch)
-        step_sets = {name: self._split([each], batch) for name, each in steps.items()}
+        everything = self._split(tokens, batch, once)
+        without_sequences = self._split(non_sequence, batch, once)
+        step_sets = {name: self._split([each], batch, once) for name, each in steps.items()}
         first_order = dict(zip(self.first_order, everything[self.num_sets :], strict=True))
         token_sets = list(everything[: self.num_sets])
         plain_sets = list(without_sequences[: self.num_sets])
         if self.numeric_token is not None:
-            values = tf.stack([features[spec.name] for spec in self._values], axis=1)  # (B, V)
+            values = [features[spec.name] for spec in self._values]
+            if once:
+                values = [repeated(each, batch) for each in values]
+            values = tf.stack(values, axis=1)  # (B, V)
             for m, token in enumerate(self.numeric_token(values)):
                 token_sets[m] = tf.concat([token_sets[m], token], axis=1)
                 plain_sets[m] = tf.concat([plain_sets[m], token], axis=1)
             for k, m in enumerate(self.first_order):
                 linear = values * self.numeric_first_order[:, k]  # (B, V)
                 first_order[m] = tf.concat([first_order[m], linear[:, :, tf.newaxis]], axis=1)
+        if once:
+            ids = {name: repeated(ids[name], batch) for name in steps}
         nothing = tf.zeros_like(token_sets[0][:, :0, :1])
         tables = tuple(
             Embedded(
@@ -278,11 +292,15 @@ class EmbeddingBank(tf_keras.layers.Layer):
         )
         return (tables, read) if return_read else tables
 
-    def _split(self, parts: Sequence[tf.Tensor], batch: tf.Tensor) -> list[tf.Tensor]:
-        """Parts (B, k, columns) side by side, then apart by table set, first orders behind."""
+    def _split(
+        self, parts: Sequence[tf.Tensor], batch: tf.Tensor, once: Collection[str]
+    ) -> list[tf.Tensor]:
+        """Parts (B or 1, k, columns) side by side, then apart by table set, first orders behind."""
         sizes = [self.width] * self.num_sets + [1] * len(self.first_order)
-        none = tf.zeros((batch, 0, sum(sizes)))
-        return tf.split(tf.concat(parts, axis=1) if parts else none, sizes, axis=-1)
+        if not parts:
+            parts = [tf.zeros((batch, 0, sum(sizes)))]
+        joined = side_by_side(parts, batch) if once else tf.concat(parts, axis=1)
+        return tf.split(joined, sizes, axis=-1)
 
     def _histories_of(self, table_set, ids, step_sets, tokens) -> dict[str, History]:
         return {

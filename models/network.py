@@ -193,9 +193,10 @@ class CooperativeNetwork(NamedLossModel):
         fused = self.fusion(z, logits=logits, gate_input=gate_input)
         outputs = {}
         if hasattr(self.fusion, "fusion_weights"):
-            outputs["fusion_weights"] = self.fusion.fusion_weights(
-                logits=logits, gate_input=gate_input
-            )
+            weights = self.fusion.fusion_weights(logits=logits, gate_input=gate_input)
+            if weights.shape[0] == 1:  # the same for every example
+                weights = tf.broadcast_to(weights, (tf.shape(z)[0], weights.shape[1]))
+            outputs["fusion_weights"] = weights
         if "fused" not in self._heads:  # it gives the logit
             return {**outputs, "logit": tf.cast(fused, tf.float32)}
         if self.tower is not None:

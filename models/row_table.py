@@ -27,7 +27,7 @@ class ReadRows(NamedTuple):
 
 @tf_keras.utils.register_keras_serializable(package="concord")
 class RowTable(tf_keras.layers.Layer):
-    """Rows of float32 weights, read by number.
+    """Rows of weights, read by number as float32.
 
     In training, the rows that a batch names are gathered once each, and then spread over the
     places that name them; so the table's gradient is an `IndexedSlices` without duplicates, whose
@@ -104,7 +104,8 @@ class RowTable(tf_keras.layers.Layer):
     ) -> tuple[tf.Tensor, ReadRows | None]:
         """As `call`, and which rows were read; None where they were not told apart."""
         if not training:
-            return tf.nn.embedding_lookup(self.table, rows)[..., : self.columns], None
+            read = tf.nn.embedding_lookup(self.table, rows)[..., : self.columns]
+            return tf.cast(read, tf.float32), None  # where it is stored in fewer bits
         unique, index = tf.unique(tf.reshape(rows, (-1,)))
         whole = tf.nn.embedding_lookup(self.table, unique)  # (U, columns and state)
         weights = whole[:, : self.columns]
@@ -133,6 +134,28 @@ class RowTable(tf_keras.layers.Layer):
         self._create(lambda *_, **__: weights, RowSlots())
         self.slots = RowSlots()
 
+    def store_as(self, dtype: tf.DType) -> None:
+        """Stores the weights in another type, for scoring alone; what is read stays float32.
+
+        The optimizer's state is gone after that, and the table can no longer be trained.
+
+        Args:
+            dtype: tf.bfloat16 or tf.float16.
+
+        Raises:
+            ValueError: A weight is beyond what the type can hold. The table is as it was then.
+        """
+        stored = tf.cast(tf.convert_to_tensor(self.table)[:, : self.columns], dtype)
+        beyond = tf.reduce_sum(tf.cast(tf.math.is_inf(stored), tf.int64))
+        if beyond > 0:
+            raise ValueError(
+                f"{self.name}: {int(beyond):,} weights are larger than {dtype.name} can hold, "
+                f"{float(dtype.max):,.0f}. Received: table of shape {tuple(self.table.shape)}."
+            )
+        del self.table
+        self.slots = RowSlots()
+        self._create(lambda *_, **__: stored, self.slots, dtype)
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
@@ -144,10 +167,13 @@ class RowTable(tf_keras.layers.Layer):
             "around_one": [list(each) for each in self.around_one],
         }
 
-    def _create(self, initializer, slots: RowSlots) -> None:
+    def _create(self, initializer, slots: RowSlots, dtype: tf.DType = tf.float32) -> None:
         rows = TableRows(self.segments, slots)
         self.table = self.add_weight(
-            f"{self.name}/table", shape=(self.num_rows, rows.columns), initializer=initializer
+            f"{self.name}/table",
+            shape=(self.num_rows, rows.columns),
+            dtype=dtype,
+            initializer=initializer,
         )
         mark_table(self.table, rows)
 

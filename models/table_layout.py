@@ -1,7 +1,7 @@
 """How inputs are laid out in the one embedding table, and what of them cannot be."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -161,16 +161,23 @@ def targets(inputs: Sequence[InputSpec]) -> dict[str, str]:
     }
 
 
-def runs(inputs: Sequence[InputSpec], found: Mapping[str, Place]) -> list[list[InputSpec]]:
+def runs(
+    inputs: Sequence[InputSpec], found: Mapping[str, Place], once: Collection[str] = ()
+) -> list[list[InputSpec]]:
     """The inputs in their order, neighbours whose rows can be treated as one together.
 
     Those are `id` inputs of the same table that are stored plainly; any other input is alone.
+
+    Args:
+        inputs: The inputs.
+        found: Where each vocabulary lies.
+        once: Names of inputs that are given once for the whole batch, see `models.given_once`.
     """
 
-    def key(spec: InputSpec) -> int | str:
+    def key(spec: InputSpec) -> tuple[int, bool] | str:
         if spec.kind != "id" or not found[spec.vocabulary].storage.is_plain:
             return spec.name
-        return found[spec.vocabulary].table
+        return found[spec.vocabulary].table, spec.name in once
 
     return [list(run) for _, run in itertools.groupby(inputs, key=key)]
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from features.errors import ConfigError, UserError
+from pipeline import serving_cli, serving_tools_cli
 from pipeline.lock import only_job_at
 from pipeline.quiet import import_tensorflow
 
@@ -197,16 +198,45 @@ def evaluate(run: Run, bundle: BundlePath = None) -> None:
 
 
 @app.command()
-def export(run: Run, bundle: BundlePath = None) -> None:
+def export(
+    run: Run,
+    bundle: BundlePath = None,
+    precision: Annotated[
+        str, typer.Option("--precision", help="Of the tables: float32, bfloat16 or float16.")
+    ] = "float32",
+    branch: Annotated[
+        str | None, typer.Option("--branch", help="Export this branch alone, with its own head.")
+    ] = None,
+    format: Annotated[  # the name of the option
+        str, typer.Option("--format", help="saved_model, or openvino for OpenVINO's IR.")
+    ] = "saved_model",
+    candidates: Annotated[
+        str | None,
+        typer.Option(
+            "--candidates",
+            metavar="A,B,...",
+            help="Features that differ between a user's candidates, in place of export.candidates.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of the versions (default: RUN/export[-VARIANT])."),
+    ] = None,
+) -> None:
     """Writes a new version of a trained run's SavedModel, after a fresh process verified it."""
     import_tensorflow()
     from pipeline.console import say
     from pipeline.main_job import export_stage
     from pipeline.training.train import load_network
+    from serving.variants.variant import Variant
 
+    variant = Variant(precision, branch, format)
+    named = None if candidates is None else [name.strip() for name in candidates.split(",")]
+    variant.check_candidates(named)
     directory, loaded, opened = _open_run(run, bundle)
     with only_job_at(str(directory.path)):
-        path = export_stage(opened, directory, load_network(loaded, opened, directory))
+        network = load_network(loaded, opened, directory)
+        path = export_stage(loaded, opened, directory, network, variant, named, out)
     say("export", str(path))
 
 
@@ -230,6 +260,11 @@ def predict(
     from serving.predict import predict as score_rows
 
     score_rows(str(export), rows, None if output is None else str(output), branches=branches)
+
+
+app.command()(serving_cli.serve)
+app.command("serving-config")(serving_tools_cli.serving_config)
+app.command("check-endpoint")(serving_tools_cli.check_endpoint)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from models.config import NetworkConfig
 from pipeline.data.config import DataConfig
 from pipeline.data.sources import source_named
 from pipeline.data.sources.own import OWN_FILES
+from serving.sides import candidate_columns
 
 Positive = Annotated[float, pydantic.Field(gt=0.0, allow_inf_nan=False)]
 
@@ -148,6 +149,17 @@ class EvaluateConfig(StrictModel):
     gauc_weight_by: Literal["impressions", "clicks", "uniform"] = "impressions"
 
 
+class ExportConfig(StrictModel):
+    """The `export:` section. It is no part of a run's fingerprint: an export can be made again.
+
+    Args:
+        candidates: Features that differ between the candidates of one request to the signature
+            `rank`, such as the item's; null takes all but histories and their keys for them.
+    """
+
+    candidates: list[str] | None = None
+
+
 def default_bundle(data: DataConfig) -> Path:
     """Where a bundle lies that no option places elsewhere."""
     name = data.source
@@ -188,11 +200,13 @@ class RunConfig(DatasetConfig):
     model: NetworkConfig = NetworkConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    export: ExportConfig = ExportConfig()
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "RunConfig":
         check_needs(self.model, placeholder_inputs(self.feature_set), self.groups, "model.")
         self._check_teachers()
+        candidate_columns(self.feature_set, self.export.candidates)
         if self.model.embedding.l2 and self.train.tables.optimizer != "adam":
             raise ConfigError(
                 "model.embedding.l2 regularises whole tables, and train.tables.optimizer="

@@ -9,6 +9,7 @@ _STAGES = {
     "pipeline.data": "data",
     "pipeline.training": "train",
     "pipeline.evaluation": "evaluate",
+    "serving.server": "serve",
     "serving": "export",
 }
 _PACKAGES = ("pipeline", "serving", "models", "features")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from pipeline.console import console, say
 from pipeline.data.job import build_bundle
 from pipeline.evaluation.evaluate import evaluation_report, tables_report
 from pipeline.evaluation.report import report_html
-from pipeline.evaluation.table import print_embedding_tables, print_metrics
+from pipeline.evaluation.table import print_embedding_tables, print_metrics, print_table
+from pipeline.evaluation.text_tables import TextTable
+from pipeline.export_variant import export_variant
 from pipeline.files import write_text
 from pipeline.lock import only_job_at
+from pipeline.model_card import model_card
 from pipeline.run_dir import RunDir
 from pipeline.training.cluster import is_chief
 from pipeline.training.id_maps import earlier_metadata
@@ -33,6 +37,8 @@ from serving.export import export
 from serving.fresh_process import environment
 from serving.layout import SAMPLE_ROWS, version_folders
 from serving.rows import read_rows
+from serving.variants.report import VARIANT_REPORT, report_rows
+from serving.variants.variant import FULL, Variant
 
 # As it has to be typed here: `make` does not activate its environment.
 PYTHON = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else "python"
@@ -91,7 +97,7 @@ def _finish_stages(config: RunConfig, bundle: Bundle, run: RunDir, start: Start)
     show_evaluation(run)
     if not run.has_finished("export", config, bundle, start.warm_start):
         network = network or load_network(config, bundle, run)
-        export_stage(bundle, run, network)
+        export_stage(config, bundle, run, network)
 
 
 def one_line(bundle: Bundle) -> str:
@@ -228,12 +234,57 @@ def show_evaluation(run: RunDir) -> None:
     print_embedding_tables(metrics.get("tables", {}), console)
 
 
-def export_stage(bundle: Bundle, run: RunDir, network: CooperativeNetwork) -> Path:
-    """Writes a new version of the SavedModel."""
+def export_stage(
+    config: RunConfig,
+    bundle: Bundle,
+    run: RunDir,
+    network: CooperativeNetwork,
+    variant: Variant = FULL,
+    candidates: Sequence[str] | None = None,
+    base: Path | None = None,
+) -> Path:
+    """Writes a new version of the SavedModel, or of a variant of it.
+
+    Args:
+        config: Of the run.
+        bundle: That it was trained on.
+        run: Where the version goes.
+        network: The trained one. After the export of a variant it is of no further use.
+        variant: What to export.
+        candidates: In place of `export.candidates`.
+        base: Folder of the versions, in place of the run's own.
+
+    Raises:
+        ExportError: The export does not reproduce the network's scores, or cannot be written.
+    """
+    candidates = config.export.candidates if candidates is None else candidates
     sample = next(read_rows(bundle.sample_rows, bundle.metadata.features))
-    version = export(network, bundle, run.export, sample)
-    run.finish("export")
+    if not variant.is_full:
+        version = export_variant(config, bundle, run, network, variant, sample, base, candidates)
+        show_variant(version)
+        return version
+    metrics = json.loads(run.metrics_file.read_text())
+    features = bundle.metadata.features
+    card = model_card(run.path.resolve().name, config, bundle, network, metrics, features)
+    version = export(
+        network,
+        bundle,
+        base or run.export,
+        sample,
+        candidates=candidates,
+        extras=card.to_files(),
+    )
+    if base is None:
+        run.finish("export")
     return version
+
+
+def show_variant(version: Path) -> None:
+    """Prints the report of a variant."""
+    report = json.loads((version / VARIANT_REPORT).read_text())
+    columns, *rows = report_rows(report)
+    print_table(report["difference_in_words"], TextTable("", columns, rows), console)
+    say("", f"ms are medians, the exports called in turn: {report['timed']}")
 
 
 def score_sample(version: Path, rows: int = 5) -> None:

@@ -32,6 +32,7 @@ class RunDir:
     metrics.json     training history and evaluation
     report.html      the same to look at
     export/          SavedModels, one folder a version
+    export-<variant>/   the same of a variant, see `serving.variants`
     """
 
     path: Path
@@ -73,6 +74,10 @@ class RunDir:
     @property
     def export(self) -> Path:
         return self.path / "export"
+
+    def export_of(self, variant: str) -> Path:
+        """Folder of a variant's versions, beside the export: a server of that never takes them."""
+        return self.path / f"export-{variant}"
 
     def state(self) -> dict[str, Any]:
         """What `run.json` says; empty where there is no run."""
@@ -142,7 +147,8 @@ class RunDir:
         for file in (self.metrics_file, self.report_file):  # of another configuration
             file.unlink(missing_ok=True)
         if state.get("fingerprint") != fingerprint and overwrite:
-            shutil.rmtree(self.export, ignore_errors=True)  # versions of the replaced network
+            for folder in (self.export, *self.path.glob("export-*")):  # of the replaced network
+                shutil.rmtree(folder, ignore_errors=True)
         self._copy_of(bundle)
         # Absolute, unless it lies in an object store: the run may be used from another folder.
         path = bundle.path if "://" in bundle.path else os.path.abspath(bundle.path)

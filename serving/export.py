@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,17 +14,29 @@ from features.bundle import METADATA, Bundle
 from features.errors import ExportError
 from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
-from serving.layout import SAMPLE_ROWS, next_version
+from serving import names
+from serving.inputs import with_first_user
+from serving.layout import EXTRA, SAMPLE_ROWS, SIGNATURES_FILE, WARM_UP, next_version
+from serving.signature_table import dump_table, user_columns
 from serving.signatures import Network, ScoringModule, probabilities
 from serving.temporary import temporary_folder
 from serving.verify import Scores, verify
+from serving.warmup import write_warm_up
 
 NUM_SAMPLE_ROWS = 5
 
 _log = logging.getLogger(__name__)
 
 
-def export(network: Network, bundle: Bundle, base_path: str | Path, sample: pa.RecordBatch) -> Path:
+def export(
+    network: Network,
+    bundle: Bundle,
+    base_path: str | Path,
+    sample: pa.RecordBatch,
+    *,
+    candidates: Sequence[str] | None = None,
+    extras: Mapping[str, bytes] | None = None,
+) -> Path:
     """Writes the next version under `base_path`.
 
     The version is written under a hidden name and renamed only after a fresh process has loaded
@@ -36,13 +49,17 @@ def export(network: Network, bundle: Bundle, base_path: str | Path, sample: pa.R
         base_path: Folder of the versions, made where it does not exist. It must be local.
         sample: Typed raw rows to verify with, such as some of the validation split. Columns that
             are not inputs, such as the label, are ignored. The first few become a part of the
-            export, so that it can be tried without other data.
+            export, so that it can be tried without other data; so do warm-up requests.
+        candidates: Names of the candidates' features in `rank`, see
+            `serving.sides.candidate_columns`.
+        extras: Further files of `assets.extra`, by name.
 
     Returns:
         The folder of the new version.
 
     Raises:
-        ExportError: No sample rows, a folder that cannot be written, or scores that differ.
+        ExportError: No sample rows, a folder that cannot be written, scores that differ, or
+            `candidates` that cannot be told from the user's features.
     """
     sample = _inputs_of(sample, bundle)
     base = Path(base_path)
@@ -50,10 +67,21 @@ def export(network: Network, bundle: Bundle, base_path: str | Path, sample: pa.R
         base.mkdir(parents=True, exist_ok=True)
         with temporary_folder(base) as folder:
             metadata_path = os.path.join(bundle.path, METADATA)
-            module = ScoringModule(network, bundle.metadata, bundle.vocabulary_dir, metadata_path)
+            module = ScoringModule(
+                network, bundle.metadata, bundle.vocabulary_dir, metadata_path, candidates
+            )
             module.save(str(folder))
+            (folder / EXTRA).mkdir()
+            for name, content in (extras or {}).items():
+                (folder / EXTRA / name).write_bytes(content)
+            (folder / SIGNATURES_FILE).write_text(dump_table(module.table), encoding="utf-8")
             _write_sample(sample.slice(0, NUM_SAMPLE_ROWS), folder / SAMPLE_ROWS)
-            verify(folder, sample, expected_scores(network, bundle, sample))
+            write_warm_up(folder / WARM_UP, module.table, sample, bundle.metadata.features)
+            ranked = None
+            if names.RANK in module.table:
+                rows = with_first_user(sample, user_columns(module.table))
+                ranked = expected_scores(network, bundle, rows)[names.PROB]
+            verify(folder, sample, expected_scores(network, bundle, sample), ranked)
             version = publish(folder, base)
     except OSError as error:
         raise ExportError(
@@ -97,7 +125,6 @@ def _inputs_of(sample: pa.RecordBatch, bundle: Bundle) -> pa.RecordBatch:
 
 
 def _write_sample(sample: pa.RecordBatch, path: Path) -> None:
-    path.parent.mkdir()
     with path.open("w", encoding="utf-8") as file:
         for row in sample.to_pylist():
             file.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -1,5 +1,7 @@
 """Typed raw rows as the inputs of a signature: serialized tf.Examples, or a tensor a column."""
 
+from collections.abc import Collection
+
 import pyarrow as pa
 import tensorflow as tf
 
@@ -9,21 +11,37 @@ from serving import names
 
 
 def signature_inputs(
-    signature: str, rows: pa.RecordBatch, features: FeatureSet
+    signature: str, rows: pa.RecordBatch, features: FeatureSet, user_columns: Collection[str] = ()
 ) -> dict[str, tf.Tensor]:
     """The arguments of a signature.
 
     Args:
         signature: Its name, one of `serving.names`.
-        rows: Typed raw columns, as `features.raw.coerce` gives them.
+        rows: Typed raw columns, as `features.raw.coerce` gives them. `rank` takes the user of the
+            first row, and each row's candidate.
         features: What the columns mean.
+        user_columns: The user's raw columns in `rank`, see `signature_table.user_columns`.
     """
-    if signature != names.RAW_TENSORS:
+    examples_input = names.examples_input(signature)
+    if examples_input is not None:
         examples = encode_examples(rows, features)
-        return {names.EXAMPLES: tf.constant(examples, tf.string, [len(examples)])}
+        return {examples_input: tf.constant(examples, tf.string, [len(examples)])}
     raw = to_dense(from_arrow(rows, features))
+    if signature == names.RANK:
+        user = to_dense(from_arrow(rows.slice(0, 1), features))
+        raw |= {column: user[column] for column in user_columns}
     inputs = names.tensor_names(raw)
     return {inputs[raw_name]: tensor for raw_name, tensor in raw.items()}
+
+
+def with_first_user(rows: pa.RecordBatch, user_columns: Collection[str]) -> pa.RecordBatch:
+    """The rows with the user of the first: what `rank` scores, written out row by row."""
+    first = pa.array([0] * rows.num_rows, pa.int64())
+    columns = {
+        name: rows.column(name).take(first) if name in user_columns else rows.column(name)
+        for name in rows.schema.names
+    }
+    return pa.RecordBatch.from_pydict(columns, schema=rows.schema)
 
 
 def encode_examples(rows: pa.RecordBatch, features: FeatureSet) -> list[bytes]:

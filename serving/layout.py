@@ -4,7 +4,10 @@ base path/
   1/                           a version: all digits, as TensorFlow Serving wants it
     saved_model.pb, variables/
     assets/                    metadata.json of the bundle, the vocabularies
-    assets.extra/sample_rows.jsonl   a few raw rows, in the form that `predict` reads
+    assets.extra/
+      signatures.json          inputs and outputs of every signature, see `serving.signature_table`
+      sample_rows.jsonl        a few raw rows, in the form that `predict` reads
+      tf_serving_warmup_requests   what a server runs before the first request
   .exporting-<random>/         being written, or left behind by a process that died
 """
 
@@ -12,7 +15,10 @@ from pathlib import Path
 
 SAVED_MODEL = "saved_model.pb"
 METADATA_ASSET = "assets/metadata.json"
-SAMPLE_ROWS = "assets.extra/sample_rows.jsonl"
+EXTRA = "assets.extra"
+SAMPLE_ROWS = f"{EXTRA}/sample_rows.jsonl"
+SIGNATURES_FILE = f"{EXTRA}/signatures.json"
+WARM_UP = f"{EXTRA}/tf_serving_warmup_requests"  # TensorFlow Serving looks there
 TEMPORARY_PREFIX = ".exporting-"  # hidden: no server takes it for a version
 
 

@@ -6,11 +6,33 @@ from collections.abc import Iterable
 
 SERVING_DEFAULT = "serving_default"  # serialized tf.Examples of raw features -> PROB
 RAW_TENSORS = "raw_tensors"  # one tensor for each raw column -> PROB
-BRANCHES = "branches"  # serialized tf.Examples -> PROB and each branch's probability
+CLASSIFY = "classify"  # serialized tf.Examples -> CLASSES, SCORES
+REGRESS = "regress"  # serialized tf.Examples -> OUTPUTS
+BRANCHES = "branches"  # serialized tf.Examples -> PROB, each branch's probability and weight
+RANK = "rank"  # one user's raw columns, N candidates' raw columns -> PROB
+SIGNATURES = (SERVING_DEFAULT, RAW_TENSORS, CLASSIFY, REGRESS, BRANCHES, RANK)
 
 EXAMPLES = "examples"  # string (batch,)
+INPUTS = "inputs"  # string (batch,): what CLASSIFY and REGRESS call EXAMPLES
 PROB = "prob"  # float32 (batch,)
-_BRANCH_PREFIX = f"{PROB}_"
+CLASSES = "classes"  # string (batch, 2): CLASS_LABELS
+SCORES = "scores"  # float32 (batch, 2): 1 - prob, prob
+OUTPUTS = "outputs"  # float32 (batch, 1): prob
+CLASS_LABELS = ("0", "1")
+
+USER = "user"  # the side of RANK that is given once
+CANDIDATE = "candidate"  # the side that is given for each of N candidates
+SIDES = (USER, CANDIDATE)
+
+_PROB_PREFIX = f"{PROB}_"
+_WEIGHT_PREFIX = "weight_"
+
+
+def examples_input(signature: str) -> str | None:
+    """The input that takes serialized tf.Examples; None where a signature takes raw tensors."""
+    if signature in (SERVING_DEFAULT, BRANCHES):
+        return EXAMPLES
+    return INPUTS if signature in (CLASSIFY, REGRESS) else None
 
 
 def branch_output(branch: str) -> str:
@@ -19,18 +41,30 @@ def branch_output(branch: str) -> str:
     Signature outputs may have any name, so a branch keeps its own; the prefix keeps it apart
     from `PROB`.
     """
-    return _BRANCH_PREFIX + branch
+    return _PROB_PREFIX + branch
+
+
+def weight_output(branch: str) -> str:
+    """Output of `BRANCHES` that holds how much a branch counts in the fusion."""
+    return _WEIGHT_PREFIX + branch
 
 
 def branches_of(outputs: Iterable[str]) -> list[str]:
-    """The branches that the outputs of `BRANCHES` belong to, sorted."""
-    return sorted(
-        name.removeprefix(_BRANCH_PREFIX) for name in outputs if name.startswith(_BRANCH_PREFIX)
-    )
+    """The branches whose probabilities are among the outputs of `BRANCHES`, sorted."""
+    return _after(_PROB_PREFIX, outputs)
+
+
+def weighted_branches_of(outputs: Iterable[str]) -> list[str]:
+    """The branches whose weights are among the outputs of `BRANCHES`, sorted."""
+    return _after(_WEIGHT_PREFIX, outputs)
+
+
+def _after(prefix: str, outputs: Iterable[str]) -> list[str]:
+    return sorted(name.removeprefix(prefix) for name in outputs if name.startswith(prefix))
 
 
 def tensor_names(raw_names: Iterable[str]) -> dict[str, str]:
-    """Raw column -> its input of `RAW_TENSORS`.
+    """Raw column -> its input of `RAW_TENSORS` and of `RANK`.
 
     TensorFlow turns inputs into Python parameters, and renames in silence what is not fit to be
     one. A plain column keeps its name; `user_id:token` becomes `user_id_token`, `1st` becomes

@@ -22,17 +22,20 @@ from features.errors import ExportError
 from serving import names
 from serving.fresh_process import ROOT, environment
 from serving.inputs import signature_inputs
-from serving.layout import METADATA_ASSET
+from serving.layout import METADATA_ASSET, SIGNATURES_FILE
+from serving.signature_table import read_table, user_columns
 
 TOLERANCE = 1e-6  # largest difference of a probability
 TIMEOUT_SECONDS = 1800
 
 _log = logging.getLogger(__name__)
 
-Scores = Mapping[str, np.ndarray]  # output -> probabilities (rows,)
+Scores = Mapping[str, np.ndarray]  # output of `branches` -> float32 (rows,)
 
 
-def verify(version: Path, rows: pa.RecordBatch, expected: Scores) -> None:
+def verify(
+    version: Path, rows: pa.RecordBatch, expected: Scores, ranked: np.ndarray | None = None
+) -> None:
     """Compares an export, loaded in a fresh process, with the scores of the trained network.
 
     The process computes on the CPU: a GPU may be full of the training's memory, and multiplies
@@ -41,7 +44,9 @@ def verify(version: Path, rows: pa.RecordBatch, expected: Scores) -> None:
     Args:
         version: Folder of the SavedModel.
         rows: Typed raw rows.
-        expected: `prob`, and the output of each branch, for these rows.
+        expected: `prob`, and every branch's outputs, for these rows.
+        ranked: `prob` of these rows where all have the user of the first, which is what `rank`
+            is given; None for an export without it.
 
     Raises:
         ExportError: The export cannot be loaded, cannot score the rows, or scores them otherwise.
@@ -51,21 +56,52 @@ def verify(version: Path, rows: pa.RecordBatch, expected: Scores) -> None:
         with pa.ipc.new_file(rows_path, rows.schema) as writer:
             writer.write_batch(rows)
         _run_fresh_process(version, rows_path, scores_path)
+        wanted = expected_outputs(expected, ranked)
         with np.load(scores_path) as received:
             for key in received.files:
-                signature, output = key.split("/", 1)
-                _compare(signature, output, received[key], expected)
-            _require_every_output(received.files, expected)
+                _compare(key, received[key], wanted.get(key))
+            missing = sorted(set(wanted) - set(received.files))
+    if missing:
+        raise ExportError(
+            f"the export does not answer {', '.join(missing)} (signature/output). "
+            "The export was discarded."
+        )
+
+
+def expected_outputs(expected: Scores, ranked: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """What every signature must answer: `signature/output` -> values.
+
+    Args:
+        expected, ranked: As for `verify`.
+    """
+    prob = expected[names.PROB]
+    labels = np.array(names.CLASS_LABELS).astype("S")
+    outputs = {
+        (names.SERVING_DEFAULT, names.PROB): prob,
+        (names.RAW_TENSORS, names.PROB): prob,
+        (names.CLASSIFY, names.CLASSES): np.tile(labels, (len(prob), 1)),
+        (names.CLASSIFY, names.SCORES): np.stack([1.0 - prob, prob], axis=1),
+        (names.REGRESS, names.OUTPUTS): prob[:, np.newaxis],
+    }
+    if len(expected) > 1:
+        outputs |= {(names.BRANCHES, name): value for name, value in expected.items()}
+    if ranked is not None:
+        outputs[names.RANK, names.PROB] = ranked
+    return {f"{signature}/{output}": value for (signature, output), value in outputs.items()}
 
 
 def score_signatures(version: Path, rows: pa.RecordBatch) -> dict[str, np.ndarray]:
-    """Scores typed raw rows through every signature: `signature/output` -> (rows,)."""
+    """Scores typed raw rows through every signature: `signature/output` -> (rows, ...)."""
     features = read_metadata(version / METADATA_ASSET).features
+    user = user_columns(read_table(version / SIGNATURES_FILE))
     signatures = tf.saved_model.load(str(version)).signatures
     scores = {}
     for signature, function in signatures.items():
-        outputs = function(**signature_inputs(signature, rows, features))
-        scores.update({f"{signature}/{name}": value.numpy() for name, value in outputs.items()})
+        outputs = function(**signature_inputs(signature, rows, features, user))
+        for name, value in outputs.items():
+            array = value.numpy()
+            # Of text as bytes of a fixed length: npz files hold no objects.
+            scores[f"{signature}/{name}"] = array.astype("S") if array.dtype == object else array
     return scores
 
 
@@ -98,34 +134,25 @@ def _run_fresh_process(version: Path, rows: Path, scores: Path) -> None:
         )
 
 
-def _compare(signature: str, output: str, received: np.ndarray, expected: Scores) -> None:
+def _compare(key: str, received: np.ndarray, wanted: np.ndarray | None) -> None:
+    signature, output = key.split("/", 1)
     where = f"signature {signature!r}, output {output!r}"
-    wanted = expected.get(output)
-    if wanted is None or received.dtype != np.float32 or received.shape != wanted.shape:
-        shape = "no such output" if wanted is None else f"float32 of shape {wanted.shape}"
+    if wanted is None or received.dtype != wanted.dtype or received.shape != wanted.shape:
+        shape = "no such output" if wanted is None else f"{wanted.dtype} of shape {wanted.shape}"
         raise ExportError(
             f"{where}: the export gives {received.dtype} of shape {received.shape}, the trained "
             f"network {shape}. The export was discarded."
         )
-    difference = np.abs(received.astype(np.float64) - wanted)
-    worst = int(np.argmax(difference))  # a nan counts as the largest
+    if wanted.dtype.kind == "S":
+        difference = (received != wanted).astype(np.float64)
+    else:
+        difference = np.abs(received.astype(np.float64) - wanted)
+    worst = np.unravel_index(np.argmax(difference), difference.shape)  # a nan is the largest
     if not difference[worst] <= TOLERANCE:
         raise ExportError(
             f"{where}: the export does not reproduce the trained network. Its worst difference is "
-            f"{difference[worst]:.3g}, on sample row {worst} ({received[worst]:.7g} instead of "
-            f"{wanted[worst]:.7g}); at most {TOLERANCE:g} is allowed. The export was discarded."
-        )
-
-
-def _require_every_output(received: list[str], expected: Scores) -> None:
-    keys = {f"{signature}/{names.PROB}" for signature in (names.SERVING_DEFAULT, names.RAW_TENSORS)}
-    if len(expected) > 1:
-        keys |= {f"{names.BRANCHES}/{output}" for output in expected}
-    missing = sorted(keys - set(received))
-    if missing:
-        raise ExportError(
-            f"the export does not answer {', '.join(missing)} (signature/output). "
-            "The export was discarded."
+            f"{difference[worst]:.3g}, on sample row {worst[0]} ({received[worst]} instead of "
+            f"{wanted[worst]}); at most {TOLERANCE:g} is allowed. The export was discarded."
         )
 
 

@@ -36,7 +36,7 @@ class Trainer(Protocol):
 
 def serve(build: Callable[[Mapping[str, Any]], Trainer]) -> None:
     """Answers requests until standard input ends."""
-    _die_with_parent()
+    die_with_parent()
     replies = os.fdopen(int(os.environ[REPLIES]), "w", buffering=1)
     trainer: Trainer | None = None
     for line in sys.stdin:
@@ -61,7 +61,7 @@ def _timed(trainer: Trainer, steps: int) -> dict[str, float]:
     }
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A worker is stopped while it is idle, and could not see that its driver is gone."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)

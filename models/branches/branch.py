@@ -52,6 +52,11 @@ class Branch(tf_keras.layers.Layer):
         return 0
 
     @property
+    def fields_read(self) -> tuple[int, ...] | None:
+        """Positions of the tokens that it reads, where it `takes` tokens; None for all."""
+        return None
+
+    @property
     def loss_names(self) -> tuple[str, ...]:
         """Names of the losses in its `Details`."""
         return ()

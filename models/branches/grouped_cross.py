@@ -1,5 +1,6 @@
 """EFGC: crossing inside chosen groups of fields."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -7,6 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import ReducedBranch
+from models.embedded import flatten
 from models.mlp import MLP
 
 
@@ -72,6 +74,10 @@ class GroupedCross(ReducedBranch):
             for i in range(len(self.groups))
         ]
 
+    @property
+    def fields_read(self) -> tuple[int, ...]:
+        return tuple(sorted({field for group in self.groups for field in group}))
+
     def build(self, input_shape) -> None:
         num_fields = input_shape[1]
         if len(input_shape) != 3 or max(map(max, self.groups)) >= num_fields:
@@ -80,15 +86,19 @@ class GroupedCross(ReducedBranch):
                 f"position in groups={[list(group) for group in self.groups]}. "
                 f"Received: {tuple(input_shape)}."
             )
+        self._stretches = tuple(_stretches(self.groups, num_fields))
         super().build(input_shape)
 
     def interact(self, tokens: tf.Tensor, training: bool | None) -> tf.Tensor:
-        # Concatenating slices: the gradient of a gather along axis 1 is a slow scatter.
-        fields = tf.unstack(tokens, axis=1)
-        crossed = [
-            mlp(tf.concat([fields[i] for i in group], axis=1), training=training)
-            for group, mlp in zip(self.groups, self.group_mlps, strict=True)
-        ]
+        # One split into few pieces: the gradient of slices or of a gather would be slow.
+        width = tokens.shape[2]
+        parts = tf.split(flatten(tokens), [width * len(each) for each in self._stretches], axis=1)
+        place = {each[0]: part for each, part in zip(self._stretches, parts, strict=True)}
+        crossed = []
+        for group, mlp in zip(self.groups, self.group_mlps, strict=True):
+            pieces = [place[field] for field in group if field in place]
+            x = pieces[0] if len(pieces) == 1 else tf.concat(pieces, axis=1)
+            crossed.append(mlp(x, training=training))
         return tf.concat(crossed, axis=1)  # (B, groups x units[-1])
 
     def get_config(self) -> dict[str, Any]:
@@ -100,3 +110,23 @@ class GroupedCross(ReducedBranch):
             "dropout": self.dropout,
             "batch_norm": self.batch_norm,
         }
+
+
+def _stretches(groups: Sequence[Sequence[int]], num_fields: int) -> list[range]:
+    """Cuts the fields into as few stretches of neighbours as groups can be put together from.
+
+    Two neighbours stay together where every group that has one of them has both, one behind the
+    other.
+
+    Example:
+        >>> _stretches([[0, 1, 2], [2, 3]], 5)
+        [range(0, 2), range(2, 3), range(3, 4), range(4, 5)]
+    """
+    starts = {0}
+    for group in groups:
+        starts |= {group[0], group[-1] + 1}
+        for before, field in itertools.pairwise(group):
+            if field != before + 1:
+                starts |= {before + 1, field}
+    limits = sorted(starts | {num_fields})
+    return [range(start, stop) for start, stop in itertools.pairwise(limits)]

@@ -17,12 +17,16 @@ Confidence and gate are `WeightedFusion`s: `fusion.fusion_weights(logits=..., ga
 the weights (batch, n) they use. `fusion.weights(...)` is the same function; without the call
 `fusion.weights` is what it is on every Keras layer, the list of its variables.
 
+`EqualFusion`s, the means and sums, have `fusion_weights` too: (1, n), the same for every branch and
+example.
+
 A fusion of one's own derives from `Fusion` and defines `fuse`, or from `WeightedFusion` and defines
 `scores`.
 """
 
 from models.fusion.concat import ConcatFusion
 from models.fusion.confidence import ConfidenceFusion
+from models.fusion.equal import EqualFusion
 from models.fusion.fusion import Fusion
 from models.fusion.gated import GatedFusion
 from models.fusion.logit import LogitFusion
@@ -33,6 +37,7 @@ from models.fusion.weighted import WeightedFusion
 __all__ = [
     "ConcatFusion",
     "ConfidenceFusion",
+    "EqualFusion",
     "Fusion",
     "GatedFusion",
     "LogitFusion",

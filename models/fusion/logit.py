@@ -5,13 +5,14 @@ from typing import Any, ClassVar, Literal, get_args
 import tensorflow as tf
 import tf_keras
 
-from models.fusion.fusion import Fusion, Takes
+from models.fusion.equal import EqualFusion
+from models.fusion.fusion import Takes
 
 Combine = Literal["mean", "sum"]
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class LogitFusion(Fusion):
+class LogitFusion(EqualFusion):
     """The fused logit is the mean, or the sum, of the branches' logits.
 
         s = mean_i s_i          or          s = sum_i s_i
@@ -55,6 +56,9 @@ class LogitFusion(Fusion):
     ) -> tf.Tensor:
         combine = tf.reduce_mean if self.combine == "mean" else tf.reduce_sum
         return combine(tf.cast(logits, tf.float32), axis=1, keepdims=True)
+
+    def weight_of_each(self, num_branches: int) -> float:
+        return 1.0 / num_branches if self.combine == "mean" else 1.0
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "combine": self.combine}

@@ -3,11 +3,11 @@
 import tensorflow as tf
 import tf_keras
 
-from models.fusion.fusion import Fusion
+from models.fusion.equal import EqualFusion
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class MeanFusion(Fusion):
+class MeanFusion(EqualFusion):
     """z = mean_i z_i.
 
     Reference: Chen et al., MBCnet, arXiv:2411.13057v2, Eq. 15.
@@ -28,3 +28,6 @@ class MeanFusion(Fusion):
         if representations.shape[1] == 1:  # no copy
             return tf.squeeze(representations, axis=1)
         return tf.reduce_mean(representations, axis=1)
+
+    def weight_of_each(self, num_branches: int) -> float:
+        return 1.0 / num_branches

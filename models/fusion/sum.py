@@ -3,11 +3,11 @@
 import tensorflow as tf
 import tf_keras
 
-from models.fusion.fusion import Fusion
+from models.fusion.equal import EqualFusion
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class SumFusion(Fusion):
+class SumFusion(EqualFusion):
     """z = sum_i z_i.
 
     The mean, n times as large. A linear head learns either; what differs is how large a fused
@@ -29,3 +29,6 @@ class SumFusion(Fusion):
 
     def fuse(self, representations: tf.Tensor, training: bool | None) -> tf.Tensor:
         return tf.reduce_sum(representations, axis=1)
+
+    def weight_of_each(self, num_branches: int) -> float:
+        return 1.0

@@ -126,7 +126,7 @@ class WriteBundle(beam.PTransform):
             )
         )
         rejected = examples["rejected"] | "Rejected" >> beam.CombineGlobally(CollectRejected())
-        sample = blocks | "Sample" >> SampleRows("test", SAMPLE_SIZE, self._data.seed)
+        sample = blocks | "Sample" >> SampleRows("valid", SAMPLE_SIZE, self._data.seed)
         rows_read = examples["rows_read"] | "RowsRead" >> beam.CombinePerKey(sum)
         rows_kept = examples["rows_kept"] | "RowsKept" >> beam.CombinePerKey(sum)
         return (

@@ -23,7 +23,8 @@ def cooperation_report(
         of 0.5;
         `branches`: name -> {`best_share`: the share of examples on which it has the lowest
         logloss, where branches have logits; `fusion_weight`: its `mean`, `std`, `min` and `max`
-        over the examples, where the fusion has weights}. Left out where there is neither.
+        over the examples, where the fusion does not weigh all alike}. Left out where there is
+        neither.
     """
     if len(branch_names) < 2:
         return {}
@@ -40,7 +41,7 @@ def cooperation_report(
             pair["disagreement"] = value_or_none(share)
         for name, share in zip(branch_names, best_share(scores.labels, probs), strict=True):
             branches[name]["best_share"] = value_or_none(share)
-    if outputs.fusion_weights is not None:
+    if outputs.fusion_weights is not None and np.ptp(outputs.fusion_weights) != 0.0:
         weights = outputs.fusion_weights.astype(np.float64)
         for name, column in zip(branch_names, weights.T, strict=True):
             branches[name]["fusion_weight"] = {

@@ -17,16 +17,17 @@ def print_metrics(split: str, report: Mapping[str, Any], console: Console) -> No
     """
     tables = split_tables(report)
     for table in tables if split == "test" else tables[:1]:
-        _print(f"{split}: {table.caption}", table, console)
+        print_table(f"{split}: {table.caption}", table, console)
 
 
 def print_embedding_tables(report: Mapping[str, Any], console: Console) -> None:
     """Prints the information abundance of the embedding tables, if there are any."""
     for table in embedding_tables(report):
-        _print(table.caption, table, console)
+        print_table(table.caption, table, console)
 
 
-def _print(title: str, table: TextTable, console: Console) -> None:
+def print_table(title: str, table: TextTable, console: Console) -> None:
+    """Prints a table of text."""
     # Text, not str: a name in brackets is no markup.
     shown = Table(title=Text(title), title_justify="left")
     for position, name in enumerate(table.columns):

@@ -9,14 +9,14 @@ import tf_keras
 
 import models
 from models.branches import Branch, Composite, ReducedBranch
-from models.fusion import Fusion, WeightedFusion
+from models.fusion import EqualFusion, Fusion, WeightedFusion
 from models.named_loss_model import NamedLossModel
 from models.network import CooperativeNetwork
 from tests import contract
 from tests.contract import Case
 from tests.models.cases import CASES
 
-BASES = {Branch, Composite, Fusion, NamedLossModel, ReducedBranch, WeightedFusion}
+BASES = {Branch, Composite, EqualFusion, Fusion, NamedLossModel, ReducedBranch, WeightedFusion}
 
 
 def public_layers() -> set[type]:

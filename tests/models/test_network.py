@@ -33,6 +33,7 @@ def test_outputs_have_the_promised_shapes_and_types(network):
         "logit": ((5, 1), tf.float32),
         "branch_logits": ((5, 3), tf.float32),
         "representations": ((5, 3, 6), tf.float32),
+        "fusion_weights": ((5, 3), tf.float32),
     }
 
 
@@ -154,7 +155,7 @@ def test_tables_per_branch_are_independent():
 def test_heads_fused_leaves_branch_logits_out():
     network = small.network(heads="fused", cooperation={})
     x, *_ = small.rows(0, 5)
-    assert set(network(x)) == {"logit", "representations"}
+    assert set(network(x)) == {"logit", "representations", "fusion_weights"}
     assert network.term_names == ("logloss", "embedding_l2")
     assert set(network.predict(x, verbose=0)) == {"logit"}
 

@@ -110,3 +110,28 @@ def test_the_penalty_counts_a_row_once_over_replicas(two_replicas):
     np.testing.assert_allclose(sum(each.numpy() for each in shares()), expected, rtol=1e-6)
     alone = row_penalty(ReadRows(tf.constant([0, 3]), *[tf.gather(weights, [0, 3])] * 2))
     np.testing.assert_allclose(alone, np.sum(weights[[0, 3]] ** 2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16], ids=lambda each: each.name)
+@pytest.mark.parametrize("slots", STATES)
+def test_stored_in_fewer_bits_it_still_reads_float32(slots, dtype):
+    made = table(slots)
+    rounded = made.table.numpy()[:, :5].astype(dtype.as_numpy_dtype)
+    made.store_as(dtype)
+    assert (made.table.dtype, made.table.shape) == (dtype, (9, 5))
+    read = made(ROWS)
+    assert read.dtype == tf.float32
+    np.testing.assert_array_equal(read, rounded.astype("float32")[ROWS])
+    assert made.weights == [made.table]
+
+
+def test_a_weight_beyond_the_stored_type_is_refused_and_nothing_changes():
+    made = table()
+    before = made.table.numpy()
+    before[2, 1] = 70_000.0
+    made.table.assign(before)
+    with pytest.raises(ValueError, match=r"1 weights are larger than float16 can hold, 65,504"):
+        made.store_as(tf.float16)
+    np.testing.assert_array_equal(made.table, before)
+    made.store_as(tf.bfloat16)  # which has the range of float32
+    assert np.isfinite(made(ROWS)).all()

@@ -51,6 +51,8 @@ groups: {all: [user_id]}
         (["inspect", "a.yaml", "--out", "a.yaml"], "a.yaml exists, perhaps edited"),
         (["evaluate", "runs/a"], "runs/a is not the folder of a run"),
         (["export", "runs/a"], "runs/a is not the folder of a run"),
+        (["export", "runs/a", "--format", "openvin"], "Did you mean openvino?"),
+        (["export", "runs/a", "--format", "openvino", "--candidates", "a"], "no signatures"),
         (["predict", "runs/a/export", "--input", "rows.jsonl"], "runs/a/export"),
     ],
 )

@@ -231,3 +231,13 @@ def test_a_component_of_another_type_drops_the_options_of_the_former(dataset):
 def test_settings_that_cannot_be_meant_are_refused(dataset, setting, sentence):
     with pytest.raises(ConfigError, match=sentence):
         load_config(dataset, ["model.preset=dmoe", setting])
+
+
+def test_the_candidates_of_the_export_are_input_features(write):
+    two = {**BASE["features"], "item": {"kind": "categorical"}}
+    path = write("a.yaml", {**BASE, "features": two, "export": {"candidates": ["item"]}})
+    config = load_config(path)
+    assert config.export.candidates == ["item"]
+    assert load_config(write("again.yaml", dump_config(config))) == config
+    with pytest.raises(ConfigError, match=r"a\.yaml.*export\.candidates names 'itm'.*mean item"):
+        load_config(path, ["export.candidates=[itm]"])

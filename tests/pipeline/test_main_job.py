@@ -152,7 +152,7 @@ def test_raw_rows_give_the_inputs_that_the_bundle_holds(bundle):
 def test_raw_rows_give_the_scores_of_training(bundle, run, network):
     rows, _, stored = _matched(bundle)
     order = stored["row"]
-    trained = score_split(network, bundle, "test", 64).probs
+    trained = score_split(network, bundle, "valid", 64).probs
     served = Scorer(version_folders(run.export)[0]).score(rows, branches=True)
     np.testing.assert_allclose(served["prob"], trained[FUSED][order], atol=1e-6)
     for branch in network.branch_names:
@@ -169,7 +169,7 @@ def _matched(bundle) -> tuple[pa.RecordBatch, dict, dict]:
     preprocessor = Preprocessor(features, bundle.metadata.analysis, bundle.vocabulary_dir)
     ours = {name: x.numpy() for name, x in preprocessor(from_arrow(typed, features)).items()}
     names = [spec.name for spec in features.inputs] + [features.timestamp.name]
-    columns = column_arrays(bundle, "test", names)
+    columns = column_arrays(bundle, "valid", names)
     times = columns.pop(features.timestamp.name)
     position = {time: row for row, time in enumerate(times)}  # the small files repeat no time
     order = np.array([position[t] for t in typed["timestamp"].to_pylist()])

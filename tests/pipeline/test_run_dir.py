@@ -111,3 +111,16 @@ def test_metrics_are_kept_by_section(run, random_bundle):
         "training": {"epochs": 1},
         "evaluation": {"test": 2},
     }
+
+
+def test_overwriting_removes_the_exports_of_the_replaced_network(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.finish("train")
+    for folder in (run.export, run.export_of("deep+bfloat16")):
+        (folder / "1").mkdir(parents=True)
+    run.begin(config(), random_bundle, overwrite=True)  # the same one: they stay
+    assert (run.export_of("deep+bfloat16") / "1").exists()
+    run.finish("train")
+    run.begin(config(epochs=7), random_bundle, overwrite=True)
+    assert not run.export.exists()
+    assert not run.export_of("deep+bfloat16").exists()

@@ -112,17 +112,26 @@ class Network(tf_keras.Model):
 
     def call(self, features, training=False):
         parts = []
+        batch = next((len_of(x) for x in features.values() if x.shape[0] != 1), 1)
         for name, value in features.items():
             if name in self.tables:
                 value = self.tables[name](value) * 20.0
                 value = tf.reduce_sum(value, axis=1) if value.shape.rank == 3 else value
             elif value.shape.rank == 1:
                 value = value[:, tf.newaxis]
+            value = tf.broadcast_to(value, (batch, value.shape[1]))  # a user's beside candidates'
             parts.append(tf.cast(value, self.compute_dtype))
         joined = self.dropout(tf.concat(parts, axis=1), training=training)
         logits = tf.concat([branch(joined) for branch in self.branches], axis=1)
         outputs = {"logit": tf.reduce_mean(logits, axis=1, keepdims=True)}
-        return {**outputs, "branch_logits": logits} if self.heads == "all" else outputs
+        if self.heads == "fused":
+            return outputs
+        weights = tf.nn.softmax(tf.cast(logits, tf.float32))
+        return {**outputs, "branch_logits": logits, "fusion_weights": weights}
+
+
+def len_of(x: tf.Tensor) -> tf.Tensor:
+    return tf.shape(x)[0]
 
 
 def raw_rows(rows: list[dict]) -> pa.RecordBatch:

@@ -10,6 +10,9 @@ from features.bundle import read_metadata
 from features.errors import ExportError
 from features.raw import coerce
 from serving.export import expected_scores, export
+from serving.inputs import with_first_user
+from serving.layout import SIGNATURES_FILE
+from serving.signature_table import read_table, user_columns
 from serving.verify import verify
 
 
@@ -115,6 +118,31 @@ def test_a_base_path_that_is_a_file_is_refused(network, bundle, rows, tmp_path):
         export(network, bundle, tmp_path / "file", rows)
 
 
+def test_further_files_lie_beside_the_export(network, bundle, rows, tmp_path, unverified):
+    extras = {"model_card.json": b"{}", "model_card.md": "für".encode()}
+    version = export(network, bundle, tmp_path, rows, extras=extras)
+    assert (version / "assets.extra" / "model_card.md").read_bytes() == "für".encode()
+    assert content(version / "assets.extra") == [
+        "model_card.json",
+        "model_card.md",
+        "sample_rows.jsonl",
+        "signatures.json",
+        "tf_serving_warmup_requests",
+    ]
+
+
+def test_candidates_are_the_features_that_are_named(network, bundle, rows, tmp_path):
+    version = export(network, bundle, tmp_path, rows, candidates=["item", "price"])  # verifies
+    rank = read_table(version / SIGNATURES_FILE)["rank"].inputs
+    assert {name for name, each in rank.items() if each.side == "candidate"} == {"item", "price"}
+
+
+def test_candidates_that_are_no_features_leave_nothing_behind(network, bundle, rows, tmp_path):
+    with pytest.raises(ExportError, match=r"names 'itme', .* Did you mean item\?"):
+        export(network, bundle, tmp_path, rows, candidates=["itme"])
+    assert content(tmp_path) == []
+
+
 def test_an_export_needs_rows_to_be_verified_with(network, bundle, rows, tmp_path):
     with pytest.raises(ExportError, match="no sample rows to be verified with"):
         export(network, bundle, tmp_path / "base", rows.slice(0, 0))
@@ -123,30 +151,71 @@ def test_an_export_needs_rows_to_be_verified_with(network, bundle, rows, tmp_pat
     assert not (tmp_path / "base").exists()
 
 
+@pytest.fixture(scope="module")
+def received(exported, rows):
+    """What a fresh process would find in the export."""
+    return serving.verify.score_signatures(exported, rows)
+
+
+@pytest.fixture(scope="module")
+def expected(exported, network, bundle, rows):
+    """By name, what the network says; `ranked` with the first row's user in every row."""
+    one_user = with_first_user(rows, user_columns(read_table(exported / SIGNATURES_FILE)))
+    ranked = expected_scores(network, bundle, one_user)["prob"]
+    return {**expected_scores(network, bundle, rows), "ranked": ranked}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda scores: None, None),
         (lambda scores: scores["prob"].__iadd__(np.float32(2e-6)), "worst difference is 2"),
         (lambda scores: scores["prob"].fill(np.nan), "worst difference is nan"),
         (lambda scores: scores.update(prob=scores["prob"][:-1]), r"float32 of shape \(11,\)"),
         (lambda scores: scores.pop("prob_deep"), "'prob_deep'.*no such output"),
+        (lambda scores: scores["weight_deep"].__iadd__(2e-6), "'weight_deep'.*difference is 2"),
         (
             lambda scores: scores.update(prob_new=scores["prob"]),
             "does not answer branches/prob_new",
         ),
+        (lambda scores: scores["ranked"].__iadd__(2e-6), "'rank', .*difference is 2"),
+        (lambda scores: scores.pop("ranked"), "'rank', output 'prob'.*no such output"),
     ],
-    ids=["too far", "nan", "other shape", "output too many", "output missing"],
+    ids=[
+        "nothing",
+        "too far",
+        "nan",
+        "other shape",
+        "output too many",
+        "weight",
+        "output missing",
+        "rank",
+        "rank not expected",
+    ],
 )
-def test_verification_notices(exported, network, bundle, rows, monkeypatch, change, message):
-    received = serving.verify.score_signatures(exported, rows)
+def test_verification_notices(exported, received, expected, rows, monkeypatch, change, message):
     monkeypatch.setattr(
         serving.verify,
         "_run_fresh_process",
         lambda version, rows_path, scores_path: np.savez(scores_path, **received),
     )
-    expected = dict(expected_scores(network, bundle, rows))
-    expected = {name: value.copy() for name, value in expected.items()}
-    verify(exported, rows, expected)
-    change(expected)
+    scores = {name: value.copy() for name, value in expected.items()}
+    change(scores)
+    ranked = scores.pop("ranked", None)
+    if message is None:
+        verify(exported, rows, scores, ranked)
+        return
     with pytest.raises(ExportError, match=message):
-        verify(exported, rows, expected)
+        verify(exported, rows, scores, ranked)
+
+
+def test_verification_notices_other_classes(exported, received, expected, rows, monkeypatch):
+    swapped = received | {"classify/classes": received["classify/classes"][:, ::-1]}
+    monkeypatch.setattr(
+        serving.verify,
+        "_run_fresh_process",
+        lambda version, rows_path, scores_path: np.savez(scores_path, **swapped),
+    )
+    scores = {name: value for name, value in expected.items() if name != "ranked"}
+    with pytest.raises(ExportError, match=r"'classify', output 'classes': .* on sample row 0 "):
+        verify(exported, rows, scores, expected["ranked"])

@@ -1,4 +1,4 @@
-"""Some raw rows of the test split, kept in the bundle: exports are verified and shown with them."""
+"""Some raw rows of one split, kept in the bundle: exports are verified and shown with them."""
 
 import json
 from collections.abc import Iterable

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from models.branches import GroupedCross
+from models.branches.grouped_cross import _stretches
 
 GROUPS = [[0, 2], [3], [2, 1, 0]]
 
@@ -62,3 +63,19 @@ def test_rejects_inputs_that_lack_a_field_or_are_flat():
         layer(tokens())
     with pytest.raises(ValueError, match=r"expected tokens"):
         GroupedCross([[0]])(tf.zeros((2, 8)))
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [[[0, 1, 2], [3, 4]], [[0, 1], [1, 2], [4]], [[4, 3, 0]], [[2, 3], [3, 2], [0, 1, 2, 3, 4]]],
+)
+def test_groups_are_put_together_from_stretches_of_neighbours(groups):
+    stretches = _stretches(groups, 5)
+    assert [field for each in stretches for field in each] == list(range(5))
+    starts = {each[0]: list(each) for each in stretches}
+    for group in groups:
+        assert [i for field in group if field in starts for i in starts[field]] == group
+
+
+def test_groups_of_neighbours_are_single_stretches():
+    assert _stretches([[0, 1, 2], [3, 4]], 6) == [range(3), range(3, 5), range(5, 6)]

@@ -1,0 +1,45 @@
+"""The bare call that a server is compared with: a session in this process, and nothing else."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2
+
+from serving import names
+
+Call = Callable[[Mapping[str, np.ndarray]], np.ndarray]
+
+
+def load(path: Path) -> tuple[dict[str, Call], Callable[[], None]]:
+    """Loads an export as TensorFlow Serving does, into a session of its own.
+
+    The calls are the cheapest that Python has. `Session.make_callable`, the public one, names all
+    feeds anew at each call, which costs 0.05 ms an input.
+
+    Returns:
+        Signature -> function from its inputs, strings as object arrays, to `prob` (or what comes
+        first of its outputs); and what closes the session.
+    """
+    graph = tf.Graph()
+    with graph.as_default():
+        session = tf.compat.v1.Session(graph=graph)
+        meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(path))
+    calls = {
+        name: _call(session, definition)
+        for name, definition in meta_graph.signature_def.items()
+        if definition.inputs
+    }
+    return calls, session.close
+
+
+def _call(session: tf.compat.v1.Session, definition: tf.compat.v1.MetaGraphDef) -> Call:
+    order = sorted(definition.inputs)
+    outputs = definition.outputs
+    first = names.PROB if names.PROB in outputs else min(outputs)
+    options = config_pb2.CallableOptions(
+        feed=[definition.inputs[each].name for each in order], fetch=[outputs[first].name]
+    )
+    run = session._make_callable_from_options(options)
+    return lambda inputs: run(*[inputs[each] for each in order])[0]

@@ -1,0 +1,158 @@
+"""One branch of a trained network by itself, without whatever it does not need."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from features.errors import ExportError, closest
+from features.inputs import InputSpec
+from models.branches.branch import feed
+from models.embeddings import EmbeddingBank
+from models.network import CooperativeNetwork, Features
+
+
+def branch_alone(network: CooperativeNetwork, name: str) -> tf_keras.Model:
+    """A model whose logit is the one that a branch of the network has from its own head.
+
+    It is for scoring. Dense weights are those of the network itself, not copies. Its tables are
+    new ones with the columns of the branch's own table sets. Inputs that the branch does not read
+    are left out; a history is kept whole, because its sequences are aligned with each other.
+
+    Args:
+        network: A trained one, its optimizer's slots dropped.
+        name: Of the branch.
+
+    Returns:
+        A model called as the network is. It returns `logit`, float32 (batch, 1), and nothing else,
+        has no `branch_names`, and `embeddings` of its own.
+
+    Raises:
+        ExportError: There is no such branch, or its logit cannot be computed from it alone.
+    """
+    if name not in network.branch_names:
+        raise ExportError(
+            f"the network has no branch {name!r}. {closest(name, network.branch_names)}"
+        )
+    if network.heads == "fused":
+        raise ExportError(
+            f"branch {name!r} has no logit of its own: the network was trained with heads: fused. "
+            "Export the whole network, or train with heads: all."
+        )
+    if not hasattr(network.alignment, "alone"):
+        raise ExportError(
+            f"branch {name!r} cannot be cut out: {type(network.alignment).__name__} aligns "
+            "branches with each other. Give it a method `alone` (models/alignment.py), or export "
+            "the whole network."
+        )
+    return _BranchAlone(network, name)
+
+
+class _BranchAlone(tf_keras.Model):
+    branch_names: tuple[str, ...] = ()
+
+    def __init__(self, network: CooperativeNetwork, name: str):
+        super().__init__(dtype=network.dtype_policy, autocast=network._autocast)
+        position = network.branch_names.index(name)
+        self.branch = network._branch_layers[position]
+        self.head = network._heads[name]
+        self.alignment = network.alignment.alone(position)
+        fields = network.embeddings.field_names
+        read = getattr(self.branch, "fields_read", None)
+        self.places = None  # of the fields that are left, among all that the branch counts
+        sets = tuple(dict.fromkeys(network.table_sets[name]))
+        self.sets = [sets.index(each) for each in network.table_sets[name]]
+        inputs = network.embeddings.inputs
+        if read is not None and len(set(read)) < len(fields):
+            inputs = _needed(network.embeddings, [fields[i] for i in read])
+        uses_first_order = getattr(self.branch, "uses_first_order", False)
+        self.embeddings = _cut(network.embeddings, inputs, sets, uses_first_order)
+        if len(inputs) < len(network.embeddings.inputs):
+            left = self.embeddings.field_names
+            self.places = [left.index(each) if each in left else None for each in fields]
+
+    def call(self, features: Features, training: bool = False) -> dict[str, tf.Tensor]:
+        tables = self.embeddings(features)
+        own, *extra = [tables[m] for m in self.sets]
+        view = own._replace(extra=tuple(extra))
+        if self.places is not None:
+            view = view._replace(tokens=self._in_place(view.tokens))
+        return {"logit": self.head(self.alignment(feed(self.branch, view)))}
+
+    def _in_place(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Tokens at the positions that the branch knows them by; zeros where it does not look."""
+        each = tf.unstack(tokens, axis=1)
+        nothing = tf.zeros_like(each[0])
+        return tf.stack([nothing if i is None else each[i] for i in self.places], axis=1)
+
+
+def _needed(bank: EmbeddingBank, fields: Sequence[str]) -> list[InputSpec]:
+    """The inputs that these tokens are made of, and those aligned with them, in their order."""
+
+    def is_read(spec: InputSpec) -> bool:
+        return bank.field_names[bank.token_of(spec.name)] in fields
+
+    histories = {spec.history or spec.name for spec in bank.inputs if is_read(spec)}
+    return [
+        spec
+        for spec in bank.inputs
+        if is_read(spec) or (spec.kind == "steps" and (spec.history or spec.name) in histories)
+    ]
+
+
+def _cut(
+    bank: EmbeddingBank, inputs: Sequence[InputSpec], sets: Sequence[int], uses_first_order: bool
+) -> EmbeddingBank:
+    """A bank of some inputs and table sets, with the weights of another one."""
+    vocabularies = {spec.vocabulary for spec in inputs}
+    linear = [m for m in sets if m in bank.first_order] if uses_first_order else []
+    config = {
+        **bank.get_config(),
+        "inputs": list(inputs),
+        "num_sets": len(sets),
+        "first_order": [sets.index(m) for m in linear],
+        "widths": {name: each for name, each in bank.widths.items() if name in vocabularies},
+        "compressed": {n: each for n, each in bank.compressed.items() if n in vocabularies},
+        "slots": None,
+    }
+    cut = EmbeddingBank(**config)
+    cut.build(())
+    # As the bank orders first-order weights: by table set.
+    linear.sort(key=sets.index)
+
+    def columns(width: int) -> np.ndarray:
+        """Of a row of the whole bank: those of the sets, then their first-order weights."""
+        own = [np.arange(m * width, (m + 1) * width) for m in sets]
+        behind = bank.num_sets * width
+        return np.concatenate([*own, [behind + bank.first_order.index(m) for m in linear]]).astype(
+            int
+        )
+
+    tables = [table.table.numpy() for table in cut.tables]
+    for vocabulary, place in cut.places.items():
+        old = bank.places[vocabulary]
+        rows = bank.tables[old.table].weights_between(old.start, old.stop, slice(None)).numpy()
+        tables[place.table][place.start : place.stop] = rows[:, columns(old.width)]
+        if vocabulary in cut.rows.projections:
+            kernel = bank.rows.projections[vocabulary].numpy()
+            cut.rows.projections[vocabulary].assign(kernel[list(sets)])
+    for table, rows in zip(cut.tables, tables, strict=True):
+        table.table.assign(rows)
+    for name, kernel in cut.projections.items():
+        kernel.assign(bank.projections[name].numpy()[:, columns(bank.width)])
+    if cut.numeric_token is not None:
+        cut(_no_rows(cut))  # creates its weights
+        for part in ("outputs", "hidden"):
+            for layer, m in zip(getattr(cut.numeric_token, part), sets, strict=False):
+                layer.set_weights(getattr(bank.numeric_token, part)[m].get_weights())
+        if linear:
+            kept = [bank.first_order.index(m) for m in linear]
+            cut.numeric_first_order.assign(bank.numeric_first_order.numpy()[:, kept])
+    return cut
+
+
+def _no_rows(bank: EmbeddingBank) -> dict[str, tf.Tensor]:
+    return {
+        name: tf.zeros((0, *spec.shape[1:]), spec.dtype) for name, spec in bank.signature.items()
+    }

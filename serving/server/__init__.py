@@ -1,0 +1,1 @@
+"""A local server of exports that speaks TensorFlow Serving's API."""

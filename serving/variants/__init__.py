@@ -1,0 +1,1 @@
+"""Variants of an export: fewer bits in the tables, one branch alone, another format."""

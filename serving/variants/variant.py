@@ -1,0 +1,105 @@
+"""What a variant of an export is, and how far its scores may be from the full export's."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from urllib.parse import quote
+
+from features.errors import ExportError, closest
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+FORMATS = ("saved_model", "openvino")
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far probabilities may be from those of the full export, over all rows compared.
+
+    Args:
+        largest: At most this on any row.
+        mean: At most this on average.
+    """
+
+    largest: float
+    mean: float
+
+
+_TOLERANCES = {
+    "float32": Tolerance(largest=1e-6, mean=1e-6),
+    # 8 bits of a number are kept, and 11; measured differences are about a tenth of these limits.
+    "bfloat16": Tolerance(largest=5e-3, mean=5e-4),
+    "float16": Tolerance(largest=1e-3, mean=1e-4),
+}
+_OPENVINO = Tolerance(largest=1e-5, mean=1e-6)  # other kernels sum in another order
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is to be exported of a trained network.
+
+    Example:
+        >>> Variant(precision="bfloat16", branch="deep").name
+        'deep+bfloat16'
+
+    Args:
+        precision: Type in which embedding tables are stored. They are read as float32.
+        branch: Name of the branch that is exported alone; None for the whole network.
+        format: `saved_model`, or `openvino` for OpenVINO's IR.
+
+    Raises:
+        ExportError: There is no such thing, or two options exclude each other.
+    """
+
+    precision: str = "float32"
+    branch: str | None = None
+    format: str = "saved_model"
+
+    def __post_init__(self) -> None:
+        for option, known in (("precision", PRECISIONS), ("format", FORMATS)):
+            value = getattr(self, option)
+            if value not in known:
+                raise ExportError(f"there is no --{option} {value!r}. {closest(value, known)}")
+        if self.format == "openvino" and self.precision != "float32":
+            raise ExportError(
+                f"--format openvino stores float32. Received: --precision {self.precision}. Leave "
+                "one of the two out."
+            )
+
+    def check_candidates(self, candidates: Sequence[str] | None) -> None:
+        """Refuses candidates' features where the variant has no signature `rank`.
+
+        Raises:
+            ExportError: Some are named, for OpenVINO.
+        """
+        if candidates is not None and self.format == "openvino":
+            raise ExportError(
+                "--candidates is for the signature `rank`, and --format openvino has no "
+                f"signatures. Received: {', '.join(candidates)}. Leave one of the two out."
+            )
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is the export itself."""
+        return self == Variant()
+
+    @property
+    def name(self) -> str:
+        """Fit for a file's name; `full` for the export itself. No two variants share one."""
+        parts = []
+        if self.branch is not None:
+            taken = self.branch in (*PRECISIONS, *FORMATS, "full")
+            parts += ["branch"] * taken + [quote(self.branch, safe="")]
+        parts += [self.precision] * (self.precision != "float32")
+        parts += [self.format] * (self.format != "saved_model")
+        return "+".join(parts) or "full"
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """How far its scores may be from those of the full export."""
+        return _OPENVINO if self.format == "openvino" else _TOLERANCES[self.precision]
+
+    def to_dict(self) -> dict[str, str | None]:
+        """For reports and model cards."""
+        return asdict(self)
+
+
+FULL = Variant()  # the export itself
