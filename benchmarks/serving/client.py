@@ -8,6 +8,8 @@ answers with a line of JSON: latencies in seconds, rows, failures (an error or n
 answers. It imports no TensorFlow, unless answers are to be checked over gRPC.
 """
 
+import features  # noqa: F401  # isort: skip  (Keras 2, before TensorFlow is imported)
+
 import base64
 import http.client
 import json

@@ -11,6 +11,8 @@ With `--compiled SIZE ...`, the same networks are exported a second time with XL
 sizes (`serving.compiled`), and timed beside the others.
 """
 
+import features  # noqa: F401  # isort: skip  (Keras 2, before TensorFlow is imported)
+
 import argparse
 import tempfile
 from pathlib import Path
