@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 
 import grpc
-import tensorflow as tf
 
 from serving.server.errors import ServingError, first_sentence
 from serving.server.model import LoadedModel
@@ -19,7 +18,6 @@ def load_warm(
     version: int,
     folder: Path,
     base: Path,
-    config: tf.compat.v1.ConfigProto | None = None,
 ) -> LoadedModel:
     """Loads a version and lets it answer its warm-up requests.
 
@@ -28,7 +26,6 @@ def load_warm(
         version: Its number.
         folder: Of the version.
         base: Folder that nothing may be read outside of.
-        config: Of the session.
 
     Raises:
         ServingError: It is incomplete or damaged, changed in the meantime, or cannot answer its
@@ -39,7 +36,7 @@ def load_warm(
         raise ServingError(grpc.StatusCode.FAILED_PRECONDITION, reason)
     before = fingerprint(folder)
     try:
-        model = LoadedModel(name, version, folder, config)
+        model = LoadedModel(name, version, folder)
     except Exception as error:  # a damaged file may fail anywhere inside of TensorFlow
         raise ServingError(
             grpc.StatusCode.DATA_LOSS,

@@ -153,3 +153,18 @@ def test_a_closed_model_says_so(tmp_path):
         with pytest.raises(ServingError, match="version 7 of model 'toy' has been") as caught:
             model.run(signature, inputs)
         assert caught.value.code == grpc.StatusCode.UNAVAILABLE
+
+
+def test_graphs_that_need_tensorflows_own_threads_are_answered_too(tmp_path):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, [None], "x")
+        small, large = tf.raw_ops.Switch(data=x, pred=tf.reduce_min(x) > 8.0)
+        y = tf.raw_ops.Merge(inputs=[small * 2.0, large * 3.0]).output
+        tf.compat.v1.saved_model.simple_save(session, str(tmp_path / "1"), {"x": x}, {"y": y})
+    model = LoadedModel("old", 1, tmp_path / "1")
+    try:
+        for given, expected in (([3.0], [6.0]), ([9.0], [27.0])):
+            found = model.run("serving_default", {"x": np.array(given, np.float32)})
+            np.testing.assert_array_equal(found["y"], expected)
+    finally:
+        model.close()
