@@ -31,6 +31,16 @@ def branch_alone(network: CooperativeNetwork, name: str) -> tf_keras.Model:
     Raises:
         ExportError: There is no such branch, or its logit cannot be computed from it alone.
     """
+    require_branch(network, name)
+    return _BranchAlone(network, name)
+
+
+def require_branch(network: CooperativeNetwork, name: str) -> None:
+    """Refuses what `branch_alone` cannot make, without making anything.
+
+    Raises:
+        ExportError: There is no such branch, or its logit cannot be computed from it alone.
+    """
     if name not in network.branch_names:
         raise ExportError(
             f"the network has no branch {name!r}. {closest(name, network.branch_names)}"
@@ -46,7 +56,6 @@ def branch_alone(network: CooperativeNetwork, name: str) -> tf_keras.Model:
             "branches with each other. Give it a method `alone` (models/alignment.py), or export "
             "the whole network."
         )
-    return _BranchAlone(network, name)
 
 
 class _BranchAlone(tf_keras.Model):

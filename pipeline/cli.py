@@ -210,6 +210,12 @@ def export(
     format: Annotated[  # the name of the option
         str, typer.Option("--format", help="saved_model, or openvino for OpenVINO's IR.")
     ] = "saved_model",
+    compiled: Annotated[
+        str | None,
+        typer.Option(
+            "--compiled", metavar="N,M,...", help="Batch sizes at which XLA computes the network."
+        ),
+    ] = None,
     candidates: Annotated[
         str | None,
         typer.Option(
@@ -228,9 +234,9 @@ def export(
     from pipeline.console import say
     from pipeline.main_job import export_stage
     from pipeline.training.train import load_network
-    from serving.variants.variant import Variant
+    from serving.variants.variant import Variant, batch_sizes
 
-    variant = Variant(precision, branch, format)
+    variant = Variant(precision, branch, format, batch_sizes(compiled))
     named = None if candidates is None else [name.strip() for name in candidates.split(",")]
     variant.check_candidates(named)
     directory, loaded, opened = _open_run(run, bundle)

@@ -1,6 +1,7 @@
 """Exports a variant of a trained network, unless it scores otherwise, and says what it gains."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from features.bundle import Bundle
 from features.errors import ExportError
+from models.branch_alone import require_branch
 from models.metrics import auc
 from models.network import CooperativeNetwork
 from pipeline.config import RunConfig
@@ -19,7 +21,7 @@ from pipeline.evaluation.scores import value_or_none
 from pipeline.model_card import model_card
 from pipeline.run_dir import RunDir
 from serving import names
-from serving.export import export, publish
+from serving.export import publish, write_version
 from serving.layout import SAMPLE_ROWS, SIGNATURES_FILE, version_folders
 from serving.sides import candidate_columns
 from serving.signatures import Network, probabilities
@@ -38,6 +40,8 @@ from serving.variants.variant import FULL, Variant
 from serving.variants.write import Cut, cut, write_openvino, write_saved_model
 
 SPLIT = "valid"
+
+_log = logging.getLogger(__name__)
 
 Features = Mapping[str, tf.Tensor]
 Scores = dict[str, np.ndarray]
@@ -68,7 +72,7 @@ def export_variant(
         variant: Not the full export.
         sample: Typed raw rows to verify with and to measure on.
         base: Folder of the versions; by default `run.export_of(variant.name)`.
-        candidates: See `serving.export.export`.
+        candidates: See `serving.export.write_version`.
         rounds: Calls of each export that are timed, for each number of rows.
 
     Returns:
@@ -80,11 +84,12 @@ def export_variant(
     """
     if variant.format == "openvino":
         require_openvino()  # before anything takes its time
+    if variant.branch is not None:
+        require_branch(network, variant.branch)
     base = base or run.export_of(variant.name)
     try:
-        base.mkdir(parents=True, exist_ok=True)
         with temporary_folder(base) as folder:
-            full = _latest_full(run) or export(
+            full = _latest_full(run) or write_version(
                 network, bundle, folder / FULL.name, sample, candidates=candidates
             )
             wanted = _scores(config, bundle, _scorer(network))
@@ -98,7 +103,9 @@ def export_variant(
                 received = _scores(config, bundle, _scorer(made.network))[names.PROB]
                 difference = compare(variant, wanted[output], received)
                 named = _named(candidates, bundle)
-                version = write_saved_model(made, folder / variant.name, sample, named)
+                version = write_saved_model(
+                    made, folder / variant.name, sample, named, variant.compiled
+                )
             probs = {FULL.name: wanted[names.PROB], variant.name: received}
             p50 = _latency(full, version, made, variant, sample, rounds)
             labels = column_arrays(bundle, SPLIT, [bundle.metadata.features.label.name])
@@ -116,11 +123,13 @@ def export_variant(
                 config, bundle, run, made, variant, in_words(difference, output)
             ).items():
                 (version / VARIANT_REPORT).with_name(name).write_bytes(content)
-            return publish(version, base)
+            published = publish(version, base)
     except OSError as error:
         raise ExportError(
             f"cannot write an export under {base}: {error}. Give a folder that can be written to."
         ) from error
+    _log.info("%s, verified on %s rows", published, f"{sample.num_rows:,}")
+    return published
 
 
 def _latest_full(run: RunDir) -> Path | None:

@@ -1,5 +1,6 @@
 """The verb `serve`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,8 @@ def serve(
     ] = None,
 ) -> None:
     """Serves exports on this machine as TensorFlow Serving would: gRPC, REST, and a page."""
+    # A port that is taken is told in our own sentence; gRPC would write its own before it.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import_tensorflow()
     from serving.server.run import serve as run_server
 

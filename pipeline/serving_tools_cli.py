@@ -1,16 +1,21 @@
 """The verbs `serving-config` and `check-endpoint`: TensorFlow Serving's files, and endpoints."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+_ADDRESS = re.compile(
+    r"([^\s:/\[\]]+|\[[^\s/\[\]]+\]):[0-9]{1,5}"
+)  # a name, IPv4 or [IPv6], a port
 
 Run = Annotated[
     Path,
     typer.Argument(metavar="RUN", help="Folder of a run, of its exports, or one version."),
 ]
 Name = Annotated[
-    str | None, typer.Option("--model", help="Name of the model (default: that of the folder).")
+    str | None, typer.Option("--name", help="Of the model (default: that of the folder).")
 ]
 
 
@@ -62,9 +67,20 @@ def check_endpoint(
     from features.errors import ConfigError
     from pipeline.console import console, say
     from pipeline.quiet import import_tensorflow
-    from serving.tf_serving.connection import Tls
+    from serving.tf_serving.connection import LONGEST_TIMEOUT, Tls
     from serving.tf_serving.export_folder import open_export
 
+    for flag, address in (("HOST:PORT", target), ("--rest", rest)):
+        if address is not None and not _ADDRESS.fullmatch(address):
+            raise ConfigError(
+                f"{flag} is {address!r}, expected a host and a port such as 127.0.0.1:8500, "
+                "without http://. Correct it."
+            )
+    if not 0.0 < timeout <= LONGEST_TIMEOUT:
+        raise ConfigError(
+            f"--timeout is {timeout}, expected more than 0 and at most {LONGEST_TIMEOUT:,.0f} "
+            "seconds. Correct it."
+        )
     if tls_ca is None and (tls_cert is not None or tls_key is not None):
         raise ConfigError("--tls-cert and --tls-key are for TLS. Give --tls-ca too.")
     tls = None if tls_ca is None else Tls(tls_ca, tls_cert, tls_key)

@@ -21,7 +21,7 @@ from serving.signature_table import dump_table, user_columns
 from serving.signatures import Network, ScoringModule, probabilities
 from serving.temporary import temporary_folder
 from serving.verify import Scores, verify
-from serving.warmup import write_warm_up
+from serving.warmup import BATCH_SIZES, write_warm_up
 
 NUM_SAMPLE_ROWS = 5
 
@@ -35,6 +35,31 @@ def export(
     sample: pa.RecordBatch,
     *,
     candidates: Sequence[str] | None = None,
+    compiled: Sequence[int] = (),
+    extras: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Writes the next version under `base_path`, and says so: see `write_version`."""
+    version = write_version(
+        network,
+        bundle,
+        base_path,
+        sample,
+        candidates=candidates,
+        compiled=compiled,
+        extras=extras,
+    )
+    _log.info("%s, verified on %s rows", version, f"{sample.num_rows:,}")
+    return version
+
+
+def write_version(
+    network: Network,
+    bundle: Bundle,
+    base_path: str | Path,
+    sample: pa.RecordBatch,
+    *,
+    candidates: Sequence[str] | None = None,
+    compiled: Sequence[int] = (),
     extras: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Writes the next version under `base_path`.
@@ -52,6 +77,8 @@ def export(
             export, so that it can be tried without other data; so do warm-up requests.
         candidates: Names of the candidates' features in `rank`, see
             `serving.sides.candidate_columns`.
+        compiled: Batch sizes at which XLA computes the network, see `serving.compiled`. They are
+            verified and warmed up like the others.
         extras: Further files of `assets.extra`, by name.
 
     Returns:
@@ -64,11 +91,15 @@ def export(
     sample = _inputs_of(sample, bundle)
     base = Path(base_path)
     try:
-        base.mkdir(parents=True, exist_ok=True)
         with temporary_folder(base) as folder:
             metadata_path = os.path.join(bundle.path, METADATA)
             module = ScoringModule(
-                network, bundle.metadata, bundle.vocabulary_dir, metadata_path, candidates
+                network,
+                bundle.metadata,
+                bundle.vocabulary_dir,
+                metadata_path,
+                candidates,
+                compiled,
             )
             module.save(str(folder))
             (folder / EXTRA).mkdir()
@@ -76,19 +107,18 @@ def export(
                 (folder / EXTRA / name).write_bytes(content)
             (folder / SIGNATURES_FILE).write_text(dump_table(module.table), encoding="utf-8")
             _write_sample(sample.slice(0, NUM_SAMPLE_ROWS), folder / SAMPLE_ROWS)
-            write_warm_up(folder / WARM_UP, module.table, sample, bundle.metadata.features)
+            sizes = sorted({*BATCH_SIZES, *compiled})
+            write_warm_up(folder / WARM_UP, module.table, sample, bundle.metadata.features, sizes)
             ranked = None
             if names.RANK in module.table:
                 rows = with_first_user(sample, user_columns(module.table))
                 ranked = expected_scores(network, bundle, rows)[names.PROB]
-            verify(folder, sample, expected_scores(network, bundle, sample), ranked)
-            version = publish(folder, base)
+            verify(folder, sample, expected_scores(network, bundle, sample), ranked, compiled)
+            return publish(folder, base)
     except OSError as error:
         raise ExportError(
             f"cannot write an export under {base}: {error}. Give a folder that can be written to."
         ) from error
-    _log.info("%s, verified on %s rows", version, f"{sample.num_rows:,}")
-    return version
 
 
 def expected_scores(network: Network, bundle: Bundle, rows: pa.RecordBatch) -> Scores:

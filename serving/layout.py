@@ -14,6 +14,7 @@ base path/
 from pathlib import Path
 
 SAVED_MODEL = "saved_model.pb"
+OPENVINO_MODEL = "model.xml"  # of an export to OpenVINO, model.bin with the weights beside it
 METADATA_ASSET = "assets/metadata.json"
 EXTRA = "assets.extra"
 SAMPLE_ROWS = f"{EXTRA}/sample_rows.jsonl"
@@ -40,6 +41,8 @@ def is_version_name(name: str) -> bool:
 
 def why_incomplete(version: Path) -> str | None:
     """What a version folder lacks, or None where it has everything."""
+    if not (version / SAVED_MODEL).is_file() and (version / OPENVINO_MODEL).is_file():
+        return f"it has no {SAVED_MODEL} but OpenVINO's {OPENVINO_MODEL}, which its score.py reads"
     for name in (SAVED_MODEL, "variables/variables.index", METADATA_ASSET):
         if not (version / name).is_file():
             return f"it has no {name}"

@@ -9,6 +9,7 @@ from features.bundle import BundleMetadata
 from features.preprocessing import Preprocessor
 from features.raw_tensors import parsing_spec
 from serving import names
+from serving.compiled import compiled_at
 from serving.sides import candidate_columns, raw_columns
 from serving.signature_table import (
     SignatureTable,
@@ -48,6 +49,7 @@ class ScoringModule(tf.Module):
         vocabulary_dir: Folder of its vocabularies; copies become assets.
         metadata_path: Its metadata.json; a copy becomes an asset.
         candidates: Names of the candidates' features, see `serving.sides.candidate_columns`.
+        compiled: Batch sizes at which XLA computes the network, see `serving.compiled`.
 
     Raises:
         ExportError: The candidates' features cannot be told from the user's.
@@ -60,6 +62,7 @@ class ScoringModule(tf.Module):
         vocabulary_dir: str,
         metadata_path: str,
         candidates: Sequence[str] | None = None,
+        compiled: Sequence[int] = (),
     ) -> None:
         super().__init__(name="concord")
         features = metadata.features
@@ -74,8 +77,8 @@ class ScoringModule(tf.Module):
 
         # Traced once and called by every signature: a network may have thousands of operations.
         # `rank` has a trace of its own, as the other would do for a batch of 1 too.
-        score = tf.function(probabilities_of, autograph=False)
-        score_candidates = tf.function(probabilities_of, autograph=False)
+        score = tf.function(compiled_at(probabilities_of, compiled), autograph=False)
+        score_candidates = tf.function(compiled_at(probabilities_of, compiled), autograph=False)
 
         @tf.function(autograph=False)
         def score_examples(examples: tf.Tensor) -> Tensors:

@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from serving.layout import TEMPORARY_PREFIX
@@ -15,10 +15,13 @@ from serving.layout import TEMPORARY_PREFIX
 def temporary_folder(base: Path) -> Iterator[Path]:
     """Makes a hidden folder under `base`; whatever is left of it at the end is removed.
 
+    So are `base` and its parents, where they were made for it and nothing is in them.
+
     Its process holds a lock on it, which the operating system releases however the process ends.
     That tells the leftovers of dead processes, which are removed first, from the folders of live
     ones, even where process ids mean nothing to each other, as between containers.
     """
+    made = [each for each in (base, *base.parents) if not each.exists()]
     _remove_leftovers(base)
     path, lock = _make_locked(base)
     try:
@@ -26,12 +29,17 @@ def temporary_folder(base: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(path, ignore_errors=True)
         os.close(lock)
+        with suppress(OSError):  # another process may have written into them by now
+            for each in made:
+                each.rmdir()
 
 
 def _make_locked(base: Path) -> tuple[Path, int]:
     while True:
         path = base / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
-        path.mkdir()  # not mkdtemp: servers run as other users must be able to read the version
+        path.mkdir(
+            parents=True
+        )  # not mkdtemp: servers run as other users must be able to read the version
         lock = _try_lock(path)
         if lock is not None:
             return path, lock

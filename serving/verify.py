@@ -1,7 +1,8 @@
 """Verification of an export: a fresh process must reproduce the scores of the trained network.
 
-`python -m serving.verify VERSION ROWS SCORES` is that process: it loads the SavedModel, scores
-the rows through every signature, and writes what came out. It never sees the network's code.
+`python -m serving.verify VERSION ROWS SCORES SIZE...` is that process: it loads the SavedModel,
+scores the rows through every signature, in batches of these sizes, and writes what came out. It
+never sees the network's code.
 """
 
 import logging
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,11 @@ Scores = Mapping[str, np.ndarray]  # output of `branches` -> float32 (rows,)
 
 
 def verify(
-    version: Path, rows: pa.RecordBatch, expected: Scores, ranked: np.ndarray | None = None
+    version: Path,
+    rows: pa.RecordBatch,
+    expected: Scores,
+    ranked: np.ndarray | None = None,
+    sizes: Sequence[int] = (),
 ) -> None:
     """Compares an export, loaded in a fresh process, with the scores of the trained network.
 
@@ -47,6 +52,7 @@ def verify(
         expected: `prob`, and every branch's outputs, for these rows.
         ranked: `prob` of these rows where all have the user of the first, which is what `rank`
             is given; None for an export without it.
+        sizes: Further batch sizes to compare at; the rows are repeated where there are too few.
 
     Raises:
         ExportError: The export cannot be loaded, cannot score the rows, or scores them otherwise.
@@ -55,15 +61,21 @@ def verify(
         rows_path, scores_path = Path(folder, "rows.arrow"), Path(folder, "scores.npz")
         with pa.ipc.new_file(rows_path, rows.schema) as writer:
             writer.write_batch(rows)
-        _run_fresh_process(version, rows_path, scores_path)
+        sizes = [rows.num_rows, *sizes]
+        _run_fresh_process(version, rows_path, scores_path, sizes)
         wanted = expected_outputs(expected, ranked)
         with np.load(scores_path) as received:
             for key in received.files:
-                _compare(key, received[key], wanted.get(key))
-            missing = sorted(set(wanted) - set(received.files))
+                output, size = key.rsplit("@", 1)
+                values = wanted.get(output)
+                if values is not None and len(values) == rows.num_rows:
+                    values = values[_repeated(rows.num_rows, int(size))]
+                _compare(output, received[key], values)
+            asked = {f"{output}@{size}" for output in wanted for size in sizes}
+            missing = sorted(asked - set(received.files))
     if missing:
         raise ExportError(
-            f"the export does not answer {', '.join(missing)} (signature/output). "
+            f"the export does not answer {', '.join(missing)} (signature/output@rows). "
             "The export was discarded."
         )
 
@@ -105,10 +117,10 @@ def score_signatures(version: Path, rows: pa.RecordBatch) -> dict[str, np.ndarra
     return scores
 
 
-def _run_fresh_process(version: Path, rows: Path, scores: Path) -> None:
+def _run_fresh_process(version: Path, rows: Path, scores: Path, sizes: Sequence[int]) -> None:
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", **environment(), "CUDA_VISIBLE_DEVICES": "-1"}
     command = [sys.executable, "-m", "serving.verify"]
-    command += [os.path.abspath(each) for each in (version, rows, scores)]
+    command += [os.path.abspath(each) for each in (version, rows, scores)] + list(map(str, sizes))
     try:
         finished = subprocess.run(
             command,
@@ -156,10 +168,20 @@ def _compare(key: str, received: np.ndarray, wanted: np.ndarray | None) -> None:
         )
 
 
-def _main(version: str, rows_path: str, scores_path: str) -> None:
+def _repeated(rows: int, size: int) -> np.ndarray:
+    """Which rows make a batch of `size`: all, over and over."""
+    return np.arange(size) % rows
+
+
+def _main(version: str, rows_path: str, scores_path: str, *sizes: str) -> None:
     with pa.ipc.open_file(rows_path) as reader:
         rows = reader.get_batch(0)
-    np.savez(scores_path, **score_signatures(Path(version), rows))
+    scores = {}
+    for size in map(int, sizes):
+        batch = rows.take(pa.array(_repeated(rows.num_rows, size)))
+        found = score_signatures(Path(version), batch)
+        scores |= {f"{key}@{size}": each for key, each in found.items()}
+    np.savez(scores_path, **scores)
 
 
 if __name__ == "__main__":

@@ -44,8 +44,14 @@ def from_folder(path: str | Path, name: str | None = None) -> ModelConfig:
             cannot stand in a URL.
 
     Raises:
-        ConfigError: There is no such folder, or no version in it.
+        ConfigError: There is no such folder, or no version in it, or the name cannot stand in a
+            URL.
     """
+    if name is not None and not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"a model cannot be called {name!r}. Use letters, digits, _, - and . for a name, and "
+            "begin with a letter, a digit or _."
+        )
     folder = Path(path).absolute()
     if not folder.is_dir():
         raise ConfigError(
@@ -121,7 +127,7 @@ def _model(config: model_server_config_pb2.ModelConfig, where: str) -> ModelConf
             "'tensorflow' is served. Correct its model_platform."
         )
     base = Path(config.base_path)
-    if not config.base_path or not base.is_absolute():
+    if not base.is_absolute() or "\0" in config.base_path:
         raise ConfigError(
             f"{where}: model {config.name!r} has the base_path {config.base_path!r}. Give an "
             "absolute path, as TensorFlow Serving wants it."

@@ -65,7 +65,7 @@ class ModelManager:
             admission = self._admission
             self._batcher = Batcher(batching, admission.turn, lambda: admission.inside <= 1)
         self._served = {config.name: self._make(config) for config in models}
-        self._refreshing = threading.Lock()
+        self._refreshing, self._reloading = threading.Lock(), threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -74,23 +74,35 @@ class ModelManager:
 
         Versions that cannot be used are in `status`, with the reason, and in the log.
         """
-        self.refresh()
         self._stopping.clear()
+        self.refresh()
         self._thread = threading.Thread(target=self._poll, name="poll versions", daemon=True)
         self._thread.start()
 
     def stop(self, grace_seconds: float | None = None) -> None:
-        """Stops watching, and lets go of every version after its last use."""
+        """Stops watching, and lets go of every version after its last use.
+
+        Args:
+            grace_seconds: How long to wait for what loads, and then for the last uses of each
+                version; None for as long as it takes.
+        """
         self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-        with self._refreshing:
+        if not self._refreshing.acquire(timeout=-1 if grace_seconds is None else grace_seconds):
+            _log.warning("a version is still being loaded; the server ends without it")
+            return
+        try:
             for served in self._served.values():
                 served.close(grace_seconds)
+        finally:
+            self._refreshing.release()
+        if self._thread is not None:
+            self._thread.join(grace_seconds)
 
     def refresh(self) -> None:
         """Looks at the folders now: returns when new versions answer and old ones are let go."""
         with self._refreshing:
+            if self._stopping.is_set():
+                return
             for name, served in list(self._served.items()):
                 try:
                     served.refresh()
@@ -105,9 +117,23 @@ class ModelManager:
 
         Raises:
             ServingError: FAILED_PRECONDITION, where a new model or a label is not to be had. The
-                rest holds nevertheless, and what is lacking comes when its files do.
+                rest holds nevertheless, and what is lacking comes when its files do. UNAVAILABLE
+                during another reload: those that wait would take all threads of the server.
         """
-        models = list(models)
+        if not self._reloading.acquire(blocking=False):
+            raise ServingError(
+                grpc.StatusCode.UNAVAILABLE, "another reload is being answered. Try again later."
+            )
+        try:
+            served = self._replace(list(models))
+        finally:
+            self._reloading.release()
+        for each in served.values():
+            reason = each.lacking()
+            if reason:
+                raise ServingError(grpc.StatusCode.FAILED_PRECONDITION, reason)
+
+    def _replace(self, models: list[ModelConfig]) -> dict[str, ServedModel]:
         with self._refreshing:
             before = self._served
             served = {config.name: self._reused(config) for config in models}
@@ -117,10 +143,7 @@ class ModelManager:
             for name, gone in before.items():
                 if served.get(name) is not gone:
                     gone.close(0)
-        for each in served.values():
-            reason = each.lacking()
-            if reason:
-                raise ServingError(grpc.StatusCode.FAILED_PRECONDITION, reason)
+        return served
 
     @contextmanager
     def use(

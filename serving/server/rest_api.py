@@ -79,8 +79,8 @@ class RestApi:
         ]
 
     def close(self) -> None:
-        """Lets go of the threads, after what runs."""
-        self._threads.shutdown()
+        """Lets go of the threads, after what runs; nobody waits for what does not run yet."""
+        self._threads.shutdown(cancel_futures=True)
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -129,8 +129,9 @@ class RestApi:
         except ServingError as error:
             status = error.code.name
             return error_response(error)
-        except web.HTTPException as error:
-            status = error.reason
+        except web.HTTPException as error:  # of `read_body`
+            late = isinstance(error, web.HTTPRequestTimeout)
+            status = "DEADLINE_EXCEEDED" if late else "RESOURCE_EXHAUSTED"
             raise
         except BaseException:
             status = "CANCELLED"

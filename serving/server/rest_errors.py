@@ -1,13 +1,13 @@
 """Errors over HTTP: {"error": sentence}, with the status that TensorFlow Serving gives it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import grpc
 from aiohttp import web
 
-from serving.server.errors import ServingError
+from serving.server.errors import ServingError, not_found, quote
 
 HTTP_STATUS = {
     grpc.StatusCode.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
@@ -45,6 +45,20 @@ def error_response(error: ServingError) -> web.Response:
     return web.Response(
         text=error_json(error.message), status=status, content_type="application/json"
     )
+
+
+@web.middleware
+async def errors_in_json(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answers what no route takes in the form of every other error, in place of aiohttp's text."""
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed as error:
+        return refused_method(request.method, ", ".join(sorted(error.allowed_methods)))
+    except web.HTTPNotFound:
+        message = f"there is nothing at {quote(request.path)}. The page is at /, models at /v1."
+        return error_response(not_found(message))
 
 
 def refused_method(received: str, expected: str) -> web.Response:

@@ -11,7 +11,7 @@ import grpc
 
 from features.errors import closest
 from serving.server.config import ModelConfig
-from serving.server.errors import ServingError, not_found, quote
+from serving.server.errors import ServingError, first_sentence, not_found, quote
 from serving.server.model import LoadedModel
 from serving.server.versions import Fingerprint, find_versions, fingerprint
 
@@ -144,7 +144,8 @@ class ServedModel:
                 self._retire(number)
         with self._changed:
             for number in set(self._skipped) - set(found):
-                del self._skipped[number], self._statuses[number]
+                del self._skipped[number]
+                self._statuses.pop(number, None)
             self._move_labels()
 
     def close(self, timeout: float | None = None) -> None:
@@ -168,6 +169,9 @@ class ServedModel:
             self._set(VersionStatus(number, END, error.code, error.message))
             _log.warning("model %s: version %d is skipped: %s", self.config.name, number, error)
             return False
+        except Exception as error:  # not of the version: it is tried again
+            self._set(VersionStatus(number, END, grpc.StatusCode.INTERNAL, first_sentence(error)))
+            raise
         with self._changed:
             self._loaded[number] = _Loaded(model)
             self._set(VersionStatus(number, AVAILABLE))
@@ -218,7 +222,7 @@ class ServedModel:
         if label not in self._labels:
             raise not_found(
                 f"model {self.config.name!r} has no version labelled {quote(label)}. "
-                f"{closest(label[:80], self._labels)}"
+                f"{closest(label[:80], self._labels) if self._labels else 'It has no labels.'}"
             )
         return self._labels[label]
 

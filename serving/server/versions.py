@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from serving.layout import SAVED_MODEL, is_version_name
+from serving.layout import OPENVINO_MODEL, SAVED_MODEL, is_version_name
+from serving.server.errors import quote
 
 _LARGEST = 2**63 - 1  # versions are int64 in TensorFlow Serving's API
 
@@ -84,12 +85,16 @@ def why_unusable(folder: Path, base: Path) -> str | None:
     root = os.path.realpath(base)
     for path in _walk(str(folder)):
         real = os.path.realpath(path)
+        shown = quote(os.path.relpath(path, base))
         if os.path.commonpath((root, real)) != root:
-            shown = os.path.relpath(path, base)
             return f"{shown} is a link that leads out of the model's base path"
         if not os.path.exists(real):
-            return f"{os.path.relpath(path, base)} is a link that leads nowhere"
+            return f"{shown} is a link that leads nowhere, or has just been removed"
+        if not os.path.isfile(real) and not os.path.isdir(real):  # a pipe is read for ever
+            return f"{shown} is neither a file nor a folder"
     if not os.path.isfile(folder / SAVED_MODEL):
+        if os.path.isfile(folder / OPENVINO_MODEL):
+            return "it is an export to OpenVINO, which is not served here"
         return f"it has no {SAVED_MODEL}"
     return None
 

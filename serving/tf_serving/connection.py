@@ -12,7 +12,7 @@ from features.errors import DataError, UserError
 from serving.tf_serving.protos import rpc
 
 _RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
-_LONGEST_TIMEOUT = 86_400.0  # seconds
+LONGEST_TIMEOUT = 86_400.0  # seconds
 
 
 class EndpointError(UserError):
@@ -113,9 +113,9 @@ class Connection:
             DataError: A timeout that is not a number of seconds above 0.
         """
         seconds = self._timeout if timeout is None else timeout
-        if not 0.0 < seconds <= _LONGEST_TIMEOUT:
+        if not 0.0 < seconds <= LONGEST_TIMEOUT:
             raise DataError(
-                f"a timeout is a number of seconds above 0 and at most {_LONGEST_TIMEOUT:.0f}, got "
+                f"a timeout is a number of seconds above 0 and at most {LONGEST_TIMEOUT:.0f}, got "
                 f"{seconds}."
             )
         return time.monotonic() + seconds

@@ -74,14 +74,17 @@ class Rest:
                 f"HTTP {error.code}", f"{where} failed with HTTP {error.code}: {_message(text)}"
             ) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise EndpointError("NO ANSWER", f"{where} has no answer: {error}.") from None
+            raise EndpointError(
+                "NO ANSWER", f"{where} has no answer: {_message(str(error))}."
+            ) from None
 
 
 def _message(body: str) -> str:
-    """The `error` of an answer's body, in one line."""
+    """The `error` of an answer's body, in one line that a terminal can show."""
     with suppress(ValueError, KeyError, TypeError):
         body = str(json.loads(body)["error"])
-    return " ".join(body.split())
+    words = " ".join(body.split())
+    return "".join(each if each.isprintable() else "?" for each in words)
 
 
 def columns(inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:

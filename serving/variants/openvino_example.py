@@ -8,6 +8,7 @@ Copied from serving/variants/openvino_example.py into the export.
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -38,11 +39,15 @@ def sample() -> Mapping[str, np.ndarray]:
 
 def preprocessed(path: str) -> Iterator[Mapping[str, np.ndarray]]:
     """Raw rows as the model's inputs, a block at a time."""
-    from features.bundle import read_metadata
-    from features.preprocessing import Preprocessor
-    from features.raw_tensors import from_arrow
-    from serving.names import tensor_names
-    from serving.rows import read_rows
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # preprocessing is TensorFlow's
+    try:
+        from features.bundle import read_metadata
+        from features.preprocessing import Preprocessor
+        from features.raw_tensors import from_arrow
+        from serving.names import tensor_names
+        from serving.rows import read_rows
+    except ModuleNotFoundError as error:
+        sys.exit(f"error: raw rows need Concord: {error}. Put its folder on PYTHONPATH.")
 
     metadata = read_metadata(VERSION / "assets" / "metadata.json")
     features = metadata.features

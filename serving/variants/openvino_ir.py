@@ -21,10 +21,10 @@ from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
 from models.table_layout import tensor_spec
 from serving import names
+from serving.layout import OPENVINO_MODEL
 from serving.signatures import Network, probabilities
 from serving.variants.latency import Run, repeated_rows
 
-MODEL = "model.xml"  # model.bin, with the weights, lies beside it
 SCORE_SCRIPT = "score.py"
 SAMPLE_INPUTS = "sample_inputs.npz"  # what score.py reads when it is given nothing
 
@@ -62,7 +62,7 @@ def write_ir(network: Network, inputs: Sequence[InputSpec], bundle: Bundle, fold
     openvino = require_openvino()
     model = _converted(openvino, network, inputs)
     # Weights are to stay float32; by default they are rounded to float16.
-    openvino.save_model(model, str(folder / MODEL), compress_to_fp16=False)
+    openvino.save_model(model, str(folder / OPENVINO_MODEL), compress_to_fp16=False)
     assets = folder / "assets"  # as in a SavedModel
     assets.mkdir()
     for path in (f"{bundle.path}/{METADATA}", *_vocabularies(bundle)):
@@ -82,7 +82,7 @@ class IrModel:
     def __init__(self, version: Path) -> None:
         core = require_openvino().Core()
         self._compiled = core.compile_model(
-            str(version / MODEL), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+            str(version / OPENVINO_MODEL), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
         )
         self._request = self._compiled.create_infer_request()
 

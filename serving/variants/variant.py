@@ -1,5 +1,6 @@
 """What a variant of an export is, and how far its scores may be from the full export's."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import quote
@@ -8,6 +9,7 @@ from features.errors import ExportError, closest
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 FORMATS = ("saved_model", "openvino")
+_COMPILED = re.compile(r"compiled(-|$)")  # how the name of a compiled variant begins
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Variant:
         precision: Type in which embedding tables are stored. They are read as float32.
         branch: Name of the branch that is exported alone; None for the whole network.
         format: `saved_model`, or `openvino` for OpenVINO's IR.
+        compiled: Batch sizes at which XLA computes the network, see `serving.compiled`.
 
     Raises:
         ExportError: There is no such thing, or two options exclude each other.
@@ -52,6 +55,7 @@ class Variant:
     precision: str = "float32"
     branch: str | None = None
     format: str = "saved_model"
+    compiled: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for option, known in (("precision", PRECISIONS), ("format", FORMATS)):
@@ -62,6 +66,16 @@ class Variant:
             raise ExportError(
                 f"--format openvino stores float32. Received: --precision {self.precision}. Leave "
                 "one of the two out."
+            )
+        if len(set(self.compiled)) < len(self.compiled) or min(self.compiled, default=1) < 1:
+            raise ExportError(
+                "--compiled names batch sizes, each >= 1 and once. Received: "
+                f"{', '.join(map(str, self.compiled))}. Give such as --compiled 32,128."
+            )
+        if self.format == "openvino" and self.compiled:
+            raise ExportError(
+                "--compiled is for XLA, which --format openvino does without. Leave one of the "
+                "two out."
             )
 
     def check_candidates(self, candidates: Sequence[str] | None) -> None:
@@ -86,10 +100,11 @@ class Variant:
         """Fit for a file's name; `full` for the export itself. No two variants share one."""
         parts = []
         if self.branch is not None:
-            taken = self.branch in (*PRECISIONS, *FORMATS, "full")
-            parts += ["branch"] * taken + [quote(self.branch, safe="")]
+            taken = self.branch in (*PRECISIONS, *FORMATS, "full") or _COMPILED.match(self.branch)
+            parts += ["branch"] * bool(taken) + [quote(self.branch, safe="")]
         parts += [self.precision] * (self.precision != "float32")
         parts += [self.format] * (self.format != "saved_model")
+        parts += ["-".join(["compiled", *map(str, self.compiled)])] * bool(self.compiled)
         return "+".join(parts) or "full"
 
     @property
@@ -99,7 +114,23 @@ class Variant:
 
     def to_dict(self) -> dict[str, str | None]:
         """For reports and model cards."""
-        return asdict(self)
+        return {**asdict(self), "compiled": ",".join(map(str, self.compiled)) or None}
 
 
 FULL = Variant()  # the export itself
+
+
+def batch_sizes(text: str | None) -> tuple[int, ...]:
+    """Batch sizes as the command line has them, such as `32,128`; none for None.
+
+    Raises:
+        ExportError: One of them is no whole number.
+    """
+    parts = [] if text is None else [part.strip() for part in text.split(",")]
+    for part in parts:
+        if not (part.isascii() and part.isdigit() and len(part) < 8):
+            raise ExportError(
+                f"--compiled names batch sizes, such as 32,128. Received: {text!r}. Give whole "
+                "numbers, with commas between them."
+            )
+    return tuple(sorted(map(int, parts)))

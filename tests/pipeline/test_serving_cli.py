@@ -1,6 +1,7 @@
 """`serve`: a mistake at its start is one sentence and exit code 2."""
 
 import inspect
+import os
 import socket
 import sys
 from dataclasses import fields
@@ -47,7 +48,8 @@ def test_a_mistake_is_one_sentence(serve, arguments, sentence):
     assert sentence in line
 
 
-def test_a_port_that_is_taken_is_one_sentence(serve, tmp_path):
+def test_a_port_that_is_taken_is_one_sentence(serve, tmp_path, monkeypatch):
+    monkeypatch.delenv("GRPC_VERBOSITY", raising=False)
     (tmp_path / "export" / "1").mkdir(parents=True)
     (tmp_path / "export" / "1" / "saved_model.pb").touch()
     with socket.socket() as taken:
@@ -56,6 +58,7 @@ def test_a_port_that_is_taken_is_one_sentence(serve, tmp_path):
         code, err = serve(".", "--grpc-port", str(taken.getsockname()[1]))
     assert code == 2
     assert "Give another port" in err.splitlines()[-1]
+    assert os.environ["GRPC_VERBOSITY"] == "NONE"  # gRPC was loaded before: it writes a line here
 
 
 def test_the_defaults_are_those_of_the_options():

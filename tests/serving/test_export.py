@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 import serving.export
 from features.bundle import read_metadata
@@ -11,7 +12,7 @@ from features.errors import ExportError
 from features.raw import coerce
 from serving.export import expected_scores, export
 from serving.inputs import with_first_user
-from serving.layout import SIGNATURES_FILE
+from serving.layout import SIGNATURES_FILE, WARM_UP
 from serving.signature_table import read_table, user_columns
 from serving.verify import verify
 
@@ -165,6 +166,16 @@ def expected(exported, network, bundle, rows):
     return {**expected_scores(network, bundle, rows), "ranked": ranked}
 
 
+def _write(path, scores, sizes):
+    """As the fresh process does; batches other than the rows themselves repeat them."""
+    found = {
+        f"{key}@{size}": value[np.arange(size) % len(value)]
+        for key, value in scores.items()
+        for size in sizes
+    }
+    np.savez(path, **found)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -197,7 +208,7 @@ def test_verification_notices(exported, received, expected, rows, monkeypatch, c
     monkeypatch.setattr(
         serving.verify,
         "_run_fresh_process",
-        lambda version, rows_path, scores_path: np.savez(scores_path, **received),
+        lambda version, rows_path, scores_path, sizes: _write(scores_path, received, sizes),
     )
     scores = {name: value.copy() for name, value in expected.items()}
     change(scores)
@@ -214,8 +225,35 @@ def test_verification_notices_other_classes(exported, received, expected, rows, 
     monkeypatch.setattr(
         serving.verify,
         "_run_fresh_process",
-        lambda version, rows_path, scores_path: np.savez(scores_path, **swapped),
+        lambda version, rows_path, scores_path, sizes: _write(scores_path, swapped, sizes),
     )
     scores = {name: value for name, value in expected.items() if name != "ranked"}
     with pytest.raises(ExportError, match=r"'classify', output 'classes': .* on sample row 0 "):
         verify(exported, rows, scores, expected["ranked"])
+
+
+def test_verification_looks_at_every_size_that_is_compiled(
+    exported, received, expected, rows, monkeypatch
+):
+    def fresh_process(version, rows_path, scores_path, sizes):
+        assert sizes == [rows.num_rows, 2, 30]
+        _write(scores_path, received, sizes)
+        with np.load(scores_path) as written:
+            wrong = {**written}
+        wrong["regress/outputs@30"][-1] += 0.5  # row 29 of 12 rows over and over
+        np.savez(scores_path, **wrong)
+
+    monkeypatch.setattr(serving.verify, "_run_fresh_process", fresh_process)
+    scores = {name: value for name, value in expected.items() if name != "ranked"}
+    with pytest.raises(ExportError, match=r"'regress', output 'outputs': .* on sample row 29 "):
+        verify(exported, rows, scores, expected["ranked"], sizes=[2, 30])
+
+
+def test_compiled_sizes_are_compiled_warmed_up_and_verified(network, bundle, rows, tmp_path):
+    version = export(network, bundle, tmp_path, rows, compiled=[16])  # 12 rows and 16 are verified
+    requests = tf.data.TFRecordDataset(str(version / WARM_UP))
+    assert len(list(requests)) == 6 * 4  # signatures, and 1, 8, 16 and 64 rows
+    saved = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
+    functions = saved.meta_graphs[0].graph_def.library.function
+    compiled = [each for each in functions if each.attr["_XlaMustCompile"].b]
+    assert len(compiled) == 2  # one for whole rows, one for candidates of a user

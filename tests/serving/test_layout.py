@@ -16,3 +16,5 @@ def test_the_first_version_is_1(tmp_path):
 def test_an_incomplete_folder_says_what_it_lacks(tmp_path, exported):
     assert why_incomplete(tmp_path) == "it has no saved_model.pb"
     assert why_incomplete(exported) is None
+    (tmp_path / "model.xml").touch()
+    assert "OpenVINO" in why_incomplete(tmp_path)

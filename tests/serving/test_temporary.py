@@ -25,6 +25,22 @@ def test_nothing_is_left_of_a_folder_that_was_not_renamed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_folders_that_were_made_for_it_go_with_it_unless_something_is_in_them(tmp_path):
+    def interrupted(base):
+        with temporary_folder(base):
+            assert base.is_dir()
+            raise KeyboardInterrupt
+
+    for inside in (tmp_path / "a" / "b", tmp_path / "c" / "d"):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(inside)
+        (tmp_path / "c").mkdir(exist_ok=True)  # the second time it was there before
+    assert [each.name for each in tmp_path.iterdir()] == ["c"]
+    with temporary_folder(tmp_path / "e" / "f") as folder:
+        folder.rename(tmp_path / "e" / "f" / "1")
+    assert (tmp_path / "e" / "f" / "1").is_dir()
+
+
 def test_a_renamed_folder_stays_and_others_may_read_it(tmp_path):
     with temporary_folder(tmp_path) as folder:
         assert folder.name.startswith(".")

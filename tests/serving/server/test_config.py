@@ -54,6 +54,7 @@ def test_every_policy_and_labels_are_read(tmp_path):
         ("", "names no model. Add model_config_list"),
         ('config { name: "a" }', "model 'a' has the base_path ''. Give an absolute path"),
         ('config { name: "a" base_path: "rel/x" }', "has the base_path 'rel/x'. Give an absolute"),
+        ('config { name: "a" base_path: "/m\\000" }', "has the base_path '/m\\x00'. Give an abs"),
         ('config { name: "" base_path: "/m" }', "a model is called ''. Use letters"),
         ('config { name: "../b" base_path: "/m" }', "a model is called '../b'. Use letters"),
         ('config { name: "a/b" base_path: "/m" }', "a model is called 'a/b'. Use letters"),
@@ -122,6 +123,12 @@ def test_a_version_is_served_alone(tmp_path):
 
 def test_a_folder_whose_name_cannot_stand_in_a_url_gets_another_name(tmp_path):
     assert from_folder(versions(tmp_path / "été 1", 1)).name == "model"
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "été", ".."])
+def test_a_given_name_that_cannot_stand_in_a_url_is_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match=r"a model cannot be called .*Use letters"):
+        from_folder(versions(tmp_path / "a", 1), name=name)
 
 
 def test_a_folder_with_nothing_to_serve_is_refused(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from serving.server.batching import BatchingOptions
 from serving.server.config import ModelConfig, from_folder
 from serving.server.errors import ServingError
+from serving.server.loading import load_warm
 from serving.server.manager import ModelManager
 from serving.server.model import LoadedModel
 from serving.server.versions import Policy, find_versions
@@ -276,9 +277,51 @@ def test_an_error_over_one_model_stops_neither_the_polling_nor_the_others(
 
 def test_stopping_ends_every_version_and_thread(versions, base):
     publish(versions, base, 1)
+    before = set(threading.enumerate())
     manager = ModelManager([from_folder(base)], poll_seconds=0.02)
     manager.start()
     manager.stop(10)
     assert [each.state for each in manager.status("toy")] == ["END"]
     assert not manager.ready
-    assert not {"poll versions", "unload"} & {each.name for each in threading.enumerate()}
+    assert not {each.name for each in set(threading.enumerate()) - before}
+
+
+@pytest.fixture
+def slow(versions, base, manage, monkeypatch):
+    """A manager whose next load waits: its start, and what lets it go on."""
+    publish(versions, base, 1)
+    manager = manage(ModelConfig("toy", base))
+    began, go_on = threading.Event(), threading.Event()
+
+    def load(*args):
+        began.set()
+        assert go_on.wait(30)
+        return load_warm(*args)
+
+    monkeypatch.setattr("serving.server.manager.load_warm", load)
+    yield manager, began, go_on
+    go_on.set()
+
+
+def test_a_second_reload_does_not_wait_for_the_first(versions, base, slow):
+    manager, began, go_on = slow
+    config = ModelConfig("toy", base)
+    first = threading.Thread(target=manager.reload, args=[[config, ModelConfig("new", base)]])
+    first.start()
+    assert began.wait(30)
+    assert refusal(manager.reload, [config]).code is grpc.StatusCode.UNAVAILABLE
+    assert ask(manager, request(1))[0] == 1
+    go_on.set()
+    first.join(30)
+    manager.reload([config])
+    assert manager.names() == ["toy"]
+
+
+def test_stopping_does_not_wait_for_a_load_beyond_the_grace(versions, base, slow, caplog):
+    manager, began, go_on = slow
+    publish(versions, base, 2)
+    assert began.wait(30)
+    manager.stop(0.05)  # returns
+    assert "a version is still being loaded" in caplog.text
+    go_on.set()
+    until(lambda: not manager._thread.is_alive())

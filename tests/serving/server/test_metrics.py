@@ -91,3 +91,10 @@ def test_invented_names_do_not_become_labels(grpc_client, rest, examples):
     )
     rest.get("/v1/models/invented")
     assert b"invented" not in rest.raw("GET", "/monitoring/prometheus/metrics")[1]
+
+
+def test_a_body_that_is_too_large_has_the_status_of_grpc(rest):
+    assert rest.predict(b" " * (2 << 20))[0] == 413
+    text = rest.raw("GET", "/monitoring/prometheus/metrics")[1]
+    assert samples(text, "request_count", model_name="", status="RESOURCE_EXHAUSTED")
+    assert b"Too Large" not in text

@@ -1,5 +1,6 @@
 import json
 import shutil
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
@@ -376,3 +377,24 @@ def test_scoring_does_not_hold_up_the_page(manager, monkeypatch):
         assert ask(port, "GET", "/")[0] == 200
         held.set()
         assert waiting.result()[0] == 200
+
+
+def test_rows_that_arrive_slowly_do_not_take_the_memory(port):
+    head = (
+        "POST /page/score HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        "Content-Length: 100\r\n\r\n"
+    )
+    held = [socket.create_connection(("127.0.0.1", port)) for _ in range(16)]
+    try:
+        for connection in held:
+            connection.sendall(head.encode())
+        status = None
+        while status != 429:  # until the server has seen all of them
+            status, answer = score(port, ROW)
+        assert answer == {"error": "16 rows are being scored. Try again later."}
+    finally:
+        for connection in held:
+            connection.close()
+    while status == 429:
+        status, _ = score(port, ROW)
+    assert status == 200

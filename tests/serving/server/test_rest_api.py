@@ -126,6 +126,9 @@ def test_metadata_is_what_the_savedmodel_says(rest, server):
         ("GET", f"{BASE}:predict", 405, "expected POST"),
         ("POST", BASE, 405, "expected GET"),
         ("GET", "/v1/models", 404, "Expected /v1/models/NAME"),
+        ("GET", "/nowhere", 404, "there is nothing at '/nowhere'"),
+        ("GET", "/page/nowhere.js", 404, "there is nothing at '/page/nowhere.js'"),
+        ("POST", "/", 405, "expected GET, HEAD"),
         ("GET", "/v1/models/../../etc/passwd", 404, "Expected /v1/models/NAME"),
         ("GET", "/v1/models/%2e%2e%2f%2e%2e%2fetc", 404, "Expected /v1/models/NAME"),
         ("GET", "/v1/models/%FF%00", 404, "no model"),
@@ -234,7 +237,8 @@ def test_a_body_that_never_ends_is_given_up(server, rest):
 @pytest.mark.parametrize("sent", [0, 5, 19], ids=["head", "half", "whole"])
 def test_a_half_closed_connection_does_no_harm(server, rest, sent):
     body = b'{"instances": [""]}'
-    exchange(server.rest_port, head(len(body)) + body[:sent], half_close=True)
+    answered = exchange(server.rest_port, head(len(body)) + body[:sent], half_close=True)
+    assert answered.startswith(b"HTTP/1.1 200 ") == (sent == len(body))
     assert rest.predict(body)[0] == 200
 
 

@@ -338,3 +338,39 @@ def test_while_a_version_loads_its_state_says_so_and_the_old_one_answers(base):
     go_on.set()
     thread.join(10)
     assert used(served) == 2
+
+
+def test_a_failed_load_that_is_not_the_versions_fault_is_told_and_tried_again(base):
+    put(base, 1)
+    served, loader = serve(base)
+    served._load = lambda *_: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        served.refresh()
+    (status,) = served.statuses()
+    assert (status.state, status.code) == ("END", grpc.StatusCode.INTERNAL)
+    served._load = loader
+    served.refresh()
+    assert used(served) == 1
+
+
+def test_a_skipped_version_whose_status_was_dropped_can_be_removed(base, monkeypatch):
+    monkeypatch.setattr("serving.server.served._MOST_ENDED", 1)
+    put(base, 1, broken="no")
+    put(base, 5)
+    served, _ = serve(base, Policy("all"))
+    served.refresh()
+    remove(base, 5)
+    put(base, 6)
+    served.refresh()
+    assert settled(served) == {5: "END", 6: "AVAILABLE"}
+    remove(base, 1)
+    served.refresh()
+    assert used(served) == 6
+
+
+def test_a_model_without_labels_says_so(base):
+    put(base, 1)
+    served, _ = serve(base)
+    served.refresh()
+    with pytest.raises(ServingError, match="'stable'. It has no labels."):
+        used(served, label="stable")

@@ -49,6 +49,8 @@ def test_a_plain_version_is_usable(tmp_path):
 def test_a_folder_without_a_model_is_not(tmp_path):
     (tmp_path / "1").mkdir()
     assert why_unusable(tmp_path / "1", tmp_path) == "it has no saved_model.pb"
+    (tmp_path / "1" / "model.xml").touch()
+    assert why_unusable(tmp_path / "1", tmp_path).startswith("it is an export to OpenVINO")
 
 
 @pytest.mark.parametrize("place", ["saved_model.pb", "variables/x", "assets"])
@@ -75,7 +77,7 @@ def test_a_version_that_is_a_link_out_of_the_base_path_is_refused(tmp_path):
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "1").symlink_to(version(tmp_path / "elsewhere", "1"))
     reason = why_unusable(tmp_path / "base" / "1", tmp_path / "base")
-    assert reason == "1 is a link that leads out of the model's base path"
+    assert reason == "'1' is a link that leads out of the model's base path"
 
 
 def test_a_base_path_beside_one_that_begins_alike_is_another(tmp_path):
@@ -99,7 +101,21 @@ def test_links_inside_the_base_path_are_followed(tmp_path):
 def test_a_link_to_nowhere_is_named(tmp_path):
     folder = version(tmp_path, "1")
     (folder / "assets").symlink_to("nothing")
-    assert why_unusable(folder, tmp_path) == "1/assets is a link that leads nowhere"
+    assert why_unusable(folder, tmp_path) == (
+        "'1/assets' is a link that leads nowhere, or has just been removed"
+    )
+
+
+def test_a_pipe_is_refused_before_it_is_read_for_ever(tmp_path):
+    folder = version(tmp_path, "1")
+    os.mkfifo(folder / "pipe")
+    assert why_unusable(folder, tmp_path) == "'1/pipe' is neither a file nor a folder"
+
+
+def test_a_name_with_a_line_break_stays_in_its_line_of_the_log(tmp_path):
+    folder = version(tmp_path, "1")
+    (folder / "x\nERROR y").symlink_to("/")
+    assert why_unusable(folder, tmp_path).startswith("'1/x\\nERROR y' is a link")
 
 
 @pytest.mark.parametrize("change", ["content", "new file", "removed", "mode", "behind a link"])

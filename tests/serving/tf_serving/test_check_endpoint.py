@@ -5,13 +5,14 @@ import pytest
 from typer.testing import CliRunner
 
 import pipeline.quiet
+from features.errors import ConfigError
 from pipeline.cli import app
 from serving.tf_serving import check_cases, rest
 from serving.tf_serving.check_endpoint import check_endpoint
 from serving.tf_serving.checking import Differs, EndpointError, refused, run
 from serving.tf_serving.export_folder import open_export
 from serving.tf_serving.reference import Reference, compare
-from serving.tf_serving.rest import Rest
+from serving.tf_serving.rest import Rest, _message
 
 MODEL = "clicks"
 SIGNATURES = {"serving_default", "raw_tensors", "classify", "regress", "branches", "rank"}
@@ -69,7 +70,7 @@ def test_other_scores_are_found(export, target, endpoint, monkeypatch, signature
 
 def test_the_command_says_what_it_found(export, target, endpoint, monkeypatch):
     monkeypatch.setattr(pipeline.quiet, "import_tensorflow", lambda: None)  # wants a real stderr
-    command = ["check-endpoint", target, str(export.version), "--model", MODEL]
+    command = ["check-endpoint", target, str(export.version), "--name", MODEL]
     done = CliRunner().invoke(app, [*command, "--rest", f"127.0.0.1:{endpoint.rest_port}"])
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
@@ -80,6 +81,28 @@ def test_the_command_says_what_it_found(export, target, endpoint, monkeypatch):
     first, last = done.output.splitlines()
     assert first.startswith("DIFFERS   grpc status: GetModelStatus")
     assert last.startswith("result    1 of 1 answers are not those of")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["127.0.0.1"], "HOST:PORT is '127.0.0.1', expected a host and a port"),
+        (["http://127.0.0.1:8501"], "without http://"),
+        (["127.0.0.1:8500", "--rest", "http://127.0.0.1:8501/"], "--rest is 'http"),
+        (["127.0.0.1:8500", "--timeout", "0"], "--timeout is 0.0, expected more than 0"),
+        (["[::1]:8500", "--timeout", "nan"], "--timeout is nan"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_anything_is(export, arguments, sentence):
+    target, *options = arguments
+    done = CliRunner().invoke(app, ["check-endpoint", target, str(export.version), *options])
+    assert isinstance(done.exception, ConfigError)
+    assert sentence in str(done.exception)
+
+
+def test_an_answer_that_is_no_text_is_told_in_printable_ones():
+    message = _message("a\x00b \x1b[31m\n c")
+    assert message == "a?b ?[31m c"
 
 
 def test_an_endpoint_that_is_not_there_ends_the_check(export):

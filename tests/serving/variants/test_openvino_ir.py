@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -91,6 +92,19 @@ def test_its_script_scores_with_openvino_and_numpy_alone(written, network, bundl
     received = [json.loads(line)["prob"] for line in done.stdout.splitlines()]
     expected = expected_scores(network, bundle, rows.slice(0, 5))["prob"]
     np.testing.assert_allclose(received, expected, atol=1e-6)
+
+
+def test_its_script_says_what_raw_rows_need(written, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(written / "score.py"), "rows.jsonl"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: raw rows need Concord: No module named 'features'.")
 
 
 def test_what_preprocesses_raw_rows_lies_beside_it(written, bundle, rows):

@@ -3,15 +3,18 @@ import itertools
 import pytest
 
 from features.errors import ExportError
-from serving.variants.variant import FORMATS, FULL, PRECISIONS, Variant
+from serving.variants.variant import FORMATS, FULL, PRECISIONS, Variant, batch_sizes
 
 
 def test_no_two_variants_share_a_folder():
-    branches = (None, "deep", "bfloat16", "openvino", "full", "deep+bfloat16", "a/b", "..", "é b")
+    branches = (None, "deep", "bfloat16", "openvino", "full", "deep+bfloat16", "compiled-8", "a/b")
+    branches += ("..", "é b")
     variants = [
-        Variant(precision, branch, format)
-        for precision, branch, format in itertools.product(PRECISIONS, branches, FORMATS)
-        if precision == "float32" or format == "saved_model"
+        Variant(precision, branch, format, compiled)
+        for precision, branch, format, compiled in itertools.product(
+            PRECISIONS, branches, FORMATS, [(), (8,), (8, 16), (816,)]
+        )
+        if format == "saved_model" or (precision == "float32" and not compiled)
     ]
     names = [each.name for each in variants]
     assert len(set(names)) == len(names)
@@ -30,6 +33,9 @@ def test_no_two_variants_share_a_folder():
             {"format": "openvino", "precision": "float16"},
             r"--format openvino stores float32\. Received: --precision float16\. Leave one",
         ),
+        ({"format": "openvino", "compiled": (8,)}, r"--compiled is for XLA.*Leave one of the two"),
+        ({"compiled": (8, 8)}, r"each >= 1 and once\. Received: 8, 8\. Give such as"),
+        ({"compiled": (0,)}, r"each >= 1 and once\. Received: 0\. Give such as"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(options, message):
@@ -49,3 +55,11 @@ def test_fewer_bits_may_be_further_off():
     assert [each.largest for each in limits] == sorted(each.largest for each in limits)
     assert Variant(branch="deep").tolerance.largest == 1e-6
     assert Variant("float16", "deep").tolerance == Variant("float16").tolerance
+
+
+def test_batch_sizes_of_the_command_line():
+    assert batch_sizes(None) == ()
+    assert batch_sizes("128, 32") == (32, 128)
+    for text in ("", "8,,9", "-1", "1e3", "²", "12345678"):
+        with pytest.raises(ExportError, match="names batch sizes, such as 32,128. Received: "):
+            batch_sizes(text)
