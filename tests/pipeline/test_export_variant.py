@@ -192,7 +192,12 @@ def test_a_branch_alone_is_verified_in_a_fresh_process_and_has_what_it_reads(
     expected = oracle_auc(labels, full["prob_efgc"])
     assert report["exports"]["efgc"]["auc"] == pytest.approx(expected, abs=1e-6)
     card = json.loads((version / "assets.extra" / "model_card.json").read_text())
-    assert card["variant"] == {"precision": "float32", "branch": "efgc", "format": "saved_model"}
+    assert card["variant"] == {
+        "precision": "float32",
+        "branch": "efgc",
+        "format": "saved_model",
+        "compiled": None,
+    }
     assert [each["name"] for each in card["features"]] == ["user", "item"]
     assert "efgc alone" in (version / "assets.extra" / "model_card.md").read_text()
 

@@ -372,5 +372,5 @@ def test_a_model_without_labels_says_so(base):
     put(base, 1)
     served, _ = serve(base)
     served.refresh()
-    with pytest.raises(ServingError, match="'stable'. It has no labels."):
+    with pytest.raises(ServingError, match=r"'stable'\. It has no labels"):
         used(served, label="stable")
