@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import grpc
 import numpy as np
@@ -33,6 +34,10 @@ class TensorInfo:
         return bool(self.shape) and self.shape[0] is None
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:  # REST asks for it with every input of every request
         if self.shape is None:
             return f"{self.dtype.name} of any shape"
         axes = [str(size) if size is not None else "any" for size in self.shape]

@@ -4,6 +4,7 @@ OpenVINO has no operations that look strings up (`LookupTableFindV2`, `RaggedTen
 preprocessing stays outside: `features.preprocessing.Preprocessor`, or ids that were stored.
 """
 
+import logging
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -144,6 +145,8 @@ def _converted(openvino: ModuleType, network: Network, inputs: Sequence[InputSpe
     from openvino.frontend.tensorflow import ConversionExtension
 
     extension = ConversionExtension("MatrixDiagV3", _main_diagonal)  # tf.eye
+    root = logging.getLogger()
+    level = root.level
     try:
         model = openvino.convert_model(score.get_concrete_function(), extension=[extension])
     except Exception as error:  # RuntimeError, and what its frontends let through
@@ -155,6 +158,8 @@ def _converted(openvino: ModuleType, network: Network, inputs: Sequence[InputSpe
             f"OpenVINO cannot convert this network: {reason}. Export it as --format saved_model, "
             "or a branch that it can convert with --branch."
         ) from error
+    finally:
+        root.setLevel(level)  # OpenVINO leaves it at ERROR, and our own warnings unheard
     for each in model.inputs:
         (name,) = {name.split(":")[0] for name in each.get_names()} & set(signature)
         each.get_tensor().set_names({name})
