@@ -9,8 +9,8 @@ _STAGES = {
     "pipeline.data": "data",
     "pipeline.training": "train",
     "pipeline.evaluation": "evaluate",
+    "pipeline.main_job": "export",
     "serving.server": "serve",
-    "serving": "export",
 }
 _PACKAGES = ("pipeline", "serving", "models", "features")
 

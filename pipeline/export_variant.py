@@ -1,7 +1,6 @@
 """Exports a variant of a trained network, unless it scores otherwise, and says what it gains."""
 
 import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from pipeline.evaluation.scores import value_or_none
 from pipeline.model_card import model_card
 from pipeline.run_dir import RunDir
 from serving import names
-from serving.export import publish, write_version
+from serving.export import export, publish
 from serving.layout import SAMPLE_ROWS, SIGNATURES_FILE, version_folders
 from serving.sides import candidate_columns
 from serving.signatures import Network, probabilities
@@ -41,7 +40,6 @@ from serving.variants.write import Cut, cut, write_openvino, write_saved_model
 
 SPLIT = "valid"
 
-_log = logging.getLogger(__name__)
 
 Features = Mapping[str, tf.Tensor]
 Scores = dict[str, np.ndarray]
@@ -72,7 +70,7 @@ def export_variant(
         variant: Not the full export.
         sample: Typed raw rows to verify with and to measure on.
         base: Folder of the versions; by default `run.export_of(variant.name)`.
-        candidates: See `serving.export.write_version`.
+        candidates: See `serving.export.export`.
         rounds: Calls of each export that are timed, for each number of rows.
 
     Returns:
@@ -89,7 +87,7 @@ def export_variant(
     base = base or run.export_of(variant.name)
     try:
         with temporary_folder(base) as folder:
-            full = _latest_full(run) or write_version(
+            full = _latest_full(run) or export(
                 network, bundle, folder / FULL.name, sample, candidates=candidates
             )
             wanted = _scores(config, bundle, _scorer(network))
@@ -123,13 +121,11 @@ def export_variant(
                 config, bundle, run, made, variant, in_words(difference, output)
             ).items():
                 (version / VARIANT_REPORT).with_name(name).write_bytes(content)
-            published = publish(version, base)
+            return publish(version, base)
     except OSError as error:
         raise ExportError(
             f"cannot write an export under {base}: {error}. Give a folder that can be written to."
         ) from error
-    _log.info("%s, verified on %s rows", published, f"{sample.num_rows:,}")
-    return published
 
 
 def _latest_full(run: RunDir) -> Path | None:

@@ -1,6 +1,7 @@
 """The main job: raw logs -> bundle -> trained network -> evaluation -> export -> scored rows."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -42,6 +43,10 @@ from serving.variants.variant import FULL, Variant
 
 # As it has to be typed here: `make` does not activate its environment.
 PYTHON = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else "python"
+
+
+_VERIFIED = "%s, verified on %s rows"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -261,6 +266,7 @@ def export_stage(
     sample = next(read_rows(bundle.sample_rows, bundle.metadata.features))
     if not variant.is_full:
         version = export_variant(config, bundle, run, network, variant, sample, base, candidates)
+        _log.info(_VERIFIED, version, f"{sample.num_rows:,}")
         show_variant(version)
         return version
     metrics = json.loads(run.metrics_file.read_text())
@@ -274,6 +280,7 @@ def export_stage(
         candidates=candidates,
         extras=card.to_files(),
     )
+    _log.info(_VERIFIED, version, f"{sample.num_rows:,}")
     if base is None:
         run.finish("export")
     return version

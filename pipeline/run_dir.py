@@ -15,7 +15,7 @@ from features.errors import ConfigError
 from pipeline.config import RunConfig
 from pipeline.config_files import dump_config, load_config
 from pipeline.files import remove_tree, write_json, write_text
-from serving.layout import version_folders
+from serving.layout import EXPORT_OF_RUN, version_folders
 
 STAGES = ("train", "evaluate", "export")
 
@@ -73,7 +73,7 @@ class RunDir:
 
     @property
     def export(self) -> Path:
-        return self.path / "export"
+        return self.path / EXPORT_OF_RUN
 
     def export_of(self, variant: str) -> Path:
         """Folder of a variant's versions, beside the export: a server of that never takes them."""

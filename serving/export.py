@@ -2,7 +2,6 @@
 
 import errno
 import json
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,34 +24,8 @@ from serving.warmup import BATCH_SIZES, write_warm_up
 
 NUM_SAMPLE_ROWS = 5
 
-_log = logging.getLogger(__name__)
-
 
 def export(
-    network: Network,
-    bundle: Bundle,
-    base_path: str | Path,
-    sample: pa.RecordBatch,
-    *,
-    candidates: Sequence[str] | None = None,
-    compiled: Sequence[int] = (),
-    extras: Mapping[str, bytes] | None = None,
-) -> Path:
-    """Writes the next version under `base_path`, and says so: see `write_version`."""
-    version = write_version(
-        network,
-        bundle,
-        base_path,
-        sample,
-        candidates=candidates,
-        compiled=compiled,
-        extras=extras,
-    )
-    _log.info("%s, verified on %s rows", version, f"{sample.num_rows:,}")
-    return version
-
-
-def write_version(
     network: Network,
     bundle: Bundle,
     base_path: str | Path,

@@ -11,6 +11,7 @@ base path/
   .exporting-<random>/         being written, or left behind by a process that died
 """
 
+import re
 from pathlib import Path
 
 SAVED_MODEL = "saved_model.pb"
@@ -21,6 +22,14 @@ SAMPLE_ROWS = f"{EXTRA}/sample_rows.jsonl"
 SIGNATURES_FILE = f"{EXTRA}/signatures.json"
 WARM_UP = f"{EXTRA}/tf_serving_warmup_requests"  # TensorFlow Serving looks there
 TEMPORARY_PREFIX = ".exporting-"  # hidden: no server takes it for a version
+EXPORT_OF_RUN = "export"  # folder of a run that holds its versions
+MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # as a part of a URL, of a metric's label
+
+
+def model_name(base: Path) -> str:
+    """What the model under a base path is called where nobody says: as its run or its folder."""
+    folder = base.parent if base.name == EXPORT_OF_RUN else base
+    return folder.name if MODEL_NAME.fullmatch(folder.name) else "model"
 
 
 def version_folders(base: Path) -> list[Path]:

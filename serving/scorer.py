@@ -141,14 +141,7 @@ def _load(version: Path) -> tuple[BundleMetadata, tf.Module]:
         metadata = read_metadata(version / METADATA_ASSET)
     except BundleError as error:
         raise ExportError(f"{version} cannot be read: {error} Then train and export.") from None
-    try:
-        model = tf.saved_model.load(str(version))
-    except Exception as error:  # a damaged file may fail anywhere inside of TensorFlow
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ExportError(
-            f"{version} cannot be loaded as a SavedModel: {reason}. "
-            "Export again: python -m pipeline export ..."
-        ) from error
+    model = load_saved_model(version)
     for name in (names.SERVING_DEFAULT, names.RAW_TENSORS):
         if name not in model.signatures:
             raise ExportError(
@@ -156,3 +149,19 @@ def _load(version: Path) -> tuple[BundleMetadata, tf.Module]:
                 "Export again: python -m pipeline export ..."
             )
     return metadata, model
+
+
+def load_saved_model(version: Path) -> tf.Module:
+    """A SavedModel, with its `signatures`.
+
+    Raises:
+        ExportError: It cannot be loaded.
+    """
+    try:
+        return tf.saved_model.load(str(version))
+    except Exception as error:  # a damaged file may fail anywhere inside of TensorFlow
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ExportError(
+            f"{version} cannot be loaded as a SavedModel: {reason}. "
+            "Export again: python -m pipeline export ..."
+        ) from error

@@ -5,6 +5,7 @@ scores the rows through every signature, in batches of these sizes, and writes w
 never sees the network's code.
 """
 
+import itertools
 import logging
 import os
 import subprocess
@@ -102,18 +103,28 @@ def expected_outputs(expected: Scores, ranked: np.ndarray | None = None) -> dict
     return {f"{signature}/{output}": value for (signature, output), value in outputs.items()}
 
 
-def score_signatures(version: Path, rows: pa.RecordBatch) -> dict[str, np.ndarray]:
-    """Scores typed raw rows through every signature: `signature/output` -> (rows, ...)."""
+def score_signatures(
+    version: Path, rows: pa.RecordBatch, sizes: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """Scores typed raw rows through every signature: `signature/output@size` -> (size, ...).
+
+    Args:
+        version: Folder of the SavedModel.
+        rows: What to score.
+        sizes: Rows of a batch; the rows are repeated where there are too few.
+    """
     features = read_metadata(version / METADATA_ASSET).features
     user = user_columns(read_table(version / SIGNATURES_FILE))
     signatures = tf.saved_model.load(str(version)).signatures
     scores = {}
-    for signature, function in signatures.items():
-        outputs = function(**signature_inputs(signature, rows, features, user))
+    for size, (signature, function) in itertools.product(sizes, signatures.items()):
+        batch = rows.take(pa.array(_repeated(rows.num_rows, size)))
+        outputs = function(**signature_inputs(signature, batch, features, user))
         for name, value in outputs.items():
             array = value.numpy()
             # Of text as bytes of a fixed length: npz files hold no objects.
-            scores[f"{signature}/{name}"] = array.astype("S") if array.dtype == object else array
+            array = array.astype("S") if array.dtype == object else array
+            scores[f"{signature}/{name}@{size}"] = array
     return scores
 
 
@@ -176,12 +187,7 @@ def _repeated(rows: int, size: int) -> np.ndarray:
 def _main(version: str, rows_path: str, scores_path: str, *sizes: str) -> None:
     with pa.ipc.open_file(rows_path) as reader:
         rows = reader.get_batch(0)
-    scores = {}
-    for size in map(int, sizes):
-        batch = rows.take(pa.array(_repeated(rows.num_rows, size)))
-        found = score_signatures(Path(version), batch)
-        scores |= {f"{key}@{size}": each for key, each in found.items()}
-    np.savez(scores_path, **scores)
+    np.savez(scores_path, **score_signatures(Path(version), rows, list(map(int, sizes))))
 
 
 if __name__ == "__main__":

@@ -18,9 +18,7 @@ from features.records import columns_of
 from features.specs import FeatureSet
 from models.build import build_network
 from models.config import NetworkConfig
-from models.network import CooperativeNetwork
 from serving import names
-from serving.compiled import compiled_at
 from serving.signatures import ScoringModule
 
 _WIDTH = 10
@@ -74,9 +72,9 @@ def write_exports(
             metadata.features.groups,
         )
         exports[name] = folder / name
-        if compiled:
-            built = _Compiled(built, compiled)
-        module = ScoringModule(built, metadata, str(vocabularies), str(folder / METADATA))
+        module = ScoringModule(
+            built, metadata, str(vocabularies), str(folder / METADATA), compiled=compiled
+        )
         module.save(str(exports[name]))
         tf_keras.backend.clear_session()
     return exports
@@ -99,24 +97,6 @@ def requests(rows: int, size: int) -> dict[str, dict[str, np.ndarray]]:
     tensors = {inputs[name]: values for name, values in tokens.items()}
     examples = np.array([_example(tokens, row) for row in range(size)], object)
     return {names.RAW_TENSORS: tensors, names.SERVING_DEFAULT: {names.EXAMPLES: examples}}
-
-
-class _Compiled:
-    """A network whose logits are computed by XLA at some batch sizes."""
-
-    def __init__(self, network: CooperativeNetwork, sizes: Sequence[int]) -> None:
-        self.branch_names = network.branch_names
-        self._score = compiled_at(lambda inputs: _logits(network, inputs), sizes)
-
-    def __call__(
-        self, inputs: Mapping[str, tf.Tensor], training: bool = False
-    ) -> Mapping[str, tf.Tensor]:
-        return self._score(inputs)
-
-
-def _logits(network: CooperativeNetwork, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    outputs = network(inputs, training=False)
-    return {name: outputs[name] for name in ("logit", "branch_logits") if name in outputs}
 
 
 def _metadata(rows: int) -> BundleMetadata:

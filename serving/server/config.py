@@ -1,6 +1,5 @@
 """Which models are served: TensorFlow Serving's models.config, or one folder."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +9,14 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from features.errors import ConfigError
-from serving.layout import SAVED_MODEL, is_version_name
+from serving.layout import (
+    EXPORT_OF_RUN,
+    MODEL_NAME,
+    SAVED_MODEL,
+    is_version_name,
+    model_name,
+)
 from serving.server.versions import Policy, find_versions
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # as a part of a URL, and of a metric's label
-_EXPORT = "export"  # folder of a run that holds its versions
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def from_folder(path: str | Path, name: str | None = None) -> ModelConfig:
         ConfigError: There is no such folder, or no version in it, or the name cannot stand in a
             URL.
     """
-    if name is not None and not _NAME.fullmatch(name):
+    if name is not None and not MODEL_NAME.fullmatch(name):
         raise ConfigError(
             f"a model cannot be called {name!r}. Use letters, digits, _, - and . for a name, and "
             "begin with a letter, a digit or _."
@@ -59,17 +61,16 @@ def from_folder(path: str | Path, name: str | None = None) -> ModelConfig:
         )
     if is_version_name(folder.name) and (folder / SAVED_MODEL).is_file():
         base, policy = folder.parent, Policy("specific", specific=frozenset({int(folder.name)}))
-    elif not find_versions(folder) and find_versions(folder / _EXPORT):
-        base, policy = folder / _EXPORT, Policy()
+    elif not find_versions(folder) and find_versions(folder / EXPORT_OF_RUN):
+        base, policy = folder / EXPORT_OF_RUN, Policy()
     elif find_versions(folder):
         base, policy = folder, Policy()
     else:
         raise ConfigError(
-            f"{path} holds no export: neither a version folder such as 1 nor {_EXPORT}/1. "
+            f"{path} holds no export: neither a version folder such as 1 nor {EXPORT_OF_RUN}/1. "
             "Export first: python -m pipeline export RUN"
         )
-    own = base.parent.name if base.name == _EXPORT else base.name
-    return ModelConfig(name or (own if _NAME.fullmatch(own) else "model"), base, policy)
+    return ModelConfig(name or model_name(base), base, policy)
 
 
 def read_config(path: str | Path) -> tuple[ModelConfig, ...]:
@@ -116,7 +117,7 @@ def from_proto(
 
 
 def _model(config: model_server_config_pb2.ModelConfig, where: str) -> ModelConfig:
-    if not _NAME.fullmatch(config.name):
+    if not MODEL_NAME.fullmatch(config.name):
         raise ConfigError(
             f"{where}: a model is called {config.name!r}. Use letters, digits, _, - and . for a "
             "name, and begin with a letter, a digit or _."

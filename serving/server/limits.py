@@ -8,6 +8,11 @@ from contextlib import contextmanager
 from features.errors import ConfigError
 from serving.server.errors import exhausted
 
+_REFUSAL = (
+    "{most} requests are being answered, which is the most at a time. Try again later, or raise "
+    "--max-concurrency."
+)
+
 
 class Admission:
     """Lets a bounded number of requests in, and refuses the rest at once.
@@ -19,12 +24,14 @@ class Admission:
     Args:
         most: Requests that may be inside, computing or waiting.
         parallel: Requests that may compute at a time.
+        refusal: What one more is told; `{most}` stands for how many may be inside.
     """
 
-    def __init__(self, most: int, parallel: int) -> None:
+    def __init__(self, most: int, parallel: int = 1, refusal: str = _REFUSAL) -> None:
         if most < 1 or parallel < 1:
             raise ConfigError(f"limits of requests begin at 1. Received: {most} and {parallel}.")
         self._most = most
+        self._refusal = refusal
         self._inside = 0
         self._free = parallel
         self._waiting: deque[threading.Lock] = deque()
@@ -39,10 +46,7 @@ class Admission:
         """
         with self._lock:
             if self._inside >= self._most:
-                raise exhausted(
-                    f"{self._most:,} requests are being answered, which is the most at a time. "
-                    "Try again later, or raise --max-concurrency."
-                )
+                raise exhausted(self._refusal.format(most=f"{self._most:,}"))
             self._inside += 1
         try:
             yield

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import grpc
 from aiohttp import web
 
-from serving.server.errors import ServingError, exhausted, invalid, quote
+from serving.server.errors import ServingError, invalid, quote
+from serving.server.limits import Admission
 from serving.server.page_model import describe
 from serving.server.page_row import score_row
 from serving.server.rest_api import read_body
@@ -61,21 +62,16 @@ def routes(manager: Any) -> list[web.RouteDef]:
     async def model(request: web.Request) -> web.Response:
         return await _reply(_model, manager, request.query)
 
-    inside = 0
+    admission = Admission(_MOST_BODIES, refusal="{most} rows are being scored. Try again later.")
 
     async def score(request: web.Request) -> web.Response:
-        nonlocal inside
-        if inside >= _MOST_BODIES:
-            return _error(exhausted(f"{inside} rows are being scored. Try again later."))
-        inside += 1
         try:
-            _refuse_cross_site(request)
-            body = await read_body(request, _BODY_SECONDS)
-            return await _reply(_score, manager, body)
+            with admission.admit():
+                _refuse_cross_site(request)
+                body = await read_body(request, _BODY_SECONDS)
+                return await _reply(_score, manager, body)
         except ServingError as error:
             return _error(error)
-        finally:
-            inside -= 1
 
     files = [
         web.get("/" if path.name == "index.html" else f"/page/{path.name}", _file(path))

@@ -16,8 +16,9 @@ from tensorflow_serving.apis import get_model_metadata_pb2
 
 from features.errors import closest
 from serving.server.calls import Call, guarded
-from serving.server.errors import ServingError, exhausted, invalid, not_found, quote
+from serving.server.errors import ServingError, invalid, not_found, quote
 from serving.server.handlers import SIGNATURE_DEF, Handlers, Target
+from serving.server.limits import Admission
 from serving.server.metrics import CONTENT_TYPE, Metrics
 from serving.server.rest_errors import closing, error_response, refused_method
 from serving.server.rest_examples import read_examples
@@ -60,7 +61,7 @@ class RestApi:
         self._handlers = handlers
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="rest")
-        self._most, self._inside = max_concurrency, 0
+        self._admission = Admission(max_concurrency)
         self._body_seconds = body_seconds
         self._is_ready = is_ready
         self._verbs: dict[str, Callable[[Call, Target, bytes], str]] = {
@@ -115,16 +116,8 @@ class RestApi:
         self._metrics.began(call)
         status = "OK"
         try:
-            if self._inside >= self._most:
-                raise exhausted(
-                    f"{self._most:,} requests are being answered, which is the most at a time. "
-                    "Try again later, or raise --max-concurrency."
-                )
-            self._inside += 1
-            try:
+            with self._admission.admit():
                 text = await self._text(call, matched, request)
-            finally:
-                self._inside -= 1
             return web.Response(text=text, content_type="application/json")
         except ServingError as error:
             status = error.code.name

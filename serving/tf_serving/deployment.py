@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from features.errors import ConfigError
-from serving.tf_serving.export_folder import MODEL_NAME, ExportFolder
+from serving.layout import MODEL_NAME
+from serving.tf_serving.export_folder import ExportFolder
 
 # Not older than the TensorFlow that exports, so that it knows every operation.
 IMAGE = "tensorflow/serving:2.21.0"

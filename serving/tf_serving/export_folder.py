@@ -1,7 +1,6 @@
 """What an export tells about itself without being loaded. No TensorFlow."""
 
 import json
-import re
 import struct
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,13 +10,18 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from features.errors import DataError, ExportError
-from serving.layout import SAMPLE_ROWS, SIGNATURES_FILE, WARM_UP, version_folders, why_incomplete
+from serving.layout import (
+    EXPORT_OF_RUN,
+    SAMPLE_ROWS,
+    SIGNATURES_FILE,
+    WARM_UP,
+    model_name,
+    version_folders,
+    why_incomplete,
+)
 from serving.signature_table import SignatureTable
 from serving.tf_serving.known_signatures import from_file
 from serving.tf_serving.protos import message_class
-
-EXPORT_OF_RUN = "export"
-MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # as a part of a URL
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,8 @@ class ExportFolder:
 
     @property
     def model_name(self) -> str:
-        """What the model is called where nobody says: as the folder of its run or versions.
-
-        The name that `serve` gives it, too.
-        """
-        folder = self.base.parent if self.base.name == EXPORT_OF_RUN else self.base
-        return folder.name if MODEL_NAME.fullmatch(folder.name) else "model"
+        """What the model is called where nobody says: the name that `serve` gives it, too."""
+        return model_name(self.base)
 
     @cached_property
     def signatures(self) -> SignatureTable:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from features.errors import ExportError
+from serving.scorer import load_saved_model
 from serving.tf_serving.check_cases import Case, arrays, cases
 from serving.tf_serving.export_folder import ExportFolder
 
@@ -31,14 +31,7 @@ class Reference:
     def __init__(self, export: ExportFolder) -> None:
         self.table = export.signatures
         self.cases = cases(export.rows)
-        try:
-            self._model = tf.saved_model.load(str(export.version))
-        except Exception as error:  # a damaged file may fail anywhere inside of TensorFlow
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ExportError(
-                f"{export.version} cannot be loaded as a SavedModel: {reason}. "
-                "Export again: python -m pipeline export RUN"
-            ) from error
+        self._model = load_saved_model(export.version)
 
     def inputs(self, signature: str, case: Case) -> dict[str, np.ndarray]:
         """The inputs of a signature for the rows of a case."""

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import tensorflow as tf
 
 from features.bundle import read_metadata
 from serving import names
 from serving.inputs import signature_inputs
 from serving.layout import METADATA_ASSET
+from serving.server.model import LoadedModel
 
 BATCH_SIZES = (1, 100, 1_000)
 _WARM_UP = 3
@@ -44,7 +44,7 @@ def repeated_rows(rows: pa.RecordBatch, count: int) -> pa.RecordBatch:
 def saved_model_runs(
     version: Path, rows: pa.RecordBatch, sizes: Sequence[int] = BATCH_SIZES
 ) -> dict[int, Run]:
-    """Calls of `raw_tensors` as a server makes them, `Session.make_callable`, by batch size.
+    """Calls of `raw_tensors` as the local server makes them, by batch size.
 
     Args:
         version: Folder of a SavedModel that Concord wrote.
@@ -53,17 +53,12 @@ def saved_model_runs(
     """
     features = read_metadata(version / METADATA_ASSET).features
     rows = rows.select(features.raw_schema(("input",)).names)
-    session = tf.compat.v1.Session(graph=tf.Graph())
-    loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(version))
-    signature = loaded.signature_def[names.RAW_TENSORS]
-    feeds = list(signature.inputs)
-    score = session.make_callable(
-        signature.outputs[names.PROB].name, [signature.inputs[each].name for each in feeds]
-    )
+    model = LoadedModel(version.parent.name, 0, version)
+    signature = model.signatures[names.RAW_TENSORS]
 
     def run_of(size: int) -> Run:
         inputs = signature_inputs(names.RAW_TENSORS, repeated_rows(rows, size), features)
-        values = [inputs[each].numpy() for each in feeds]
-        return lambda: score(*values)
+        arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
+        return lambda: model.run_checked(signature, arrays)
 
     return {size: run_of(size) for size in sizes}

@@ -67,7 +67,7 @@ def variant_report(
             }
             for name, each in measured.items()
         },
-        "timed": "Session.make_callable on raw_tensors, preprocessing included"
+        "timed": "raw_tensors as `serve` calls it, preprocessing included"
         + (
             f"; {variant.name}: on preprocessed features, in float32"
             if variant.format == "openvino"

@@ -13,7 +13,7 @@ from features.errors import ExportError
 from models.branch_alone import branch_alone
 from models.network import CooperativeNetwork
 from serving import names
-from serving.export import expected_scores, write_version
+from serving.export import expected_scores, export
 from serving.layout import SAMPLE_ROWS
 from serving.signatures import Network
 from serving.variants.narrow_bundle import narrow_bundle
@@ -64,7 +64,7 @@ def write_saved_model(
     candidates: Sequence[str] | None,
     compiled: Sequence[int] = (),
 ) -> Path:
-    """Writes the next version under `base`, as `serving.export.write_version` does.
+    """Writes the next version under `base`, as `serving.export.export` does.
 
     Candidates that a branch does not read are left out.
     """
@@ -72,9 +72,7 @@ def write_saved_model(
         read = {spec.name for spec in made.bundle.metadata.features.inputs}
         left = [name for name in candidates if name in read]
         candidates = left if 0 < len(left) < len(read) else None
-    return write_version(
-        made.network, made.bundle, base, sample, candidates=candidates, compiled=compiled
-    )
+    return export(made.network, made.bundle, base, sample, candidates=candidates, compiled=compiled)
 
 
 def write_openvino(made: Cut, folder: Path, sample: pa.RecordBatch, sample_rows: Path) -> Path:
