@@ -26,6 +26,7 @@ flink-test: $(STAMP) $(FLINK_JAR)  ## The data job on Apache Flink against the o
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
