@@ -16,7 +16,7 @@ from features.specs import FeatureSet
 from features.splits import in_words, valid_is_test
 from models.cost import num_parameters
 from pipeline.config import RunConfig
-from serving.model_card import CardData, CardFeature, CardNetwork, ModelCard
+from serving.exporting.card_contents import CardData, CardFeature, CardNetwork, ModelCard
 from serving.variants.variant import FULL, Variant
 
 _METRICS = {"normalized_entropy": "ne"}  # names in the card, where they differ
