@@ -22,8 +22,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.serving.bare import load
-from benchmarks.serving.load import Client, Ports, Protocol, clients, run_together, server
-from benchmarks.serving.requests_of import Request, request_of
+from benchmarks.serving.sample_requests import Request, request_of
+from benchmarks.serving.under_load import Client, Ports, Protocol, clients, run_together, server
 from serving.export_format import names
 
 _MODEL = "model"

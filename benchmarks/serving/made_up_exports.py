@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from benchmarks.training_cases import MIXTURE_OPTIONS, PAPER, dcnv2_branch, network
-from benchmarks.workload import field_ids, field_names, field_sizes
+from benchmarks.training.cases import MIXTURE_OPTIONS, PAPER, dcnv2_branch, network
+from benchmarks.training.workload import field_ids, field_names, field_sizes
 from features.analysis import Analysis
 from features.bundle import FORMAT_VERSION, METADATA, VOCABULARIES, BundleMetadata
 from features.records import columns_of

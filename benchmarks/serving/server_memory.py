@@ -1,6 +1,6 @@
 """The server's memory under a mixed load: does it grow?
 
-    python -m benchmarks.serving.memory RUN/export/1 --minutes 30
+    python -m benchmarks.serving.server_memory RUN/export/1 --minutes 30
 
 Clients ask over both protocols for every signature that takes tensors, for 1 to 200 rows; among
 them are clients whose every request is refused. The server's resident memory is read once a second.
@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.serving.load import clients, server
-from benchmarks.serving.requests_of import Request, request_of
+from benchmarks.serving.sample_requests import Request, request_of
+from benchmarks.serving.under_load import clients, server
 from serving.export_format import names
 
 _MODEL = "model"

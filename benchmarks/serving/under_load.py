@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.serving.requests_of import Request
+from benchmarks.serving.sample_requests import Request
 
 Protocol = Literal["grpc", "rest"]
 _numbers = itertools.count()
@@ -99,7 +99,7 @@ def clients(
             }
             path = folder / f"client_{next(_numbers)}.json"
             path.write_text(json.dumps(spec))
-            command = [sys.executable, "-m", "benchmarks.serving.client", str(path)]
+            command = [sys.executable, "-m", "benchmarks.serving.client_process", str(path)]
             started.append(Client(stack.enter_context(_process(command))))
         for client in started:
             client.result()
