@@ -56,7 +56,9 @@ def _run(
     seconds: float,
     count: int,
 ) -> dict[str, Any]:
-    latencies, reasons, failed, wrong = [], [], 0, 0
+    latencies: list[float] = []
+    reasons: list[str] = []
+    failed = wrong = 0
     until = time.perf_counter() + seconds
     _stop.clear()
     while len(latencies) < count and time.perf_counter() < until and not _stop:

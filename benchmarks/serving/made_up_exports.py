@@ -109,7 +109,7 @@ def _metadata(rows: int) -> BundleMetadata:
         "item": fields[third : 2 * third],
         "context": fields[2 * third :],
     }
-    feature_set = FeatureSet(features=declared, groups=groups)
+    feature_set = FeatureSet.model_validate({"features": declared, "groups": groups})
     sizes = {name: int(size) for name, size in zip(fields, field_sizes(rows), strict=True)}
     return BundleMetadata(
         format_version=FORMAT_VERSION,
