@@ -8,9 +8,9 @@ import tensorflow as tf
 import tf_keras
 
 from features.inputs import InputSpec
+from models.embedding_layout import ID_KINDS, as_specs, places, runs
 from models.optimizers.rows import RowSlots
 from models.row_table import Initializer, ReadRows, RowTable
-from models.table_layout import ID_KINDS, as_specs, places, runs
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -129,7 +129,7 @@ class BankTables(tf_keras.layers.Layer):
         return ids, [self._token_rows(run, parts[i]) for i, run in enumerate(of_ids)], read
 
     def runs(self, once: Collection[str] = ()) -> list[list[InputSpec]]:
-        """The runs of all inputs, those that are no ids included; see `table_layout.runs`."""
+        """The runs of all inputs, those that are no ids included; see `embedding_layout.runs`."""
         return runs(self.inputs, self.places, once) if once else self._runs
 
     def drop_slots(self) -> None:

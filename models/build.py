@@ -10,11 +10,11 @@ from features.errors import ConfigError, closest
 from features.inputs import InputSpec
 from models.component import Component
 from models.config import NetworkConfig
+from models.embedding_layout import aligned_steps, targets
 from models.embeddings import EmbeddingBank
 from models.network import CooperativeNetwork
 from models.optimizers.rows import RowSlots
 from models.plugins import is_import_path
-from models.table_layout import aligned_steps, targets
 
 
 def build_network(

@@ -10,11 +10,7 @@ import tf_keras
 from features.inputs import InputSpec
 from models.bank_tables import BankTables
 from models.embedded import Embedded, History, history_view
-from models.given_once import given_once, repeated, side_by_side
-from models.numeric_token import NumericToken
-from models.optimizers.rows import RowSlots
-from models.row_table import Initializer, ReadRows, RowTable, row_penalty
-from models.table_layout import (
+from models.embedding_layout import (
     Place,
     aligned_steps,
     as_specs,
@@ -22,6 +18,10 @@ from models.table_layout import (
     targets,
     tensor_spec,
 )
+from models.given_once import given_once, repeated, side_by_side
+from models.numeric_token import NumericToken
+from models.optimizers.rows import RowSlots
+from models.row_table import Initializer, ReadRows, RowTable, row_penalty
 
 Numeric = Literal["each", "mlp"]
 
