@@ -1,6 +1,7 @@
 """One branch of a trained network by itself, without whatever it does not need."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +10,7 @@ import tf_keras
 from features.errors import ExportError, closest
 from features.inputs import InputSpec
 from models.branches.branch import feed
+from models.embedding_layout import EmbeddingLayout
 from models.embeddings import EmbeddingBank
 from models.network import CooperativeNetwork, Features
 
@@ -67,18 +69,19 @@ class _BranchAlone(tf_keras.Model):
         self.branch = network._branch_layers[position]
         self.head = network._heads[name]
         self.alignment = network.alignment.alone(position)
-        fields = network.embeddings.field_names
+        layout = network.embeddings.layout
+        fields = layout.field_names
         read = getattr(self.branch, "fields_read", None)
         self.places = None  # of the fields that are left, among all that the branch counts
         sets = tuple(dict.fromkeys(network.table_sets[name]))
         self.sets = [sets.index(each) for each in network.table_sets[name]]
-        inputs = network.embeddings.inputs
+        inputs = layout.inputs
         if read is not None and len(set(read)) < len(fields):
-            inputs = _needed(network.embeddings, [fields[i] for i in read])
+            inputs = _needed(layout, [fields[i] for i in read])
         uses_first_order = getattr(self.branch, "uses_first_order", False)
         self.embeddings = _cut(network.embeddings, inputs, sets, uses_first_order)
-        if len(inputs) < len(network.embeddings.inputs):
-            left = self.embeddings.field_names
+        if len(inputs) < len(layout.inputs):
+            left = self.embeddings.layout.field_names
             self.places = [left.index(each) if each in left else None for each in fields]
 
     def call(self, features: Features, training: bool = False) -> dict[str, tf.Tensor]:
@@ -86,26 +89,27 @@ class _BranchAlone(tf_keras.Model):
         own, *extra = [tables[m] for m in self.sets]
         view = own._replace(extra=tuple(extra))
         if self.places is not None:
-            view = view._replace(tokens=self._in_place(view.tokens))
+            view = view._replace(tokens=_in_place(view.tokens, self.places))
         return {"logit": self.head(self.alignment(feed(self.branch, view)))}
 
-    def _in_place(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Tokens at the positions that the branch knows them by; zeros where it does not look."""
-        each = tf.unstack(tokens, axis=1)
-        nothing = tf.zeros_like(each[0])
-        return tf.stack([nothing if i is None else each[i] for i in self.places], axis=1)
+
+def _in_place(tokens: tf.Tensor, places: Sequence[int | None]) -> tf.Tensor:
+    """Tokens at the positions that the branch knows them by; zeros where it does not look."""
+    left = tf.unstack(tokens, axis=1)
+    nothing = tf.zeros_like(left[0])
+    return tf.stack([nothing if i is None else left[i] for i in places], axis=1)
 
 
-def _needed(bank: EmbeddingBank, fields: Sequence[str]) -> list[InputSpec]:
-    """The inputs that these tokens are made of, and those aligned with them, in their order."""
+def _needed(layout: EmbeddingLayout, fields: Sequence[str]) -> list[InputSpec]:
+    """The inputs of these field embeddings, and those aligned with them, in their order."""
 
     def is_read(spec: InputSpec) -> bool:
-        return bank.field_names[bank.token_of(spec.name)] in fields
+        return layout.field_names[layout.position_of(spec.name)] in fields
 
-    histories = {spec.history or spec.name for spec in bank.inputs if is_read(spec)}
+    histories = {spec.history or spec.name for spec in layout.inputs if is_read(spec)}
     return [
         spec
-        for spec in bank.inputs
+        for spec in layout.inputs
         if is_read(spec) or (spec.kind == "steps" and (spec.history or spec.name) in histories)
     ]
 
@@ -114,54 +118,55 @@ def _cut(
     bank: EmbeddingBank, inputs: Sequence[InputSpec], sets: Sequence[int], uses_first_order: bool
 ) -> EmbeddingBank:
     """A bank of some inputs and table sets, with the weights of another one."""
+    whole = bank.layout
     vocabularies = {spec.vocabulary for spec in inputs}
-    linear = [m for m in sets if m in bank.first_order] if uses_first_order else []
-    config = {
-        **bank.get_config(),
-        "inputs": list(inputs),
-        "num_sets": len(sets),
-        "first_order": [sets.index(m) for m in linear],
-        "widths": {name: each for name, each in bank.widths.items() if name in vocabularies},
-        "compressed": {n: each for n, each in bank.compressed.items() if n in vocabularies},
-        "slots": None,
-    }
-    cut = EmbeddingBank(**config)
+    linear = [m for m in sets if m in whole.first_order] if uses_first_order else []
+    layout = replace(
+        whole,
+        inputs=inputs,
+        num_sets=len(sets),
+        first_order=[sets.index(m) for m in linear],
+        embedding_dims={n: dim for n, dim in whole.embedding_dims.items() if n in vocabularies},
+        compressed={n: options for n, options in whole.compressed.items() if n in vocabularies},
+    )
+    config = {**bank.get_config(), "layout": layout.to_dict(), "slots": None}
+    cut = EmbeddingBank.from_config(config)
     cut.build(())
     # As the bank orders first-order weights: by table set.
     linear.sort(key=sets.index)
 
-    def columns(width: int) -> np.ndarray:
+    def columns(embedding_dim: int) -> np.ndarray:
         """Of a row of the whole bank: those of the sets, then their first-order weights."""
-        own = [np.arange(m * width, (m + 1) * width) for m in sets]
-        behind = bank.num_sets * width
-        return np.concatenate([*own, [behind + bank.first_order.index(m) for m in linear]]).astype(
-            int
-        )
+        own = [np.arange(m * embedding_dim, (m + 1) * embedding_dim) for m in sets]
+        behind = whole.num_sets * embedding_dim
+        first_order = [behind + whole.first_order.index(m) for m in linear]
+        return np.concatenate([*own, first_order]).astype(int)
 
     tables = [table.table.numpy() for table in cut.tables]
-    for vocabulary, place in cut.places.items():
-        old = bank.places[vocabulary]
+    for vocabulary, place in layout.places.items():
+        old = whole.places[vocabulary]
         rows = bank.tables[old.table].weights_between(old.start, old.stop, slice(None)).numpy()
-        tables[place.table][place.start : place.stop] = rows[:, columns(old.width)]
+        tables[place.table][place.start : place.stop] = rows[:, columns(old.embedding_dim)]
         if vocabulary in cut.rows.projections:
             kernel = bank.rows.projections[vocabulary].numpy()
             cut.rows.projections[vocabulary].assign(kernel[list(sets)])
     for table, rows in zip(cut.tables, tables, strict=True):
         table.table.assign(rows)
     for name, kernel in cut.projections.items():
-        kernel.assign(bank.projections[name].numpy()[:, columns(bank.width)])
+        kernel.assign(bank.projections[name].numpy()[:, columns(whole.embedding_dim)])
     if cut.numeric_token is not None:
         cut(_no_rows(cut))  # creates its weights
         for part in ("outputs", "hidden"):
             for layer, m in zip(getattr(cut.numeric_token, part), sets, strict=False):
                 layer.set_weights(getattr(bank.numeric_token, part)[m].get_weights())
         if linear:
-            kept = [bank.first_order.index(m) for m in linear]
+            kept = [whole.first_order.index(m) for m in linear]
             cut.numeric_first_order.assign(bank.numeric_first_order.numpy()[:, kept])
     return cut
 
 
 def _no_rows(bank: EmbeddingBank) -> dict[str, tf.Tensor]:
     return {
-        name: tf.zeros((0, *spec.shape[1:]), spec.dtype) for name, spec in bank.signature.items()
+        name: tf.zeros((0, *spec.shape[1:]), spec.dtype)
+        for name, spec in bank.layout.signature.items()
     }

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import tf_keras
@@ -10,7 +11,8 @@ from features.errors import ConfigError, closest
 from features.inputs import InputSpec
 from models.component import Component
 from models.config import NetworkConfig
-from models.embedding_layout import aligned_steps, targets
+from models.embedding_inputs import aligned_sequences, target_of_sequences
+from models.embedding_layout import EmbeddingLayout
 from models.embeddings import EmbeddingBank
 from models.network import CooperativeNetwork
 from models.optimizers.rows import RowSlots
@@ -23,7 +25,7 @@ def build_network(
     groups: Mapping[str, Sequence[str]],
     teachers: Sequence[CooperativeNetwork] = (),
     slots: RowSlots | None = None,
-    check_bank: Callable[[EmbeddingBank], None] | None = None,
+    check_layout: Callable[[EmbeddingLayout], None] | None = None,
 ) -> CooperativeNetwork:
     """The network that a configuration describes, all weights created.
 
@@ -40,7 +42,8 @@ def build_network(
         teachers: Trained networks on the same inputs, for the losses that need them.
         slots: What an optimizer keeps in the rows of the tables, behind their weights
             (`models.optimizers.row_slots_of`); None for nothing.
-        check_bank: Called with the embeddings before any weight is created; may refuse them.
+        check_layout: Called with the embeddings' layout before any weight is created; may refuse
+            it.
 
     Raises:
         ConfigError: A group names an unknown feature, a branch needs groups or histories that the
@@ -48,8 +51,7 @@ def build_network(
     """
     check_needs(config, inputs, groups)
     try:
-        # Which token an input is in does not depend on the number of table sets.
-        layout = EmbeddingBank(inputs, 1, **_bank_options(config))
+        layout = _layout(config, inputs)
         injected = {"groups": _positions(groups, layout), "fields": layout.field_names}
         layers = {
             (name, copy): _construct(f"branches.{name}", each, name, injected)
@@ -66,17 +68,23 @@ def build_network(
             for name, branch in branches.items()
             if getattr(branch, "uses_first_order", False)
         }
-        embeddings = EmbeddingBank(
-            inputs,
-            config.embedding.width,
+        # Only the branches say how many table sets there are.
+        layout = replace(
+            layout,
             num_sets=1 + max(_numbers(table_sets, gate_table)),
             first_order=sorted(first_order),
+        )
+        if check_layout is not None:
+            check_layout(layout)
+        embeddings = EmbeddingBank(
+            layout,
+            stddev=config.embedding.stddev,
+            l2=config.embedding.l2,
+            initializer=config.embedding.initializer,
+            l2_batch=config.embedding.l2_batch,
             slots=slots,
-            **_bank_options(config),
             name="embeddings",
         )
-        if check_bank is not None:
-            check_bank(embeddings)
         return CooperativeNetwork(
             embeddings,
             branches,
@@ -118,7 +126,7 @@ def check_needs(
     Raises:
         ConfigError: Names the branch, `prefix` in front.
     """
-    histories = aligned_steps(inputs)
+    histories = aligned_sequences(inputs)
     for name, branch in config.branches.items():
         needs = getattr(branch.cls, "needs", frozenset())
         where = f"{prefix}branches.{name}"
@@ -133,7 +141,7 @@ def check_needs(
                 "Declare a feature of `kind: sequence`, or choose a branch without history such as "
                 "deep or low_rank_cross_mixture."
             )
-        if "target" in needs and not targets(inputs):
+        if "target" in needs and not target_of_sequences(inputs):
             sequences = [each for names in histories.values() for each in names]
             raise ConfigError(
                 f"{where} ({branch.type}) compares a history with the example's own item, and no "
@@ -160,8 +168,17 @@ def _copies(config: NetworkConfig, name: str) -> list[str]:
     return [copy for copy, entry in config.branch_copies.items() if entry == name]
 
 
-def _bank_options(config: NetworkConfig) -> dict[str, Any]:
-    return config.embedding.model_dump(exclude={"width"})
+def _layout(config: NetworkConfig, inputs: Sequence[InputSpec]) -> EmbeddingLayout:
+    """The layout of one table set, which is enough to tell which fields there are."""
+    embedding = config.embedding
+    return EmbeddingLayout(
+        inputs,
+        embedding.embedding_dim,
+        embedding_dims=embedding.embedding_dims,
+        compressed={name: entry.model_dump() for name, entry in embedding.compressed.items()},
+        numeric=embedding.numeric,
+        numeric_units=embedding.numeric_units,
+    )
 
 
 def _table_sets(
@@ -195,7 +212,7 @@ def _construct(
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _positions(groups: Mapping[str, Sequence[str]], layout: EmbeddingBank) -> list[list[int]]:
+def _positions(groups: Mapping[str, Sequence[str]], layout: EmbeddingLayout) -> list[list[int]]:
     names = [spec.name for spec in layout.inputs]
     for group, members in groups.items():
         if not members:
@@ -206,8 +223,8 @@ def _positions(groups: Mapping[str, Sequence[str]], layout: EmbeddingBank) -> li
                     f"group {group!r} names feature {member!r}, which is not an input of the "
                     f"network. {closest(member, names)}"
                 )
-    # Numeric inputs may share a token: it stands in the group once.
+    # Numeric inputs may share a field embedding: it stands in the group once.
     return [
-        list(dict.fromkeys(layout.token_of(member) for member in members))
+        list(dict.fromkeys(layout.position_of(member) for member in members))
         for members in groups.values()
     ]

@@ -16,7 +16,7 @@ from models.component import (
     FusionComponent,
     TowerComponent,
 )
-from models.embeddings import Numeric
+from models.embedding_layout import Numeric
 from models.row_table import Initializer
 
 NonNegative = Annotated[float, pydantic.Field(ge=0.0, allow_inf_nan=False)]
@@ -42,26 +42,38 @@ class EmbeddingConfig(StrictModel):
     """The `model.embedding:` section.
 
     Args:
-        width: Length of a token.
-        widths: By vocabulary, the width of its rows, which are then projected to tokens.
+        embedding_dim: Length of a field embedding.
+        embedding_dims: By vocabulary, the embedding dimension of its rows, which are then
+            projected to field embeddings.
         compressed: By vocabulary, how ids share rows, where there are too many.
         stddev: Standard deviation of the initial rows.
-        initializer: Their distribution.
+        initializer: Distribution of the initial rows.
         l2: Factor of the regulariser over whole tables.
         l2_batch: Factor of the regulariser over the rows that a batch reads.
-        numeric: `each` numeric input has a token; `mlp` makes one token of all of them.
+        numeric: `each` numeric input has a field embedding; `mlp` makes one of all of them.
         numeric_units: Hidden layers of that MLP.
     """
 
-    width: int = pydantic.Field(16, ge=1)
-    widths: dict[str, Annotated[int, pydantic.Field(ge=1)]] = {}
+    embedding_dim: int = pydantic.Field(default=16, ge=1)
+    embedding_dims: dict[str, Annotated[int, pydantic.Field(ge=1)]] = {}
     compressed: dict[str, CompressedConfig] = {}
-    stddev: float = pydantic.Field(1e-4, ge=0.0, allow_inf_nan=False)
+    stddev: float = pydantic.Field(default=1e-4, ge=0.0, allow_inf_nan=False)
     initializer: Initializer = "normal"
-    l2: float = pydantic.Field(0.0, ge=0.0, allow_inf_nan=False)
-    l2_batch: float = pydantic.Field(0.0, ge=0.0, allow_inf_nan=False)
+    l2: float = pydantic.Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    l2_batch: float = pydantic.Field(default=0.0, ge=0.0, allow_inf_nan=False)
     numeric: Numeric = "each"
     numeric_units: list[Annotated[int, pydantic.Field(ge=1)]] = []
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _new_names(cls, received: Any) -> Any:
+        for name, new_name in (("width", "embedding_dim"), ("widths", "embedding_dims")):
+            if isinstance(received, Mapping) and name in received:
+                raise ConfigError(
+                    f"{name} is called {new_name} now. Rename it. "
+                    f"Received: {name}={received[name]!r}."
+                )
+        return received
 
     @pydantic.model_validator(mode="after")
     def _units_have_an_mlp(self) -> "EmbeddingConfig":

@@ -56,7 +56,7 @@ def flops_per_example(network: CooperativeNetwork) -> int:
     """
     signature = {
         name: tf.TensorSpec((1, *spec.shape[1:]), spec.dtype)
-        for name, spec in network.embeddings.signature.items()
+        for name, spec in network.embeddings.layout.signature.items()
     }
 
     @tf.function(autograph=False)

@@ -83,7 +83,7 @@ class CooperativeNetwork(NamedLossModel):
         super().__init__(**kwargs)
         cooperation = dict(cooperation or {})
         if table_sets is None:
-            own = len(branches) > 1 and embeddings.num_sets == len(branches)
+            own = len(branches) > 1 and embeddings.layout.num_sets == len(branches)
             table_sets = {name: (i if own else 0,) for i, name in enumerate(branches)}
         self.embeddings, self.heads = embeddings, heads
         self.alignment, self.fusion, self.tower = alignment, fusion, tower
@@ -277,7 +277,7 @@ class CooperativeNetwork(NamedLossModel):
         """Creates all weights, by an empty batch: none waits for the first step to appear."""
         features = {
             name: tf.zeros((0, *spec.shape[1:]), spec.dtype)
-            for name, spec in self.embeddings.signature.items()
+            for name, spec in self.embeddings.layout.signature.items()
         }
         self.loss_terms(self(features), labels=tf.zeros((0, 1)))
 

@@ -13,17 +13,17 @@ from models.mlp import MLP
 class NumericToken(tf_keras.layers.Layer):
     """Makes a token of the numeric inputs, by an MLP of each table set's own.
 
-    Hidden layers with ReLU, then a linear layer to the width of a token.
+    Hidden layers with ReLU, then a linear layer to the token.
 
     References: "dense features" of Liu et al., CETNet, arXiv:2411.13700, Eq. 2 and 3; Wukong,
     arXiv:2403.02545; InterFormer, arXiv:2411.09852v4, which has no hidden layer.
 
     Example:
-        >>> [token.shape for token in NumericToken(width=4, num_sets=2)(tf.zeros((3, 5)))]
+        >>> [token.shape for token in NumericToken(embedding_dim=4, num_sets=2)(tf.zeros((3, 5)))]
         [TensorShape([3, 1, 4]), TensorShape([3, 1, 4])]
 
     Args:
-        width: Length of a token.
+        embedding_dim: Length of the token.
         num_sets: Number of table sets.
         units: Hidden units.
 
@@ -31,12 +31,12 @@ class NumericToken(tf_keras.layers.Layer):
         values: Float tensor (batch, number of numeric inputs).
 
     Returns:
-        A list of `num_sets` tensors (batch, 1, width).
+        A list of `num_sets` tensors (batch, 1, embedding_dim).
     """
 
-    def __init__(self, width: int, num_sets: int = 1, units: Sequence[int] = (), **kwargs):
+    def __init__(self, embedding_dim: int, num_sets: int = 1, units: Sequence[int] = (), **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.width, self.num_sets, self.units = width, num_sets, tuple(units)
+        self.embedding_dim, self.num_sets, self.units = embedding_dim, num_sets, tuple(units)
         policy = self.dtype_policy
         self.hidden = [
             MLP(self.units, dtype=policy, name=f"hidden_{m}")
@@ -44,7 +44,7 @@ class NumericToken(tf_keras.layers.Layer):
         ]
         self.outputs = [
             tf_keras.layers.Dense(
-                width, kernel_initializer="glorot_normal", dtype=policy, name=f"token_{m}"
+                embedding_dim, kernel_initializer="glorot_normal", dtype=policy, name=f"token_{m}"
             )
             for m in range(num_sets)
         ]
@@ -59,7 +59,7 @@ class NumericToken(tf_keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "width": self.width,
+            "embedding_dim": self.embedding_dim,
             "num_sets": self.num_sets,
             "units": list(self.units),
         }

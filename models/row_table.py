@@ -1,12 +1,13 @@
 """One embedding table: rows that are read once per batch, with their optimizer's state."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import tensorflow as tf
 import tf_keras
 
 from models.cooperation.replicas import replicas_with_row
+from models.embedding_layout import TableLayout
 from models.optimizers.rows import RowSlots, TableRows, mark_table, table_rows
 
 Initializer = Literal["normal", "truncated_normal", "uniform"]
@@ -41,13 +42,10 @@ class RowTable(tf_keras.layers.Layer):
     and gives zeros.
 
     Args:
-        num_rows: Rows.
-        segments: Widths of the parts of a row that belong together: a table set's columns, a
-            first-order weight. Their sum is the number of columns.
+        layout: Rows and columns of the table.
         slots: State of the optimizer behind the weights; None for none.
         stddev: Standard deviation of the initial weights.
-        initializer: Their distribution.
-        around_one: Ranges [start, stop) of rows that start around 1 instead of 0.
+        initializer: Distribution of the initial weights.
 
     Call arguments:
         rows: int32 (...).
@@ -58,12 +56,10 @@ class RowTable(tf_keras.layers.Layer):
 
     def __init__(
         self,
-        num_rows: int,
-        segments: Sequence[int],
+        layout: TableLayout,
         slots: RowSlots | Sequence[float] | None = None,
         stddev: float = 1e-4,
         initializer: Initializer = "normal",
-        around_one: Sequence[Sequence[int]] = (),
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -72,27 +68,21 @@ class RowTable(tf_keras.layers.Layer):
                 f"RowTable: `initializer` must be one of {', '.join(get_args(Initializer))}. "
                 f"Received: initializer={initializer!r}."
             )
-        self.num_rows, self.segments = int(num_rows), tuple(int(each) for each in segments)
+        self.layout = layout
         self.slots = RowSlots(*slots) if slots is not None else RowSlots()
         self.stddev, self.initializer = float(stddev), initializer
-        self.around_one = tuple((int(start), int(stop)) for start, stop in around_one)
-
-    @property
-    def columns(self) -> int:
-        """Columns of weights in a row."""
-        return sum(self.segments)
 
     @property
     def state_columns(self) -> int:
         """Columns of the optimizer's state in a row."""
-        return self.slots.columns(self.segments)
+        return self.slots.columns(self.layout.segments)
 
     @property
     def is_sharded(self) -> bool:
         """Whether parameter servers hold parts of it."""
         return hasattr(self.table, "variables")
 
-    def build(self, input_shape=None) -> None:
+    def build(self, input_shape: Any = None) -> None:
         self._create(self._initial, self.slots)
         super().build(input_shape)
 
@@ -104,14 +94,14 @@ class RowTable(tf_keras.layers.Layer):
     ) -> tuple[tf.Tensor, ReadRows | None]:
         """As `call`, and which rows were read; None where they were not told apart."""
         if not training:
-            read = tf.nn.embedding_lookup(self.table, rows)[..., : self.columns]
+            read = tf.nn.embedding_lookup(self.table, rows)[..., : self.layout.columns]
             return tf.cast(read, tf.float32), None  # where it is stored in fewer bits
         unique, index = tf.unique(tf.reshape(rows, (-1,)))
         whole = tf.nn.embedding_lookup(self.table, unique)  # (U, columns and state)
-        weights = whole[:, : self.columns]
+        weights = whole[:, : self.layout.columns]
         spread = _spread(weights, index)
-        values = tf.reshape(spread, tf.concat([tf.shape(rows), [self.columns]], axis=0))
-        return tf.ensure_shape(values, (*rows.shape, self.columns)), ReadRows(
+        values = tf.reshape(spread, tf.concat([tf.shape(rows), [self.layout.columns]], axis=0))
+        return tf.ensure_shape(values, (*rows.shape, self.layout.columns)), ReadRows(
             unique, weights, whole
         )
 
@@ -119,17 +109,17 @@ class RowTable(tf_keras.layers.Layer):
         """The weights of rows [start, stop) in some columns, (stop - start, columns)."""
         # A lookup: reading a variable that was scattered into copies all of it.
         rows = tf.nn.embedding_lookup(self.table, tf.range(start, stop))
-        return rows[:, : self.columns][:, columns]
+        return rows[:, : self.layout.columns][:, columns]
 
     def sum_of_squares(self) -> tf.Tensor:
         """Over all weights of the table; its gradient is as large as the table."""
-        return 2.0 * tf.nn.l2_loss(tf.convert_to_tensor(self.table)[:, : self.columns])
+        return 2.0 * tf.nn.l2_loss(tf.convert_to_tensor(self.table)[:, : self.layout.columns])
 
     def drop_slots(self) -> None:
         """Keeps the weights only, as scoring and exports need them."""
         if not self.state_columns:
             return
-        weights = tf.convert_to_tensor(self.table)[:, : self.columns]
+        weights = tf.convert_to_tensor(self.table)[:, : self.layout.columns]
         del self.table
         self._create(lambda *_, **__: weights, RowSlots())
         self.slots = RowSlots()
@@ -145,7 +135,7 @@ class RowTable(tf_keras.layers.Layer):
         Raises:
             ValueError: A weight is beyond what the type can hold. The table is as it was then.
         """
-        stored = tf.cast(tf.convert_to_tensor(self.table)[:, : self.columns], dtype)
+        stored = tf.cast(tf.convert_to_tensor(self.table)[:, : self.layout.columns], dtype)
         beyond = tf.reduce_sum(tf.cast(tf.math.is_inf(stored), tf.int64))
         if beyond > 0:
             raise ValueError(
@@ -159,30 +149,41 @@ class RowTable(tf_keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "num_rows": self.num_rows,
-            "segments": list(self.segments),
+            "layout": self.layout.to_dict(),
             "slots": list(self.slots),
             "stddev": self.stddev,
             "initializer": self.initializer,
-            "around_one": [list(each) for each in self.around_one],
         }
 
-    def _create(self, initializer, slots: RowSlots, dtype: tf.DType = tf.float32) -> None:
-        rows = TableRows(self.segments, slots)
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "RowTable":
+        return cls(**{**config, "layout": TableLayout(**config["layout"])})
+
+    def _create(
+        self, initializer: Callable[..., tf.Tensor], slots: RowSlots, dtype: tf.DType = tf.float32
+    ) -> None:
+        rows = TableRows(tuple(self.layout.segments), slots)
         self.table = self.add_weight(
             f"{self.name}/table",
-            shape=(self.num_rows, rows.columns),
+            shape=(self.layout.num_rows, rows.columns),
             dtype=dtype,
             initializer=initializer,
         )
         mark_table(self.table, rows)
 
-    def _initial(self, shape, dtype=None, partition_shape=None, partition_offset=None, **_):
+    def _initial(
+        self,
+        shape: Sequence[int],
+        dtype: tf.DType | None = None,
+        partition_shape: Sequence[int] | None = None,
+        partition_offset: Sequence[int] | None = None,
+        **_,
+    ) -> tf.Tensor:
         """Weights, state behind them; of one shard where a parameter server asks for it."""
         rows = (partition_shape or shape)[0]
         first = partition_offset[0] if partition_offset else 0
-        drawn = _draw(self.initializer, (rows, self.columns), self.stddev)
-        for start, stop in self.around_one:
+        drawn = _draw(self.initializer, (rows, self.layout.columns), self.stddev)
+        for start, stop in self.layout.around_one:
             inside = tf.range(first, first + rows)
             drawn += tf.cast((inside >= start) & (inside < stop), drawn.dtype)[:, tf.newaxis]
         state = [[0, 0], [0, self.state_columns]]
@@ -212,7 +213,7 @@ def row_penalty(read: ReadRows) -> tf.Tensor:
 def _spread(weights: tf.Tensor, index: tf.Tensor):
     """Row index[i] of the weights at place i."""
 
-    def gradient(upstream):
+    def gradient(upstream: tf.Tensor):
         # Dense, (U, columns): tf.gather's own would leave the sum over places to others.
         with tf.name_scope("tables"):  # where `pipeline.training.step_time` counts it
             return tf.math.unsorted_segment_sum(upstream, index, tf.shape(weights)[0]), None

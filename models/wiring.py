@@ -30,11 +30,12 @@ def check_wiring(network: "CooperativeNetwork") -> None:
             "CooperativeNetwork: expected at least one branch, and a table set for each. "
             f"Received: branches={list(names)}, table_sets={network.table_sets}."
         )
-    if set(sets) != set(range(network.embeddings.num_sets)):
+    if set(sets) != set(range(network.embeddings.layout.num_sets)):
         raise ValueError(
             "CooperativeNetwork: expected embeddings with one table set, one per branch, or those "
             f"that `table_sets` and `gate_table` name. Received: branches={list(names)}, "
-            f"num_sets={network.embeddings.num_sets}, table sets in use {sorted(set(sets))}."
+            f"num_sets={network.embeddings.layout.num_sets}, "
+            f"table sets in use {sorted(set(sets))}."
         )
     for name, branch in zip(names, network._branch_layers, strict=True):
         wanted = 1 + getattr(branch, "num_extra_sets", 0)
@@ -126,7 +127,7 @@ def intermediates_by_layer(
 def table_set_names(network: "CooperativeNetwork") -> tuple[str, ...]:
     """A name for each table set, after who reads it."""
     names = []
-    for m in range(network.embeddings.num_sets):
+    for m in range(network.embeddings.layout.num_sets):
         readers = [name for name, (own, *_) in network.table_sets.items() if own == m]
         if len(readers) == len(network.branch_names) > 1:
             readers = ["shared"]

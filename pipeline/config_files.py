@@ -87,7 +87,7 @@ def load_preset(name: str, overrides: Sequence[str] = ()) -> NetworkConfig:
 
     Args:
         name: Of a preset, or the path of a YAML file.
-        overrides: Such as `model.embedding.width=8`.
+        overrides: Such as `model.embedding.embedding_dim=8`.
 
     Raises:
         ConfigError: There is no such preset, or its file has a mistake.

@@ -45,7 +45,7 @@ def print_preset(
         name: Of the preset.
         config_file: A data set's configuration, whose features the network is built for.
         bundle_path: Its bundle, for the sizes of the tables; None looks at bundles/SOURCE.
-        settings: Overrides of the preset, such as `model.embedding.width=8`.
+        settings: Overrides of the preset, such as `model.embedding.embedding_dim=8`.
         console: Where to print.
     """
     network_config = load_preset(name, settings)
@@ -94,8 +94,8 @@ def _print_cost(
     table.add_column("part")
     table.add_column("parameters", justify="right")
     counts = parameters_by_part(network)
-    # Vocabularies with rows of another width have a table of their own.
-    widths = " or ".join(f"{each.columns:,}" for each in network.embeddings.tables)
+    # Vocabularies with rows of another embedding dimension have a table of their own.
+    widths = " or ".join(f"{each.columns:,}" for each in network.embeddings.layout.tables)
     for part, count in counts.items():
         text = f"{count:,}"
         if part == "embeddings" and bundle is None and widths:

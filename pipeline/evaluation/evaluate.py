@@ -56,7 +56,7 @@ def tables_report(network: tf_keras.Model) -> dict[str, dict[str, dict[str, Any]
     report: dict[str, dict[str, Any]] = {}
     for position, table_set in enumerate(network.table_set_names):
         report[table_set] = {}
-        for vocabulary in bank.places:
+        for vocabulary in bank.layout.places:
             table = bank.rows_of(vocabulary, position).numpy()  # one vocabulary at a time
             report[table_set][vocabulary] = {
                 "rows": table.shape[0],

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from features.errors import ConfigError
-from models.embeddings import EmbeddingBank
-from models.optimizers.rows import table_rows
+from models.embedding_layout import EmbeddingLayout
+from models.optimizers.rows import RowSlots, table_rows
 from pipeline.available_memory import available_bytes, size
 
 # Numbers that an optimizer keeps for each weight in variables of its own; the state of the other
@@ -40,33 +40,39 @@ class Memory:
         )
 
 
-def tables_bytes(bank: EmbeddingBank, optimizer: str) -> int:
-    """Bytes of the tables of a bank, built or not, with the optimizer's state for them.
+def tables_bytes(layout: EmbeddingLayout, slots: RowSlots | None, optimizer: str) -> int:
+    """Bytes of the tables of a layout, with the optimizer's state for them.
 
     Example:
         >>> from features.inputs import InputSpec
-        >>> bank = EmbeddingBank([InputSpec("city", "id", "city", 1000)], width=10)
-        >>> tables_bytes(bank, "adam") == 1000 * 10 * 3 * 4
+        >>> layout = EmbeddingLayout([InputSpec("city", "id", "city", 1000)], embedding_dim=10)
+        >>> tables_bytes(layout, None, "adam") == 1000 * 10 * 3 * 4
         True
 
     Args:
-        bank: Made with the slots of the optimizer, where it keeps its state in the rows.
+        layout: Layout of the embeddings.
+        slots: State of the optimizer in the rows, where it keeps it there.
         optimizer: Name, as in `train.tables.optimizer`.
     """
-    beside = _BESIDE.get(optimizer, 0)
+    beside, state = _BESIDE.get(optimizer, 0), slots or RowSlots()
     return sum(
-        table.num_rows * (table.columns * (1 + beside) + table.state_columns) * _BYTES
-        for table in bank.tables
+        table.num_rows * (table.columns * (1 + beside) + state.columns(table.segments)) * _BYTES
+        for table in layout.tables
     )
 
 
 def check_tables_fit(
-    bank: EmbeddingBank, optimizer: str, available: int | None = None, copies: int = 1
+    layout: EmbeddingLayout,
+    slots: RowSlots | None,
+    optimizer: str,
+    available: int | None = None,
+    copies: int = 1,
 ) -> None:
     """Refuses tables that cannot fit, before they are created.
 
     Args:
-        bank: Not built.
+        layout: Layout of the embeddings.
+        slots: See `tables_bytes`.
         optimizer: See `tables_bytes`.
         available: Bytes; None asks this machine. Memory of GPUs is not looked at.
         copies: Replicas that keep the tables in this machine's memory.
@@ -74,20 +80,20 @@ def check_tables_fit(
     Raises:
         ConfigError: The tables alone, with the optimizer's state, exceed the memory available.
     """
-    needed = copies * tables_bytes(bank, optimizer)
+    needed = copies * tables_bytes(layout, slots, optimizer)
     available = available_bytes() if available is None else available
     if needed <= available:
         return
-    rows = sum(table.num_rows for table in bank.tables)
+    rows = sum(table.num_rows for table in layout.tables)
     largest = max(
-        (spec for spec in bank.inputs if spec.vocabulary), key=lambda spec: spec.vocabulary_size
+        (spec for spec in layout.inputs if spec.vocabulary), key=lambda spec: spec.vocabulary_size
     )
     cheaper = "" if optimizer == "rowwise_adagrad" else ", or use tables.optimizer rowwise_adagrad"
     raise ConfigError(
         f"the embedding tables need {size(needed)} ({rows:,} rows with the state of {optimizer}"
         f"{f', {copies} times' * (copies > 1)}), and {size(available)} are available. Give the "
         f"vocabularies fewer entries by min_count (the largest, {largest.vocabulary}, has "
-        f"{largest.vocabulary_size:,}), lower embedding.width, share rows by "
+        f"{largest.vocabulary_size:,}), lower embedding.embedding_dim, share rows by "
         f"embedding.compressed{cheaper}."
     )
 

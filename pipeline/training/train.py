@@ -15,9 +15,9 @@ from features.bundle import Bundle
 from features.errors import ConfigError
 from models.build import build_network
 from models.cost import num_parameters
-from models.embeddings import EmbeddingBank
+from models.embedding_layout import EmbeddingLayout
 from models.network import CooperativeNetwork
-from models.optimizers import make_optimizer, row_slots_of
+from models.optimizers import RowSlots, make_optimizer, row_slots_of
 from pipeline.available_memory import available_bytes
 from pipeline.config import RunConfig
 from pipeline.dataset import examples, refusing_damage
@@ -210,14 +210,15 @@ def new_network(
     policy = "mixed_bfloat16" if settings.precision == "bfloat16" else "float32"
     tf_keras.mixed_precision.set_global_policy(policy)
     metadata = bundle.metadata
+    slots = row_slots_of(settings.tables.optimizer, settings.tables.correct_skipped)
     with strategy.scope():
         network = build_network(
             config.model,
             metadata.model_inputs(),
             metadata.features.groups,
             teachers,
-            slots=row_slots_of(settings.tables.optimizer, settings.tables.correct_skipped),
-            check_bank=lambda bank: _check_fits(config, bank),
+            slots=slots,
+            check_layout=lambda layout: _check_fits(config, layout, slots),
         )
         network.compile(
             optimizer=new_optimizer(config),
@@ -229,10 +230,10 @@ def new_network(
     return network
 
 
-def _check_fits(config: RunConfig, bank: EmbeddingBank) -> None:
+def _check_fits(config: RunConfig, layout: EmbeddingLayout, slots: RowSlots | None) -> None:
     elsewhere = tf.config.list_physical_devices("GPU")  # then the tables lie there
     if config.train.strategy != "parameter_server" and not elsewhere:
-        check_tables_fit(bank, config.train.tables.optimizer)
+        check_tables_fit(layout, slots, config.train.tables.optimizer)
 
 
 def load_network(config: RunConfig, bundle: Bundle, run: RunDir) -> CooperativeNetwork:

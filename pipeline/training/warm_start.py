@@ -1,7 +1,7 @@
 """A new day's network takes over what the day before has learnt, token by token."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import tensorflow as tf
@@ -94,21 +94,20 @@ class WarmStart:
 
     def _table_maps(self, network: CooperativeNetwork) -> dict[int, tuple]:
         """Table -> for each of its rows the earlier row twice (as `IdMap`), and their number."""
-        bank = network.embeddings
-        inputs = [spec.to_dict() for spec in self._inputs]
+        layout = network.embeddings.layout
         try:
-            earlier = type(bank).from_config({**bank.get_config(), "inputs": inputs})
+            earlier = replace(layout, inputs=self._inputs)
         except ValueError as error:
             raise self._refused(f"its inputs do not fit: {error}") from None
-        if list(earlier.places) != list(bank.places):
+        if list(earlier.places) != list(layout.places):
             raise self._refused(
-                f"it embeds {', '.join(earlier.places)}, the new network {', '.join(bank.places)}"
+                f"it embeds {', '.join(earlier.places)}, the new network {', '.join(layout.places)}"
             )
         found = {}
-        for position, table in enumerate(bank.tables):
+        for position, table in enumerate(layout.tables):
             source = np.full(table.num_rows, -1, np.int64)
             unknown = source.copy()
-            for name, place in bank.places.items():
+            for name, place in layout.places.items():
                 if place.table != position:
                     continue
                 before, ids = earlier.places[name], self.maps[name]
@@ -171,7 +170,7 @@ def _carried_variables(
     """What is taken over, each with the table whose rows it has."""
     optimizer = network.optimizer
     names = {network.embeddings.tables[i].table.name.split(":")[0]: i for i in tables}
-    rows = {name: network.embeddings.tables[i].num_rows for name, i in names.items()}
+    rows = {name: network.embeddings.layout.tables[i].num_rows for name, i in names.items()}
     rate = optimizer.learning_rate
     for variable in (*network.weights, *optimizer.variables):
         if variable is rate or not (variable.dtype.is_floating or variable is optimizer.iterations):

@@ -20,7 +20,7 @@ from features.errors import ExportError
 from features.inputs import InputSpec
 from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
-from models.embedding_layout import tensor_spec
+from models.embedding_inputs import tensor_spec
 from serving import names
 from serving.layout import OPENVINO_MODEL
 from serving.signatures import Network, probabilities

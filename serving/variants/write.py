@@ -51,7 +51,7 @@ def cut(network: CooperativeNetwork, bundle: Bundle, variant: Variant, folder: P
     left = network
     if variant.branch is not None:
         left = branch_alone(network, variant.branch)
-        inputs = [spec.name for spec in left.embeddings.inputs]
+        inputs = [spec.name for spec in left.embeddings.layout.inputs]
         bundle = narrow_bundle(bundle, inputs, folder)
     store_tables(left.embeddings, variant.precision)
     return Cut(left, bundle)

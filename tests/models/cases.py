@@ -9,6 +9,7 @@ from models import cooperation as c
 from models import fusion as f
 from models.alignment import MLPPerBranch, NoAlignment, SharedMLP
 from models.bank_tables import BankTables
+from models.embedding_layout import EmbeddingLayout, TableLayout
 from models.embeddings import EmbeddingBank
 from models.mlp import MLP
 from models.network import CooperativeNetwork
@@ -211,18 +212,20 @@ OTHERS = {
     CooperativeNetwork: Case(lambda: small.network(tables="per_branch"), network_inputs),
     EmbeddingBank: Case(
         lambda: EmbeddingBank(
-            small.INPUTS,
-            width=3,
-            num_sets=2,
+            EmbeddingLayout(
+                small.INPUTS,
+                3,
+                num_sets=2,
+                first_order=[1],
+                embedding_dims={"item": 2},
+                compressed={"user": {"type": "hashed", "rows": 5, "hashes": 2}},
+                numeric="mlp",
+                numeric_units=[4],
+            ),
             stddev=0.3,
             l2=0.1,
-            first_order=[1],
-            numeric="mlp",
-            numeric_units=[4],
             initializer="uniform",
             l2_batch=0.1,
-            widths={"item": 2},
-            compressed={"user": {"type": "hashed", "rows": 5, "hashes": 2}},
             slots=RowSlots(per_column=2),
         ),
         network_inputs,
@@ -230,12 +233,14 @@ OTHERS = {
     ),
     BankTables: Case(
         lambda: BankTables(
-            small.INPUTS,
-            width=3,
-            num_sets=2,
-            num_first_order=1,
-            widths={"item": 2},
-            compressed={"user": {"type": "quotient_remainder", "rows": 5}},
+            EmbeddingLayout(
+                small.INPUTS,
+                3,
+                num_sets=2,
+                first_order=[0],
+                embedding_dims={"item": 2},
+                compressed={"user": {"type": "quotient_remainder", "rows": 5}},
+            ),
             slots=RowSlots(per_segment=1, initial=0.5),
             stddev=0.3,
             initializer="truncated_normal",
@@ -245,12 +250,10 @@ OTHERS = {
     ),
     RowTable: Case(
         lambda: RowTable(
-            9,
-            [2, 3],
+            TableLayout(9, [2, 3], [(2, 4)]),
             slots=RowSlots(per_column=2, per_row=1),
             stddev=0.3,
             initializer="uniform",
-            around_one=[(2, 4)],
         ),
         lambda rng, batch: {"x": rng.integers(0, 9, (batch, 2)).astype("int32")},
         always_float32=True,

@@ -20,7 +20,7 @@ INPUTS = (
 )
 GROUPS = {"pair": ["user", "item"], "taste": ["user", "genres", "clicked"]}
 SETTINGS: dict[str, Any] = {
-    "embedding": {"width": 4, "stddev": 0.5, "l2": 1e-3},
+    "embedding": {"embedding_dim": 4, "stddev": 0.5, "l2": 1e-3},
     "branches": {
         "efgc": {"units": [8], "output_units": 8},
         "cross": {"type": "low_rank_cross_mixture", "rank": 3, "output_units": 8},

@@ -14,16 +14,16 @@ NETWORKS = {
     "no alignment": {"alignment": {"type": "none"}},
     "one token of all numbers": {
         "tables": "per_branch",
-        "embedding": {"width": 4, "stddev": 0.5, "numeric": "mlp", "numeric_units": [5]},
+        "embedding": {"embedding_dim": 4, "stddev": 0.5, "numeric": "mlp", "numeric_units": [5]},
         "branches": {**BRANCHES, "wide": {"type": "wide_and_deep", "units": [8]}},
         "alignment": {"type": "mlp_per_branch", "units": [6]},
     },
-    "other widths and shared rows": {
+    "other dimensions and shared rows": {
         "tables": "per_branch",
         "embedding": {
-            "width": 4,
+            "embedding_dim": 4,
             "stddev": 0.5,
-            "widths": {"item": 2, "genres": 3},
+            "embedding_dims": {"item": 2, "genres": 3},
             "compressed": {
                 "user": {"type": "hashed", "rows": 5},
                 "item": {"type": "quotient_remainder", "rows": 4},
@@ -59,7 +59,7 @@ def test_each_has_the_logit_that_its_head_has_in_the_network(network):
     assert np.ptp(expected, axis=0).min() > 0.01  # rows that are all alike would prove nothing
     for i, name in enumerate(network.branch_names):
         alone = branch_alone(network, name)
-        read = {each.name: x[each.name] for each in alone.embeddings.inputs}
+        read = {each.name: x[each.name] for each in alone.embeddings.layout.inputs}
         outputs = alone(read, training=False)
         assert set(outputs) == {"logit"}
         np.testing.assert_allclose(outputs["logit"], expected[:, i : i + 1], atol=1e-6)
@@ -76,7 +76,7 @@ def test_tables_keep_the_columns_of_the_branch_and_inputs_that_it_reads():
     assert cut.table.shape == (45, 4)
     alone = branch_alone(network, "efgc")
     # Its groups name user, item, genres and clicked; `rating` is aligned with `clicked`.
-    names = [each.name for each in alone.embeddings.inputs]
+    names = [each.name for each in alone.embeddings.layout.inputs]
     assert names == ["user", "item", "genres", "clicked", "rating"]
     assert set(alone.embeddings.projections) == set()
 

@@ -41,8 +41,8 @@ def test_each_branch_can_stand_alone(branch):
 
 
 def test_tables_per_branch_are_sets_of_one_bank():
-    network = build(tables="per_branch", embedding={"width": 5})
-    assert network.embeddings.num_sets == 3
+    network = build(tables="per_branch", embedding={"embedding_dim": 5})
+    assert network.embeddings.layout.num_sets == 3
     assert network.embeddings.tables[0].table.shape[1] == 15
     assert isinstance(network.embeddings.tables[0].table, tf.Variable)
 

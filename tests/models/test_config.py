@@ -100,8 +100,19 @@ def test_what_is_saved_says_everything_and_reads_back_equal():
         ({"fusion": "median"}, "network.fusion: 'median' is not a type.*mean"),
         ({"fuson": "mean"}, "network.fuson is not a setting. Did you mean network.fusion?"),
         ({"tables": "own"}, "network.tables: .*'shared' or 'per_branch'.*'own'"),
-        ({"embedding": {"widht": 3}}, "widht is not a setting. Did you mean .*width?"),
-        ({"embedding": {"width": 0}}, "network.embedding.width: .*Received: 0"),
+        (
+            {"embedding": {"embeding_dim": 3}},
+            "embeding_dim is not a setting. Did you mean .*embedding_dim?",
+        ),
+        ({"embedding": {"embedding_dim": 0}}, "network.embedding.embedding_dim: .*Received: 0"),
+        (
+            {"embedding": {"width": 8}},
+            "network.embedding: width is called embedding_dim now. Rename it. Received: width=8.",
+        ),
+        (
+            {"embedding": {"widths": {"item": 2}}},
+            "network.embedding: widths is called embedding_dims now. .*widths={'item': 2}",
+        ),
         (
             {"cooperation": {"co_teaching": {}}},
             "network.cooperation.co_teaching.weight is required",

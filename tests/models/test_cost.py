@@ -14,7 +14,12 @@ MLP = 12 * 5 + 5  # three tokens of width 4 to five units
 
 
 def build(**settings):
-    settings = {"embedding": {"width": 4}, "alignment": "none", "cooperation": {}, **settings}
+    settings = {
+        "embedding": {"embedding_dim": 4},
+        "alignment": "none",
+        "cooperation": {},
+        **settings,
+    }
     return build_network(NetworkConfig(**settings), INPUTS, {})
 
 
@@ -68,7 +73,7 @@ def test_a_recurrent_layer_counts_as_often_as_it_runs():
     def flops(length):
         inputs = (*INPUTS[:2], InputSpec("seen", "steps", "item", 20, length=length))
         config = NetworkConfig(
-            embedding={"width": 4},
+            embedding={"embedding_dim": 4},
             alignment="none",
             cooperation={},
             heads="fused",

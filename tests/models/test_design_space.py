@@ -18,7 +18,7 @@ DEEP = {"type": "deep", "units": [8, 6]}
 
 def network(inputs=small.INPUTS, teachers=(), **settings) -> CooperativeNetwork:
     defaults = {
-        "embedding": {"width": 4, "stddev": 0.5},
+        "embedding": {"embedding_dim": 4, "stddev": 0.5},
         "alignment": "none",
         "cooperation": {},
     }
@@ -69,7 +69,7 @@ def test_a_gate_reads_a_table_set_of_its_own_or_a_branchs(gate_table, sets):
         fusion={"type": "gate", "units": [5]},
         tower={"units": [7]},
     )
-    assert net.embeddings.num_sets == sets
+    assert net.embeddings.layout.num_sets == sets
     x, labels, _ = small.rows(0, 6)
     outputs = net(x)
     np.testing.assert_allclose(tf.reduce_sum(outputs["fusion_weights"], axis=1), 1.0, rtol=1e-6)
@@ -80,12 +80,14 @@ def test_a_gate_reads_a_table_set_of_its_own_or_a_branchs(gate_table, sets):
         loss = net.compute_loss((x, labels))
     columns = tf.convert_to_tensor(tape.gradient(loss, net.embeddings.tables[0].table)).numpy()
     gate = columns[
-        :, net.gate_table * net.embeddings.width : (net.gate_table + 1) * net.embeddings.width
+        :,
+        net.gate_table * net.embeddings.layout.embedding_dim : (net.gate_table + 1)
+        * net.embeddings.layout.embedding_dim,
     ]
     assert np.abs(gate).max() > 0.0
     before = outputs["fusion_weights"].numpy()
     table = net.embeddings.tables[0].table.numpy()
-    table[:, : net.embeddings.width] += 1.0  # the tables of branch a
+    table[:, : net.embeddings.layout.embedding_dim] += 1.0  # the tables of branch a
     net.embeddings.tables[0].table.assign(table)
     np.testing.assert_array_equal(net(x)["fusion_weights"], before)
 
@@ -217,6 +219,6 @@ def test_refuses_what_the_data_cannot_give(inputs, settings, message):
     groups = {} if inputs is PLAIN else small.GROUPS
     settings = {"alignment": "none", "cooperation": {}, "heads": "fused", **settings}
     with pytest.raises(ConfigError, match=message) as refused:
-        build_network(NetworkConfig(embedding={"width": 4}, **settings), inputs, groups)
+        build_network(NetworkConfig(embedding={"embedding_dim": 4}, **settings), inputs, groups)
     assert "Call arguments" not in str(refused.value)
     assert "\n" not in str(refused.value)

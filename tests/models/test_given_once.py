@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from models.embedded import Embedded
+from models.embedding_layout import EmbeddingLayout
 from models.embeddings import EmbeddingBank
 from models.row_table import RowTable
 from tests.models import small
@@ -15,7 +16,7 @@ SETTINGS = {
     "plain": {},
     "sets": {"num_sets": 3, "first_order": (0, 2)},
     "numeric token": {"numeric": "mlp", "numeric_units": (5,), "first_order": (0,)},
-    "widths": {"widths": {"item": 2, "user": 5}, "num_sets": 2},
+    "dims": {"embedding_dims": {"item": 2, "user": 5}, "num_sets": 2},
     "compressed": {
         "compressed": {
             "item": {"type": "hashed", "rows": 7},
@@ -50,7 +51,7 @@ def tensors(embedded: Embedded) -> dict[str, tf.Tensor]:
     "user", [USER, ("age", "genres"), ("item",)], ids=["history", "pooled", "id"]
 )
 def test_branches_see_the_same(settings, user, candidates):
-    bank = EmbeddingBank(small.INPUTS, width=3, stddev=0.5, **settings)
+    bank = EmbeddingBank(EmbeddingLayout(small.INPUTS, 3, **settings), stddev=0.5)
     once, rows = one_user(candidates, user)
     expected = bank({name: tf.constant(x) for name, x in rows.items()})
 
@@ -69,7 +70,7 @@ def test_branches_see_the_same(settings, user, candidates):
 def specs(bank: EmbeddingBank, user=USER) -> dict[str, tf.TensorSpec]:
     return {
         name: tf.TensorSpec((1 if name in user else None, *spec.shape[1:]), spec.dtype)
-        for name, spec in bank.signature.items()
+        for name, spec in bank.layout.signature.items()
     }
 
 
@@ -81,7 +82,7 @@ def test_the_users_rows_are_read_and_pooled_once(monkeypatch):
         rows_read.append(int(tf.size(rows)))
         return look_up(self, rows, training)
 
-    bank = EmbeddingBank(small.INPUTS, width=3)
+    bank = EmbeddingBank(EmbeddingLayout(small.INPUTS, 3))
     once, rows = one_user(100)
     bank({name: x[:2] for name, x in rows.items()})  # creates the weights
     monkeypatch.setattr(RowTable, "look_up", counted)
@@ -100,13 +101,13 @@ def test_the_users_rows_are_read_and_pooled_once(monkeypatch):
 
 
 def test_a_batch_of_one_in_every_feature_is_a_batch():
-    bank = EmbeddingBank(small.INPUTS, width=3)
+    bank = EmbeddingBank(EmbeddingLayout(small.INPUTS, 3))
     _, rows = one_user(1)
     assert bank(rows, training=True)[0].tokens.shape[0] == 1
 
 
 def test_training_refuses_it():
-    bank = EmbeddingBank(small.INPUTS, width=3)
+    bank = EmbeddingBank(EmbeddingLayout(small.INPUTS, 3))
     once, _ = one_user(4)
     with pytest.raises(ValueError, match=r"one batch\. .* for clicked, image, rating, user beside"):
         bank(once, training=True)

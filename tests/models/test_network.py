@@ -7,6 +7,7 @@ from features.inputs import InputSpec
 from models.alignment import NoAlignment
 from models.branches import Deep
 from models.cooperation import BranchCoTeaching, ModerateDifferentiation
+from models.embedding_layout import EmbeddingLayout
 from models.embeddings import EmbeddingBank
 from models.fusion import MeanFusion
 from models.network import CooperativeNetwork
@@ -180,12 +181,12 @@ def test_a_checkpoint_holds_everything(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-BANK = {"inputs": [InputSpec("a", "id", "a", 5)], "width": 2}
+INPUTS = (InputSpec("a", "id", "a", 5),)
 
 
-def plain(branches=None, cooperation=None, heads="all", **bank):
+def plain(branches=None, cooperation=None, heads="all", inputs=INPUTS, num_sets=1):
     return CooperativeNetwork(
-        EmbeddingBank(**{**BANK, **bank}),
+        EmbeddingBank(EmbeddingLayout(inputs, embedding_dim=2, num_sets=num_sets)),
         branches or {"one": Deep([3]), "two": Deep([3])},
         NoAlignment(),
         MeanFusion(),

@@ -10,7 +10,12 @@ from models.optimizers import make_optimizer, row_slots_of
 from tests.models import small
 from tests.models.test_training import dataset
 
-EMBEDDING = {"width": 4, "stddev": 0.5, "l2_batch": 1e-2, "widths": {"item": 2}}
+EMBEDDING = {
+    "embedding_dim": 4,
+    "stddev": 0.5,
+    "l2_batch": 1e-2,
+    "embedding_dims": {"item": 2},
+}
 SETTINGS = {
     **small.SETTINGS,
     "embedding": EMBEDDING,
@@ -39,7 +44,7 @@ def weights_of(network) -> dict[str, np.ndarray]:
     assert len(found) == len(network.trainable_weights)
     for table in network.embeddings.tables:
         name = own_name(table.table)
-        found[name] = found[name][:, : table.columns]
+        found[name] = found[name][:, : table.layout.columns]
     return found
 
 
@@ -93,10 +98,10 @@ def test_two_replicas_reach_the_weights_of_one(two_replicas, tables, options):
 
 def test_lazy_training_leaves_rows_alone_that_no_batch_reads():
     network, initial, _ = trained(tf.distribute.get_strategy(), rows=3)
-    place = network.embeddings.places["user"]
+    place = network.embeddings.layout.places["user"]
     after = network.embeddings.rows_of("user", 0).numpy()
     name = own_name(network.embeddings.tables[place.table].table)
-    before = initial[name][place.start : place.stop, : place.width]
+    before = initial[name][place.start : place.stop, : place.embedding_dim]
     read = np.isin(np.arange(11), small.rows(0, 3)[0]["user"])
     assert 0 < read.sum() < 11
     np.testing.assert_array_equal(after[~read], before[~read])

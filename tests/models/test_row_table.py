@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from models.embedding_layout import TableLayout
 from models.optimizers import RowSlots
 from models.row_table import ReadRows, RowTable, row_penalty, weight_gradient
 
@@ -10,8 +11,8 @@ STATES = [None, RowSlots(per_column=2), RowSlots(per_segment=1, per_row=1, initi
 ROWS = np.array([[3, 0, 3], [8, 3, 0]], "int32")
 
 
-def table(slots=None, **settings) -> RowTable:
-    made = RowTable(9, [2, 2, 1], slots, **{"stddev": 0.5, **settings})
+def table(slots=None, around_one=(), stddev=0.5) -> RowTable:
+    made = RowTable(TableLayout(9, [2, 2, 1], around_one), slots, stddev)
     made.build()
     return made
 
@@ -61,7 +62,7 @@ def test_a_seed_gives_the_same_weights_with_and_without_state(slots):
 
 @pytest.mark.parametrize("initializer", ["normal", "truncated_normal", "uniform"])
 def test_initializers_have_the_given_scale(initializer):
-    made = RowTable(20_000, [5], stddev=0.01, initializer=initializer)
+    made = RowTable(TableLayout(20_000, [5]), stddev=0.01, initializer=initializer)
     made.build()
     # A normal distribution cut at two deviations keeps 0.88 of its deviation.
     scale = 0.88 if initializer == "truncated_normal" else 1.0
@@ -88,7 +89,7 @@ def test_state_is_dropped_and_weights_stay():
 
 def test_an_unknown_initializer_is_refused():
     with pytest.raises(ValueError, match="must be one of normal, truncated_normal, uniform"):
-        RowTable(9, [2], initializer="glorot")
+        RowTable(TableLayout(9, [2]), initializer="glorot")
 
 
 def test_the_penalty_counts_a_row_once_over_replicas(two_replicas):

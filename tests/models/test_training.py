@@ -10,6 +10,7 @@ import tf_keras
 from features.inputs import InputSpec
 from models.alignment import NoAlignment
 from models.branches import Deep
+from models.embedding_layout import EmbeddingLayout
 from models.embeddings import EmbeddingBank
 from models.fusion import MeanFusion
 from models.network import CooperativeNetwork
@@ -137,7 +138,9 @@ class Breaks(tf_keras.layers.Layer):
 
 
 def value_network(branches) -> CooperativeNetwork:
-    bank = EmbeddingBank([InputSpec("a", "value"), InputSpec("b", "id", "b", 5)], width=4)
+    bank = EmbeddingBank(
+        EmbeddingLayout([InputSpec("a", "value"), InputSpec("b", "id", "b", 5)], 4)
+    )
     network = CooperativeNetwork(bank, branches, NoAlignment(), MeanFusion())
     network.compile(optimizer=tf_keras.optimizers.Adam(0.1))
     return network

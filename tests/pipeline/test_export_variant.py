@@ -33,7 +33,7 @@ CONFIG = RunConfig.model_validate(
         "groups": FEATURES.groups,
         "histories": {name: each.model_dump() for name, each in FEATURES.histories.items()},
         "model": {
-            "embedding": {"width": 4, "stddev": 0.5},
+            "embedding": {"embedding_dim": 4, "stddev": 0.5},
             "tables": "per_branch",
             "branches": {
                 "efgc": {"units": [8], "output_units": 8},

@@ -21,7 +21,7 @@ CONFIG = RunConfig.model_validate(
         "groups": FEATURES.groups,
         "histories": {name: each.model_dump() for name, each in FEATURES.histories.items()},
         "model": {
-            "embedding": {"width": 4},
+            "embedding": {"embedding_dim": 4},
             "branches": {"efgc": {"units": [8], "output_units": 8}, "deep": {"units": [8]}},
             "alignment": {"type": "shared_mlp", "units": [6]},
         },

@@ -10,7 +10,7 @@ from serving.export import expected_scores, export
 from serving.scorer import Scorer
 
 CONFIG = {
-    "embedding": {"width": 4, "stddev": 0.5},
+    "embedding": {"embedding_dim": 4, "stddev": 0.5},
     "branches": {
         "efgc": {"type": "efgc", "units": [16, 8], "output_units": 8},
         "cross": {"type": "low_rank_cross_mixture", "rank": 4, "output_units": 8},

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from features.inputs import InputSpec
+from models.embedding_layout import EmbeddingLayout
 from models.embeddings import EmbeddingBank
 from models.metrics import best_share, cross_expert_correlation, disagreement
 from pipeline.evaluation.evaluate import evaluation_report, tables_report
@@ -87,7 +88,7 @@ def bank(**options):
         InputSpec("age", "value"),
         InputSpec("seen", "ids", "item", 400, length=2),
     ]
-    bank = EmbeddingBank(inputs, width=4, stddev=0.1, **options)
+    bank = EmbeddingBank(EmbeddingLayout(inputs, embedding_dim=4, **options), stddev=0.1)
     bank({"user": tf.zeros(1, tf.int32), "age": tf.zeros(1), "seen": tf.zeros((1, 2), tf.int32)})
     return bank
 
@@ -96,7 +97,7 @@ def test_every_table_of_every_set_has_its_abundance():
     embeddings = bank(num_sets=2)
     network = SimpleNamespace(embeddings=embeddings, table_set_names=("shared", "gate"))
     # The second set's items collapse: all rows lie on a line.
-    start, stop = embeddings.places["item"].start, embeddings.places["item"].stop
+    start, stop = embeddings.layout.places["item"].start, embeddings.layout.places["item"].stop
     table = embeddings.tables[0].table.numpy()
     table[start:stop, 4:] = np.outer(np.arange(400), [1, 2, 0, -1])
     embeddings.tables[0].table.assign(table)
@@ -104,7 +105,10 @@ def test_every_table_of_every_set_has_its_abundance():
     assert list(report) == ["shared", "gate"]
     for m, tables in enumerate(report.values()):
         for vocabulary, found in tables.items():
-            start, stop = embeddings.places[vocabulary].start, embeddings.places[vocabulary].stop
+            start, stop = (
+                embeddings.layout.places[vocabulary].start,
+                embeddings.layout.places[vocabulary].stop,
+            )
             values = np.linalg.svd(table[start:stop, 4 * m : 4 * m + 4], compute_uv=False)
             assert found["information_abundance"] == pytest.approx(
                 values.sum() / values[0], abs=1e-4
@@ -129,7 +133,7 @@ def test_a_table_of_zeros_has_none_and_a_network_without_tables_an_empty_report(
         "information_abundance": None,
         "singular_values": [0.0] * 4,
     }
-    values = EmbeddingBank([InputSpec("age", "value")], width=4)
+    values = EmbeddingBank(EmbeddingLayout([InputSpec("age", "value")], embedding_dim=4))
     values({"age": tf.zeros(1)})
     nothing = tables_report(SimpleNamespace(embeddings=values, table_set_names=("all",)))
     assert nothing == {"all": {}}

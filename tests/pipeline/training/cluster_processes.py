@@ -44,7 +44,7 @@ def batches(part: tuple[int, int] | None = None) -> tf.data.Dataset:
 
 def network() -> CooperativeNetwork:
     """Every kind of input and the losses of MBCnet; compiled, its optimizer built."""
-    settings = {**small.SETTINGS, "embedding": {"width": 4, "stddev": 0.5}}
+    settings = {**small.SETTINGS, "embedding": {"embedding_dim": 4, "stddev": 0.5}}
     slots = row_slots_of("lazy_adam")
     made = build_network(NetworkConfig(**settings), small.INPUTS, small.GROUPS, slots=slots)
     # A tight norm: clipped before the sum over replicas, the step would be another one.

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from features.errors import ConfigError
 from features.inputs import InputSpec
+from models.embedding_layout import EmbeddingLayout
 from models.embeddings import EmbeddingBank
 from models.optimizers import make_optimizer, mark_table, row_slots_of
 from models.optimizers.rows import TableRows
@@ -19,11 +20,7 @@ INPUTS = (
     InputSpec("item", "id", "item", 30),
     InputSpec("age", "value"),
 )
-
-
-def bank(optimizer: str, correct_skipped: bool = False, **settings) -> EmbeddingBank:
-    slots = row_slots_of(optimizer, correct_skipped)
-    return EmbeddingBank(INPUTS, 4, num_sets=2, first_order=[0], slots=slots, **settings)
+LAYOUT = EmbeddingLayout(INPUTS, 4, num_sets=2, first_order=[0])
 
 
 @pytest.mark.parametrize(
@@ -36,13 +33,15 @@ def bank(optimizer: str, correct_skipped: bool = False, **settings) -> Embedding
     ],
 )
 def test_a_row_takes_its_weights_and_the_optimizers_state(optimizer, correct_skipped, numbers):
-    assert tables_bytes(bank(optimizer, correct_skipped), optimizer) == 100 * numbers * 4
+    slots = row_slots_of(optimizer, correct_skipped)
+    assert tables_bytes(LAYOUT, slots, optimizer) == 100 * numbers * 4
 
 
 @pytest.mark.parametrize("optimizer", ["lazy_adam", "adam", "rowwise_adagrad"])
 def test_tables_take_the_bytes_that_were_told(optimizer):
-    layer = bank(optimizer)
-    told = tables_bytes(layer, optimizer)
+    slots = row_slots_of(optimizer)
+    told = tables_bytes(LAYOUT, slots, optimizer)
+    layer = EmbeddingBank(LAYOUT, slots=slots)
     layer.build()
     network = make_optimizer(tables=optimizer)
     network.build(layer.trainable_weights)
@@ -67,30 +66,30 @@ def test_the_line_names_what_is_counted():
 
 
 def test_tables_that_cannot_fit_are_refused_before_they_are_created():
-    layer = bank("lazy_adam")
-    check_tables_fit(layer, "lazy_adam", available=100 * 27 * 4)
+    slots = row_slots_of("lazy_adam")
+    check_tables_fit(LAYOUT, slots, "lazy_adam", available=100 * 27 * 4)
     with pytest.raises(ConfigError) as error:
-        check_tables_fit(layer, "lazy_adam", available=100 * 27 * 4 - 1)
+        check_tables_fit(LAYOUT, slots, "lazy_adam", available=100 * 27 * 4 - 1)
     assert str(error.value) == (
         "the embedding tables need 11 kB (100 rows with the state of lazy_adam), and 11 kB are "
         "available. Give the vocabularies fewer entries by min_count (the largest, user, has 70), "
-        "lower embedding.width, share rows by embedding.compressed, or use tables.optimizer "
-        "rowwise_adagrad."
+        "lower embedding.embedding_dim, share rows by embedding.compressed, or use "
+        "tables.optimizer rowwise_adagrad."
     )
-    assert not layer.built
 
 
 def test_every_replica_has_its_copy():
+    slots = row_slots_of("rowwise_adagrad")
     with pytest.raises(ConfigError, match=r"rowwise_adagrad, 2 times.*share rows by [a-z.]*.$"):
-        check_tables_fit(bank("rowwise_adagrad"), "rowwise_adagrad", 9599, copies=2)
-    check_tables_fit(bank("rowwise_adagrad"), "rowwise_adagrad", 9600, copies=2)
+        check_tables_fit(LAYOUT, slots, "rowwise_adagrad", 9599, copies=2)
+    check_tables_fit(LAYOUT, slots, "rowwise_adagrad", 9600, copies=2)
 
 
 def test_vocabularies_beyond_any_memory_are_refused_at_once():
-    huge = EmbeddingBank([InputSpec("user", "id", "user", 2**31 - 1)], 64)
+    huge = EmbeddingLayout([InputSpec("user", "id", "user", 2**31 - 1)], 64)
     with pytest.raises(ConfigError, match=r"need 1\.6 TB"):
-        check_tables_fit(huge, "adam", available=10**12)
+        check_tables_fit(huge, None, "adam", available=10**12)
 
 
 def test_a_bank_without_vocabularies_fits():
-    check_tables_fit(EmbeddingBank([InputSpec("age", "value")], 4), "adam", available=0)
+    check_tables_fit(EmbeddingLayout([InputSpec("age", "value")], 4), None, "adam", available=0)

@@ -147,7 +147,7 @@ def test_reads_a_trace():
 def network() -> CooperativeNetwork:
     built = build_network(
         NetworkConfig(
-            embedding={"width": 4},
+            embedding={"embedding_dim": 4},
             branches={"deep": {"units": [8]}, "other": {"type": "deep", "units": [8]}},
         ),
         (InputSpec("user", "id", "user", 50), InputSpec("item", "id", "item", 50)),

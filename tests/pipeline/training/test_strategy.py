@@ -75,7 +75,9 @@ def test_gradients_of_tables_cross_processes_as_rows(two_workers):
     folder, one, _ = two_workers
     sent = json.loads((folder / "worker0.json").read_text())["sent"]
     tables = [each for each in one.trainable_variables if "/table" in each.name]
-    weights = 4 * one.embeddings.num_sets  # columns of a row, without the optimizer's moments
+    weights = (
+        4 * one.embeddings.layout.num_sets
+    )  # columns of a row, without the optimizer's moments
     assert tables
     assert tables[0].shape[1] == 3 * weights
     gathered = [shape for op, shape in sent if op.startswith("CollectiveGather")]

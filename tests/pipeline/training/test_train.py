@@ -30,7 +30,7 @@ def configured(bundle, **settings) -> RunConfig:
             "groups": features.groups,
             "histories": {"all": {"key": "user"}},
             "model": {
-                "embedding": {"width": 4, "stddev": 0.1},
+                "embedding": {"embedding_dim": 4, "stddev": 0.1},
                 "branches": {
                     "efgc": {"units": [8], "output_units": 8},
                     "deep": {"units": [8]},

@@ -24,7 +24,7 @@ NEEDED = "the package openvino is not installed: pip install openvino"
 def network(bundle):
     metadata = bundle.metadata
     config = NetworkConfig(
-        embedding={"width": 4, "stddev": 0.5},
+        embedding={"embedding_dim": 4, "stddev": 0.5},
         branches={
             "efgc": {"units": [8], "output_units": 8},
             "cross": {"type": "low_rank_cross_mixture", "rank": 3, "output_units": 8},
