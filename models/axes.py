@@ -35,6 +35,7 @@ BRANCHES: Axis = {
     "mmoe": branches.MMoE,
     "dhen": branches.DHEN,
     "wukong": branches.Wukong,
+    "autoint": branches.AutoInt,
     "din": branches.DIN,
     "dien": branches.DIEN,
     "interformer": branches.InterFormer,

@@ -13,6 +13,7 @@ A branch is a tf_keras layer, best derived from `models.branches.branch.Branch`.
 Named models (`DeepFM`, `DIN`, ...) are branches too: with a head of its own, a branch is a model.
 """
 
+from models.branches.autoint import AutoInt
 from models.branches.bi_interaction import BiInteraction
 from models.branches.branch import Branch, Details, ReducedBranch
 from models.branches.cin import CIN
@@ -50,6 +51,7 @@ __all__ = [
     "FM",
     "IPNN",
     "NFM",
+    "AutoInt",
     "BiInteraction",
     "Branch",
     "Composite",

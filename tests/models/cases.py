@@ -66,6 +66,7 @@ def network_inputs(rng: np.random.Generator, batch: int) -> dict[str, Any]:
 
 
 BRANCHES = {
+    b.AutoInt: Case(lambda: b.AutoInt(2, 4, 3, False, True, **mlp(6, 4)), floats(4, 3)),
     b.BiInteraction: Case(lambda: b.BiInteraction(5, "tanh"), floats(4, 3)),
     b.CIN: Case(
         lambda: b.CIN(
