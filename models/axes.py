@@ -36,6 +36,7 @@ BRANCHES: Axis = {
     "dhen": branches.DHEN,
     "wukong": branches.Wukong,
     "autoint": branches.AutoInt,
+    "masknet": branches.MaskNet,
     "din": branches.DIN,
     "dien": branches.DIEN,
     "interformer": branches.InterFormer,

@@ -35,6 +35,7 @@ from models.branches.interformer import InterFormer
 from models.branches.ipnn import IPNN
 from models.branches.low_rank_cross import LowRankCross
 from models.branches.low_rank_cross_mixture import LowRankCrossMixture
+from models.branches.masknet import MaskNet
 from models.branches.mmoe import MMoE
 from models.branches.nfm import NFM
 from models.branches.wide import Wide
@@ -68,6 +69,7 @@ __all__ = [
     "LowRankCross",
     "LowRankCrossMixture",
     "MMoE",
+    "MaskNet",
     "ReducedBranch",
     "Wide",
     "WideAndDeep",
