@@ -37,7 +37,7 @@ class EmbeddingBank(tf_keras.layers.Layer):
     | `value` | value x a learned vector (FuxiCTR's convention); or see `numeric` |
     | `vector` | a learned linear projection, no bias |
 
-    Rows ~ N(0, stddev); vectors and projections Glorot normal (`model_equations.md` section 0,
+    Rows ~ N(0, stddev); vectors and projections Glorot normal (`docs/model_equations.md` section 0,
     after reczoo/FuxiCTR@0245987). Inputs that name the same vocabulary share its rows. With
     several sets, set m is columns [m x width, (m + 1) x width) of every row: the mathematics of
     `num_sets` separate tables at the price of one lookup. Behind them stands a column of
