@@ -35,6 +35,8 @@ BRANCHES: Axis = {
     "mmoe": branches.MMoE,
     "dhen": branches.DHEN,
     "wukong": branches.Wukong,
+    "autoint": branches.AutoInt,
+    "masknet": branches.MaskNet,
     "din": branches.DIN,
     "dien": branches.DIEN,
     "interformer": branches.InterFormer,

@@ -41,7 +41,7 @@ class EmbeddingBank(tf_keras.layers.Layer):
     | `value` | value x a learned vector (FuxiCTR's convention); or see `EmbeddingLayout.numeric` |
     | `vector` | a learned linear projection, no bias |
 
-    Rows ~ N(0, stddev); vectors and projections Glorot normal (`model_equations.md` section 0,
+    Rows ~ N(0, stddev); vectors and projections Glorot normal (`docs/model_equations.md` section 0,
     after reczoo/FuxiCTR@0245987). Inputs that name the same vocabulary share its rows. With
     several sets, set m is columns [m x embedding_dim, (m + 1) x embedding_dim) of every row: the
     mathematics of `num_sets` separate tables at the price of one lookup. Behind them stands a

@@ -14,7 +14,7 @@ class MLP(tf_keras.layers.Layer):
     """Hidden layers: linear -> batch normalisation -> activation -> dropout, each time.
 
     The last layer has its activation as well: this is a hidden block, and what turns it into a
-    logit is a linear layer of its own. Weights Glorot normal, biases 0 (`model_equations.md`
+    logit is a linear layer of its own. Weights Glorot normal, biases 0 (`docs/model_equations.md`
     section 0, after reczoo/FuxiCTR@0245987). Batch statistics are those of the global batch,
     whatever the number of replicas.
 

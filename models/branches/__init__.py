@@ -13,6 +13,7 @@ A branch is a tf_keras layer, best derived from `models.branches.branch.Branch`.
 Named models (`DeepFM`, `DIN`, ...) are branches too: with a head of its own, a branch is a model.
 """
 
+from models.branches.autoint import AutoInt
 from models.branches.bi_interaction import BiInteraction
 from models.branches.branch import Branch, Details, ReducedBranch
 from models.branches.cin import CIN
@@ -34,6 +35,7 @@ from models.branches.interformer import InterFormer
 from models.branches.ipnn import IPNN
 from models.branches.low_rank_cross import LowRankCross
 from models.branches.low_rank_cross_mixture import LowRankCrossMixture
+from models.branches.masknet import MaskNet
 from models.branches.mmoe import MMoE
 from models.branches.nfm import NFM
 from models.branches.wide import Wide
@@ -50,6 +52,7 @@ __all__ = [
     "FM",
     "IPNN",
     "NFM",
+    "AutoInt",
     "BiInteraction",
     "Branch",
     "Composite",
@@ -66,6 +69,7 @@ __all__ = [
     "LowRankCross",
     "LowRankCrossMixture",
     "MMoE",
+    "MaskNet",
     "ReducedBranch",
     "Wide",
     "WideAndDeep",

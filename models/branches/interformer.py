@@ -12,8 +12,8 @@ from models.interaction.interaction_arch import Interaction, InteractionArch
 from models.mlp import MLP
 from models.sequence.cross_arch import CrossArch, last_steps
 from models.sequence.histories import cleaned
-from models.sequence.mask_net import MaskNet
 from models.sequence.self_attention import divide_heads
+from models.sequence.self_masked_projection import SelfMaskedProjection
 from models.sequence.sequence_arch import SequenceArch
 from models.sequence.summary_gate import GatingActivation, GatingMode
 
@@ -23,8 +23,8 @@ class InterFormer(Branch):
     """Layers of three parts: one for tokens, one for histories, and a narrow one between them.
 
     X are the n tokens of the inputs that are no sequences. The aligned sequences of a history
-    become one token per event (`MaskNet`); S are the events of all histories, one history after
-    the other, and CLS = X_sum^(1). Layers l = 1..L:
+    become one token per event (`SelfMaskedProjection`); S are the events of all histories, one
+    history after the other, and CLS = X_sum^(1). Layers l = 1..L:
 
         X_sum, S_sum  = CrossArch(X, CLS, S)
         X             = InteractionArch(X, S_sum)
@@ -148,8 +148,9 @@ class InterFormer(Branch):
             )
         divide_heads(self.name, width, self.num_heads)
         policy = self.dtype_policy
-        self.mask_nets = [
-            MaskNet(width, self.activation, dtype=policy, name=f"mask_net_{name}") for name in names
+        self.mask_nets = [  # the paper's name, which checkpoints have in theirs
+            SelfMaskedProjection(width, self.activation, dtype=policy, name=f"mask_net_{name}")
+            for name in names
         ]
         self.sequence_archs = [
             SequenceArch(

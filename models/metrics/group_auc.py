@@ -19,7 +19,7 @@ def group_auc(
 ) -> float:
     """The weighted mean of the groups' AUCs. Groups with one class are left out.
 
-    Exact, as FuxiCTR's gAUC (which weights by impressions); `model_equations.md` section 19.
+    Exact, as FuxiCTR's gAUC (which weights by impressions); `docs/model_equations.md` section 19.
 
     Example:
         >>> group_auc([0, 1, 0, 1, 0], [0.1, 0.9, 0.3, 0.3, 0.7], ["a", "a", "b", "b", "c"])

@@ -75,7 +75,8 @@ class SelfAttention(tf_keras.layers.Layer):
         queries_and_keys, values = tf.split(qkv, [2, 1])
         if self.positions is not None:
             queries_and_keys = rotate(queries_and_keys, self.positions)
-        heads = attend(*tf.unstack(queries_and_keys), values[0], mask)
+        queries, keys = tf.unstack(queries_and_keys)
+        heads = attend(queries, keys, values[0], mask)
         return tf.einsum("bhte,hed->btd", heads, kernel_out) + bias
 
     def get_config(self) -> dict[str, Any]:
@@ -113,15 +114,24 @@ def rotate(x: tf.Tensor, positions: Sequence[int]) -> tf.Tensor:
     return tf.concat([first * cos - second * sin, second * cos + first * sin, rest], axis=-1)
 
 
-def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+def attend(
+    query: tf.Tensor,
+    key: tf.Tensor,
+    value: tf.Tensor,
+    mask: tf.Tensor | None,
+    scale: bool = True,
+) -> tf.Tensor:
     """Values averaged by softmax(query key^T / sqrt(e)) over the valid keys; 0 where none is.
 
     Args:
         query: (batch or 1, heads, num_queries, e).
         key, value: (batch, heads, length, e).
         mask: Bool (batch, length), or None.
+        scale: Whether scores are divided by sqrt(e).
     """
-    scores = tf.matmul(query * query.shape[-1] ** -0.5, key, transpose_b=True)
+    if scale:
+        query *= query.shape[-1] ** -0.5
+    scores = tf.matmul(query, key, transpose_b=True)
     scores = tf.cast(scores, tf.float32)  # (B, heads, Q, T)
     if mask is None:
         return tf.matmul(tf.cast(tf.nn.softmax(scores), value.dtype), value)

@@ -67,6 +67,7 @@ def network_inputs(rng: np.random.Generator, batch: int) -> dict[str, Any]:
 
 
 BRANCHES = {
+    b.AutoInt: Case(lambda: b.AutoInt(2, 4, 3, False, True, **mlp(6, 4)), floats(4, 3)),
     b.BiInteraction: Case(lambda: b.BiInteraction(5, "tanh"), floats(4, 3)),
     b.CIN: Case(
         lambda: b.CIN(
@@ -143,6 +144,7 @@ BRANCHES = {
         ),
         floats(6),
     ),
+    b.MaskNet: Case(lambda: b.MaskNet("parallel", (6, 5), 1.5, **mlp(7, 4)), floats(4, 3)),
     b.NFM: Case(lambda: b.NFM(linear=False, **mlp(6, 4)), embedded()),
     b.Wide: Case(lambda: b.Wide(5, "tanh"), floats(4)),
     b.WideAndDeep: Case(lambda: b.WideAndDeep(**mlp(6, 4)), embedded()),

@@ -14,10 +14,10 @@ from models.sequence.attentional_gru import AttentionalGRU
 from models.sequence.cross_arch import CrossArch
 from models.sequence.dice import Dice
 from models.sequence.interest_evolution import InterestEvolution
-from models.sequence.mask_net import MaskNet
 from models.sequence.next_event_loss import NextEventLoss
 from models.sequence.pooling_attention import PoolingAttention
 from models.sequence.self_attention import SelfAttention
+from models.sequence.self_masked_projection import SelfMaskedProjection
 from models.sequence.sequence_arch import SequenceArch
 from models.sequence.summary_gate import SummaryGate
 from models.sequence.target_attention import TargetAttention
@@ -69,9 +69,9 @@ INSIDE = {
         lambda: InteractionArch("cross", 2, 3, (6,), (5,), "tanh"),
         tensors(tokens=(3, 4), summary=(2, 4)),
     ),
-    MaskNet: Case(lambda: MaskNet(3, "tanh"), tensors(x=(5, 4))),
     PoolingAttention: Case(lambda: PoolingAttention(3, 4), tensors(x=(5, 4), mask=(5,))),
     SelfAttention: Case(lambda: SelfAttention(4, (0, 1, 2, 1, 2)), tensors(x=(5, 4), mask=(5,))),
+    SelfMaskedProjection: Case(lambda: SelfMaskedProjection(3, "tanh"), tensors(x=(5, 4))),
     SequenceArch: Case(
         lambda: SequenceArch(3, 4, False, (2, 3)),
         tensors(scale=0.3, events=(5, 4), cls=(3, 4), summary=(3, 4), mask=(5,)),

@@ -25,7 +25,7 @@ class GatedFields(Branch):
         super().__init__(**kwargs)
         self.mlp = MLP(units, dtype=self.dtype_policy, name="mlp")
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         self.gate = tf_keras.layers.Dense(input_shape[1], "sigmoid", dtype=self.dtype_policy)
         super().build(input_shape)
 

@@ -35,7 +35,7 @@ def one_example(branch, x, histories):
     nets = dict(zip(sorted(histories), branch.mask_nets, strict=True))
     there, mask, lengths = [], [], []
     for name in sorted(histories):
-        there.append(oracle.mask_net(nets[name], histories[name].steps))
+        there.append(oracle.self_masked_projection(nets[name], histories[name].steps))
         mask += list(histories[name].mask)
         lengths.append(len(histories[name].mask))
     events, cls, outputs = np.concatenate(there), None, []

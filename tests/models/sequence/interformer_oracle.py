@@ -64,7 +64,7 @@ def pooling_attention(layer, events, mask):
     return result
 
 
-def mask_net(layer, steps):
+def self_masked_projection(layer, steps):
     guided = [step * dense(layer.mask, mlp(layer.hidden, step)) for step in steps]
     return np.array([dense(layer.combine, step) for step in guided])
 

@@ -9,20 +9,20 @@ from models.mlp import MLP
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class MaskNet(tf_keras.layers.Layer):
-    """InterFormer's unifier of k aligned sequences, step by step.
+class SelfMaskedProjection(tf_keras.layers.Layer):
+    """InterFormer's unifier of k aligned sequences, step by step (there: MaskNet).
 
-        MaskNet(S) = W_lce (S * MLP_mask(S)),  MLP_mask(S) = W_2 g(W_1 S + b_1) + b_2
+        T = W_lce (S * MLP_mask(S)),  MLP_mask(S) = W_2 g(W_1 S + b_1) + b_2
 
     MLP_mask keeps the k x d numbers of a step, W_lce combines them to `width`. No bias in W_lce:
     a step of zeros, such as padding, stays zero. b_2 starts at 1, not 0: S times a mask that is
     itself proportional to S would be the square of an embedding that starts near 0.
 
     Reference: Zeng et al., InterFormer, arXiv:2411.09852v4; the two layers of the mask are
-     those of MaskNet, arXiv:2102.07619v2, with reduction ratio 1.
+     those of `models.branches.MaskNet`, arXiv:2102.07619v2, with reduction ratio 1.
 
     Example:
-        >>> MaskNet(4)(tf.zeros((1, 5, 8))).shape
+        >>> SelfMaskedProjection(4)(tf.zeros((1, 5, 8))).shape
         TensorShape([1, 5, 4])
 
     Args:
@@ -39,7 +39,9 @@ class MaskNet(tf_keras.layers.Layer):
     def __init__(self, width: int, activation: str = "swish", **kwargs):
         super().__init__(**kwargs)
         if width < 1:
-            raise ValueError(f"MaskNet: `width` must be >= 1. Received: width={width}.")
+            raise ValueError(
+                f"SelfMaskedProjection: `width` must be >= 1. Received: width={width}."
+            )
         self.width, self.activation = width, activation
         self.combine = tf_keras.layers.Dense(
             width,
