@@ -110,7 +110,7 @@ def build_bundle_command(
 ) -> None:
     """Builds the data bundle from raw files."""
     import_tensorflow()
-    from pipeline.config_files import load_dataset
+    from pipeline.config.config_files import load_dataset
     from pipeline.console import say
     from pipeline.data.job import build_bundle
     from pipeline.main_job import one_line
@@ -320,7 +320,7 @@ def supervise(
 
 def _strategy(path: Path, settings: list[str] | None, preset: str | None) -> str:
     """`train.strategy`, read before anything is built: a cluster is entered first."""
-    from pipeline.config_files import load_config
+    from pipeline.config.config_files import load_config
 
     named = [] if preset is None else [f"model.preset={preset}"]
     return load_config(path, [*named, *(settings or ())], check=False).train.strategy
@@ -331,7 +331,7 @@ def _load(
     settings: list[str] | None,
     preset: str | None = None,
 ) -> "RunConfig":  # noqa: F821
-    from pipeline.config_files import load_config
+    from pipeline.config.config_files import load_config
     from pipeline.training.teachers import check_teacher_runs
 
     named = [] if preset is None else [f"model.preset={preset}"]
@@ -369,6 +369,6 @@ def _start(overwrite: bool, restart: bool, warm_start: Path | None) -> "Start": 
 
 
 def _bundle_path(loaded: "RunConfig", bundle: Path | None) -> str:  # noqa: F821
-    from pipeline.config import default_bundle
+    from pipeline.config.run_config import default_bundle
 
     return str(bundle or default_bundle(loaded.data))

@@ -14,8 +14,8 @@ from features.bundle import Bundle
 from features.errors import ConfigError
 from features.splits import in_words
 from models.network import CooperativeNetwork
-from pipeline.config import RunConfig
-from pipeline.config_files import dump_config
+from pipeline.config.config_files import dump_config
+from pipeline.config.run_config import RunConfig
 from pipeline.console import console, say
 from pipeline.data.job import build_bundle
 from pipeline.evaluation.evaluate import evaluation_report, tables_report
@@ -68,7 +68,7 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, start: Start 
     """Does what is not done yet, and shows the results.
 
     Args:
-        config: From `pipeline.config_files.load_config`.
+        config: From `pipeline.config.config_files.load_config`.
         run: Where the run's files go.
         bundle_path: Where the bundle is built, or lies already.
         start: How the run begins.

@@ -15,7 +15,7 @@ from features.feature_spec import FeatureSpec
 from features.specs import FeatureSet
 from features.splits import in_words, valid_is_test
 from models.cost import num_parameters
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 from serving.model_card import CardData, CardFeature, CardNetwork, ModelCard
 from serving.variants.variant import FULL, Variant
 

@@ -14,9 +14,9 @@ from models.build import build_network
 from models.config import NetworkConfig
 from models.cost import flops_per_example, parameters_by_part
 from models.network import CooperativeNetwork
-from pipeline.config import RunConfig, default_bundle
-from pipeline.config_files import load_config, load_preset
-from pipeline.presets import preset_names, preset_title
+from pipeline.config.config_files import load_config, load_preset
+from pipeline.config.preset_files import preset_names, preset_title
+from pipeline.config.run_config import RunConfig, default_bundle
 
 
 def print_presets(console: Console) -> None:

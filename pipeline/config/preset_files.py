@@ -4,7 +4,7 @@ from pathlib import Path
 
 from features.errors import ConfigError, closest
 
-PRESETS = Path(__file__).parents[1] / "configs" / "models"
+PRESETS = Path(__file__).parents[2] / "configs" / "models"
 
 
 def preset_names() -> list[str]:

@@ -10,8 +10,8 @@ import yaml
 from features.config import parse
 from features.errors import ConfigError, closest
 from models.config import NetworkConfig
-from pipeline.config import DatasetConfig, RunConfig
-from pipeline.presets import preset_file
+from pipeline.config.preset_files import preset_file
+from pipeline.config.run_config import DatasetConfig, RunConfig
 
 # Mappings whose keys are names of the user's: there null removes an entry.
 _NAMED_PARTS = (
