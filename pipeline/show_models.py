@@ -15,8 +15,8 @@ from models.config import NetworkConfig
 from models.cost import flops_per_example, parameters_by_part
 from models.network import CooperativeNetwork
 from pipeline.config.config_files import load_config, load_preset
-from pipeline.config.preset_files import preset_names, preset_title
 from pipeline.config.run_config import RunConfig, default_bundle
+from pipeline.config.shipped_files import preset_names, preset_title
 
 
 def print_presets(console: Console) -> None:

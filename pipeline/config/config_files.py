@@ -10,8 +10,8 @@ import yaml
 from features.config import parse
 from features.errors import ConfigError, closest
 from models.config import NetworkConfig
-from pipeline.config.preset_files import preset_file
 from pipeline.config.run_config import DatasetConfig, RunConfig
+from pipeline.config.shipped_files import preset_file
 
 # Mappings whose keys are names of the user's: there null removes an entry.
 _NAMED_PARTS = (
@@ -32,7 +32,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), check: bool = T
     inherited one. Branches and losses that no file names are those of MBCnet, and overrides are
     laid over them.
 
-    `model: {preset: cetnet}` starts the network anew from `configs/models/cetnet.yaml`, whatever
+    `model: {preset: cetnet}` starts the network anew from `presets/cetnet.yaml`, whatever
     was inherited; the file's other settings of `model` are laid over it.
 
     Args:

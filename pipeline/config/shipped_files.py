@@ -4,11 +4,11 @@ from pathlib import Path
 
 from features.errors import ConfigError, closest
 
-PRESETS = Path(__file__).parents[2] / "configs" / "models"
+PRESETS = Path(__file__).parent / "presets"
 
 
 def preset_names() -> list[str]:
-    """Names of all presets: paths below `configs/models` without their ending, whole models first.
+    """Names of all presets: paths below `presets/` without their ending, whole models first.
 
     Example:
         >>> "mbcnet" in preset_names()
