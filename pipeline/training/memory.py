@@ -21,10 +21,11 @@ class Memory:
     """Bytes that stay allocated through training, of one replica.
 
     Args:
-        rows: Of all tables.
+        rows: Rows of all tables together.
         tables: The tables' weights and the optimizer's state for them.
         dense: All other weights, and theirs.
-        available: Of this machine or this process's control group, before either was created.
+        available: What this machine or this process's control group had left, before either was
+            created.
     """
 
     rows: int
@@ -50,8 +51,8 @@ def tables_bytes(bank: EmbeddingBank, optimizer: str) -> int:
         True
 
     Args:
-        bank: Made with the slots of the optimizer, where it keeps its state in the rows.
-        optimizer: Name, as in `train.tables.optimizer`.
+        bank: Tables, made with the slots of the optimizer where it keeps its state in the rows.
+        optimizer: Name of the optimizer, as in `train.tables.optimizer`.
     """
     beside = _BESIDE.get(optimizer, 0)
     return sum(
@@ -66,9 +67,9 @@ def check_tables_fit(
     """Refuses tables that cannot fit, before they are created.
 
     Args:
-        bank: Not built.
-        optimizer: See `tables_bytes`.
-        available: Bytes; None asks this machine. Memory of GPUs is not looked at.
+        bank: Tables, not built yet.
+        optimizer: As for `tables_bytes`.
+        available: Bytes that are left; None asks this machine. Memory of GPUs is not looked at.
         copies: Replicas that keep the tables in this machine's memory.
 
     Raises:
@@ -98,10 +99,10 @@ def memory_of(
     """The memory of a network's trainable weights and of what optimizers keep for them.
 
     Args:
-        weights: Those of the network; shapes alone are looked at.
-        dense_optimizer: Name, as in `train.optimizer`.
-        tables_optimizer: Name, as in `train.tables.optimizer`.
-        available: What `available_bytes` gave before the network was created.
+        weights: Trainable weights of the network; shapes alone are looked at.
+        dense_optimizer: Name of the optimizer of dense weights, as in `train.optimizer`.
+        tables_optimizer: Name of that of tables, as in `train.tables.optimizer`.
+        available: Bytes that `available_bytes` gave before the network was created.
     """
     rows = tables = dense = 0
     for weight in weights:
