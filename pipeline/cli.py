@@ -4,7 +4,7 @@ import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,13 @@ from features.errors import ConfigError, UserError
 from pipeline import serving_cli, serving_tools_cli
 from pipeline.lock import only_job_at
 from pipeline.quiet import import_tensorflow
+
+if TYPE_CHECKING:  # what these import takes seconds
+    from features.bundle import Bundle
+    from pipeline.config import DatasetConfig, RunConfig
+    from pipeline.main_job import Start
+    from pipeline.run_dir import RunDir
+    from pipeline.training.cluster import StrategyName
 
 app = typer.Typer(
     help="Cooperative CTR networks: raw click logs in, a SavedModel out.",
@@ -318,7 +325,7 @@ def supervise(
     sys.exit(run_group(process, workers, parameter_servers, max_restarts))
 
 
-def _strategy(path: Path, settings: list[str] | None, preset: str | None) -> str:
+def _strategy(path: Path, settings: list[str] | None, preset: str | None) -> "StrategyName":
     """`train.strategy`, read before anything is built: a cluster is entered first."""
     from pipeline.config_files import load_config
 
@@ -330,7 +337,7 @@ def _load(
     path: Path,
     settings: list[str] | None,
     preset: str | None = None,
-) -> "RunConfig":  # noqa: F821
+) -> "RunConfig":
     from pipeline.config_files import load_config
     from pipeline.training.teachers import check_teacher_runs
 
@@ -340,7 +347,7 @@ def _load(
     return loaded
 
 
-def _open_run(path: Path, bundle: Path | None) -> tuple:
+def _open_run(path: Path, bundle: Path | None) -> tuple["RunDir", "RunConfig", "Bundle"]:
     from features.bundle import open_bundle
     from pipeline.run_dir import RunDir
 
@@ -352,7 +359,7 @@ def _open_run(path: Path, bundle: Path | None) -> tuple:
     return directory, loaded, opened
 
 
-def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":  # noqa: F821
+def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":
     from pipeline.run_dir import RunDir
 
     name = config.stem
@@ -361,14 +368,14 @@ def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":  #
     return RunDir(out or Path("runs") / config.resolve().parent.name / name)
 
 
-def _start(overwrite: bool, restart: bool, warm_start: Path | None) -> "Start":  # noqa: F821
+def _start(overwrite: bool, restart: bool, warm_start: Path | None) -> "Start":
     from pipeline.main_job import Start
     from pipeline.run_dir import RunDir
 
     return Start(overwrite, restart, None if warm_start is None else RunDir(warm_start))
 
 
-def _bundle_path(loaded: "RunConfig", bundle: Path | None) -> str:  # noqa: F821
+def _bundle_path(loaded: "DatasetConfig", bundle: Path | None) -> str:
     from pipeline.config import default_bundle
 
     return str(bundle or default_bundle(loaded.data))

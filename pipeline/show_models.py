@@ -42,11 +42,11 @@ def print_preset(
     """A preset's resolved configuration, the parameters of its parts, and its FLOPs.
 
     Args:
-        name: Of the preset.
-        config_file: A data set's configuration, whose features the network is built for.
-        bundle_path: Its bundle, for the sizes of the tables; None looks at bundles/SOURCE.
+        name: Name of the preset.
+        config_file: Configuration of the data set whose features the network is built for.
+        bundle_path: Data bundle for the sizes of the tables; None looks at bundles/SOURCE.
         settings: Overrides of the preset, such as `model.embedding.width=8`.
-        console: Where to print.
+        console: Console to print on.
     """
     network_config = load_preset(name, settings)
     # Any network: only the features are looked at.
@@ -95,7 +95,7 @@ def _print_cost(
     table.add_column("parameters", justify="right")
     counts = parameters_by_part(network)
     # Vocabularies with rows of another width have a table of their own.
-    widths = " or ".join(f"{each.columns:,}" for each in network.embeddings.tables)
+    widths = " or ".join(f"{table.columns:,}" for table in network.embeddings.tables)
     for part, count in counts.items():
         text = f"{count:,}"
         if part == "embeddings" and bundle is None and widths:
