@@ -11,11 +11,12 @@ import typer
 from features.errors import ConfigError, UserError
 from pipeline import serving_cli, serving_tools_cli
 from pipeline.lock import only_job_at
+from pipeline.program import as_typed, program
 from pipeline.quiet import import_tensorflow
 
 if TYPE_CHECKING:  # what these import takes seconds
     from features.bundle import Bundle
-    from pipeline.config import DatasetConfig, RunConfig
+    from pipeline.config.run_config import DatasetConfig, RunConfig
     from pipeline.main_job import Start
     from pipeline.run_dir import RunDir
     from pipeline.training.cluster import StrategyName
@@ -27,7 +28,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Config = Annotated[Path, typer.Option("--config", help="YAML file of the run.")]
+# Without --config, `run` trains MBCnet on MovieLens-100K, or the preset that is named.
+DEFAULT_CONFIG = Path("movielens_100k/mbcnet")
+DEFAULT_DATASET = Path("movielens_100k/dataset")
+
+_CONFIG_HELP = "YAML file of the run, or a name such as movielens_100k/mbcnet."
+Config = Annotated[Path, typer.Option("--config", help=_CONFIG_HELP)]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Overrides a setting; may be repeated."),
@@ -65,15 +71,21 @@ def main() -> None:
 
     log_to_terminal()
     try:
-        app(prog_name="python -m pipeline")
+        app(prog_name=program())
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {as_typed(str(error))}", file=sys.stderr)
         sys.exit(2)
 
 
 @app.command()
 def run(
-    config: Config,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            help=f"{_CONFIG_HELP} Default: that one; with --preset, movielens_100k/dataset.",
+        ),
+    ] = None,
     settings: Set = None,
     preset: Preset = None,
     bundle: BundlePath = None,
@@ -86,6 +98,8 @@ def run(
     import_tensorflow()
     from pipeline.main_job import run_main_job
 
+    if config is None:
+        config = DEFAULT_CONFIG if preset is None else DEFAULT_DATASET
     loaded = _load(config, settings, preset)
     if loaded.train.strategy != "mirrored":
         raise ConfigError(
@@ -117,7 +131,7 @@ def build_bundle_command(
 ) -> None:
     """Builds the data bundle from raw files."""
     import_tensorflow()
-    from pipeline.config_files import load_dataset
+    from pipeline.config.config_files import load_dataset
     from pipeline.console import say
     from pipeline.data.job import build_bundle
     from pipeline.main_job import one_line
@@ -286,8 +300,8 @@ def models(
         str | None, typer.Argument(metavar="[PRESET]", help="Show this one in full.")
     ] = None,
     config: Annotated[
-        Path, typer.Option("--config", help="Whose features it is built for.")
-    ] = Path(__file__).parents[1] / "configs/movielens_100k/dataset.yaml",
+        Path, typer.Option("--config", help="Configuration whose features it is built for.")
+    ] = DEFAULT_DATASET,
     settings: Set = None,
     bundle: BundlePath = None,
 ) -> None:
@@ -327,7 +341,7 @@ def supervise(
 
 def _strategy(path: Path, settings: list[str] | None, preset: str | None) -> "StrategyName":
     """`train.strategy`, read before anything is built: a cluster is entered first."""
-    from pipeline.config_files import load_config
+    from pipeline.config.config_files import load_config
 
     named = [] if preset is None else [f"model.preset={preset}"]
     return load_config(path, [*named, *(settings or ())], check=False).train.strategy
@@ -338,7 +352,7 @@ def _load(
     settings: list[str] | None,
     preset: str | None = None,
 ) -> "RunConfig":
-    from pipeline.config_files import load_config
+    from pipeline.config.config_files import load_config
     from pipeline.training.teachers import check_teacher_runs
 
     named = [] if preset is None else [f"model.preset={preset}"]
@@ -360,12 +374,14 @@ def _open_run(path: Path, bundle: Path | None) -> tuple["RunDir", "RunConfig", "
 
 
 def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":
+    from pipeline.config.shipped_files import config_file
     from pipeline.run_dir import RunDir
 
-    name = config.stem
+    file = config_file(config)
+    name = file.stem
     if preset is not None:  # beside the runs of the file's own network
         name += "-" + preset.removesuffix(".yaml").strip("/").replace("/", "-")
-    return RunDir(out or Path("runs") / config.resolve().parent.name / name)
+    return RunDir(out or Path("runs") / file.resolve().parent.name / name)
 
 
 def _start(overwrite: bool, restart: bool, warm_start: Path | None) -> "Start":
@@ -376,6 +392,6 @@ def _start(overwrite: bool, restart: bool, warm_start: Path | None) -> "Start":
 
 
 def _bundle_path(loaded: "DatasetConfig", bundle: Path | None) -> str:
-    from pipeline.config import default_bundle
+    from pipeline.config.run_config import default_bundle
 
     return str(bundle or default_bundle(loaded.data))

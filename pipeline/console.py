@@ -5,6 +5,8 @@ import sys
 
 from rich.console import Console
 
+from pipeline.program import as_typed
+
 _STAGES = {
     "pipeline.data": "data",
     "pipeline.training": "train",
@@ -19,7 +21,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 def say(stage: str, text: str) -> None:
     """Prints one line of results."""
-    console.print(f"{stage:<10}{text}", markup=False)
+    console.print(f"{stage:<10}{as_typed(text)}", markup=False)
 
 
 class _StageFormatter(logging.Formatter):
@@ -27,7 +29,7 @@ class _StageFormatter(logging.Formatter):
         stage = next((s for name, s in _STAGES.items() if record.name.startswith(name)), "")
         if record.levelno >= logging.WARNING:
             stage = record.levelname.lower()
-        return f"{stage:<10}{super().format(record)}"
+        return f"{stage:<10}{as_typed(super().format(record))}"
 
 
 def log_to_terminal() -> None:

@@ -14,7 +14,7 @@ from features.errors import ExportError
 from models.branch_alone import require_branch
 from models.metrics import auc
 from models.network import CooperativeNetwork
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 from pipeline.dataset import column_arrays, examples, label_of, refusing_damage
 from pipeline.evaluation.scores import value_or_none
 from pipeline.model_card import model_card

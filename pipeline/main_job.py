@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,8 +14,8 @@ from features.bundle import Bundle
 from features.errors import ConfigError
 from features.splits import in_words
 from models.network import CooperativeNetwork
-from pipeline.config import RunConfig
-from pipeline.config_files import dump_config
+from pipeline.config.config_files import dump_config
+from pipeline.config.run_config import RunConfig
 from pipeline.console import console, say
 from pipeline.data.job import build_bundle
 from pipeline.evaluation.evaluate import evaluation_report, tables_report
@@ -27,6 +26,7 @@ from pipeline.export_variant import export_variant
 from pipeline.files import write_text
 from pipeline.lock import only_job_at
 from pipeline.model_card import model_card
+from pipeline.program import command, python
 from pipeline.run_dir import RunDir
 from pipeline.training.cluster import is_chief
 from pipeline.training.id_maps import earlier_metadata
@@ -41,9 +41,6 @@ from serving.layout import SAMPLE_ROWS, version_folders
 from serving.rows import read_rows
 from serving.variants.report import VARIANT_REPORT, report_rows
 from serving.variants.variant import FULL, Variant
-
-# As it has to be typed here: `make` does not activate its environment.
-PYTHON = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else "python"
 
 _VERIFIED = "%s, verified on %s rows"
 _log = logging.getLogger(__name__)
@@ -68,7 +65,7 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, start: Start 
     """Does what is not done yet, and shows the results.
 
     Args:
-        config: Configuration of the run, from `pipeline.config_files.load_config`.
+        config: Configuration of the run, from `pipeline.config.config_files.load_config`.
         run: Folder that the run's files go to.
         bundle_path: Path that the bundle is built at, or lies at already.
         start: How the run begins.
@@ -84,7 +81,7 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, start: Start 
         ("bundle", bundle.path),
         ("run", run.path),
         ("report", run.report_file),
-        ("logs", f"{PYTHON} -m tensorboard.main --logdir {run.tensorboard}"),
+        ("logs", f"{python()} -m tensorboard.main --logdir {run.tensorboard}"),
         ("export", latest),
     ):
         say(stage, str(path))
@@ -311,7 +308,7 @@ def show_variant(version: Path) -> None:
 def score_sample(version: Path, rows: int = 5) -> None:
     """Scores a few raw rows from the export in a fresh process, as a user would."""
     sample = version / SAMPLE_ROWS
-    say("predict", f"{PYTHON} -m pipeline predict {version} --input {sample}")
+    say("predict", f"{command()} predict {version} --input {sample}")
     done = subprocess.run(
         [sys.executable, "-m", "pipeline", "predict", str(version), "--input", str(sample)],
         env=environment(),

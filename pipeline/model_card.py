@@ -1,10 +1,8 @@
 """Fills the model card of an export from what was measured of the run."""
 
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime, timezone
 from typing import Any
 
 import tensorflow as tf
@@ -15,8 +13,9 @@ from features.feature_spec import FeatureSpec
 from features.specs import FeatureSet
 from features.splits import in_words, valid_is_test
 from models.cost import num_parameters
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 from pipeline.dataset import label_of
+from pipeline.version import VERSION
 from serving.model_card import CardData, CardFeature, CardNetwork, ModelCard
 from serving.variants.variant import FULL, Variant
 
@@ -55,8 +54,8 @@ def model_card(
     label, alone = label_of(features), variant.branch
     return ModelCard(
         name=name,
-        version_of_concord=_version(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        version_of_concord=VERSION,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         data=CardData(
             source=metadata.source,
             rows=metadata.rows,
@@ -222,13 +221,3 @@ def _exported_weights(network: tf_keras.Model) -> Sequence[Any]:
     losses = getattr(network, "_cooperation_layers", ())
     unused = {id(weight) for layer in losses for weight in layer.weights}
     return [weight for weight in network.trainable_weights if id(weight) not in unused]
-
-
-def _version() -> str:
-    pyproject = Path(__file__).parents[1] / "pyproject.toml"
-    try:
-        return tomllib.loads(pyproject.read_text("utf-8"))["project"]["version"]
-    except (OSError, KeyError):
-        from importlib.metadata import version
-
-        return version("concord-ctr")

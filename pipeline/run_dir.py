@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from features.bundle import METADATA, VOCABULARIES, Bundle
 from features.errors import ConfigError
-from pipeline.config import RunConfig
-from pipeline.config_files import dump_config, load_config
+from pipeline.config.config_files import dump_config, load_config
+from pipeline.config.run_config import RunConfig
 from pipeline.files import remove_tree, write_json, write_text
 from serving.layout import EXPORT_OF_RUN, version_folders
 

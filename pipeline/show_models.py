@@ -1,4 +1,4 @@
-"""What `python -m pipeline models` shows: the presets, and what one of them is and costs."""
+"""What the verb `models` shows: the presets, and what one of them is and costs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +14,10 @@ from models.build import build_network
 from models.config import NetworkConfig
 from models.cost import flops_per_example, parameters_by_part
 from models.network import CooperativeNetwork
-from pipeline.config import RunConfig, default_bundle
-from pipeline.config_files import load_config, load_preset
-from pipeline.presets import preset_names, preset_title
+from pipeline.config.config_files import load_config, load_preset
+from pipeline.config.run_config import RunConfig, default_bundle
+from pipeline.config.shipped_files import preset_names, preset_title
+from pipeline.program import program
 
 
 def print_presets(console: Console) -> None:
@@ -26,8 +27,7 @@ def print_presets(console: Console) -> None:
     for name in names:  # a line each, however narrow the terminal: they are there to be searched
         console.print(f"{name:<{width}}{preset_title(name)}", markup=False)
     console.print(
-        "\nTrain one: python -m pipeline run --config configs/movielens_100k/dataset.yaml "
-        "--preset NAME\nLook at one: python -m pipeline models NAME",
+        f"\nTrain one: {program()} run --preset NAME\nLook at one: {program()} models NAME",
         highlight=False,
     )
 
@@ -43,7 +43,8 @@ def print_preset(
 
     Args:
         name: Name of the preset.
-        config_file: Configuration of the data set whose features the network is built for.
+        config_file: Path or name of the configuration of the data set for whose features the
+            network is built.
         bundle_path: Data bundle for the sizes of the tables; None looks at bundles/SOURCE.
         settings: Overrides of the preset, such as `model.embedding.width=8`.
         console: Console to print on.

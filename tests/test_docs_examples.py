@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config_files import load_config
-from pipeline.presets import preset_names
+from pipeline.config.config_files import load_config
+from pipeline.config.shipped_files import preset_names
 from tests.pipeline.small_movielens import write_small_movielens
 
 ROOT = Path(__file__).parents[1]

@@ -1,6 +1,6 @@
 """The `data:` section of a configuration: which rows are read, how they are split and written."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timezone
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -227,14 +227,14 @@ def _moment(value: int | str, unit: TimeUnit) -> int:
     if isinstance(value, int):
         return value
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))  # Python 3.10 reads no Z
     except ValueError as error:
         raise ConfigError(
             f"split: {value!r} is not a moment. Write an ISO date or time such as 2022-05-05 or "
             "2022-05-05T12:00:00+08:00, or a number in the unit of the timestamp column."
         ) from error
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
+        moment = moment.replace(tzinfo=timezone.utc)
     if unit == "yymmddhh":
-        return int(moment.astimezone(UTC).strftime("%y%m%d%H"))
+        return int(moment.astimezone(timezone.utc).strftime("%y%m%d%H"))
     return round(moment.timestamp() * {"s": 1, "ms": 1000}[unit])

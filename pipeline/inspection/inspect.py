@@ -9,6 +9,7 @@ from pipeline.inspection.proposal import Proposal, propose
 from pipeline.inspection.render import to_yaml
 from pipeline.inspection.sample import read_sample
 from pipeline.inspection.show import print_proposal
+from pipeline.program import program
 
 
 def inspect_files(
@@ -52,7 +53,7 @@ def inspect_files(
             f"{out} cannot be written: {error.strerror}. Give another --out."
         ) from error
     Console(soft_wrap=True).print(
-        f"proposal  {out}; look it over, then: python -m pipeline build-bundle --config {out}",
+        f"proposal  {out}; look it over, then: {program()} build-bundle --config {out}",
         markup=False,
         highlight=False,
     )

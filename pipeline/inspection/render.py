@@ -9,6 +9,7 @@ from pipeline.inspection.column import Column
 from pipeline.inspection.names import feature_name
 from pipeline.inspection.proposal import Proposal
 from pipeline.inspection.roles import Time
+from pipeline.program import program
 
 _COMMENT_AT = 60
 
@@ -31,7 +32,7 @@ def _head(proposal: Proposal) -> list[str]:
     rows = f"{'all' if sample.whole else 'the first'} {sample.rows:,} rows"
     lines = [
         f"# Proposed from {rows} of {sample.data.path}: look it over before you use it.",
-        "#   python -m pipeline build-bundle --config THIS_FILE",
+        f"#   {program()} build-bundle --config THIS_FILE",
         f"# {_column(proposal.label.column)} is 1 in {100 * proposal.click_rate:.2f} % of them.",
     ]
     if proposal.suspects:

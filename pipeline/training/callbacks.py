@@ -12,7 +12,7 @@ import tf_keras
 from features.bundle import Bundle
 from features.errors import TrainingError
 from models.network import CooperativeNetwork
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import score_split
 from pipeline.run_dir import RunDir
 from pipeline.training.checkpoints import Checkpoints, latest_checkpoint

@@ -8,7 +8,7 @@ import tf_keras
 from features.bundle import Bundle
 from features.errors import ConfigError
 from models.metrics.group_auc import WeightBy
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import score_split
 from pipeline.run_dir import RunDir
 from pipeline.training.warm_start import WarmStart

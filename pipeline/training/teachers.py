@@ -5,7 +5,7 @@ from pathlib import Path
 from features.bundle import Bundle
 from features.errors import ConfigError
 from models.network import CooperativeNetwork
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 from pipeline.run_dir import RunDir
 from pipeline.training.train import load_network
 

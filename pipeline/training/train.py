@@ -19,7 +19,7 @@ from models.embeddings import EmbeddingBank
 from models.network import CooperativeNetwork
 from models.optimizers import make_optimizer, row_slots_of
 from pipeline.available_memory import available_bytes
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 from pipeline.dataset import examples, refusing_damage
 from pipeline.position import WHOLE, Position, batches_of_epoch
 from pipeline.run_dir import RunDir

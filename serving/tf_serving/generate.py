@@ -112,7 +112,7 @@ def _protos(deployment: Deployment) -> dict[str, str]:
 
 
 def _fill(file: str, /, **values: object) -> str:
-    template = files("serving.tf_serving").joinpath("templates", file).read_text("utf-8")
+    template = files("serving.tf_serving").joinpath("templates").joinpath(file).read_text("utf-8")
     return Template(template).substitute(values)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import ConfigError, DataError, UserError
-from pipeline.config_files import load_config
+from pipeline.config.config_files import load_config
 from pipeline.data.job import build_bundle
 from pipeline.data.job_server import flink_jar
 

@@ -1,6 +1,7 @@
 """The command line: a user's mistake is one sentence and exit code 2, and leaves nothing behind."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import yaml
 
 from features.errors import ConfigError
 from pipeline import cli
+from pipeline.config.config_files import load_config
 
 
 @pytest.fixture
@@ -18,8 +20,8 @@ def concord(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cli, "import_tensorflow", lambda: None)  # it is imported already
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["python -m pipeline", *map(str, arguments)])
+    def run(*arguments: str, started_as: str = "pipeline/__main__.py") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [started_as, *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
             cli.main()
         captured = capsys.readouterr()
@@ -46,6 +48,8 @@ groups: {all: [user_id]}
         (["run", "--config", "a.yaml", "--set", "data.source=movielens_100"], "movielens_100k"),
         (["run", "--config", "a.yaml", "--preset", "mbcnt"], "Did you mean mbcnet?"),
         (["run", "--config", "a.yaml", "--preset", "din"], "reads the user's history"),
+        (["run", "--config", "movielens_100k/mbcnt"], "Did you mean movielens_100k/mbcnet?"),
+        (["run", "--set", "data.path=/nowhere"], "/nowhere"),
         (["models", "mbcnt"], "'mbcnt' is not a preset. Did you mean mbcnet?"),
         (["inspect", "gone.csv"], "gone.csv is no file and no folder of files"),
         (["inspect", "a.yaml", "--out", "a.yaml"], "a.yaml exists, perhaps edited"),
@@ -70,7 +74,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(concord, tmp_path, argumen
 @pytest.mark.parametrize(
     ("arguments", "shown"),
     [
-        (["run"], "Missing option"),
+        (["train"], "Missing option"),
         (["rnu"], "No such command"),
         (["train", "--confg", "a.yaml"], "--confg"),
     ],
@@ -110,11 +114,40 @@ def test_a_model_is_shown_with_its_configuration_and_its_cost(concord, tmp_path)
     assert "16 x rows of the bundle" in out
 
 
+@pytest.mark.parametrize(
+    ("started_as", "shown"),
+    [("/opt/env/bin/concord", "concord"), ("/x/pipeline/__main__.py", "python -m pipeline")],
+)
+def test_commands_are_shown_as_the_user_types_them(concord, monkeypatch, started_as, shown):
+    for arguments in (["models", "mbcnt"], ["evaluate"], ["models"]):
+        _, out, err = concord(*arguments, started_as=started_as)
+        commands = re.findall(r"(concord|python -m pipeline) (?:models|evaluate)", out + err)
+        assert set(commands) == {shown}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "config", "run"),
+    [
+        ([], "movielens_100k/mbcnet", "runs/movielens_100k/mbcnet"),
+        (["--preset", "cetnet"], "movielens_100k/dataset", "runs/movielens_100k/dataset-cetnet"),
+        (["--config", "criteo/dataset"], "criteo/dataset", "runs/criteo/dataset"),
+    ],
+)
+def test_the_main_job_has_a_default_and_takes_names(concord, monkeypatch, arguments, config, run):
+    done = []
+    monkeypatch.setattr("pipeline.main_job.run_main_job", lambda *given: done.append(given))
+    assert concord("run", *arguments)[0] == 0
+    ((loaded, directory, *_),) = done
+    preset = [f"model.preset={arguments[1]}"] if "--preset" in arguments else []
+    assert loaded == load_config(config, preset)
+    assert str(directory.path) == run
+
+
 def test_a_bug_shows_its_traceback(concord, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("pipeline.config_files.load_config", broken)
+    monkeypatch.setattr("pipeline.config.config_files.load_config", broken)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         concord("run", "--config", "a.yaml")
 
@@ -123,7 +156,7 @@ def test_user_errors_of_every_package_are_caught(concord, monkeypatch):
     def mistaken(*_):
         raise ConfigError("what, where, how.")
 
-    monkeypatch.setattr("pipeline.config_files.load_config", mistaken)
+    monkeypatch.setattr("pipeline.config.config_files.load_config", mistaken)
     assert concord("run", "--config", "a.yaml")[::2] == (2, "error: what, where, how.\n")
 
 

@@ -14,7 +14,7 @@ import serving.export
 from features.errors import ExportError
 from features.raw import coerce
 from models.build import build_network
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 from pipeline.dataset import column_arrays, examples
 from pipeline.export_variant import export_variant
 from pipeline.run_dir import RunDir

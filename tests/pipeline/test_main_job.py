@@ -15,7 +15,7 @@ from features.errors import ConfigError
 from features.preprocessing import Preprocessor
 from features.raw import coerce
 from features.raw_tensors import from_arrow
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 from pipeline.dataset import column_arrays
 from pipeline.evaluation.scores import FUSED, score_split
 from pipeline.main_job import train_stage

@@ -7,7 +7,7 @@ import pytest
 from models.branch_alone import branch_alone
 from models.build import build_network
 from models.cost import num_parameters
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 from pipeline.model_card import auc_standard_error, model_card
 from serving.variants.variant import Variant
 from tests.pipeline.conftest import FEATURES

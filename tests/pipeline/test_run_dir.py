@@ -5,7 +5,7 @@ import json
 import pytest
 
 from features.errors import ConfigError
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 from pipeline.run_dir import RunDir
 
 

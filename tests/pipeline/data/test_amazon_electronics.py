@@ -13,7 +13,7 @@ import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipeline.config_files import load_config
+from pipeline.config.config_files import load_config
 from pipeline.data.examples import Examples
 from pipeline.data.inputs import open_inputs
 from pipeline.data.job import build_bundle

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from pipeline.config_files import load_dataset
+from pipeline.config.config_files import load_dataset
 from pipeline.data.job import build_bundle
 from tests.pipeline.data import fixtures_benchmark as fixtures
 from tests.pipeline.data.text_oracle import TextOracle, rows_in

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config_files import load_config
+from pipeline.config.config_files import load_config
 from pipeline.data.sources import SOURCES
 
 FILES = sorted((Path(__file__).parents[3] / "configs").glob("*/dataset.yaml"))

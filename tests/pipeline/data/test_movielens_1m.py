@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from features.specs import FeatureSet
-from pipeline.config_files import load_config
+from pipeline.config.config_files import load_config
 from pipeline.data.config import DataConfig
 from pipeline.data.job import build_bundle
 

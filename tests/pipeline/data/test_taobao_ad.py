@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from features.records import decode_block
-from pipeline.config_files import load_config, load_dataset
+from pipeline.config.config_files import load_config, load_dataset
 from pipeline.data.job import build_bundle
 
 CONFIG = Path(__file__).parents[3] / "configs/taobao_ad/dataset.yaml"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.errors import ConfigError, DataError
-from pipeline.config_files import load_config, load_dataset
+from pipeline.config.config_files import load_config, load_dataset
 from pipeline.data.inputs import open_inputs
 from pipeline.data.job import build_bundle
 from pipeline.dataset import column_arrays

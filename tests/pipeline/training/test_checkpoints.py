@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 import yaml
 
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 from pipeline.run_dir import RunDir
 from pipeline.training.callbacks import DivergenceGuard
 from pipeline.training.checkpoints import latest_checkpoint

@@ -9,7 +9,7 @@ import tf_keras
 
 from features.bundle import open_bundle
 from features.errors import ConfigError, TrainingError
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import score_split
 from pipeline.run_dir import RunDir
 from pipeline.training.teachers import check_teacher_runs, load_teachers

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from features.bundle import open_bundle
 from features.errors import ConfigError
 from features.specs import FeatureSet
-from pipeline.config_files import load_config
+from pipeline.config.config_files import load_config
 from pipeline.data.config import DataConfig
 from pipeline.data.inputs import open_inputs
 from pipeline.data.job import build_bundle, fingerprint_of

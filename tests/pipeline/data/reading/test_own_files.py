@@ -9,7 +9,7 @@ import pytest
 
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
-from pipeline.config import default_bundle
+from pipeline.config.run_config import default_bundle
 from pipeline.data.config import DataConfig
 from pipeline.data.inputs import open_inputs
 from pipeline.data.job import build_bundle

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from features.errors import ConfigError
-from pipeline.config_files import dump_config, load_config, load_preset
+from pipeline.config.config_files import dump_config, load_config, load_preset
 
 BASE = {
     "data": {"source": "movielens_100k", "seed": 5},
@@ -157,11 +157,7 @@ def test_refuses_a_file_that_is_not_there(tmp_path):
 
 @pytest.mark.parametrize(
     "path",
-    [
-        path
-        for path in sorted(Path(__file__).parents[2].glob("configs/*/*.yaml"))
-        if path.parent.name != "models"  # presets have no data
-    ],
+    sorted(Path(__file__).parents[3].glob("configs/*/*.yaml")),
     ids=lambda path: f"{path.parent.name}/{path.stem}",
 )
 def test_every_configuration_of_the_project_can_be_read(path):
@@ -172,7 +168,7 @@ def test_every_configuration_of_the_project_can_be_read(path):
 
 @pytest.fixture
 def dataset():
-    return Path(__file__).parents[2] / "configs/movielens_100k/dataset.yaml"
+    return Path(__file__).parents[3] / "configs/movielens_100k/dataset.yaml"
 
 
 def test_a_preset_replaces_the_inherited_network_and_is_refined(dataset, write):

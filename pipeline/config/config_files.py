@@ -10,8 +10,8 @@ import yaml
 from features.config import parse
 from features.errors import ConfigError, closest
 from models.config import NetworkConfig
-from pipeline.config import DatasetConfig, RunConfig
-from pipeline.presets import preset_file
+from pipeline.config.run_config import DatasetConfig, RunConfig
+from pipeline.config.shipped_files import config_file, preset_file
 
 # Mappings whose keys are names of the user's: there null removes an entry.
 _NAMED_PARTS = (
@@ -26,17 +26,17 @@ _NAMED_PARTS = (
 def load_config(path: str | Path, overrides: Sequence[str] = (), check: bool = True) -> RunConfig:
     """Reads a configuration file, the files it extends, and settings given as `key.path=value`.
 
-    A file may say `extends: other.yaml`, relative to itself: its own settings are laid over the
-    other's, mapping by mapping. `null` removes an inherited branch, cooperation loss, feature,
-    group or history; `{}` empties an inherited mapping; another `type` drops the options of the
-    inherited one. Branches and losses that no file names are those of MBCnet, and overrides are
-    laid over them.
+    A file may say `extends: other.yaml`, relative to itself, or `extends: movielens_100k/dataset`,
+    a name as `path` takes it: its own settings are laid over the other's, mapping by mapping.
+    `null` removes an inherited branch, cooperation loss, feature, group or history; `{}` empties an
+    inherited mapping; another `type` drops the options of the inherited one. Branches and losses
+    that no file names are those of MBCnet, and overrides are laid over them.
 
-    `model: {preset: cetnet}` starts the network anew from `configs/models/cetnet.yaml`, whatever
+    `model: {preset: cetnet}` starts the network anew from `presets/cetnet.yaml`, whatever
     was inherited; the file's other settings of `model` are laid over it.
 
     Args:
-        path: A YAML file.
+        path: Path of a YAML file; or the name of one of Concord's, such as movielens_100k/mbcnet.
         overrides: Such as `train.batch_size=8192`; values are YAML and win over the files.
         check: Whether to build the network, without data, to see that its parts fit each other.
 
@@ -46,7 +46,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), check: bool = T
     given = _overrides(overrides)
     presets = [layer for layer in given if _preset_of(layer[1]) is not None]
     refinements = [layer for layer in given if layer not in presets]
-    layers = _with_presets([*reversed(_read_layers(Path(path))), *presets])
+    layers = _with_presets([*reversed(_read_layers(config_file(path))), *presets])
     merged = _merge_layers({}, layers)
     if refinements:
         merged = _merge(_network_defaults(merged), merged, str(path))
@@ -66,13 +66,13 @@ def load_dataset(path: str | Path, overrides: Sequence[str] = ()) -> DatasetConf
     """Reads what a file says of data and features: all that building a bundle needs.
 
     Args:
-        path: A YAML file, as `load_config` reads it; its other sections are not looked at.
+        path: Path or name, as `load_config` takes it; its other sections are not looked at.
         overrides: As for `load_config`.
 
     Raises:
         ConfigError: A sentence on the first mistake, naming the file and the setting.
     """
-    layers = [*reversed(_read_layers(Path(path))), *_overrides(overrides)]
+    layers = [*reversed(_read_layers(config_file(path))), *_overrides(overrides)]
     sections = DatasetConfig.model_fields
     others = RunConfig.model_fields.keys() - sections.keys()
     kept = [
@@ -119,7 +119,7 @@ def _read_layers(path: Path, seen: tuple[Path, ...] = ()) -> list[tuple[str, dic
         if not isinstance(base, str):
             raise ConfigError(f"{path}: extends must be one file name. Received: {base!r}.")
         # Relative to the working directory, as the user typed the first one.
-        target = Path(os.path.normpath(path.parent / base))
+        target = Path(os.path.normpath(config_file(base, path.parent)))
         layers += _read_layers(target, (*seen, path.resolve()))
     return layers
 

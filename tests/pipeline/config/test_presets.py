@@ -9,11 +9,11 @@ import tf_keras
 from features.bundle import open_bundle
 from features.errors import ConfigError
 from models.build import build_network
-from pipeline.config_files import load_config, load_preset
+from pipeline.config.config_files import load_config, load_preset
+from pipeline.config.shipped_files import preset_file, preset_names, preset_title
 from pipeline.data.job import build_bundle
 from pipeline.dataset import examples
 from pipeline.evaluation.evaluate import evaluation_report
-from pipeline.presets import preset_file, preset_names, preset_title
 from pipeline.training.train import new_network
 from serving.export import expected_scores
 from serving.rows import read_rows
@@ -21,7 +21,7 @@ from serving.scorer import Scorer
 from serving.signatures import ScoringModule
 from tests.pipeline.small_movielens import write_small_movielens
 
-DATASET = Path(__file__).parents[2] / "configs/movielens_100k/dataset.yaml"
+DATASET = Path(__file__).parents[3] / "configs/movielens_100k/dataset.yaml"
 SPLITS = {"valid": 0.1, "test": 0.1}
 
 
