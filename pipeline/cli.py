@@ -284,7 +284,7 @@ def predict(
 ) -> None:
     """Scores raw rows with an export; needs no configuration."""
     import_tensorflow()
-    from serving.predict import predict as score_rows
+    from serving.scoring.predict import predict as score_rows
 
     score_rows(str(export), rows, None if output is None else str(output), branches=branches)
 

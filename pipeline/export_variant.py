@@ -19,24 +19,29 @@ from pipeline.dataset import column_arrays, examples, label_of, refusing_damage
 from pipeline.evaluation.scores import value_or_none
 from pipeline.model_card import model_card
 from pipeline.run_dir import RunDir
-from serving import names
-from serving.export import export, publish
-from serving.layout import SAMPLE_ROWS, SIGNATURES_FILE, version_folders
-from serving.sides import candidate_columns
-from serving.signatures import Network, probabilities
-from serving.temporary import temporary_folder
+from serving.export_format import names
+from serving.export_format.export_layout import SAMPLE_ROWS, SIGNATURES_FILE, version_folders
+from serving.exporting.column_sides import candidate_columns
+from serving.exporting.export import export, publish
+from serving.exporting.signatures import Network, probabilities
+from serving.exporting.temporary_folder import temporary_folder
 from serving.variants.comparison import compare
-from serving.variants.latency import BATCH_SIZES, Run, interleaved_p50, saved_model_runs
 from serving.variants.openvino_ir import IrModel, ir_inputs, ir_runs, require_openvino
-from serving.variants.report import (
+from serving.variants.side_by_side_latency import (
+    BATCH_SIZES,
+    Run,
+    interleaved_p50,
+    saved_model_runs,
+)
+from serving.variants.variant import FULL, Variant
+from serving.variants.variant_report import (
     VARIANT_REPORT,
     Measured,
     folder_sizes,
     in_words,
     variant_report,
 )
-from serving.variants.variant import FULL, Variant
-from serving.variants.write import Cut, cut, write_openvino, write_saved_model
+from serving.variants.write_variant import Cut, cut, write_openvino, write_saved_model
 
 SPLIT = "valid"
 
@@ -70,7 +75,7 @@ def export_variant(
         variant: What to export; not the full export.
         sample: Typed raw rows to verify with and to measure on.
         base: Folder of the versions; by default `run.export_of(variant.name)`.
-        candidates: Features that differ between candidates, as for `serving.export.export`.
+        candidates: Features that differ between candidates, as for `serving.exporting.export`.
         rounds: Calls of each export that are timed, for each number of rows.
 
     Returns:

@@ -35,12 +35,12 @@ from pipeline.training.strategy import wait_for_all
 from pipeline.training.teachers import load_teachers
 from pipeline.training.train import load_network, train
 from pipeline.training.warm_start import WarmStart
-from serving.export import export
-from serving.fresh_process import environment
-from serving.layout import SAMPLE_ROWS, version_folders
-from serving.rows import read_rows
-from serving.variants.report import VARIANT_REPORT, report_rows
+from serving.export_format.export_layout import SAMPLE_ROWS, version_folders
+from serving.exporting.export import export
+from serving.exporting.fresh_process import environment
+from serving.scoring.raw_rows import read_rows
 from serving.variants.variant import FULL, Variant
+from serving.variants.variant_report import VARIANT_REPORT, report_rows
 
 _VERIFIED = "%s, verified on %s rows"
 _log = logging.getLogger(__name__)

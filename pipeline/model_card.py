@@ -16,7 +16,7 @@ from models.cost import num_parameters
 from pipeline.config.run_config import RunConfig
 from pipeline.dataset import label_of
 from pipeline.version import VERSION
-from serving.model_card import CardData, CardFeature, CardNetwork, ModelCard
+from serving.exporting.card_contents import CardData, CardFeature, CardNetwork, ModelCard
 from serving.variants.variant import FULL, Variant
 
 _METRICS = {"normalized_entropy": "ne"}  # names in the card, where they differ

@@ -15,7 +15,7 @@ from features.errors import ConfigError
 from pipeline.config.config_files import dump_config, load_config
 from pipeline.config.run_config import RunConfig
 from pipeline.files import remove_tree, write_json, write_text
-from serving.layout import EXPORT_OF_RUN, version_folders
+from serving.export_format.export_layout import EXPORT_OF_RUN, version_folders
 
 STAGES = ("train", "evaluate", "export")
 

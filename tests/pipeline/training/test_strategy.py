@@ -18,7 +18,7 @@ from features.errors import ConfigError
 from pipeline.training import strategy as strategies
 from pipeline.training.strategy import join_cluster, training_strategy
 from pipeline.training.supervise import free_ports, supervise
-from serving.fresh_process import environment
+from serving.exporting.fresh_process import environment
 from tests.pipeline.training import cluster_processes
 from tests.pipeline.training.cluster_processes import BATCH, STEPS, batches, network
 
