@@ -7,6 +7,7 @@ import pyarrow as pa
 
 import pipeline.data.arrow_bytes  # noqa: F401  (how Beam encodes a RecordBatch)
 from features.specs import FeatureSet
+from pipeline.data.blocks.accounts import REJECTED, ROWS, ROWS_KEPT, ROWS_READ
 from pipeline.data.config import DataConfig
 from pipeline.data.histories.collect_histories import CollectHistories
 from pipeline.data.histories.earlier import ReadEarlier
@@ -15,7 +16,7 @@ from pipeline.data.histories.partitions import partitions_of
 from pipeline.data.inputs import Inputs
 from pipeline.data.join import JoinDoFn, SideTables
 from pipeline.data.reading.ranges import CutFiles
-from pipeline.data.reading.read_rows import REJECTED, ROWS, ROWS_KEPT, ROWS_READ, ReadRows
+from pipeline.data.reading.read_rows import ReadRows
 from pipeline.data.splits.key_rules import KeyRules
 from pipeline.data.splits.negatives import only_examples
 from pipeline.data.splits.split import cut_block, with_split_hash

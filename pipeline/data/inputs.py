@@ -15,37 +15,11 @@ from pipeline.data.reading.match import match_files, size_of
 from pipeline.data.reading.open_source import open_source
 from pipeline.data.reading.read import read_header
 from pipeline.data.sources.base import File, Source
+from pipeline.data.sources.input_file import InputFile
 from pipeline.data.sources.parts import RowParts
 from pipeline.data.splits.negatives_check import check_context, check_negatives
 from pipeline.data.splits.split_rule import check_split
 from pipeline.data.working import flag_columns
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """A file that the job reads, or a part of a generated log.
-
-    Args:
-        table: `log`, the name of a side table or of an event log, or `earlier_events`.
-        path: Where it lies; for a part, what it is called.
-        index: Its place among the files of its table, which are sorted by path.
-        header: Names of its columns, in its order.
-        split: The split that all of its rows belong to; None where rows are told apart otherwise.
-        size: Its bytes, where they are known.
-        start: First byte, or row group, of a part of it; see `pipeline.data.reading.ranges`.
-        stop: First one behind the part; None reads to the end.
-        newlines: Line breaks before the part.
-    """
-
-    table: str
-    path: str
-    index: int
-    header: tuple[str, ...]
-    split: str | None = None
-    size: int | None = None
-    start: int = 0
-    stop: int | None = None
-    newlines: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,49 +67,51 @@ def open_inputs(features: FeatureSet, data: DataConfig) -> Inputs:
     check_split(data, features, source)
     check_negatives(features, data, source)
     of_events = needed_events(features, source)
+    inputs = _find_files(source, data, of_events, earlier_events=bool(features.histories))
+    columns = _assign_columns(features, data.split.key, inputs) | of_events
+    side_tables = {name: files for name, files in inputs.side_tables.items() if name in columns}
+    inputs = replace(inputs, side_tables=side_tables, columns=columns)
+    _require_columns(inputs)
+    return inputs
+
+
+def _find_files(
+    source: Source, data: DataConfig, events: Iterable[str], earlier_events: bool
+) -> Inputs:
+    """All files that may be needed, or the parts of a log without any; no columns yet.
+
+    Args:
+        source: The data set.
+        data: Its settings.
+        events: Event logs that are needed.
+        earlier_events: Whether what happened before the log is of use.
+    """
     if isinstance(source.log, RowParts):
-        return _in_parts(features, source, data)
+        parts = source.log.configured(source.name, data)
+        log = tuple(
+            InputFile("log", f"{source.name} {part.name}", number, parts.columns, part.split)
+            for number, part in enumerate(parts.parts())
+        )
+        return Inputs(replace(source, log=parts), log, {}, (), {})
     if data.rows is not None:
         raise ConfigError(
             f"data.rows={data.rows} is for generated data, and data.source={source.name!r} is read "
             "from files. Remove data.rows."
         )
     folder = _folder(source, data.path)
-    log = _find_log(source, data, folder)
-    sides = {
-        table.name: _find(
-            table.name, table.file, folder, table.file.patterns, source, table.optional
-        )
-        for table in source.side_tables
+
+    def find(table: str, file: File, optional: bool = False) -> tuple[InputFile, ...]:
+        return _find(table, file, folder, file.patterns, source, optional)
+
+    log = _find_log(source, source.log, data, folder)
+    side_tables = {
+        table.name: find(table.name, table.file, table.optional) for table in source.side_tables
     }
-    columns = _assign_columns(features, data.split.key, source, log, sides)
-    earlier = ()
-    if source.earlier_events is not None and features.histories:
-        file = source.earlier_events.file
-        earlier = _find("earlier_events", file, folder, file.patterns, source, optional=True)
-        needed = [source.earlier_events.key, source.earlier_events.until]
-        for each in earlier:
-            _require(each, [*needed, *source.earlier_events.lists.values()])
-    sides = {name: files for name, files in sides.items() if name in columns}
-    events = {}
-    for name, needed in of_events.items():
-        file = source.events[name].file
-        events[name] = _find(name, file, folder, file.patterns, source)
-        columns[name] = needed
-        for each in events[name]:
-            _require(each, needed)
-    return Inputs(source, log, sides, earlier, columns, events)
-
-
-def _in_parts(features: FeatureSet, source: Source, data: DataConfig) -> Inputs:
-    """A log that has no files of its own."""
-    source = replace(source, log=source.log.configured(source.name, data))
-    log = tuple(
-        InputFile("log", f"{source.name} {part.name}", number, source.log.columns, part.split)
-        for number, part in enumerate(source.log.parts())
-    )
-    columns = _assign_columns(features, data.split.key, source, log, {})
-    return Inputs(source, log, {}, (), columns)
+    earlier: tuple[InputFile, ...] = ()
+    if source.earlier_events is not None and earlier_events:
+        earlier = find("earlier_events", source.earlier_events.file, optional=True)
+    event_files = {name: find(name, source.events[name].file) for name in events}
+    return Inputs(source, log, side_tables, earlier, {}, event_files)
 
 
 def _folder(source: Source, path: str | None) -> str:
@@ -149,24 +125,24 @@ def _folder(source: Source, path: str | None) -> str:
     return source.fetch()
 
 
-def _find_log(source: Source, data: DataConfig, folder: str) -> tuple[InputFile, ...]:
+def _find_log(source: Source, log: File, data: DataConfig, folder: str) -> tuple[InputFile, ...]:
     """The log's files; with `split.by: files` each knows its split."""
     if data.split.by != "files":
-        return _find("log", source.log, folder, data.log or source.log.patterns, source)
-    found = [
+        return _find("log", log, folder, data.log or log.patterns, source)
+    files = [
         replace(file, split=split)
-        for split, patterns in (data.split.files or source.splits).items()
-        for file in _find("log", source.log, folder, patterns, source)
+        for split, patterns in source.patterns_of_splits(data.split.files).items()
+        for file in _find("log", log, folder, patterns, source)
     ]
-    found.sort(key=lambda file: file.path)
-    for one, other in pairwise(found):
+    files.sort(key=lambda file: file.path)
+    for one, other in pairwise(files):
         if one.path == other.path:
             raise ConfigError(
                 f"{one.path} belongs to the splits {one.split} and {other.split}. Give each split "
                 "files of its own; validation rows that are the test rows come from "
                 "data.split.validation=published."
             )
-    return tuple(replace(file, index=index) for index, file in enumerate(found))
+    return tuple(replace(file, index=index) for index, file in enumerate(files))
 
 
 def _find(
@@ -197,28 +173,14 @@ def _find(
 
 
 def _assign_columns(
-    features: FeatureSet,
-    split_key: str | None,
-    source: Source,
-    log: tuple[InputFile, ...],
-    sides: Mapping[str, tuple[InputFile, ...]],
+    features: FeatureSet, split_key: str | None, inputs: Inputs
 ) -> dict[str, tuple[str, ...]]:
     """Says which table each needed column comes from; the log goes before side tables."""
+    source, log = inputs.source, inputs.log
     available = {"log": log[0].header}
-    available |= {name: files[0].header for name, files in sides.items() if files}
+    available |= {name: files[0].header for name, files in inputs.side_tables.items() if files}
     assigned: dict[str, list[str]] = {"log": []}
-    of_the_log = {spec.column: f"the {spec.role}" for spec in features.with_role(*ROLES[1:])}
-    of_the_log |= dict.fromkeys(flag_columns(features), "`where` of a history")
-    needed = needed_columns(features)
-    if source.negatives is not None:
-        check_context(features, source.negatives, log[0].header)
-        needed.pop(source.negatives.label, None)
-        for column in (source.negatives.key, source.negatives.item):
-            needed.setdefault(column, "the drawing of negatives")
-            of_the_log[column] = "what negatives are drawn by"
-    if split_key is not None:
-        of_the_log[split_key] = "the key of data.split"
-        needed.setdefault(split_key, "data.split.key")
+    needed, of_the_log = _all_needed_columns(features, split_key, inputs)
     for column, user in needed.items():
         tables = [table for table, header in available.items() if column in header]
         if not tables:
@@ -238,9 +200,27 @@ def _assign_columns(
             for name in (table.name, "log"):
                 if table.key not in assigned[name]:
                     assigned[name].append(table.key)
-    for file in (*log, *(file for name in assigned if name != "log" for file in sides[name])):
-        _require(file, assigned[file.table])
     return {table: tuple(names) for table, names in assigned.items()}
+
+
+def _all_needed_columns(
+    features: FeatureSet, split_key: str | None, inputs: Inputs
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Column -> who needs it; column that must stand in the log -> what it is there."""
+    of_the_log = {spec.column: f"the {spec.role}" for spec in features.with_role(*ROLES[1:])}
+    of_the_log |= dict.fromkeys(flag_columns(features), "`where` of a history")
+    needed = needed_columns(features)
+    negatives = inputs.source.negatives
+    if negatives is not None:
+        check_context(features, negatives, inputs.log[0].header)
+        needed.pop(negatives.label, None)
+        for column in (negatives.key, negatives.item):
+            needed.setdefault(column, "the drawing of negatives")
+            of_the_log[column] = "what negatives are drawn by"
+    if split_key is not None:
+        of_the_log[split_key] = "the key of data.split"
+        needed.setdefault(split_key, "data.split.key")
+    return needed, of_the_log
 
 
 def needed_columns(features: FeatureSet) -> dict[str, str]:
@@ -256,10 +236,15 @@ def needed_columns(features: FeatureSet) -> dict[str, str]:
     return needed
 
 
-def _require(file: InputFile, columns: Iterable[str]) -> None:
-    for column in columns:
-        if column not in file.header:
-            raise DataError(
-                f"{file.path} has no column {column!r}, which is needed. "
-                f"{closest(column, file.header)}"
-            )
+def _require_columns(inputs: Inputs) -> None:
+    """Refuses a file that lacks a column of its table; the first file alone was looked at."""
+    required: dict[str, tuple[str, ...]] = dict(inputs.columns)
+    if (earlier := inputs.source.earlier_events) is not None:
+        required["earlier_events"] = (earlier.key, earlier.until, *earlier.lists.values())
+    for file in inputs.files:
+        for column in required[file.table]:
+            if column not in file.header:
+                raise DataError(
+                    f"{file.path} has no column {column!r}, which is needed. "
+                    f"{closest(column, file.header)}"
+                )

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data.reading.read_rows import REJECTED, ROWS_KEPT, file_index, rejected
+from pipeline.data.blocks.accounts import REJECTED, ROWS_KEPT, rejected
+from pipeline.data.blocks.block_key import file_index
 from pipeline.data.spool import SpooledBlock, opened
 from pipeline.data.working import POSITION, text
 

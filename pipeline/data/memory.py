@@ -20,10 +20,11 @@ from features.specs import FeatureSet
 from pipeline.available_memory import available_bytes, size
 from pipeline.data.arrow_bytes import RecordBatchCoder
 from pipeline.data.config import DataConfig, NegativesConfig
-from pipeline.data.inputs import InputFile, Inputs
+from pipeline.data.inputs import Inputs
 from pipeline.data.reading.read import DAMAGED, decompressed
 from pipeline.data.reading.read_rows import ReadRows
 from pipeline.data.sources.base import File, ParquetFile, VectorFile
+from pipeline.data.sources.input_file import InputFile
 from pipeline.data.working import only_columns, text_columns
 
 log = logging.getLogger(__name__)

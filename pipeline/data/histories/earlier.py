@@ -9,13 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.specs import FeatureSet
+from pipeline.data.blocks.accounts import REJECTED, ROWS_KEPT, ROWS_READ, rejected
+from pipeline.data.blocks.block_key import block_key
 from pipeline.data.histories.event_needs import event_columns
 from pipeline.data.histories.histories import UNTIL
-from pipeline.data.inputs import InputFile
 from pipeline.data.join import join
 from pipeline.data.reading.read import RowBlock, Unreadable, read_blocks
-from pipeline.data.reading.read_rows import REJECTED, ROWS_KEPT, ROWS_READ, block_key, rejected
 from pipeline.data.sources.base import EarlierEvents
+from pipeline.data.sources.input_file import InputFile
 from pipeline.data.working import text
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.reading.read import MAX_ROWS, RowBlock
+from pipeline.data.blocks.block_key import MAX_ROWS
+from pipeline.data.reading.read import RowBlock
 from pipeline.data.sources.parts import RowParts
 
 

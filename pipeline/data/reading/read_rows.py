@@ -11,43 +11,18 @@ import pyarrow.compute as pc
 from features.bundle import SPLITS
 from features.raw import Reasons, coerce
 from features.specs import FeatureSet
-from pipeline.data.inputs import InputFile
+from pipeline.data.blocks.accounts import REJECTED, ROWS, ROWS_READ, rejected
+from pipeline.data.blocks.block_key import block_key
 from pipeline.data.reading.ahead import ahead
 from pipeline.data.reading.generate import generate_blocks
 from pipeline.data.reading.ranges import CutFiles
 from pipeline.data.reading.read import RowBlock, Unreadable, read_blocks
 from pipeline.data.sources.base import File
+from pipeline.data.sources.input_file import InputFile
 from pipeline.data.sources.parts import RowParts
 from pipeline.data.working import POSITION, SPLIT, flag, text
 
-REJECTED, ROWS_READ, ROWS_KEPT, ROWS = "rejected", "rows_read", "rows_kept", "rows"
-POSITION_BITS = 42
 _TRUE, _FALSE = pa.array(["1", "1.0", "true", "True"]), pa.array(["0", "0.0", "false", "False"])
-_LONGEST_TEXT = 1_000
-
-
-def rejected(
-    table: str, file: str, position: int, reason: str, row: str, fatal: bool = False
-) -> dict[str, Any]:
-    """A row that could not be read, or (`fatal`) why the rest of a file cannot."""
-    return {
-        "table": table,
-        "file": file,
-        "position": int(position),
-        "reason": reason,
-        "row": row[:_LONGEST_TEXT],
-        "fatal": fatal,
-    }
-
-
-def block_key(file_index: int, position: int) -> int:
-    """Orders blocks by file, then by position in it, whatever worker read them."""
-    return file_index << POSITION_BITS | position
-
-
-def file_index(key: int) -> int:
-    """The file that `block_key` was made with."""
-    return key >> POSITION_BITS
 
 
 class ReadRows(beam.PTransform):

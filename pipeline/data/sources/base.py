@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.data.sources.parts import RowParts
 
@@ -231,3 +231,13 @@ class Source:
     splits: Mapping[str, tuple[str, ...]] | None = None
     negatives: Negatives | None = None
     fetch: Callable[[], str] | None = None
+
+    def patterns_of_splits(
+        self, given: Mapping[Any, tuple[str, ...]] | None
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Split -> globs of the log files that hold it; empty where nobody says.
+
+        Args:
+            given: What the settings say, `data.split.files`; it replaces the publisher's.
+        """
+        return given or self.splits or {}

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from features.bundle import SPLITS
 from features.splits import valid_is_test
-from pipeline.data.reading.read_rows import POSITION_BITS
+from pipeline.data.blocks.block_key import POSITION_BITS
 from pipeline.data.spool import SpooledBlock, opened
 from pipeline.data.stable_hash import as_share, seeded_hash, stable_hash
 from pipeline.data.working import POSITION, SPLIT, SPLIT_HASH, text

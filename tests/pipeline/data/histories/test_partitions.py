@@ -2,8 +2,9 @@ import pytest
 
 from pipeline.data.config import DataConfig
 from pipeline.data.histories.partitions import partitions_of
-from pipeline.data.inputs import InputFile, Inputs
+from pipeline.data.inputs import Inputs
 from pipeline.data.sources import SOURCES
+from pipeline.data.sources.input_file import InputFile
 
 MB = 1 << 20
 
