@@ -7,7 +7,7 @@ from features.bundle import SPLITS
 from features.errors import DataError
 from features.specs import FeatureSet
 from features.splits import valid_is_test
-from pipeline.data.config import DataConfig, SplitConfig
+from pipeline.data.settings.data_config import DataConfig, SplitConfig
 from pipeline.data.write_bundle import Results
 from pipeline.data.writing.statistics import ALL
 

@@ -22,8 +22,8 @@ from features.bundle import (
 from features.records import columns_of
 from features.specs import FeatureSet
 from features.splits import in_words
-from pipeline.data.config import DataConfig
 from pipeline.data.folder import BundleFolder
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.write_bundle import REJECTED, Results
 from pipeline.data.writing.row_layout import write_tfds_metadata
 from pipeline.data.writing.statistics import summarize

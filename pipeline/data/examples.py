@@ -8,7 +8,6 @@ import pyarrow as pa
 import pipeline.data.arrow_bytes  # noqa: F401  (how Beam encodes a RecordBatch)
 from features.specs import FeatureSet
 from pipeline.data.blocks.accounts import REJECTED, ROWS, ROWS_KEPT, ROWS_READ
-from pipeline.data.config import DataConfig
 from pipeline.data.histories.collect_histories import CollectHistories
 from pipeline.data.histories.earlier import ReadEarlier
 from pipeline.data.histories.events import ReadEvents, WantedFn
@@ -17,6 +16,7 @@ from pipeline.data.inputs import Inputs
 from pipeline.data.join import JoinDoFn, SideTables
 from pipeline.data.reading.ranges import CutFiles
 from pipeline.data.reading.read_rows import ReadRows
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.splits.key_rules import KeyRules
 from pipeline.data.splits.negatives import only_examples
 from pipeline.data.splits.split import cut_block, with_split_hash

@@ -22,13 +22,13 @@ from pipeline.data.analysis.earlier_vocabularies import (
     open_earlier,
 )
 from pipeline.data.checks import check_results
-from pipeline.data.config import DataConfig
 from pipeline.data.describe import describe
 from pipeline.data.examples import Examples
 from pipeline.data.folder import BundleFolder
 from pipeline.data.inputs import Inputs, open_inputs
 from pipeline.data.memory import check_memory
 from pipeline.data.runner import LOCAL, check_runner, counters_of, new_pipeline, run
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.write_bundle import REJECTED, RESULTS, Results, WriteBundle
 from pipeline.files import read_json
 from pipeline.lock import only_job_at

@@ -24,7 +24,7 @@ from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineRunner
 
 from features.errors import ConfigError
-from pipeline.data.reading.fetch import cache_folder
+from pipeline.data.sources.fetch import cache_folder
 
 log = logging.getLogger(__name__)
 _OPTIONS = {"FlinkRunner": FlinkRunnerOptions, "SparkRunner": SparkRunnerOptions}

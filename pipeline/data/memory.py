@@ -19,10 +19,10 @@ from features.records import columns_of
 from features.specs import FeatureSet
 from pipeline.available_memory import available_bytes, size
 from pipeline.data.arrow_bytes import RecordBatchCoder
-from pipeline.data.config import DataConfig, NegativesConfig
 from pipeline.data.inputs import Inputs
 from pipeline.data.reading.read import DAMAGED, decompressed
 from pipeline.data.reading.read_rows import ReadRows
+from pipeline.data.settings.data_config import DataConfig, NegativesConfig
 from pipeline.data.sources.base import File, ParquetFile, VectorFile
 from pipeline.data.sources.input_file import InputFile
 from pipeline.data.working import only_columns, text_columns

@@ -17,9 +17,9 @@ from pipeline.data.analysis.analyse import Analyse
 from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies
 from pipeline.data.analysis.fitted import Fitted
 from pipeline.data.arrow_bytes import RecordBatchCoder  # noqa: F401  (registers itself)
-from pipeline.data.config import DataConfig
 from pipeline.data.dictionaries import with_dictionaries
 from pipeline.data.reading.rejected import CollectRejected, Rejected, write_rejected
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.spool import Spool
 from pipeline.data.writing.encode import EncodeBlocks
 from pipeline.data.writing.sample import SampleRows

@@ -7,11 +7,11 @@ import pyarrow as pa
 
 from features.specs import FeatureSet, HistorySpec
 from pipeline.data.blocks.block_key import MAX_ROWS, block_key
+from pipeline.data.blocks.scatter import Scatter, gather
 from pipeline.data.dictionaries import with_dictionaries
 from pipeline.data.histories.event_needs import clocks, event_columns
 from pipeline.data.histories.events import EVENT_TIME, counting, scaled
 from pipeline.data.histories.histories import UNTIL, EarlierLists, Events, Histories, histories_of
-from pipeline.data.histories.scatter import Scatter, gather
 from pipeline.data.sources.base import EventLog
 from pipeline.data.working import text
 

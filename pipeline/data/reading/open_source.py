@@ -1,7 +1,7 @@
 """What `data.source` names, as the settings and the files have it."""
 
-from pipeline.data.config import DataConfig
 from pipeline.data.reading.own_files import is_own, open_own_files
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import TFDS, source_named
 from pipeline.data.sources.base import Source
 

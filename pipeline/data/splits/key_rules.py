@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from features.specs import FeatureSet
 from pipeline.data.blocks.accounts import ROWS_KEPT
-from pipeline.data.config import DataConfig, NegativesConfig
+from pipeline.data.settings.data_config import DataConfig, NegativesConfig
 from pipeline.data.sources.base import Negatives
 from pipeline.data.splits.by_key import ByKey
 from pipeline.data.splits.last import LeaveLastOut

@@ -10,7 +10,7 @@ from features.errors import ConfigError
 from features.feature_spec import TimeUnit
 from features.specs import FeatureSet
 from pipeline.data.analysis.histogram import AdaptiveHistogram, HistogramFn
-from pipeline.data.config import DataConfig, SplitConfig
+from pipeline.data.settings.data_config import DataConfig, SplitConfig
 from pipeline.data.sources.base import Source
 from pipeline.data.sources.generated import GeneratedRows
 from pipeline.data.splits.days import last_day, start_of

@@ -5,7 +5,7 @@ from features.bundle import FileEntry
 from features.errors import DataError
 from features.specs import FeatureSet
 from pipeline.data.checks import check_results
-from pipeline.data.config import DataConfig, SplitConfig
+from pipeline.data.settings.data_config import DataConfig, SplitConfig
 from pipeline.data.write_bundle import Results
 
 FEATURES = FeatureSet(

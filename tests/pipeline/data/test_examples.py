@@ -17,9 +17,9 @@ import pipeline.data.reading.lines as lines
 import pipeline.data.reading.read as read
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig
 from pipeline.data.examples import Examples
 from pipeline.data.inputs import open_inputs
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import EarlierEvents, ParquetFile, SideTable, Source, TextFile
 

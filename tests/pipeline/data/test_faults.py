@@ -24,8 +24,8 @@ import pipeline.data.reading.ranges as ranges
 from features.errors import DataError
 from features.records import decode_block
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig
 from pipeline.data.job import build_bundle
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import ParquetFile, Source, TextFile
 

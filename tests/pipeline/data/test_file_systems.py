@@ -13,8 +13,8 @@ import pipeline.data.reading.ranges as ranges
 from features.bundle import open_bundle
 from features.errors import DataError
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig
 from pipeline.data.job import build_bundle
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import SideTable, Source, TextFile
 

@@ -20,9 +20,9 @@ from features.errors import BundleError, ConfigError, DataError, UserError
 from features.records import decode_block
 from features.schema import from_text
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig, SplitConfig
 from pipeline.data.job import build_bundle, fingerprint_of
 from pipeline.data.reading.read import Unreadable
+from pipeline.data.settings.data_config import DataConfig, SplitConfig
 
 ROWS = 600
 FEATURES = FeatureSet(

@@ -13,9 +13,9 @@ import pytest
 import pipeline.data.memory as memory
 from features.errors import ConfigError
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig
 from pipeline.data.inputs import open_inputs
 from pipeline.data.job import build_bundle
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import ParquetFile, Source, TextFile
 from pipeline.data.sources.input_file import InputFile

@@ -8,8 +8,8 @@ import pytest
 
 from features.specs import FeatureSet
 from pipeline.config_files import load_config
-from pipeline.data.config import DataConfig
 from pipeline.data.job import build_bundle
+from pipeline.data.settings.data_config import DataConfig
 
 REPOSITORY = Path(__file__).parents[3]
 DATA = Path(os.environ.get("CONCORD_TEST_DATA", REPOSITORY.parent / "shared" / "data"))

@@ -20,8 +20,8 @@ from features.records import (
     encode_block,
     encode_rows,
 )
-from pipeline.data.config import DataConfig, SplitConfig
 from pipeline.data.job import build_bundle
+from pipeline.data.settings.data_config import DataConfig, SplitConfig
 from pipeline.data.writing.encode import Encoder
 from pipeline.data.writing.encoded import to_arrays, to_batch
 from pipeline.dataset import column_arrays

@@ -16,8 +16,8 @@ from features.raw_tensors import from_arrow
 from features.records import columns_of, decode_block, decode_rows
 from features.schema import record_schema, to_text
 from features.specs import ROLES, FeatureSet
-from pipeline.data.config import DataConfig
 from pipeline.data.runner import new_pipeline, run
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.write_bundle import RESULTS, Results, WriteBundle
 from pipeline.data.writing.encode import Encoder
 from pipeline.data.writing.row_layout import write_tfds_metadata

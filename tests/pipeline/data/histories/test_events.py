@@ -12,10 +12,10 @@ from apache_beam.testing.test_pipeline import TestPipeline
 import pipeline.data.histories.events as events_module
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig
 from pipeline.data.examples import Examples
 from pipeline.data.histories.events import Wanted, WantedFn, scaled
 from pipeline.data.inputs import open_inputs
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import EventLog, Source, TextFile
 from pipeline.data.working import text

@@ -1,8 +1,8 @@
 import pytest
 
-from pipeline.data.config import DataConfig
 from pipeline.data.histories.partitions import partitions_of
 from pipeline.data.inputs import Inputs
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.input_file import InputFile
 

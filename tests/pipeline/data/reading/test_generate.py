@@ -11,10 +11,10 @@ from features.bundle import open_bundle
 from features.errors import ConfigError
 from features.specs import FeatureSet
 from pipeline.config_files import load_config
-from pipeline.data.config import DataConfig
 from pipeline.data.inputs import open_inputs
 from pipeline.data.job import build_bundle, fingerprint_of
 from pipeline.data.reading import generate
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources import image2product_world as planted
 from pipeline.data.sources.generated import GeneratedRows

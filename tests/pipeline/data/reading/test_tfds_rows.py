@@ -9,10 +9,10 @@ import tensorflow_datasets as tfds
 
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig
 from pipeline.data.inputs import open_inputs
 from pipeline.data.job import build_bundle
 from pipeline.data.reading import generate, tfds_rows
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.dataset import column_arrays
 
 COUNTS = {"train": 50, "validation": 10, "test": 12}

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from features.errors import ConfigError
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig, NegativesConfig
+from pipeline.data.settings.data_config import DataConfig, NegativesConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import Negatives
 from pipeline.data.splits.negatives import Sampler, draw_untouched

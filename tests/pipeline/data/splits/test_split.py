@@ -12,7 +12,7 @@ from features.config import parse
 from features.errors import ConfigError
 from pipeline.data.analysis.histogram import AdaptiveHistogram
 from pipeline.data.blocks.block_key import block_key
-from pipeline.data.config import DataConfig, SplitConfig
+from pipeline.data.settings.data_config import DataConfig, SplitConfig
 from pipeline.data.splits.split import cut_block, split_hashes, split_rows, with_split_hash
 from pipeline.data.splits.split_rule import thresholds
 from pipeline.data.stable_hash import seeded_hash

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-import pipeline.data.reading.fetch as fetch
+import pipeline.data.sources.fetch as fetch
 from features.errors import DataError
 
 CONTENT = {name: f"{name}\n".encode() for name in fetch.FILES}

@@ -8,8 +8,8 @@ from pydantic import Field, field_validator, model_validator
 from features.config import StrictModel
 from features.errors import ConfigError
 from features.feature_spec import TimeUnit, UtcOffset
-from pipeline.data.analysis.vocabularies_config import VocabulariesConfig
-from pipeline.data.reading.file_config import FormatConfig, TableConfig
+from pipeline.data.settings.file_config import FormatConfig, TableConfig
+from pipeline.data.settings.vocabularies_config import VocabulariesConfig
 
 
 class SplitConfig(StrictModel):

@@ -6,9 +6,9 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 import pipeline.data.arrow_bytes  # noqa: F401
-import pipeline.data.histories.scatter as scatter_module
+import pipeline.data.blocks.scatter as scatter_module
 from features.errors import DataError
-from pipeline.data.histories.scatter import Scatter, gather
+from pipeline.data.blocks.scatter import Scatter, gather
 from pipeline.data.working import text
 
 
