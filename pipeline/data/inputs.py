@@ -9,12 +9,11 @@ from apache_beam.io.filesystems import FileSystems
 from features.errors import ConfigError, DataError, closest
 from features.specs import ROLES, FeatureSet
 from pipeline.data.histories.event_needs import needed_events
-from pipeline.data.reading.compression import COMPRESSED
 from pipeline.data.reading.match import match_files, size_of
 from pipeline.data.reading.open_source import open_source
 from pipeline.data.reading.read import read_header
 from pipeline.data.settings.data_config import DataConfig
-from pipeline.data.sources.base import File, Source
+from pipeline.data.sources.base import COMPRESSED, File, Source
 from pipeline.data.sources.input_file import InputFile
 from pipeline.data.sources.parts import RowParts
 from pipeline.data.splits.negatives_check import check_context, check_negatives

@@ -1,7 +1,7 @@
 """How many partitions histories are built in: as many as keep one of them small."""
 
 from pipeline.data.inputs import Inputs
-from pipeline.data.reading.compression import COMPRESSED
+from pipeline.data.sources.base import COMPRESSED
 
 _BYTES = 48 << 20  # of text in a partition
 _FEWEST, _MOST = 64, 65_536

@@ -17,10 +17,9 @@ from apache_beam.pvalue import TaggedOutput
 
 from pipeline.data.blocks.block_key import MAX_ROWS
 from pipeline.data.reading import lines
-from pipeline.data.reading.compression import COMPRESSED
 from pipeline.data.reading.read import DAMAGED
 from pipeline.data.reading.row_groups import groups_of, row_counts
-from pipeline.data.sources.base import File, ParquetFile, VectorFile
+from pipeline.data.sources.base import COMPRESSED, File, ParquetFile, VectorFile
 from pipeline.data.sources.input_file import InputFile
 
 RANGE_PIECES = 32  # of `lines.PIECE_BYTES`

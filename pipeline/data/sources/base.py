@@ -7,6 +7,17 @@ from typing import Any, Literal
 
 from pipeline.data.sources.parts import RowParts
 
+COMPRESSED = (".gz", ".bz2", ".xz")  # endings of compressed files
+SUFFIXES = ("", *COMPRESSED)
+
+
+def without_compression(path: str) -> str:
+    """The name that a file has unpacked."""
+    for suffix in COMPRESSED:
+        if path.endswith(suffix):
+            return path.removesuffix(suffix)
+    return path
+
 
 @dataclass(frozen=True)
 class TextFile:
