@@ -10,7 +10,7 @@ from features.bundle import open_bundle
 from features.errors import ConfigError
 from models.build import build_network
 from pipeline.config_files import load_config, load_preset
-from pipeline.data.job import build_bundle
+from pipeline.data.job.data_job import build_bundle
 from pipeline.dataset import examples
 from pipeline.evaluation.evaluate import evaluation_report
 from pipeline.presets import preset_file, preset_names, preset_title

@@ -34,8 +34,8 @@ from pipeline.data.analysis.vocabulary_files import (
     why_empty,
     write_vocabulary,
 )
-from pipeline.data.arrow_bytes import to_bytes
-from pipeline.data.stable_hash import stable_hash
+from pipeline.data.blocks.arrow_bytes import to_bytes
+from pipeline.data.blocks.stable_hash import stable_hash
 
 log = logging.getLogger(__name__)
 _TOKEN_SHARDS = 16  # parts, by hash, in which a vocabulary is merged

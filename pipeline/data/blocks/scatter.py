@@ -10,8 +10,8 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from features.errors import DataError
-from pipeline.data.stable_hash import stable_hash
-from pipeline.data.working import text
+from pipeline.data.blocks.carried_columns import text
+from pipeline.data.blocks.stable_hash import stable_hash
 
 Labelled = tuple[str, int, pa.RecordBatch]
 _BLOCK = "row/block"

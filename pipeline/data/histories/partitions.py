@@ -1,6 +1,6 @@
 """How many partitions histories are built in: as many as keep one of them small."""
 
-from pipeline.data.inputs import Inputs
+from pipeline.data.job.open_inputs import Inputs
 from pipeline.data.sources.base import COMPRESSED
 
 _BYTES = 48 << 20  # of text in a partition

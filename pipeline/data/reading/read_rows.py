@@ -13,14 +13,14 @@ from features.raw import Reasons, coerce
 from features.specs import FeatureSet
 from pipeline.data.blocks.accounts import REJECTED, ROWS, ROWS_READ, rejected
 from pipeline.data.blocks.block_key import block_key
-from pipeline.data.reading.ahead import ahead
+from pipeline.data.blocks.carried_columns import POSITION, SPLIT, flag, text
 from pipeline.data.reading.generate import generate_blocks
+from pipeline.data.reading.prefetch import ahead
 from pipeline.data.reading.ranges import CutFiles
 from pipeline.data.reading.read import RowBlock, Unreadable, read_blocks
 from pipeline.data.sources.base import File
 from pipeline.data.sources.input_file import InputFile
 from pipeline.data.sources.parts import RowParts
-from pipeline.data.working import POSITION, SPLIT, flag, text
 
 _TRUE, _FALSE = pa.array(["1", "1.0", "true", "True"]), pa.array(["0", "0.0", "false", "False"])
 
@@ -31,7 +31,7 @@ class ReadRows(beam.PTransform):
     Input: `InputFile`s. Outputs:
 
     - `rows`: (block key, RecordBatch) with the typed columns of the features that the table
-      holds, the text of `texts` and the truth of `flags`, as `pipeline.data.working` names them;
+      holds, the text of `texts` and the truth of `flags`, as `pipeline.data.blocks.carried_columns` names them;
       and `SPLIT`, where the file belongs to one.
     - `rejected`: see `rejected`.
     - `rows_read`: (table, number of rows, good or not) of each block.

@@ -187,7 +187,7 @@ class DataConfig(StrictModel):
             rows.
         memory_gb: Memory that the job may take on one machine, in 10^9 bytes; None asks the
             machine. A job that is foreseen to need more is refused.
-        runner: Beam runner that executes the job; one of `pipeline.data.runner.RUNNERS`.
+        runner: Beam runner that executes the job; one of `pipeline.data.runners.runner.RUNNERS`.
         runner_options: Its options, as on a command line: `--flink_master=localhost:8081`.
     """
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.blocks.block_key import MAX_ROWS, block_key
+from pipeline.data.blocks.dictionaries import with_dictionaries
 from pipeline.data.blocks.scatter import Scatter, gather
-from pipeline.data.dictionaries import with_dictionaries
 
 
 class ByKey(beam.PTransform):

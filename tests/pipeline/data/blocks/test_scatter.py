@@ -5,11 +5,11 @@ import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-import pipeline.data.arrow_bytes  # noqa: F401
+import pipeline.data.blocks.arrow_bytes  # noqa: F401
 import pipeline.data.blocks.scatter as scatter_module
 from features.errors import DataError
+from pipeline.data.blocks.carried_columns import text
 from pipeline.data.blocks.scatter import Scatter, gather
-from pipeline.data.working import text
 
 
 def blocks(coded):

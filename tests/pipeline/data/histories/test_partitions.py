@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.data.histories.partitions import partitions_of
-from pipeline.data.inputs import Inputs
+from pipeline.data.job.open_inputs import Inputs
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.input_file import InputFile

@@ -9,8 +9,8 @@ import tensorflow_datasets as tfds
 
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
-from pipeline.data.inputs import open_inputs
-from pipeline.data.job import build_bundle
+from pipeline.data.job.data_job import build_bundle
+from pipeline.data.job.open_inputs import open_inputs
 from pipeline.data.reading import generate, tfds_rows
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.dataset import column_arrays
