@@ -19,18 +19,22 @@ from pipeline.data.blocks.spill import Spool
 from pipeline.data.histories.collect_histories import CollectHistories
 from pipeline.data.histories.earlier_events import ReadEarlier
 from pipeline.data.histories.events import ReadEvents, WantedFn
-from pipeline.data.histories.partitions import partitions_of
 from pipeline.data.job.open_inputs import Inputs
 from pipeline.data.joining.side_tables import JoinDoFn, SideTables
 from pipeline.data.reading.ranges import CutFiles
 from pipeline.data.reading.read_rows import ReadRows
 from pipeline.data.settings.data_config import DataConfig
+from pipeline.data.sources.base import COMPRESSED
 from pipeline.data.splits.key_rules import KeyRules
 from pipeline.data.splits.negatives import only_examples
 from pipeline.data.splits.split import cut_block, with_split_hash
 from pipeline.data.splits.split_rule import SplitRule, hashes_rows
 
 _SIDE_ROWS = 2_048
+_PARTITION_BYTES = 48 << 20  # of text in a partition
+_FEWEST_PARTITIONS, _MOST_PARTITIONS = 64, 65_536
+_COMPRESSION = 4  # gzip and its like make logs about that much smaller
+_BYTES_PER_VALUE = 8  # of rows that are computed
 
 
 class Examples(beam.PTransform):
@@ -210,3 +214,23 @@ def _small_parts(
     key, rows = block
     for start in range(0, len(rows), _SIDE_ROWS):
         yield name, (key + start, rows.slice(start, _SIDE_ROWS))
+
+
+def partitions_of(inputs: Inputs) -> int:
+    """How many partitions histories are built in: as many as keep one of them small.
+
+    The number depends on the data alone: bundles of the same data are equal.
+
+    Args:
+        inputs: Files of log and event logs, whose rows meet in partitions.
+    """
+    if inputs.generated is not None:
+        rows = sum(part.rows for part in inputs.generated.parts())
+        size = rows * len(inputs.columns["log"]) * _BYTES_PER_VALUE
+    else:
+        files = [*inputs.log, *(file for files in inputs.events.values() for file in files)]
+        size = sum(
+            (file.size or 0) * (_COMPRESSION if file.path.endswith(COMPRESSED) else 1)
+            for file in files
+        )
+    return min(max(-(-size // _PARTITION_BYTES), _FEWEST_PARTITIONS), _MOST_PARTITIONS)

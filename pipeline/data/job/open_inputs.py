@@ -11,9 +11,10 @@ from features.specs import ROLES, FeatureSet
 from pipeline.data.blocks.carried_columns import flag_columns
 from pipeline.data.histories.event_needs import needed_events
 from pipeline.data.reading.match import match_files, size_of
-from pipeline.data.reading.open_source import open_source
+from pipeline.data.reading.own_files import is_own, open_own_files
 from pipeline.data.reading.read import read_header
 from pipeline.data.settings.data_config import DataConfig
+from pipeline.data.sources import TFDS, source_named
 from pipeline.data.sources.base import COMPRESSED, File, Source
 from pipeline.data.sources.input_file import InputFile
 from pipeline.data.sources.parts import RowParts
@@ -62,7 +63,7 @@ def open_inputs(features: FeatureSet, data: DataConfig) -> Inputs:
         ConfigError: No such source, or a setting that its rows cannot satisfy.
         DataError: A file is missing, unreadable, or lacks a column.
     """
-    source, data = open_source(data)
+    source, data = _open_source(data)
     check_split(data, features, source)
     check_negatives(features, data, source)
     of_events = needed_events(features, source)
@@ -72,6 +73,21 @@ def open_inputs(features: FeatureSet, data: DataConfig) -> Inputs:
     inputs = replace(inputs, side_tables=side_tables, columns=columns)
     _require_columns(inputs)
     return inputs
+
+
+def _open_source(data: DataConfig) -> tuple[Source, DataConfig]:
+    """The source of a configuration, and its settings with `path` a folder.
+
+    Raises:
+        ConfigError: No such source, or settings that do not fit it.
+        DataError: Files of the user's own that are missing or unreadable.
+    """
+    if data.source.startswith(TFDS):
+        from pipeline.data.reading.tfds_rows import open_tfds  # imports tensorflow-datasets
+
+        return open_tfds(data), data
+    source = source_named(data.source)
+    return open_own_files(source, data) if is_own(source) else (source, data)
 
 
 def _find_files(

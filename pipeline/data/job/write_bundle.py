@@ -13,9 +13,8 @@ from features.bundle import SAMPLE_ROWS, VOCABULARIES, FileEntry
 from features.config import StrictModel
 from features.records import columns_of
 from features.specs import FeatureSet
-from pipeline.data.analysis.analyse import Analyse
+from pipeline.data.analysis.analyse import Analyse, Fitted
 from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies
-from pipeline.data.analysis.fitted import Fitted
 from pipeline.data.blocks.arrow_bytes import RecordBatchCoder  # noqa: F401  (registers itself)
 from pipeline.data.blocks.dictionaries import with_dictionaries
 from pipeline.data.blocks.spill import Spool

@@ -17,8 +17,8 @@ from apache_beam.pvalue import TaggedOutput
 
 from pipeline.data.blocks.block_key import MAX_ROWS
 from pipeline.data.reading import lines
+from pipeline.data.reading.parquet_columns import groups_of, row_counts
 from pipeline.data.reading.read import DAMAGED
-from pipeline.data.reading.row_groups import groups_of, row_counts
 from pipeline.data.sources.base import COMPRESSED, File, ParquetFile, VectorFile
 from pipeline.data.sources.input_file import InputFile
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from features.bundle import SPLITS, FileEntry, file_entry
 from features.errors import ConfigError, DataError, closest
-from pipeline.data.reading.arrow_text import as_text
+from pipeline.data.reading.parquet_columns import as_text
 from pipeline.data.reading.read import Unreadable
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources.base import Source

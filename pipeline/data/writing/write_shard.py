@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from features.bundle import FileEntry, file_entry
 from features.records import Column, encode_block, encode_rows
-from pipeline.data.analysis.fitted import Fitted
+from pipeline.data.analysis.analyse import Fitted
 from pipeline.data.writing.encoded import schema_of, to_arrays
 from pipeline.data.writing.shuffle import ShardKey, ShuffleConfig, SubBlock, gather
 from pipeline.files import write_complete

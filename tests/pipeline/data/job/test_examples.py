@@ -17,11 +17,12 @@ import pipeline.data.reading.lines as lines
 import pipeline.data.reading.read as read
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
-from pipeline.data.job.examples import Examples
-from pipeline.data.job.open_inputs import open_inputs
+from pipeline.data.job.examples import Examples, partitions_of
+from pipeline.data.job.open_inputs import Inputs, open_inputs
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import EarlierEvents, ParquetFile, SideTable, Source, TextFile
+from pipeline.data.sources.input_file import InputFile
 
 SPOOL = tempfile.TemporaryDirectory()  # rows wait there for the limits of the splits
 REPOSITORY = Path(__file__).parents[4]
@@ -285,3 +286,43 @@ def test_kuairand_reads_as_published():
         )
         assert_that(totals, equal_to([([198_895, 87_752.0], True)]), label="totals")
         assert_that(out["rejected"], equal_to([]), label="rejected")
+
+
+MB = 1 << 20
+
+
+def inputs_of_size(*sizes, events=(), suffix=""):
+    def files(table, each):
+        return tuple(
+            InputFile(table, f"{table}{index}.csv{suffix}", index, (), size=size)
+            for index, size in enumerate(each)
+        )
+
+    source = SOURCES["taobao_ad"]
+    logs = {"behavior_log": files("behavior_log", events)} if events else {}
+    return Inputs(source, files("log", sizes), {}, (), {}, logs)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (inputs_of_size(None), 64),
+        (inputs_of_size(1), 64),
+        (inputs_of_size(64 * 48 * MB), 64),
+        (inputs_of_size(64 * 48 * MB, 1), 65),
+        (inputs_of_size(48 * MB, events=(99 * 48 * MB,)), 100),
+        (inputs_of_size(100 * 12 * MB, suffix=".gz"), 100),
+        (inputs_of_size(10**15), 65_536),
+    ],
+)
+def test_partitions_stay_small_and_are_neither_too_few_nor_too_many(given, expected):
+    assert partitions_of(given) == expected
+
+
+def test_computed_rows_count_too():
+    generated = SOURCES["synthetic:image2product"]
+    data = DataConfig(source=generated.name, rows=50_000_000)
+    log = generated.log.configured(generated.name, data)
+    source = type(generated)(**{**vars(generated), "log": log})
+    given = Inputs(source, (), {}, (), {"log": log.columns})
+    assert partitions_of(given) == -(-50_000_000 * len(log.columns) * 8 // (48 * MB))

@@ -13,7 +13,7 @@ from features.specs import FeatureSet
 from pipeline.config_files import load_config
 from pipeline.data.job.data_job import build_bundle, fingerprint_of
 from pipeline.data.job.open_inputs import open_inputs
-from pipeline.data.reading import generate
+from pipeline.data.reading import read_rows
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources import image2product_world as planted
@@ -165,13 +165,13 @@ def log_of(rows, part_rows):
 
 @pytest.mark.parametrize(("part_rows", "num_parts"), [(1_000, 3), (2_500, 1), (10_000, 1)])
 def test_parts_cut_the_rows_without_losing_or_doubling_any(monkeypatch, part_rows, num_parts):
-    monkeypatch.setattr(generate, "MAX_ROWS", 300)
+    monkeypatch.setattr(read_rows, "MAX_ROWS", 300)
     log = log_of(2_500, part_rows)
-    assert generate.num_parts(log) == num_parts
+    assert len(log.parts()) == num_parts
     blocks = [
         block
         for part in range(num_parts)
-        for block in generate.generate_blocks(log, part, (LABEL, "user_id"))
+        for block in read_rows.generate_blocks(log, part, (LABEL, "user_id"))
     ]
     positions = np.concatenate([block.positions for block in blocks])
     np.testing.assert_array_equal(positions, np.arange(1, 2_501))
