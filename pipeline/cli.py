@@ -133,7 +133,7 @@ def build_bundle_command(
     import_tensorflow()
     from pipeline.config.config_files import load_dataset
     from pipeline.console import say
-    from pipeline.data.job import build_bundle
+    from pipeline.data.job.data_job import build_bundle
     from pipeline.main_job import one_line
 
     named = [] if runner is None else [f"data.runner={runner}"]

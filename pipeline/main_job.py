@@ -17,7 +17,7 @@ from models.network import CooperativeNetwork
 from pipeline.config.config_files import dump_config
 from pipeline.config.run_config import RunConfig
 from pipeline.console import console, say
-from pipeline.data.job import build_bundle
+from pipeline.data.job.data_job import build_bundle
 from pipeline.evaluation.evaluate import evaluation_report, tables_report
 from pipeline.evaluation.report import report_html
 from pipeline.evaluation.table import print_embedding_tables, print_metrics, print_table

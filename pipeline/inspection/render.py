@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.data.reading.file_config import FormatConfig
+from pipeline.data.settings.file_config import FormatConfig
 from pipeline.inspection.column import Column
 from pipeline.inspection.names import feature_name
 from pipeline.inspection.proposal import Proposal

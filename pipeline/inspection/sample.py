@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from features.config import parse
 from features.errors import DataError
-from pipeline.data.config import DataConfig
-from pipeline.data.reading.file_config import FormatConfig
 from pipeline.data.reading.match import match_files, match_paths
 from pipeline.data.reading.own_files import first_line, open_own_files, sniff_delimiter
 from pipeline.data.reading.read import Unreadable, read_blocks, read_header
+from pipeline.data.settings.data_config import DataConfig
+from pipeline.data.settings.file_config import FormatConfig
 from pipeline.data.sources import source_named
 from pipeline.data.sources.base import File
 from pipeline.data.sources.own import OWN_FILES, source_of_path

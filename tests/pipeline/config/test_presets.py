@@ -11,7 +11,7 @@ from features.errors import ConfigError
 from models.build import build_network
 from pipeline.config.config_files import load_config, load_preset
 from pipeline.config.shipped_files import preset_file, preset_names, preset_title
-from pipeline.data.job import build_bundle
+from pipeline.data.job.data_job import build_bundle
 from pipeline.dataset import examples
 from pipeline.evaluation.evaluate import evaluation_report
 from pipeline.training.train import new_network
