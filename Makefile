@@ -40,7 +40,7 @@ lock: $(STAMP)  ## Writes every pin to requirements.txt
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
 
-$(FLINK_JAR): pipeline/data/flink/pom.xml
+$(FLINK_JAR): pipeline/data/runners/flink/pom.xml
 	@command -v java >/dev/null && command -v mvn >/dev/null || { \
 	  echo "Flink needs Java 11 or newer and Maven (java and mvn on the PATH)."; exit 2; }
 	@echo "fetching Beam's Flink job server into $(FLINK) (150 MB)"

@@ -7,12 +7,12 @@ def available_bytes(root: Path = Path("/")) -> int:
     """Bytes that this process can still allocate: of the machine, or of its control group.
 
     Args:
-        root: Where `proc` and `sys` are.
+        root: Folder that `proc` and `sys` lie in.
     """
-    found = []
+    limits = []
     try:
         lines = (root / "proc/meminfo").read_text().splitlines()
-        found += [int(line.split()[1]) * 1024 for line in lines if line[:13] == "MemAvailable:"]
+        limits += [int(line.split()[1]) * 1024 for line in lines if line[:13] == "MemAvailable:"]
     except OSError:
         pass  # no Linux
     for folder, limit, used in _groups(root):
@@ -23,10 +23,10 @@ def available_bytes(root: Path = Path("/")) -> int:
             # Pages of files that nobody needs count as used; "max" is no limit.
             reclaimed = int(statistics.get("total_inactive_file", statistics["inactive_file"]))
             use = int((folder / used).read_text()) - reclaimed
-            found.append(max(int((folder / limit).read_text()) - use, 0))
+            limits.append(max(int((folder / limit).read_text()) - use, 0))
         except (OSError, ValueError, KeyError):
             continue
-    return min(found, default=2**63 - 1)
+    return min(limits, default=2**63 - 1)
 
 
 def _groups(root: Path) -> list[tuple[Path, str, str]]:
@@ -34,7 +34,7 @@ def _groups(root: Path) -> list[tuple[Path, str, str]]:
     first = ("memory.limit_in_bytes", "memory.usage_in_bytes")
     second = ("memory.max", "memory.current")
     mounted = root / "sys/fs/cgroup"
-    found = [(mounted, *second), (mounted / "memory", *first)]  # in a container, its own
+    groups = [(mounted, *second), (mounted / "memory", *first)]  # in a container, its own
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -42,10 +42,10 @@ def _groups(root: Path) -> list[tuple[Path, str, str]]:
     for line in lines:
         number, controllers, path = line.split(":", 2)
         if number == "0":
-            found.append((mounted / path.strip("/"), *second))
+            groups.append((mounted / path.strip("/"), *second))
         elif "memory" in controllers.split(","):
-            found.append((mounted / "memory" / path.strip("/"), *first))
-    return found
+            groups.append((mounted / "memory" / path.strip("/"), *first))
+    return groups
 
 
 def size(count: int) -> str:

@@ -4,7 +4,7 @@ import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,13 @@ from pipeline import serving_cli, serving_tools_cli
 from pipeline.lock import only_job_at
 from pipeline.program import as_typed, program
 from pipeline.quiet import import_tensorflow
+
+if TYPE_CHECKING:  # what these import takes seconds
+    from features.bundle import Bundle
+    from pipeline.config.run_config import DatasetConfig, RunConfig
+    from pipeline.main_job import Start
+    from pipeline.run_dir import RunDir
+    from pipeline.training.cluster import StrategyName
 
 app = typer.Typer(
     help="Cooperative CTR networks: raw click logs in, a SavedModel out.",
@@ -126,7 +133,7 @@ def build_bundle_command(
     import_tensorflow()
     from pipeline.config.config_files import load_dataset
     from pipeline.console import say
-    from pipeline.data.job import build_bundle
+    from pipeline.data.job.data_job import build_bundle
     from pipeline.main_job import one_line
 
     named = [] if runner is None else [f"data.runner={runner}"]
@@ -277,7 +284,7 @@ def predict(
 ) -> None:
     """Scores raw rows with an export; needs no configuration."""
     import_tensorflow()
-    from serving.predict import predict as score_rows
+    from serving.scoring.predict import predict as score_rows
 
     score_rows(str(export), rows, None if output is None else str(output), branches=branches)
 
@@ -332,7 +339,7 @@ def supervise(
     sys.exit(run_group(process, workers, parameter_servers, max_restarts))
 
 
-def _strategy(path: Path, settings: list[str] | None, preset: str | None) -> str:
+def _strategy(path: Path, settings: list[str] | None, preset: str | None) -> "StrategyName":
     """`train.strategy`, read before anything is built: a cluster is entered first."""
     from pipeline.config.config_files import load_config
 
@@ -344,7 +351,7 @@ def _load(
     path: Path,
     settings: list[str] | None,
     preset: str | None = None,
-) -> "RunConfig":  # noqa: F821
+) -> "RunConfig":
     from pipeline.config.config_files import load_config
     from pipeline.training.teachers import check_teacher_runs
 
@@ -354,7 +361,7 @@ def _load(
     return loaded
 
 
-def _open_run(path: Path, bundle: Path | None) -> tuple:
+def _open_run(path: Path, bundle: Path | None) -> tuple["RunDir", "RunConfig", "Bundle"]:
     from features.bundle import open_bundle
     from pipeline.run_dir import RunDir
 
@@ -366,7 +373,7 @@ def _open_run(path: Path, bundle: Path | None) -> tuple:
     return directory, loaded, opened
 
 
-def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":  # noqa: F821
+def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":
     from pipeline.config.shipped_files import config_file
     from pipeline.run_dir import RunDir
 
@@ -377,14 +384,14 @@ def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":  #
     return RunDir(out or Path("runs") / file.resolve().parent.name / name)
 
 
-def _start(overwrite: bool, restart: bool, warm_start: Path | None) -> "Start":  # noqa: F821
+def _start(overwrite: bool, restart: bool, warm_start: Path | None) -> "Start":
     from pipeline.main_job import Start
     from pipeline.run_dir import RunDir
 
     return Start(overwrite, restart, None if warm_start is None else RunDir(warm_start))
 
 
-def _bundle_path(loaded: "RunConfig", bundle: Path | None) -> str:  # noqa: F821
+def _bundle_path(loaded: "DatasetConfig", bundle: Path | None) -> str:
     from pipeline.config.run_config import default_bundle
 
     return str(bundle or default_bundle(loaded.data))

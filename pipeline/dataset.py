@@ -7,7 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from features.bundle import Bundle, open_bundle
+from features.errors import ConfigError
+from features.feature_spec import FeatureSpec
 from features.records import Column, count_rows, decode_block, decode_rows
+from features.specs import FeatureSet
 from pipeline.position import START, WHOLE, Position, Shard, check_position, check_shard
 from pipeline.row_matrix import pack, unpack
 
@@ -33,13 +36,13 @@ def examples(
     time. The order is a function of (seed, epoch) alone. The last batch of an epoch is smaller.
 
     Args:
-        bundle: From `features.bundle.open_bundle`.
+        bundle: Data bundle that is read.
         split: `train`, `valid` or `test`.
         batch_size: Examples in a batch, over all shards together.
         epochs: How many shuffled passes the dataset holds; None: one pass in the order of the
             files.
-        seed: Of the shuffle.
-        shuffle_rows: See above.
+        seed: Seed of the shuffle.
+        shuffle_rows: Number of rows that are permuted together.
         start: The dataset begins with this batch, and goes on as it would have without. Earlier
             epochs cost nothing; earlier records of its epoch are read but not decoded.
         shard: (index, count). This worker's part of every batch: `count` equal parts, in order, of
@@ -93,6 +96,20 @@ def examples(
     return dataset.prefetch(_BATCHES_AHEAD).with_options(options)
 
 
+def label_of(features: FeatureSet) -> FeatureSpec:
+    """The feature that is predicted.
+
+    Raises:
+        ConfigError: No feature has the role `label`, as in bundles of other makers.
+    """
+    if features.label is None:
+        raise ConfigError(
+            "no feature of the bundle has the role label, and a network is trained and measured by "
+            "one. Declare it, such as `click: {role: label}`, and build the bundle again."
+        )
+    return features.label
+
+
 @contextmanager
 def refusing_damage(bundle: Bundle) -> Iterator[None]:
     """Names the damaged file where TensorFlow only says that a record is corrupt.
@@ -110,6 +127,11 @@ def refusing_damage(bundle: Bundle) -> Iterator[None]:
 def column_arrays(bundle: Bundle, split: str, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Whole columns of a split in the order of `examples` without epochs.
 
+    Args:
+        bundle: Data bundle that is read.
+        split: `train`, `valid` or `test`.
+        names: Names of the columns.
+
     Returns:
         Name -> array of shape (rows,), (rows, length) or (rows, dimension).
     """
@@ -119,8 +141,7 @@ def column_arrays(bundle: Bundle, split: str, names: Sequence[str]) -> dict[str,
 
 
 def _columns(bundle: Bundle, names: Sequence[str]) -> list[Column]:
-    wanted = set(names)
-    return [column for column in bundle.metadata.columns if column.name in wanted]
+    return [column for column in bundle.metadata.columns if column.name in names]
 
 
 def _packed(
@@ -156,10 +177,9 @@ def _decode(
     form: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]] = dict,
 ) -> tf.data.Dataset:
     """Records -> what `form` makes of blocks of rows, each a dict of column name -> tensor."""
+    decode: Callable[..., dict[str, tf.Tensor]] = decode_block
     if bundle.metadata.layout == "row":
         records, decode = records.batch(_ROWS_PER_PARSE), decode_rows
-    else:
-        decode = decode_block
     # One map for both: a second one would hand every block over once more.
     return records.map(
         lambda record: form(decode(record, columns)), num_parallel_calls=tf.data.AUTOTUNE

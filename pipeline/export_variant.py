@@ -15,34 +15,39 @@ from models.branch_alone import require_branch
 from models.metrics import auc
 from models.network import CooperativeNetwork
 from pipeline.config.run_config import RunConfig
-from pipeline.dataset import column_arrays, examples, refusing_damage
+from pipeline.dataset import column_arrays, examples, label_of, refusing_damage
 from pipeline.evaluation.scores import value_or_none
 from pipeline.model_card import model_card
 from pipeline.run_dir import RunDir
-from serving import names
-from serving.export import export, publish
-from serving.layout import SAMPLE_ROWS, SIGNATURES_FILE, version_folders
-from serving.sides import candidate_columns
-from serving.signatures import Network, probabilities
-from serving.temporary import temporary_folder
+from serving.export_format import names
+from serving.export_format.export_layout import SAMPLE_ROWS, SIGNATURES_FILE, version_folders
+from serving.exporting.column_sides import candidate_columns
+from serving.exporting.export import export, publish
+from serving.exporting.signatures import Network, probabilities
+from serving.exporting.temporary_folder import temporary_folder
 from serving.variants.comparison import compare
-from serving.variants.latency import BATCH_SIZES, Run, interleaved_p50, saved_model_runs
 from serving.variants.openvino_ir import IrModel, ir_inputs, ir_runs, require_openvino
-from serving.variants.report import (
+from serving.variants.side_by_side_latency import (
+    BATCH_SIZES,
+    Run,
+    interleaved_p50,
+    saved_model_runs,
+)
+from serving.variants.variant import FULL, Variant
+from serving.variants.variant_report import (
     VARIANT_REPORT,
     Measured,
     folder_sizes,
     in_words,
     variant_report,
 )
-from serving.variants.variant import FULL, Variant
-from serving.variants.write import Cut, cut, write_openvino, write_saved_model
+from serving.variants.write_variant import Cut, cut, write_openvino, write_saved_model
 
 SPLIT = "valid"
 
-
 Features = Mapping[str, tf.Tensor]
-Scores = dict[str, np.ndarray]
+Probabilities = dict[str, np.ndarray]
+Scorer = Callable[[Features], Probabilities]
 
 
 def export_variant(
@@ -62,19 +67,19 @@ def export_variant(
     inputs. What was written is loaded again and scores the sample from raw rows.
 
     Args:
-        config: Of the run.
-        bundle: That it was trained on.
-        run: Whose full export the variant is measured beside; where it has none, one is written
-            for as long as that takes.
-        network: The full one. Nothing can be done with it afterwards.
-        variant: Not the full export.
+        config: Configuration of the run.
+        bundle: Data bundle that the run was trained on.
+        run: Run whose full export the variant is measured beside; where it has none, one is
+            written for as long as that takes.
+        network: The full network. Nothing can be done with it afterwards.
+        variant: What to export; not the full export.
         sample: Typed raw rows to verify with and to measure on.
         base: Folder of the versions; by default `run.export_of(variant.name)`.
-        candidates: See `serving.export.export`.
+        candidates: Features that differ between candidates, as for `serving.exporting.export`.
         rounds: Calls of each export that are timed, for each number of rows.
 
     Returns:
-        The version.
+        Folder of the version.
 
     Raises:
         ExportError: The variant cannot be made, or its scores differ by more than its tolerance.
@@ -90,42 +95,55 @@ def export_variant(
             full = _latest_full(run) or export(
                 network, bundle, folder / FULL.name, sample, candidates=candidates
             )
-            wanted = _scores(config, bundle, _scorer(network))
-            made = cut(network, bundle, variant, folder / "bundle")
+            full_probs = _score_rows(config, bundle, _scorer(network))
+            part = cut(network, bundle, variant, folder / "bundle")
             output = names.branch_output(variant.branch) if variant.branch else names.PROB
+            target = folder / variant.name
             if variant.format == "openvino":  # the IR itself is compared
-                version = write_openvino(made, folder / variant.name, sample, full / SAMPLE_ROWS)
-                received = _scores(config, bundle, _ir_scorer(version))[names.PROB]
-                difference = compare(variant, wanted[output], received)
+                version = write_openvino(part, target, sample, full / SAMPLE_ROWS)
+                probs = _score_rows(config, bundle, _ir_scorer(version))[names.PROB]
+                difference = compare(variant, full_probs[output], probs)
             else:
-                received = _scores(config, bundle, _scorer(made.network))[names.PROB]
-                difference = compare(variant, wanted[output], received)
-                named = _named(candidates, bundle)
-                version = write_saved_model(
-                    made, folder / variant.name, sample, named, variant.compiled
-                )
-            probs = {FULL.name: wanted[names.PROB], variant.name: received}
-            p50 = _latency(full, version, made, variant, sample, rounds)
-            labels = column_arrays(bundle, SPLIT, [bundle.metadata.features.label.name])
-            measured = {
-                name: Measured(
-                    *folder_sizes(path),
-                    auc=value_or_none(auc(*labels.values(), probs[name])),
-                    p50_ms={rows: times[name] for rows, times in p50.items()},
-                )
-                for name, path in ((FULL.name, full), (variant.name, version))
-            }
+                probs = _score_rows(config, bundle, _scorer(part.network))[names.PROB]
+                difference = compare(variant, full_probs[output], probs)
+                columns = _candidates(candidates, bundle)
+                version = write_saved_model(part, target, sample, columns, variant.compiled)
+            p50 = _latency(full, version, part, variant, sample, rounds)
+            measured = _measured(
+                bundle,
+                {FULL.name: full, variant.name: version},
+                {FULL.name: full_probs[names.PROB], variant.name: probs},
+                p50,
+            )
             report = variant_report(variant, difference, output, measured)
             (version / VARIANT_REPORT).write_text(json.dumps(report, indent=1) + "\n")
-            for name, content in _card(
-                config, bundle, run, made, variant, in_words(difference, output)
-            ).items():
+            card = _card(config, bundle, run, part, variant, in_words(difference, output))
+            for name, content in card.items():
                 (version / VARIANT_REPORT).with_name(name).write_bytes(content)
             return publish(version, base)
     except OSError as error:
         raise ExportError(
             f"cannot write an export under {base}: {error}. Give a folder that can be written to."
         ) from error
+
+
+def _measured(
+    bundle: Bundle,
+    exports: Mapping[str, Path],
+    probs: Mapping[str, np.ndarray],
+    p50: Mapping[int, Mapping[str, float]],
+) -> dict[str, Measured]:
+    """Size, AUC and latency of each export, by its name."""
+    label = label_of(bundle.metadata.features).name
+    labels = column_arrays(bundle, SPLIT, [label])[label]
+    return {
+        name: Measured(
+            *folder_sizes(path),
+            auc=value_or_none(auc(labels, probs[name])),
+            p50_ms={rows: times[name] for rows, times in p50.items()},
+        )
+        for name, path in exports.items()
+    }
 
 
 def _latest_full(run: RunDir) -> Path | None:
@@ -135,15 +153,15 @@ def _latest_full(run: RunDir) -> Path | None:
     versions = version_folders(run.export)
     return next(
         (
-            each
-            for each in versions
-            if (each / SIGNATURES_FILE).exists() and not (each / VARIANT_REPORT).exists()
+            version
+            for version in versions
+            if (version / SIGNATURES_FILE).exists() and not (version / VARIANT_REPORT).exists()
         ),
         None,
     )
 
 
-def _named(candidates: Sequence[str] | None, bundle: Bundle) -> Sequence[str]:
+def _candidates(candidates: Sequence[str] | None, bundle: Bundle) -> Sequence[str]:
     """The candidates' features: a branch that reads fewer may not see which are the user's."""
     if candidates is not None:
         return candidates
@@ -152,20 +170,20 @@ def _named(candidates: Sequence[str] | None, bundle: Bundle) -> Sequence[str]:
     return [spec.name for spec in features.inputs if spec.raw_name in columns]
 
 
-def _scorer(network: Network) -> Callable[[Features], Scores]:
+def _scorer(network: Network) -> Scorer:
     @tf.function(autograph=False)
     def score(features: Features) -> dict[str, tf.Tensor]:
         return probabilities(network, features)
 
-    return lambda features: {name: each.numpy() for name, each in score(features).items()}
+    return lambda features: {name: probs.numpy() for name, probs in score(features).items()}
 
 
-def _ir_scorer(version: Path) -> Callable[[Features], Scores]:
+def _ir_scorer(version: Path) -> Scorer:
     model = IrModel(version)
     return lambda features: {names.PROB: model.score(ir_inputs(features))}
 
 
-def _scores(config: RunConfig, bundle: Bundle, score: Callable[[Features], Scores]) -> Scores:
+def _score_rows(config: RunConfig, bundle: Bundle, score: Scorer) -> Probabilities:
     """Every output over the validation rows."""
     with refusing_damage(bundle):
         batches = [
@@ -176,16 +194,16 @@ def _scores(config: RunConfig, bundle: Bundle, score: Callable[[Features], Score
 
 
 def _latency(
-    full: Path, version: Path, made: Cut, variant: Variant, sample: pa.RecordBatch, rounds: int
+    full: Path, version: Path, part: Cut, variant: Variant, sample: pa.RecordBatch, rounds: int
 ) -> dict[int, dict[str, float]]:
     """Rows of a call -> export -> median time in milliseconds."""
     runs: dict[str, dict[int, Run]] = {FULL.name: saved_model_runs(full, sample)}
     if variant.format == "openvino":
-        runs[variant.name] = ir_runs(version, made.bundle, sample, BATCH_SIZES)
+        runs[variant.name] = ir_runs(version, part.bundle, sample, BATCH_SIZES)
     else:
         runs[variant.name] = saved_model_runs(version, sample)
     return {
-        rows: interleaved_p50({name: each[rows] for name, each in runs.items()}, rounds)
+        rows: interleaved_p50({name: calls[rows] for name, calls in runs.items()}, rounds)
         for rows in BATCH_SIZES
     }
 
@@ -194,13 +212,13 @@ def _card(
     config: RunConfig,
     bundle: Bundle,
     run: RunDir,
-    made: Cut,
+    part: Cut,
     variant: Variant,
     difference: str,
 ) -> dict[str, bytes]:
     metrics: dict[str, Any] = {}
     if run.metrics_file.exists():
         metrics = json.loads(run.metrics_file.read_text())
-    name, features = run.path.resolve().name, made.bundle.metadata.features
-    card = model_card(name, config, bundle, made.network, metrics, features, variant, difference)
+    name, features = run.path.resolve().name, part.bundle.metadata.features
+    card = model_card(name, config, bundle, part.network, metrics, features, variant, difference)
     return card.to_files()

@@ -15,7 +15,7 @@ def write_complete(path: str, write: Callable[[str], None]) -> None:
     Whoever retries, or is retried, leaves at `path` one whole file, and never a part of one.
 
     Args:
-        path: Where the file goes. An older one is replaced.
+        path: Path of the file. An older one is replaced.
         write: Called with the path to write to.
     """
     temporary = f"{path}.part-{uuid.uuid4().hex}"
@@ -59,7 +59,7 @@ def folder_exists(path: str) -> bool:
     if "://" not in path:
         return tf.io.gfile.exists(path)
     try:
-        return name in {each.rstrip("/") for each in tf.io.gfile.listdir(parent)}
+        return name in {child.rstrip("/") for child in tf.io.gfile.listdir(parent)}
     except tf.errors.NotFoundError:
         return False
 
@@ -68,8 +68,8 @@ def move_folder(path: str, to: str, last: str) -> None:
     """Gives a folder another name: at once, or file by file where folders are parts of names.
 
     Args:
-        path: The folder.
-        to: Its new name; nothing lies there.
+        path: Path of the folder.
+        to: New path of the folder; nothing lies there.
         last: The file in it that moves when all others have.
     """
     if "://" not in path:

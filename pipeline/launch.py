@@ -27,7 +27,7 @@ def with_allocator_settings(arguments: Sequence[str]) -> None:
     id, streams and exit code stay; subprocesses do not inherit the settings.
 
     Args:
-        arguments: As typed behind `python -m pipeline`.
+        arguments: Words typed behind `python -m pipeline`.
     """
     environment = environment_of_training(arguments, os.environ, platform.libc_ver()[0])
     if environment is not None:
@@ -42,7 +42,7 @@ def environment_of_training(
     arguments: Sequence[str], environment: Mapping[str, str], libc: str
 ) -> dict[str, str] | None:
     """The environment to start again with; None where this process is right as it is."""
-    command = next((each for each in arguments if not each.startswith("-")), None)
+    command = next((word for word in arguments if not word.startswith("-")), None)
     if (
         command not in TRAINING_COMMANDS
         or "--help" in arguments

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from models.network import CooperativeNetwork
 from pipeline.config.config_files import dump_config
 from pipeline.config.run_config import RunConfig
 from pipeline.console import console, say
-from pipeline.data.job import build_bundle
+from pipeline.data.job.data_job import build_bundle
 from pipeline.evaluation.evaluate import evaluation_report, tables_report
 from pipeline.evaluation.report import report_html
 from pipeline.evaluation.table import print_embedding_tables, print_metrics, print_table
@@ -34,12 +35,12 @@ from pipeline.training.strategy import wait_for_all
 from pipeline.training.teachers import load_teachers
 from pipeline.training.train import load_network, train
 from pipeline.training.warm_start import WarmStart
-from serving.export import export
-from serving.fresh_process import environment
-from serving.layout import SAMPLE_ROWS, version_folders
-from serving.rows import read_rows
-from serving.variants.report import VARIANT_REPORT, report_rows
+from serving.export_format.export_layout import SAMPLE_ROWS, version_folders
+from serving.exporting.export import export
+from serving.exporting.fresh_process import environment
+from serving.scoring.raw_rows import read_rows
 from serving.variants.variant import FULL, Variant
+from serving.variants.variant_report import VARIANT_REPORT, report_rows
 
 _VERIFIED = "%s, verified on %s rows"
 _log = logging.getLogger(__name__)
@@ -64,9 +65,9 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, start: Start 
     """Does what is not done yet, and shows the results.
 
     Args:
-        config: From `pipeline.config.config_files.load_config`.
-        run: Where the run's files go.
-        bundle_path: Where the bundle is built, or lies already.
+        config: Configuration of the run, from `pipeline.config.config_files.load_config`.
+        run: Folder that the run's files go to.
+        bundle_path: Path that the bundle is built at, or lies at already.
         start: How the run begins.
     """
     check_start(config, run, start)
@@ -144,27 +145,38 @@ def train_stage(
     teachers = load_teachers(config, bundle)  # before anything of an earlier run is replaced
     resume = not start.restart and run.can_continue(config, bundle, start.warm_start)
     wait_for_all()  # every process has looked before the chief begins
-    warm_start = start.warm_start and WarmStart(start.warm_start, bundle)
+    warm_start = None if start.warm_start is None else WarmStart(start.warm_start, bundle)
     if resume:
         say("train", f"{run.path} was interrupted: continued. --restart begins again")
     elif is_chief():
         run.begin(config, bundle, start.overwrite, start.warm_start)
         say("config", f"{run.config_file} (resolved)")
 
-    def begin_warm(network: CooperativeNetwork) -> None:
-        say("warm", f"starts from the network of {warm_start.run.path}")
-        for name, counts in warm_start.counts.items():
-            tokens = ", ".join(f"{count:,} {what}" for what, count in counts.items())
-            say("warm", f"{name}: {tokens}")
-        found = start_warm(network, warm_start, config, bundle)
-        if is_chief():
-            run.update_metrics(warm_start=found)
-
-    trained = train(config, bundle, run, teachers, warm_start and begin_warm, resume)
+    begin_warm = None
+    if warm_start is not None:
+        begin_warm = partial(_begin_warm, warm_start, config, bundle, run)
+    trained = train(config, bundle, run, teachers, begin_warm, resume)
     if is_chief():
         run.update_metrics(data=data_report(bundle), training=trained.summary())
         run.finish("train")
     return trained.network
+
+
+def _begin_warm(
+    warm_start: WarmStart,
+    config: RunConfig,
+    bundle: Bundle,
+    run: RunDir,
+    network: CooperativeNetwork,
+) -> None:
+    """Fills the network from the earlier run, says what was taken over, and notes it."""
+    say("warm", f"starts from the network of {warm_start.run.path}")
+    for name, counts in warm_start.counts.items():
+        tokens = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+        say("warm", f"{name}: {tokens}")
+    report = start_warm(network, warm_start, config, bundle)
+    if is_chief():
+        run.update_metrics(warm_start=report)
 
 
 def check_start(config: RunConfig, run: RunDir, start: Start) -> None:
@@ -247,13 +259,16 @@ def export_stage(
     """Writes a new version of the SavedModel, or of a variant of it.
 
     Args:
-        config: Of the run.
-        bundle: That it was trained on.
-        run: Where the version goes.
-        network: The trained one. After the export of a variant it is of no further use.
+        config: Configuration of the run.
+        bundle: Data bundle that the run was trained on.
+        run: Run whose network is exported, into its folder.
+        network: The trained network. After the export of a variant it is of no further use.
         variant: What to export.
-        candidates: In place of `export.candidates`.
+        candidates: Features that differ between candidates, in place of `export.candidates`.
         base: Folder of the versions, in place of the run's own.
+
+    Returns:
+        Folder of the version.
 
     Raises:
         ExportError: The export does not reproduce the network's scores, or cannot be written.

@@ -14,8 +14,9 @@ from features.specs import FeatureSet
 from features.splits import in_words, valid_is_test
 from models.cost import num_parameters
 from pipeline.config.run_config import RunConfig
+from pipeline.dataset import label_of
 from pipeline.version import VERSION
-from serving.model_card import CardData, CardFeature, CardNetwork, ModelCard
+from serving.exporting.card_contents import CardData, CardFeature, CardNetwork, ModelCard
 from serving.variants.variant import FULL, Variant
 
 _METRICS = {"normalized_entropy": "ne"}  # names in the card, where they differ
@@ -36,21 +37,21 @@ def model_card(
     """The card of an export.
 
     Args:
-        name: Of the model.
-        config: Of the run.
-        bundle: That it was trained on.
-        network: What is exported.
+        name: Name of the model.
+        config: Configuration of the run.
+        bundle: Data bundle that the run was trained on.
+        network: Network that is exported.
         metrics: What metrics.json holds; without `evaluation` the card says that there is none.
-        features: What the export reads.
+        features: Features that the export reads.
         variant: How it is exported.
-        difference: In words, how far the variant's scores are from the full export's.
+        difference: A phrase that says how far the variant's scores are from the full export's.
     """
     metadata = bundle.metadata
     model = config.model
     axes = {"tables": _axis(model.tables), "alignment": model.alignment.type, "heads": model.heads}
     if model.cooperation:
         axes["cooperation"] = ", ".join(model.cooperation)
-    alone = variant.branch
+    label, alone = label_of(features), variant.branch
     return ModelCard(
         name=name,
         version_of_concord=VERSION,
@@ -59,7 +60,7 @@ def model_card(
             source=metadata.source,
             rows=metadata.rows,
             split=in_words(metadata.split_rule),
-            label=_label(features.label),
+            label=_label(label),
         ),
         metrics={
             split: {
@@ -72,18 +73,23 @@ def model_card(
             axes=axes,
             branches=[alone] if alone is not None else list(model.branch_copies),
             fusion=None if alone is not None else model.fusion.type,
-            parameters=sum(num_parameters(each) for each in _exported_weights(network)),
+            parameters=sum(map(num_parameters, _exported_weights(network))),
         ),
-        feature_groups={name: list(each) for name, each in features.groups.items()},
-        features=[CardFeature(name=each.name, kind=each.kind) for each in features.inputs],
+        feature_groups={name: list(members) for name, members in features.groups.items()},
+        features=[CardFeature(name=spec.name, kind=spec.kind) for spec in features.inputs],
         variant=variant.to_dict(),
-        intended_use=_intended_use(features.label, metadata.source),
+        intended_use=_intended_use(label, metadata.source),
         limits=[*_limits(config, bundle, metrics, features), *_limits_of(variant, difference)],
     )
 
 
 def auc_standard_error(auc: float, positives: float, negatives: float) -> float:
     """Standard error of an AUC over independent rows.
+
+    Args:
+        auc: The AUC that was measured.
+        positives: Number of rows with label 1.
+        negatives: Number of rows with label 0.
 
     Reference: Hanley and McNeil, Radiology 143 (1982), 29-36, Eq. 1 with the exponential
     approximations of Q1 and Q2.
@@ -214,4 +220,4 @@ def _exported_weights(network: tf_keras.Model) -> Sequence[Any]:
     """Without what only the cooperation losses use."""
     losses = getattr(network, "_cooperation_layers", ())
     unused = {id(weight) for layer in losses for weight in layer.weights}
-    return [each for each in network.trainable_weights if id(each) not in unused]
+    return [weight for weight in network.trainable_weights if id(weight) not in unused]

@@ -38,9 +38,9 @@ def batches_of_epoch(rows: int, batch_size: int, shard: Shard = WHOLE) -> int:
     """Batches that `pipeline.dataset.examples` gives in an epoch, the same for every shard.
 
     Args:
-        rows: Of the split.
-        batch_size: Over all shards together.
-        shard: As for `examples`.
+        rows: Number of rows of the split.
+        batch_size: Rows in a batch, over all shards together.
+        shard: (index, count), as for `examples`.
     """
     check_shard(shard, batch_size)
     full, rest = divmod(rows, batch_size)
@@ -51,7 +51,7 @@ def check_position(start: Position, rows: int, batch_size: int, epochs: int | No
     """Refuses a position that such a dataset does not have; its very end is one.
 
     Raises:
-        ConfigError: See above.
+        ConfigError: The position lies behind the end.
     """
     batches = math.ceil(rows / batch_size)
     passes = 1 if epochs is None else epochs
@@ -67,7 +67,7 @@ def check_shard(shard: Shard, batch_size: int) -> None:
     """Refuses parts that are not equal, and a part that there is not.
 
     Raises:
-        ConfigError: See above.
+        ConfigError: The index is out of range, or the batch has no so many equal parts.
     """
     index, count = shard
     if not 0 <= index < count:

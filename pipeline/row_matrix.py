@@ -17,7 +17,7 @@ def pack(decoded: Mapping[str, tf.Tensor], columns: Sequence[Column]) -> dict[st
 
     Args:
         decoded: Column name -> tensor, from `features.records.decode_block` or `decode_rows`.
-        columns: Of which types and shapes; int64 is none of them, as no input has it.
+        columns: Types and shapes of the columns; none is int64, as no input is.
 
     Returns:
         `MATRIX` -> int32 (rows, columns of single numbers), and the other columns as they were.
@@ -33,11 +33,14 @@ def pack(decoded: Mapping[str, tf.Tensor], columns: Sequence[Column]) -> dict[st
 def unpack(packed: Mapping[str, tf.Tensor], columns: Sequence[Column]) -> dict[str, tf.Tensor]:
     """The columns that `pack` was given, in the order of `columns`."""
     names = _numbers(columns)
-    found = {name: tensor for name, tensor in packed.items() if name != MATRIX}
+    columns_by_name = {name: tensor for name, tensor in packed.items() if name != MATRIX}
     if names:
-        found |= zip(names, tf.unstack(tf.transpose(packed[MATRIX]), len(names)), strict=True)
+        columns_by_name |= zip(
+            names, tf.unstack(tf.transpose(packed[MATRIX]), len(names)), strict=True
+        )
     return {
-        column.name: tf.bitcast(found[column.name], tf.as_dtype(column.dtype)) for column in columns
+        column.name: tf.bitcast(columns_by_name[column.name], tf.as_dtype(column.dtype))
+        for column in columns
     }
 
 

@@ -15,7 +15,7 @@ from features.errors import ConfigError
 from pipeline.config.config_files import dump_config, load_config
 from pipeline.config.run_config import RunConfig
 from pipeline.files import remove_tree, write_json, write_text
-from serving.layout import EXPORT_OF_RUN, version_folders
+from serving.export_format.export_layout import EXPORT_OF_RUN, version_folders
 
 STAGES = ("train", "evaluate", "export")
 
@@ -121,8 +121,8 @@ class RunDir:
         """Starts a run here: writes its configuration, and that no stage is finished yet.
 
         Args:
-            config: Of the run.
-            bundle: That it trains on.
+            config: Configuration of the run.
+            bundle: Data bundle that the run trains on.
             overwrite: Replace a finished run of another configuration.
             warm_start: The run that it starts from.
 
@@ -162,7 +162,7 @@ class RunDir:
         """Notes that a stage is finished."""
         state = self.state()
         finished = {*state["finished"], stage}
-        self._write_state({**state, "finished": [each for each in STAGES if each in finished]})
+        self._write_state({**state, "finished": [name for name in STAGES if name in finished]})
 
     def check_trained(self) -> None:
         """Refuses a run whose training did not end.
@@ -239,11 +239,11 @@ class RunDir:
 
 
 def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = None) -> str:
-    """Of everything that a run's results depend on.
+    """Fingerprint of everything that a run's results depend on.
 
     Args:
-        config: Of the run.
-        bundle: That it is trained on.
+        config: Configuration of the run.
+        bundle: Data bundle that the run is trained on.
         warm_start: Fingerprint of the run that it starts from; None for a fresh network.
     """
     parts = [bundle.manifest.fingerprint]
@@ -257,7 +257,7 @@ def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = 
     }
     parts += [config.model.model_dump_json(), config.train.model_dump_json(exclude=irrelevant)]
     parts += [config.evaluate.model_dump_json()]
-    parts += [RunDir(Path(each)).state().get("fingerprint", "") for each in config.train.teachers]
+    parts += [RunDir(Path(run)).state().get("fingerprint", "") for run in config.train.teachers]
     if warm_start is not None:
         parts += [f"warm start {warm_start}"]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

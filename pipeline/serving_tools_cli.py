@@ -36,9 +36,9 @@ def serving_config(
 ) -> None:
     """Writes what TensorFlow Serving needs to serve an export: its files, Docker's, Kubernetes'."""
     from pipeline.console import say
-    from serving.tf_serving.deployment import Deployment
-    from serving.tf_serving.export_folder import open_export
-    from serving.tf_serving.generate import write_folder
+    from serving.client.export_folder import open_export
+    from serving.deploy.deployment import Deployment
+    from serving.deploy.generate import write_folder
 
     deployment = Deployment.of(open_export(run), model, image=image, batching=batching, cores=cores)
     for path in write_folder(deployment, out, overwrite=overwrite):
@@ -67,8 +67,8 @@ def check_endpoint(
     from features.errors import ConfigError
     from pipeline.console import console, say
     from pipeline.quiet import import_tensorflow
-    from serving.tf_serving.connection import LONGEST_TIMEOUT, Tls
-    from serving.tf_serving.export_folder import open_export
+    from serving.client.connection import LONGEST_TIMEOUT, Tls
+    from serving.client.export_folder import open_export
 
     for flag, address in (("HOST:PORT", target), ("--rest", rest)):
         if address is not None and not _ADDRESS.fullmatch(address):
@@ -86,7 +86,7 @@ def check_endpoint(
     tls = None if tls_ca is None else Tls(tls_ca, tls_cert, tls_key)
     opened = open_export(export)
     import_tensorflow()
-    from serving.tf_serving.check_endpoint import check_endpoint as findings_of
+    from serving.endpoint_check.check_endpoint import check_endpoint as findings_of
 
     bad = asked = 0
     for finding in findings_of(

@@ -42,12 +42,12 @@ def print_preset(
     """A preset's resolved configuration, the parameters of its parts, and its FLOPs.
 
     Args:
-        name: Of the preset.
-        config_file: Path or name of a data set's configuration, for whose features the network is
-            built.
-        bundle_path: Its bundle, for the sizes of the tables; None looks at bundles/SOURCE.
+        name: Name of the preset.
+        config_file: Path or name of the configuration of the data set for whose features the
+            network is built.
+        bundle_path: Data bundle for the sizes of the tables; None looks at bundles/SOURCE.
         settings: Overrides of the preset, such as `model.embedding.embedding_dim=8`.
-        console: Where to print.
+        console: Console to print on.
     """
     network_config = load_preset(name, settings)
     # Any network: only the features are looked at.
@@ -96,7 +96,7 @@ def _print_cost(
     table.add_column("parameters", justify="right")
     counts = parameters_by_part(network)
     # Vocabularies with rows of another embedding dimension have a table of their own.
-    widths = " or ".join(f"{each.columns:,}" for each in network.embeddings.layout.tables)
+    widths = " or ".join(f"{table.columns:,}" for table in network.embeddings.layout.tables)
     for part, count in counts.items():
         text = f"{count:,}"
         if part == "embeddings" and bundle is None and widths:

@@ -1,6 +1,7 @@
-"""Imports point one way: features <- models <- serving <- pipeline."""
+"""Imports point one way: features <- models <- serving <- pipeline, and so do rooms inside them."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,29 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("features", "models", "serving", "pipeline")  # each may import those before it
 BEAM_FOLDER = "pipeline/data"
+# Rooms (a folder, or a file beside them) of a package, from the ground floor up: a room imports
+# itself and the floors below, nothing above and no neighbour.
+ROOMS = {
+    "serving": (
+        ("export_format",),
+        ("client", "scoring"),
+        ("exporting", "server", "endpoint_check"),
+        ("deploy", "variants"),
+    ),
+    "serving/server": (
+        ("core",),
+        ("lifecycle",),
+        ("requests",),
+        ("http", "rpc"),
+        ("page", "options"),
+        ("run",),
+    ),
+}
+# What applications embed: nothing that takes seconds to import or hundreds of megabytes.
+CLIENT = ("serving/export_format", "serving/client")
+CLIENT_MAY_IMPORT = ("features.errors", "google.protobuf", "grpc", "numpy", "serving.client")
+CLIENT_MAY_IMPORT += ("serving.export_format", *sys.stdlib_module_names)
+MAKES_DESCRIPTORS = "serving/client/make_apis.py"  # not a part of the client: writes a file of it
 KERAS_3 = ("tensorflow.keras", "tensorflow.python", "keras")
 
 
@@ -50,8 +74,92 @@ def violations(root: Path) -> list[str]:
     return found
 
 
+def room_of(parts: list[str], package: str) -> str | None:
+    """The room of a package that a file or a dotted name lies in, if it lies in the package."""
+    folders = package.split("/")
+    inner = parts[len(folders) : len(folders) + 1]
+    return inner[0] if inner and parts[: len(folders)] == folders else None
+
+
+def uphill(root: Path, package: str, floors: tuple[tuple[str, ...], ...]) -> list[str]:
+    """A line for each room without a floor, and for each import of a room that is not below."""
+    floor_of = {room: floor for floor, rooms in enumerate(floors) for room in rooms}
+    problems = []
+    for path in sorted((root / package).rglob("*.py")):
+        file = path.relative_to(root).as_posix()
+        room = room_of(file.removesuffix(".py").split("/"), package)
+        if room == "__init__":
+            continue
+        if room not in floor_of:
+            problems.append(f"{file}: {room} has no floor in ROOMS[{package!r}]")
+            continue
+        for line, name in imports(path):
+            other = room_of(name.split("."), package)
+            if other in floor_of and other != room and floor_of[other] >= floor_of[room]:
+                problems.append(f"{file}:{line} imports {name}: {room} does not lie above {other}")
+    return problems
+
+
+def heavy_imports(root: Path) -> list[str]:
+    """A line for each import of the client's rooms that an application should not need."""
+    return [
+        f"{file}:{line} imports {name}: a client needs NumPy, gRPC and protobuf alone"
+        for folder in CLIENT
+        for path in sorted((root / folder).rglob("*.py"))
+        if (file := path.relative_to(root).as_posix()) != MAKES_DESCRIPTORS
+        for line, name in imports(path)
+        if not any(inside(name, allowed) for allowed in CLIENT_MAY_IMPORT)
+    ]
+
+
 def test_imports_point_one_way():
     assert violations(ROOT) == []
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_no_room_imports_one_that_does_not_lie_below(package):
+    assert uphill(ROOT, package, ROOMS[package]) == []
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_every_room_that_has_a_floor_is_there(package):
+    for room in (room for rooms in ROOMS[package] for room in rooms):
+        assert (
+            any((ROOT / package).glob(f"{room}/*.py")) or (ROOT / package / f"{room}.py").exists()
+        )
+
+
+def test_a_client_imports_little():
+    assert heavy_imports(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "expected"),
+    [
+        ("p/low/a.py", "from p.high import b", "imports p.high.b: low does not lie above high"),
+        ("p/high/a.py", "import p.beside.b", "imports p.beside.b: high does not lie above beside"),
+        ("p/low/a.py", "def f():\n    import p.top", "imports p.top: low does not lie above top"),
+        ("p/attic/a.py", "", "attic has no floor in ROOMS['p']"),
+        ("p/top.py", "from p.high.a import b\nimport p.low", None),
+        ("p/high/a.py", "from p.high.c import d\nfrom p.low import e\nimport q.top", None),
+        ("p/__init__.py", "from p.top import main", None),
+    ],
+)
+def test_an_import_uphill_is_found_and_its_file_named(tmp_path, file, source, expected):
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text(source, "utf-8")
+    problems = uphill(tmp_path, "p", (("low",), ("high", "beside"), ("top",)))
+    assert len(problems) == (expected is not None)
+    if expected:
+        assert problems[0].startswith(file)
+        assert problems[0].endswith(expected)
+
+
+def test_a_heavy_import_of_a_client_is_found(tmp_path):
+    (tmp_path / "serving/client").mkdir(parents=True)
+    (tmp_path / "serving/client/a.py").write_text("import json, numpy, tensorflow", "utf-8")
+    (problem,) = heavy_imports(tmp_path)
+    assert problem.startswith("serving/client/a.py:1 imports tensorflow: ")
 
 
 def test_every_package_is_looked_at():
@@ -64,7 +172,11 @@ def test_every_package_is_looked_at():
     [
         ("features/a.py", "import models", "features may not import models"),
         ("features/a.py", "from pipeline.data import x", "features may not import pipeline"),
-        ("models/a/b.py", "def f():\n    import serving.export", "models may not import serving"),
+        (
+            "models/a/b.py",
+            "def f():\n    import serving.exporting.export",
+            "models may not import serving",
+        ),
         ("serving/a.py", "from pipeline import cli as c", "serving may not import pipeline"),
         ("pipeline/a.py", "from tests import contract", "pipeline may not import tests"),
         ("pipeline/training/a.py", "import apache_beam as beam", "only pipeline/data imports Beam"),

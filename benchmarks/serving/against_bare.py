@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmarks.serving.bare import load
 from benchmarks.serving.load import Client, Ports, Protocol, clients, run_together, server
 from benchmarks.serving.requests_of import Request, request_of
-from serving import names
+from serving.export_format import names
 
 _MODEL = "model"
 _PROTOCOLS: tuple[Protocol, ...] = ("grpc", "rest")

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 
-from serving import names
+from serving.export_format import names
 
 Call = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 

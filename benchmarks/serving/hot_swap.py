@@ -27,7 +27,7 @@ from benchmarks.serving.bare import load
 from benchmarks.serving.load import Ports, Protocol, clients, server
 from benchmarks.serving.made_up import requests, write_exports
 from benchmarks.serving.requests_of import made_request
-from serving import names
+from serving.export_format import names
 
 _MODEL = "model"
 _TABLE_ROWS = 20_000

@@ -18,8 +18,8 @@ from features.records import columns_of
 from features.specs import FeatureSet
 from models.build import build_network
 from models.config import NetworkConfig
-from serving import names
-from serving.signatures import ScoringModule
+from serving.export_format import names
+from serving.exporting.signatures import ScoringModule
 
 _WIDTH = 10
 _ID_DRAWS = 4096

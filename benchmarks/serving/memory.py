@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.serving.load import clients, server
 from benchmarks.serving.requests_of import Request, request_of
-from serving import names
+from serving.export_format import names
 
 _MODEL = "model"
 _LIMIT = 0.05

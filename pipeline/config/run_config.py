@@ -13,10 +13,10 @@ from features.inputs import placeholder_inputs
 from features.specs import FeatureSet, Groups, HistorySpec, NamedFeatures
 from models.build import build_network, check_needs
 from models.config import NetworkConfig
-from pipeline.data.config import DataConfig
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import source_named
 from pipeline.data.sources.own import OWN_FILES
-from serving.sides import candidate_columns
+from serving.exporting.column_sides import candidate_columns
 
 Positive = Annotated[float, pydantic.Field(gt=0.0, allow_inf_nan=False)]
 

@@ -1,6 +1,6 @@
 """All that a network says of a split, in one pass, with representations reduced on the way."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +34,8 @@ class OutputReader:
     """Reads the outputs of a network over whole datasets; one graph serves all of them.
 
     Every replica of the network's strategy scores its share of each batch; with parameter servers
-    this process does. Representations
-    (batch, n, d) go into the correlation where they are made, and are not kept.
+    this process does. Representations (batch, n, d) go into the correlation where they are made,
+    and are not kept.
 
     Args:
         network: Called with features and `training=False`, it returns `logit`, `representations`
@@ -67,14 +67,15 @@ class OutputReader:
             except tf.errors.OutOfRangeError:
                 break
             batches.append({name: value.numpy() for name, value in batch.items()})
-        kept = {
-            name: np.concatenate([batch[name] for batch in batches]) if name in batches[0] else None
-            for name in _KEPT
-        }
-        correlation = self._correlation.by_pair().numpy() if self._correlation else None
-        return Outputs(**kept, correlation=correlation)
+        kept = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+        return Outputs(
+            logit=kept["logit"],
+            branch_logits=kept.get("branch_logits"),
+            fusion_weights=kept.get("fusion_weights"),
+            correlation=self._correlation.by_pair().numpy() if self._correlation else None,
+        )
 
-    def _score_next_batch(self, iterator) -> dict[str, tf.Tensor]:
+    def _score_next_batch(self, iterator: Iterator) -> dict[str, tf.Tensor]:
         outputs = self._strategy.run(self._score, args=(next(iterator)[0],))
         # Replicas hold consecutive rows of the batch.
         return {

@@ -23,12 +23,12 @@ def inspect_files(
     """Looks at files, shows what was found, and writes a configuration.
 
     Args:
-        path: A file or a folder.
-        rows: How many rows to look at.
+        path: Path of a file or a folder.
+        rows: Number of rows to look at.
         out: YAML file; None prints it, and the table goes to standard error.
         label: Column to predict.
         columns: Names of all columns with commas between them, for text without a header.
-        delimiter: Of text; `\\\\t` stands for a tab.
+        delimiter: Delimiter of text; `\\\\t` stands for a tab.
 
     Raises:
         ConfigError: `out` exists or cannot be written, or a delimiter that no text can have.

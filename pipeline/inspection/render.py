@@ -4,10 +4,11 @@ from typing import Any
 
 import yaml
 
-from pipeline.data.reading.file_config import FormatConfig
+from pipeline.data.settings.file_config import FormatConfig
 from pipeline.inspection.column import Column
 from pipeline.inspection.names import feature_name
 from pipeline.inspection.proposal import Proposal
+from pipeline.inspection.roles import Time
 from pipeline.program import program
 
 _COMMENT_AT = 60
@@ -81,16 +82,16 @@ def _data(proposal: Proposal) -> list[str]:
 def _histories(proposal: Proposal) -> list[str]:
     if proposal.histories:
         comment = "# What happened to the same user before, strictly before the row's time."
-        histories = [f"{name}: {_value(each)}" for name, each in proposal.histories.items()]
+        histories = [f"{name}: {_value(history)}" for name, history in proposal.histories.items()]
         return [comment, "histories:", *_indent(histories)]
     missing = [
         name
-        for name, found in (
+        for name, column in (
             ("a user", proposal.user),
             ("a time", proposal.time),
             ("an item", proposal.item),
         )
-        if found is None
+        if column is None
     ]
     return [
         f"# Histories need {' and '.join(missing)}, which no column was taken for:",
@@ -102,14 +103,14 @@ def _histories(proposal: Proposal) -> list[str]:
 
 def _features(proposal: Proposal) -> list[str]:
     names = dict(proposal.names)
-    label = {"role": "label"}
+    label: dict[str, Any] = {"role": "label"}
     if proposal.label.at_least is not None:
         label["at_least"] = proposal.label.at_least
     others = ", ".join(map(_column, proposal.label.others))
     lines = [_feature(proposal, proposal.label.column, label, f"or {others}" if others else "")]
     taken = [*names.values(), *proposal.sequences]
     if proposal.time is not None:
-        lines += _times(proposal, taken)
+        lines += _times(proposal.time, taken)
     if proposal.user is not None:
         name = feature_name(f"{names[proposal.user]}_key", taken)
         settings = {"role": "group_key", "column": proposal.user}
@@ -121,12 +122,12 @@ def _features(proposal: Proposal) -> list[str]:
     for column in proposal.columns:
         lines.append(_line_of(proposal, column))
     if proposal.sequences:
-        lines += ["", *(f"{name}: {_value(each)}" for name, each in proposal.sequences.items())]
+        sequences = proposal.sequences.items()
+        lines += ["", *(f"{name}: {_value(settings)}" for name, settings in sequences)]
     return lines
 
 
-def _times(proposal: Proposal, taken: list[str]) -> list[str]:
-    time = proposal.time
+def _times(time: Time, taken: list[str]) -> list[str]:
     of_time = {"column": time.column, **({} if time.unit == "s" else {"unit": time.unit})}
     lines, comment = [], "UTC; else add utc_offset_hours"
     for name, settings, note in (
@@ -163,7 +164,7 @@ def _feature(proposal: Proposal, column: str, settings: dict[str, Any], comment:
 def _groups(proposal: Proposal) -> list[str]:
     if proposal.groups:
         comment = "# Features that are crossed with each other."
-        groups = [f"{name}: {_value(each)}" for name, each in proposal.groups.items()]
+        groups = [f"{name}: {_value(group)}" for name, group in proposal.groups.items()]
         return [comment, "groups:", *_indent(groups)]
     return [
         "# Features that are crossed with each other, for networks that read groups:",
@@ -178,7 +179,7 @@ def _commented(line: str, comment: str) -> str:
 
 def _line(text: str) -> str:
     """Text that ends no comment: without line breaks and what YAML forbids."""
-    return "".join(each if each.isprintable() else " " for each in text)
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _column(name: str) -> str:

@@ -1,21 +1,23 @@
 """The first rows of each file of a log, as columns of text."""
 
+import itertools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from features.config import parse
 from features.errors import DataError
-from pipeline.data.config import DataConfig
-from pipeline.data.reading.file_config import FormatConfig
 from pipeline.data.reading.match import match_files, match_paths
 from pipeline.data.reading.own_files import first_line, open_own_files, sniff_delimiter
 from pipeline.data.reading.read import Unreadable, read_blocks, read_header
+from pipeline.data.settings.data_config import DataConfig
+from pipeline.data.settings.file_config import FormatConfig
 from pipeline.data.sources import source_named
 from pipeline.data.sources.base import File
 from pipeline.data.sources.own import OWN_FILES, source_of_path
+from pipeline.data.sources.parts import RowParts
 from pipeline.inspection.names import LABELS
 
 # Texts that mean "missing" in somebody's files.
@@ -53,9 +55,9 @@ def read_sample(
 
     Args:
         path: Delimited text, Parquet or JSON lines, also compressed; or a folder of them.
-        rows: How many to read, over all files together.
+        rows: Number of rows to read, over all files together.
         columns: Names of all columns, for text without a header line.
-        delimiter: Of text; found out where it is not given.
+        delimiter: Delimiter of text; found out where it is not given.
 
     Raises:
         ConfigError: A delimiter that no text can have.
@@ -63,30 +65,30 @@ def read_sample(
     """
     kind, log, others = _choose_files(path)
     quoting = delimiter is None or len(delimiter) == 1
-    wanted = {"columns": columns, "delimiter": delimiter, "quoting": quoting}
-    given = parse(FormatConfig, wanted, "--delimiter and --columns")
+    content = {"columns": columns, "delimiter": delimiter, "quoting": quoting}
+    given = parse(FormatConfig, content, "--delimiter and --columns")
     settings = _format_of(log[0], given) if kind == "csv" else FormatConfig()
     if kind != "csv" and settings != given:
         raise DataError(
             f"{path} is {OWN_FILES[kind].title}, which names its own columns. Leave columns and "
             "delimiter out."
         )
-    names = tuple(os.path.basename(each) for each in log) if others else None
+    names = tuple(map(os.path.basename, log)) if others else None
     data = DataConfig(source=kind, path=path, log=names, format=settings)
-    found = _read(data, log, rows)
-    if kind == "csv" and settings.quoting and found.bad[0]:
+    sample = _read(data, log, rows)
+    if kind == "csv" and settings.quoting and sample.bad[0]:
         unquoted = settings.model_copy(update={"quoting": False})
-        again = _read(data.model_copy(update={"format": unquoted}), log, rows)
-        found = min(found, again, key=lambda each: each.bad[0])
-    nulls = _null_texts(found) if kind == "csv" else ()
+        without_quotes = _read(data.model_copy(update={"format": unquoted}), log, rows)
+        sample = min(sample, without_quotes, key=lambda sample: sample.bad[0])
+    nulls = _null_texts(sample) if kind == "csv" else ()
     if nulls:
-        settings = found.data.format.model_copy(update={"null_values": ("", *nulls)})
-        found = _read(found.data.model_copy(update={"format": settings}), log, rows)
-    if not found.rows:
-        bad, why = found.bad
+        settings = sample.data.format.model_copy(update={"null_values": ("", *nulls)})
+        sample = _read(sample.data.model_copy(update={"format": settings}), log, rows)
+    if not sample.rows:
+        bad, why = sample.bad
         reason = f" {bad:,} lines are none, the first: {why}." if bad else ""
         raise DataError(f"{path} has no rows.{reason} Expected a header line and rows below it.")
-    return Sample(found.data, found.columns, found.bad, found.whole, others)
+    return replace(sample, others=others)
 
 
 def _choose_files(path: str) -> tuple[str, list[str], tuple[str, ...]]:
@@ -96,20 +98,25 @@ def _choose_files(path: str) -> tuple[str, list[str], tuple[str, ...]]:
     """
     if not os.path.isdir(path) and match_paths(path):
         return source_of_path(path), [path], ()
-    kinds = {kind: match_files(path, source.log.patterns) for kind, source in OWN_FILES.items()}
+    patterns_of = {
+        kind: source.log.patterns
+        for kind, source in OWN_FILES.items()
+        if not isinstance(source.log, RowParts)
+    }
+    kinds = {kind: match_files(path, patterns) for kind, patterns in patterns_of.items()}
     if not any(kinds.values()):
-        patterns = ", ".join(sum((source.log.patterns for source in OWN_FILES.values()), ()))
+        patterns = ", ".join(itertools.chain(*patterns_of.values()))
         raise DataError(
             f"{path} is no file and no folder of files {patterns}. Give one of delimited text, "
             "Parquet or JSON lines."
         )
     alike: dict[tuple[str, ...], list[str]] = {}
     for kind, paths in kinds.items():
-        for each in paths:
-            alike.setdefault((kind, *_header(kind, each)), []).append(each)
+        for file in paths:
+            alike.setdefault((kind, *_header(kind, file)), []).append(file)
     (kind, *_), log = max(alike.items(), key=lambda item: sum(map(_size, item[1])))
-    others = sorted({each for paths in kinds.values() for each in paths} - set(log))
-    return kind, log, tuple(os.path.basename(each) for each in others)
+    others = sorted({file for paths in kinds.values() for file in paths} - set(log))
+    return kind, log, tuple(map(os.path.basename, others))
 
 
 def _header(kind: str, path: str) -> tuple[str, ...]:
@@ -127,6 +134,7 @@ def _size(path: str) -> int:
 
 def _log_file(data: DataConfig, path: str) -> tuple[File, tuple[str, ...]]:
     log = open_own_files(source_named(data.source), data)[0].log
+    assert not isinstance(log, RowParts)  # only generated sources have these
     return log, read_header(log, path)
 
 
@@ -211,8 +219,8 @@ def _plain(column: pa.ChunkedArray) -> pa.Array:
 
 def _null_texts(sample: Sample) -> tuple[str, ...]:
     """Texts of `NULLS` that stand in the sample."""
-    found = set()
+    texts: set[str] = set()
     for column in sample.columns.values():
         if pa.types.is_string(column.type):
-            found |= set(NULLS) & set(column.unique().to_pylist())
-    return tuple(text for text in NULLS if text in found)
+            texts |= set(NULLS) & set(column.unique().to_pylist())
+    return tuple(text for text in NULLS if text in texts)

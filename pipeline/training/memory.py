@@ -21,10 +21,11 @@ class Memory:
     """Bytes that stay allocated through training, of one replica.
 
     Args:
-        rows: Of all tables.
+        rows: Rows of all tables together.
         tables: The tables' weights and the optimizer's state for them.
         dense: All other weights, and theirs.
-        available: Of this machine or this process's control group, before either was created.
+        available: What this machine or this process's control group had left, before either was
+            created.
     """
 
     rows: int
@@ -52,7 +53,7 @@ def tables_bytes(layout: EmbeddingLayout, slots: RowSlots | None, optimizer: str
     Args:
         layout: Layout of the embeddings.
         slots: State of the optimizer in the rows, where it keeps it there.
-        optimizer: Name, as in `train.tables.optimizer`.
+        optimizer: Name of the optimizer, as in `train.tables.optimizer`.
     """
     beside, state = _BESIDE.get(optimizer, 0), slots or RowSlots()
     return sum(
@@ -72,9 +73,9 @@ def check_tables_fit(
 
     Args:
         layout: Layout of the embeddings.
-        slots: See `tables_bytes`.
-        optimizer: See `tables_bytes`.
-        available: Bytes; None asks this machine. Memory of GPUs is not looked at.
+        slots: State of the optimizer in the rows, where it keeps it there.
+        optimizer: As for `tables_bytes`.
+        available: Bytes that are left; None asks this machine. Memory of GPUs is not looked at.
         copies: Replicas that keep the tables in this machine's memory.
 
     Raises:
@@ -104,10 +105,10 @@ def memory_of(
     """The memory of a network's trainable weights and of what optimizers keep for them.
 
     Args:
-        weights: Those of the network; shapes alone are looked at.
-        dense_optimizer: Name, as in `train.optimizer`.
-        tables_optimizer: Name, as in `train.tables.optimizer`.
-        available: What `available_bytes` gave before the network was created.
+        weights: Trainable weights of the network; shapes alone are looked at.
+        dense_optimizer: Name of the optimizer of dense weights, as in `train.optimizer`.
+        tables_optimizer: Name of that of tables, as in `train.tables.optimizer`.
+        available: Bytes that `available_bytes` gave before the network was created.
     """
     rows = tables = dense = 0
     for weight in weights:

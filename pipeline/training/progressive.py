@@ -7,6 +7,7 @@ import tf_keras
 
 from features.bundle import Bundle
 from features.errors import ConfigError
+from models.metrics.group_auc import WeightBy
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import score_split
 from pipeline.run_dir import RunDir
@@ -35,10 +36,10 @@ def start_warm(
     """Fills a network from an earlier run, and scores the new bundle on the way.
 
     Args:
-        network: Compiled, its optimizer built.
-        warm_start: The earlier run.
-        config: Of the new run.
-        bundle: The new one.
+        network: Network to fill: compiled, its optimizer built.
+        warm_start: The earlier run, opened for this bundle.
+        config: Configuration of the new run.
+        bundle: Data bundle of the new run.
 
     Returns:
         For metrics.json: `run`, `vocabularies` (kept, new and dropped tokens of each), `previous`
@@ -51,19 +52,19 @@ def start_warm(
         return split_report(network, bundle, split, batch_size, weight_by)
 
     warm_start.apply(network)
-    found = {
+    report_of_start = {
         "run": str(warm_start.run.path),
         "vocabularies": warm_start.counts,
         "previous": {split: report(split) for split in ("valid", "test")},
     }
     warm_start.start_new_tokens()
     if config.train.progressive_validation:
-        found["progressive"] = report("train")
-    return found
+        report_of_start["progressive"] = report("train")
+    return report_of_start
 
 
 def split_report(
-    network: tf_keras.Model, bundle: Bundle, split: str, batch_size: int, weight_by: str
+    network: tf_keras.Model, bundle: Bundle, split: str, batch_size: int, weight_by: WeightBy
 ) -> dict[str, Any]:
     """The metrics of one split, as `evaluation_report` gives them, without the branches' pairs."""
     scores = score_split(network, bundle, split, batch_size)

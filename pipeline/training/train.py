@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
 import tf_keras
@@ -28,6 +28,7 @@ from pipeline.training.callbacks import training_callbacks
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import cluster_for, is_chief
 from pipeline.training.memory import check_tables_fit, memory_of
+from pipeline.training.private_api import begin_fit_at
 from pipeline.training.step_time import StepTime, StepTimes
 from pipeline.training.strategy import training_input, training_strategy, wait_for_all
 
@@ -39,10 +40,10 @@ class Trained:
     """What training ends with.
 
     Args:
-        network: With the weights of the best epoch.
+        network: Network with the weights of the best epoch.
         history: Log name -> value after each epoch.
         best_epoch: Counted from 1.
-        seconds: Spent in all epochs together, validation included.
+        seconds: Time spent in all epochs together, validation included.
         step_time: Where a step's time went; None where it was not measured.
     """
 
@@ -74,9 +75,10 @@ def train(
     """Fits a network until the validation AUC stops rising, and restores its best epoch.
 
     Args:
-        config: What to train.
-        bundle: On what.
-        run: Where checkpoints and logs go. Those that are there are replaced, unless `resume`.
+        config: Configuration of the run.
+        bundle: Data bundle to train on.
+        run: Folder that checkpoints and logs go to. Those that are there are replaced, unless
+            `resume`.
         teachers: From `pipeline.training.teachers.load_teachers`.
         warm_start: Called with the network before its first step, unless there is a checkpoint to
             continue from; see `pipeline.training.warm_start`.
@@ -87,30 +89,15 @@ def train(
         ConfigError: The configuration does not fit the data.
     """
     settings = config.train
-    strategy = training_strategy(settings.strategy)
+    training_strategy(settings.strategy)
     if not resume and is_chief():
         for folder in (run.best_checkpoint.parent, run.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
     wait_for_all()
-    available = available_bytes()
-    network = new_network(config, bundle, teachers)
-    with strategy.scope():
-        network.optimizer.build(network.trainable_variables)
-    weights = network.trainable_weights
-    log.info("%s", memory_of(weights, settings.optimizer, settings.tables.optimizer, available))
-    rows = bundle.metadata.rows["train"]
-    steps = _steps_of_epoch(config, rows)
-    log.info(
-        "%s examples in %s steps an epoch, %s weights, %d replica%s",
-        f"{rows:,}",
-        f"{steps:,}",
-        f"{sum(map(num_parameters, weights)):,}",
-        strategy.num_replicas_in_sync,
-        "s" * (strategy.num_replicas_in_sync > 1),
-    )
+    steps = _steps_of_epoch(config, bundle.metadata.rows["train"])
+    network = _network_to_fit(config, bundle, teachers, steps)
     callbacks = training_callbacks(config, bundle, run, steps, network)
-    (checkpoints,) = (each for each in callbacks if isinstance(each, Checkpoints))
-    (history,) = (each for each in callbacks if isinstance(each, tf_keras.callbacks.History))
+    checkpoints = _the_one(Checkpoints, callbacks)
     if resume and checkpoints.restore():
         log.info(
             "continues from %s: epoch %d/%d, step %s/%s",
@@ -125,8 +112,7 @@ def train(
     started = time.monotonic()
     start = checkpoints.position
     if start.epoch < settings.epochs and not checkpoints.stopped:
-        # Keras asks here where its own BackupAndRestore had stopped.
-        network._maybe_load_initial_counters_from_ckpt = lambda *_: (start.epoch, start.batch)
+        begin_fit_at(network, start.epoch, start.batch)
         with refusing_damage(bundle):
             network.fit(
                 training_input(lambda part: _examples(config, bundle, start, part)),
@@ -139,7 +125,8 @@ def train(
     network.forget_teachers()
     wait_for_all()
     _restore_best(network, run)
-    history = {name: [float(value) for value in values] for name, values in history.history.items()}
+    logged = _the_one(tf_keras.callbacks.History, callbacks).history
+    history = {name: [float(value) for value in values] for name, values in logged.items()}
     best = max(range(len(history["val_auc"])), key=history["val_auc"].__getitem__)
     epochs = len(history["val_auc"])
     log.info(
@@ -149,14 +136,44 @@ def train(
         best + 1,
         history["val_auc"][best],
     )
-    measured = [each.found for each in callbacks if isinstance(each, StepTimes)]
-    return Trained(network, history, best + 1, seconds, *measured)
+    step_time = _the_one(StepTimes, callbacks).measured if is_chief() else None
+    return Trained(network, history, best + 1, seconds, step_time)
+
+
+_Callback = TypeVar("_Callback", bound=tf_keras.callbacks.Callback)
+
+
+def _the_one(kind: type[_Callback], callbacks: Sequence[tf_keras.callbacks.Callback]) -> _Callback:
+    (callback,) = (each for each in callbacks if isinstance(each, kind))
+    return callback
+
+
+def _network_to_fit(
+    config: RunConfig, bundle: Bundle, teachers: Sequence[CooperativeNetwork], steps: int
+) -> CooperativeNetwork:
+    """A new network with its optimizer's variables; logs what it needs."""
+    settings, strategy = config.train, training_strategy()
+    available = available_bytes()
+    network = new_network(config, bundle, teachers)
+    with strategy.scope():
+        network.optimizer.build(network.trainable_variables)
+    weights = network.trainable_weights
+    log.info("%s", memory_of(weights, settings.optimizer, settings.tables.optimizer, available))
+    log.info(
+        "%s examples in %s steps an epoch, %s weights, %d replica%s",
+        f"{bundle.metadata.rows['train']:,}",
+        f"{steps:,}",
+        f"{sum(map(num_parameters, weights)):,}",
+        strategy.num_replicas_in_sync,
+        "s" * (strategy.num_replicas_in_sync > 1),
+    )
+    return network
 
 
 def _steps_of_epoch(config: RunConfig, rows: int) -> int:
     settings = config.train
     shard = WHOLE
-    if settings.strategy == "multi_worker":  # each gets equally many rows of every batch
+    if settings.strategy == "multi_worker":  # every worker gets equally many rows of every batch
         shard = (0, cluster_for(settings.strategy).size)
     return batches_of_epoch(rows, settings.batch_size, shard)
 

@@ -11,18 +11,18 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from features.errors import ConfigError
-from serving.server import page
-from serving.server.batching import BatchingOptions
-from serving.server.config import from_folder, read_config
-from serving.server.grpc_api import MODEL_SERVICE, PREDICTION_SERVICE, GrpcApi
-from serving.server.grpc_server import end_grpc, start_grpc
-from serving.server.handlers import Handlers
-from serving.server.health import Health
-from serving.server.manager import ModelManager
-from serving.server.metrics import Metrics
+from serving.server.core.batching import BatchingOptions
+from serving.server.http.rest_api import RestApi
+from serving.server.http.rest_server import RestServer
+from serving.server.lifecycle.manager import ModelManager
+from serving.server.lifecycle.models_config import from_folder, read_config
 from serving.server.options import ServerOptions
-from serving.server.rest_api import RestApi
-from serving.server.rest_server import RestServer
+from serving.server.page import page
+from serving.server.requests.handlers import Handlers
+from serving.server.requests.prometheus import Metrics
+from serving.server.rpc.grpc_api import MODEL_SERVICE, PREDICTION_SERVICE, GrpcApi
+from serving.server.rpc.grpc_server import end_grpc, start_grpc
+from serving.server.rpc.health import Health
 
 _HEALTH_SECONDS = 0.5  # how often the health of gRPC follows that of the models
 _SERVICES = ("", PREDICTION_SERVICE, MODEL_SERVICE)

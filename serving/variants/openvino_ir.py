@@ -21,10 +21,10 @@ from features.inputs import InputSpec
 from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
 from models.embedding_inputs import tensor_spec
-from serving import names
-from serving.layout import OPENVINO_MODEL
-from serving.signatures import Network, probabilities
-from serving.variants.latency import Run, repeated_rows
+from serving.export_format import names
+from serving.export_format.export_layout import OPENVINO_MODEL
+from serving.exporting.signatures import Network, probabilities
+from serving.variants.side_by_side_latency import Run, repeated_rows
 
 SCORE_SCRIPT = "score.py"
 SAMPLE_INPUTS = "sample_inputs.npz"  # what score.py reads when it is given nothing
@@ -89,7 +89,7 @@ class IrModel:
 
     @property
     def inputs(self) -> list[str]:
-        """Names of the input tensors: `serving.names.tensor_names` of the features."""
+        """Names of the input tensors: `names.tensor_names` of the features."""
         return [each.get_any_name() for each in self._compiled.inputs]
 
     def score(self, tensors: Mapping[str, np.ndarray]) -> np.ndarray:

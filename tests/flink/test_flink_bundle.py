@@ -17,8 +17,8 @@ import pytest
 
 from features.errors import ConfigError, DataError, UserError
 from pipeline.config.config_files import load_config
-from pipeline.data.job import build_bundle
-from pipeline.data.job_server import flink_jar
+from pipeline.data.job.data_job import build_bundle
+from pipeline.data.runners.job_server import flink_jar
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = Path(os.environ.get("CONCORD_TEST_DATA", REPOSITORY.parent / "shared" / "data"))

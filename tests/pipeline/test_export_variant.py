@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-import serving.export
+import serving.exporting.export
 from features.errors import ExportError
 from features.raw import coerce
 from models.build import build_network
@@ -18,8 +18,8 @@ from pipeline.config.run_config import RunConfig
 from pipeline.dataset import column_arrays, examples
 from pipeline.export_variant import export_variant
 from pipeline.run_dir import RunDir
-from serving.inputs import encode_examples
-from serving.signatures import probabilities
+from serving.exporting.signatures import probabilities
+from serving.scoring.signature_inputs import encode_examples
 from serving.variants import variant as variants
 from serving.variants.variant import Tolerance, Variant
 from tests.pipeline.conftest import FEATURES
@@ -67,9 +67,11 @@ def whole(random_bundle, sample, tmp_path_factory):
     """Weights of a network, and its full export."""
     network = new_network(random_bundle)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serving.export, "verify", lambda *args: None)
+        patch.setattr(serving.exporting.export, "verify", lambda *args: None)
         folder = tmp_path_factory.mktemp("whole")
-        return network.get_weights(), serving.export.export(network, random_bundle, folder, sample)
+        return network.get_weights(), serving.exporting.export.export(
+            network, random_bundle, folder, sample
+        )
 
 
 @pytest.fixture
@@ -92,7 +94,7 @@ def run(random_bundle, whole, tmp_path) -> RunDir:
 @pytest.fixture
 def unverified(monkeypatch):
     """Spares a test that is about something else the fresh process."""
-    monkeypatch.setattr(serving.export, "verify", lambda *args: None)
+    monkeypatch.setattr(serving.exporting.export, "verify", lambda *args: None)
 
 
 @pytest.fixture

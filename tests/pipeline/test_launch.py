@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from pipeline.launch import environment_of_training
-from serving.fresh_process import environment
+from serving.exporting.fresh_process import environment
 
 # Stands for `python -m pipeline`: launches, then tells what it sees and what a child would.
 PROGRAM = """

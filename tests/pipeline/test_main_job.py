@@ -21,8 +21,8 @@ from pipeline.evaluation.scores import FUSED, score_split
 from pipeline.main_job import train_stage
 from pipeline.run_dir import RunDir
 from pipeline.training.train import load_network
-from serving.layout import SAMPLE_ROWS, version_folders
-from serving.scorer import Scorer
+from serving.export_format.export_layout import SAMPLE_ROWS, version_folders
+from serving.scoring.scorer import Scorer
 from tests.pipeline.small_movielens import write_small_movielens
 
 ROOT = Path(__file__).parents[2]

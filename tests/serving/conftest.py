@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
@@ -14,8 +15,13 @@ from features.inputs import model_inputs
 from features.raw import coerce
 from features.records import columns_of
 from features.specs import FeatureSet
-from serving.export import export
+from serving.client.client import Client
+from serving.export_format.export_layout import SAMPLE_ROWS
+from serving.exporting.export import export
+from serving.server.options import ServerOptions
+from serving.server.run import Server
 
+MODEL = "clicks"  # as which `endpoint` serves the export
 FEATURES = FeatureSet.model_validate(
     {
         "features": {
@@ -135,7 +141,7 @@ def len_of(x: tf.Tensor) -> tf.Tensor:
 
 
 def raw_rows(rows: list[dict]) -> pa.RecordBatch:
-    """Typed raw rows, as the data job and `serving.rows` make them."""
+    """Typed raw rows, as the data job and `serving.scoring.raw_rows` make them."""
     schema = FEATURES.raw_schema(("input",))
     batch = pa.RecordBatch.from_pylist(rows, schema=schema)
     typed, good, _ = coerce(batch, FEATURES, roles=("input",))
@@ -200,3 +206,33 @@ def network(make_network) -> Network:
 def exported(network, bundle, rows, tmp_path_factory):
     """A verified export; its folder must not be changed."""
     return export(network, bundle, tmp_path_factory.mktemp("export"), rows)
+
+
+@pytest.fixture(scope="session")
+def endpoint(exported) -> Iterator[Server]:
+    """Serves `exported` as the model `clicks`."""
+    options = ServerOptions(exported.parent, name=MODEL, grpc_port=0, rest_port=0)
+    with Server(options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def target(endpoint) -> str:
+    return f"127.0.0.1:{endpoint.grpc_port}"
+
+
+@pytest.fixture
+def client(target) -> Iterator[Client]:
+    with Client(target, MODEL, timeout=60.0) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def plain_rows(rows) -> list[dict]:
+    """The rows as an application holds them, some of their values missing."""
+    return rows.to_pylist()
+
+
+@pytest.fixture(scope="session")
+def sample_rows(exported) -> list[dict]:
+    return [json.loads(line) for line in (exported / SAMPLE_ROWS).read_text().splitlines()]

@@ -6,6 +6,7 @@ vocabulary, five numbers for each numeric feature and block. No element stands f
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import apache_beam as beam
@@ -18,7 +19,6 @@ from features.analysis import Analysis, NumericSummary
 from features.specs import FeatureSet, FeatureSpec
 from pipeline.data.analysis import moments
 from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies
-from pipeline.data.analysis.fitted import Fitted
 from pipeline.data.analysis.histogram import (
     AdaptiveHistogram,
     HistogramFn,
@@ -34,12 +34,30 @@ from pipeline.data.analysis.vocabulary_files import (
     why_empty,
     write_vocabulary,
 )
-from pipeline.data.arrow_bytes import to_bytes
-from pipeline.data.stable_hash import stable_hash
+from pipeline.data.blocks.arrow_bytes import to_bytes
+from pipeline.data.blocks.stable_hash import stable_hash
 
 log = logging.getLogger(__name__)
 _TOKEN_SHARDS = 16  # parts, by hash, in which a vocabulary is merged
 _FLUSH_AT = 1_000_000  # distinct tokens of one vocabulary that a worker holds
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The analysis of the training rows.
+
+    Args:
+        analysis: For the preprocessing graph.
+        rows: Split -> rows.
+        problems: Why no bundle can be made of these rows: a sentence each.
+        vocabulary_changes: Vocabulary -> what an earlier bundle's knew of the training rows;
+            empty without `data.vocabularies`.
+    """
+
+    analysis: Analysis
+    rows: dict[str, int]
+    problems: tuple[str, ...] = ()
+    vocabulary_changes: Mapping[str, dict[str, int]] = field(default_factory=dict)
 
 
 class Analyse(beam.PTransform):

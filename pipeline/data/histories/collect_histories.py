@@ -6,15 +6,20 @@ import apache_beam as beam
 import pyarrow as pa
 
 from features.specs import FeatureSet, HistorySpec
-from pipeline.data.dictionaries import with_dictionaries
+from pipeline.data.blocks.block_key import MAX_ROWS, block_key
+from pipeline.data.blocks.carried_columns import text
+from pipeline.data.blocks.dictionaries import with_dictionaries
+from pipeline.data.blocks.scatter import Scatter, gather
 from pipeline.data.histories.event_needs import clocks, event_columns
 from pipeline.data.histories.events import EVENT_TIME, counting, scaled
-from pipeline.data.histories.histories import UNTIL, EarlierLists, Events, Histories, histories_of
-from pipeline.data.histories.scatter import Scatter, gather
-from pipeline.data.reading.read import MAX_ROWS
-from pipeline.data.reading.read_rows import block_key
+from pipeline.data.histories.example_histories import (
+    UNTIL,
+    EarlierLists,
+    Events,
+    Histories,
+    histories_of,
+)
 from pipeline.data.sources.base import EventLog
-from pipeline.data.working import text
 
 _ROWS = ""  # label of rows; lists are labelled with their history, events with `_EVENTS` and name
 _EVENTS = "events/"

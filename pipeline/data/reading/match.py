@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from pipeline.data.reading.compression import SUFFIXES, without_compression
+from pipeline.data.sources.base import SUFFIXES, without_compression
 
 
 def match_paths(pattern: str) -> list[str]:

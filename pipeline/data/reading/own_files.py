@@ -8,13 +8,12 @@ from dataclasses import replace
 from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
-from pipeline.data.config import DataConfig
-from pipeline.data.reading.compression import COMPRESSED
-from pipeline.data.reading.file_config import FormatConfig
 from pipeline.data.reading.match import match_files, match_paths
 from pipeline.data.reading.own_json import json_lines_file
 from pipeline.data.reading.read import open_file
-from pipeline.data.sources.base import File, ParquetFile, SideTable, Source, TextFile
+from pipeline.data.settings.data_config import DataConfig
+from pipeline.data.settings.file_config import FormatConfig
+from pipeline.data.sources.base import COMPRESSED, File, ParquetFile, SideTable, Source, TextFile
 from pipeline.data.sources.own import OWN_FILES, source_of_path
 
 DELIMITERS = ("\t", ",", ";", "|")

@@ -15,12 +15,12 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import TaggedOutput
 
-from pipeline.data.inputs import InputFile
+from pipeline.data.blocks.block_key import MAX_ROWS
 from pipeline.data.reading import lines
-from pipeline.data.reading.compression import COMPRESSED
-from pipeline.data.reading.read import DAMAGED, MAX_ROWS
-from pipeline.data.reading.row_groups import groups_of, row_counts
-from pipeline.data.sources.base import File, ParquetFile, VectorFile
+from pipeline.data.reading.parquet_columns import groups_of, row_counts
+from pipeline.data.reading.read import DAMAGED
+from pipeline.data.sources.base import COMPRESSED, File, ParquetFile, VectorFile
+from pipeline.data.sources.input_file import InputFile
 
 RANGE_PIECES = 32  # of `lines.PIECE_BYTES`
 _TO_COUNT = "to_count"

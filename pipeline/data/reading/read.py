@@ -18,15 +18,14 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
-from pipeline.data.reading.arrow_text import as_text, can_be_text
-from pipeline.data.reading.json_rows import JsonLineParser
+from pipeline.data.blocks.block_key import MAX_ROWS
+from pipeline.data.reading.json_lines import JsonLineParser
 from pipeline.data.reading.lines import LONGEST_LINE, Piece, read_pieces
-from pipeline.data.reading.row_groups import groups_of, row_counts
+from pipeline.data.reading.parquet_columns import as_text, can_be_text, groups_of, row_counts
 from pipeline.data.reading.text_rows import BadLine, LineParser, ParsedLines
 from pipeline.data.reading.vector_files import check_vectors, read_vectors
 from pipeline.data.sources.base import File, JsonLinesFile, ParquetFile, TextFile, VectorFile
 
-MAX_ROWS = 16_384  # of a block
 _BUFFER_BYTES = 1 << 20
 DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException)
 

@@ -16,8 +16,8 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
+from pipeline.data.blocks.stable_hash import as_share, seeded_hash, stable_hash
 from pipeline.data.sources.image2product_fields import CODES, FIELDS, GROUPS, IMAGE_SIZE, Entity
-from pipeline.data.stable_hash import as_share, seeded_hash, stable_hash
 
 NUM: dict[Entity, int] = {"user": 3_000, "query": 2_000, "item": 1_500}
 INTERACTION_SCALE = 0.8  # standard deviation of each group's part of the logit

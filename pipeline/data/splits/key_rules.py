@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig, NegativesConfig
-from pipeline.data.reading.read_rows import ROWS_KEPT
+from pipeline.data.blocks.accounts import ROWS_KEPT
+from pipeline.data.blocks.carried_columns import EVENT_ONLY
+from pipeline.data.settings.data_config import DataConfig, NegativesConfig
 from pipeline.data.sources.base import Negatives
 from pipeline.data.splits.by_key import ByKey
 from pipeline.data.splits.last import LeaveLastOut
 from pipeline.data.splits.negatives import ItemsOf, Sampler
-from pipeline.data.working import EVENT_ONLY
 
 
 class KeyRules(beam.PTransform):

@@ -9,11 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.specs import FeatureSet
-from pipeline.data.config import NegativesConfig
+from pipeline.data.blocks.carried_columns import (
+    EVENT_ONLY,
+    flag,
+    flag_columns,
+    plain_text,
+    text,
+    text_columns,
+)
+from pipeline.data.blocks.stable_hash import as_share, seeded_hash, stable_hash
+from pipeline.data.settings.data_config import NegativesConfig
 from pipeline.data.sources.base import Negatives
 from pipeline.data.splits.by_key import codes_of, ordinals
-from pipeline.data.stable_hash import as_share, seeded_hash, stable_hash
-from pipeline.data.working import EVENT_ONLY, flag, flag_columns, plain_text, text, text_columns
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from features.errors import ConfigError
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources.base import Negatives, Source
 
 

@@ -10,7 +10,7 @@ from features.errors import ConfigError
 from features.feature_spec import TimeUnit
 from features.specs import FeatureSet
 from pipeline.data.analysis.histogram import AdaptiveHistogram, HistogramFn
-from pipeline.data.config import DataConfig, SplitConfig
+from pipeline.data.settings.data_config import DataConfig, SplitConfig
 from pipeline.data.sources.base import Source
 from pipeline.data.sources.generated import GeneratedRows
 from pipeline.data.splits.days import last_day, start_of
@@ -32,7 +32,7 @@ def check_split(data: DataConfig, features: FeatureSet, source: Source) -> None:
         )
     if split.by != "files":
         return
-    if isinstance(source.log, GeneratedRows) or not (split.files or source.splits):
+    if isinstance(source.log, GeneratedRows) or not source.patterns_of_splits(split.files):
         raise ConfigError(
             f"split.by=files takes the publisher's files, and data.source={source.name!r} does not "
             "say which rows are for what. Set data.split.by to time, day, hash or last"
@@ -53,7 +53,7 @@ def hashes_rows(split: SplitConfig, source: Source) -> bool:
 
 
 def _takes_valid_from_train(split: SplitConfig, source: Source) -> bool:
-    return split.validation == "clean" and "valid" not in (split.files or source.splits)
+    return split.validation == "clean" and "valid" not in source.patterns_of_splits(split.files)
 
 
 def thresholds(histogram: AdaptiveHistogram, split: SplitConfig) -> tuple[int, int] | None:
@@ -102,7 +102,7 @@ class SplitRule(beam.PTransform):
         self.known: dict[str, Any] = {"by": split.by, "validation": split.validation}
         if split.by == "files":
             takes_valid = _takes_valid_from_train(split, source)
-            given = "valid" in (split.files or source.splits)
+            given = "valid" in source.patterns_of_splits(split.files)
             self.known["valid_is_test"] = published and not given
         else:
             self.known["valid_is_test"] = published

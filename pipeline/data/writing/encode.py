@@ -17,9 +17,9 @@ from features.preprocessing import Preprocessor
 from features.raw_tensors import CodedTokens, RawTensors, from_arrow
 from features.records import columns_of
 from features.specs import ROLES, FeatureSet
-from pipeline.data.analysis.fitted import Fitted
-from pipeline.data.dictionaries import with_dictionaries
-from pipeline.data.spool import SpooledBlock, opened
+from pipeline.data.analysis.analyse import Fitted
+from pipeline.data.blocks.dictionaries import with_dictionaries
+from pipeline.data.blocks.spill import SpooledBlock, opened
 from pipeline.data.writing.encoded import to_batch
 from pipeline.data.writing.shuffle import ShardKey, ShuffleConfig, SubBlock, sub_blocks
 from pipeline.data.writing.statistics import Counts, count_block

@@ -11,14 +11,14 @@ from features.errors import ConfigError
 from models.build import build_network
 from pipeline.config.config_files import load_config, load_preset
 from pipeline.config.shipped_files import preset_file, preset_names, preset_title
-from pipeline.data.job import build_bundle
+from pipeline.data.job.data_job import build_bundle
 from pipeline.dataset import examples
 from pipeline.evaluation.evaluate import evaluation_report
 from pipeline.training.train import new_network
-from serving.export import expected_scores
-from serving.rows import read_rows
-from serving.scorer import Scorer
-from serving.signatures import ScoringModule
+from serving.exporting.export import expected_scores
+from serving.exporting.signatures import ScoringModule
+from serving.scoring.raw_rows import read_rows
+from serving.scoring.scorer import Scorer
 from tests.pipeline.small_movielens import write_small_movielens
 
 DATASET = Path(__file__).parents[3] / "configs/movielens_100k/dataset.yaml"

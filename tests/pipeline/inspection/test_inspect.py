@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from features.errors import ConfigError, DataError
 from pipeline.config.config_files import load_config, load_dataset
-from pipeline.data.inputs import open_inputs
-from pipeline.data.job import build_bundle
+from pipeline.data.job.data_job import build_bundle
+from pipeline.data.job.open_inputs import open_inputs
 from pipeline.dataset import column_arrays
 from pipeline.inspection.inspect import inspect_files
 from tests.pipeline.inspection.planted import ROWS, SUSPECTS, planted_columns, write_table

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.bundle import open_bundle
-from pipeline.data.job import build_bundle
+from pipeline.data.job.data_job import build_bundle
 from pipeline.evaluation.scores import score_split
 from pipeline.main_job import Start, train_stage
 from pipeline.run_dir import RunDir

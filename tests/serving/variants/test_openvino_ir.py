@@ -13,9 +13,9 @@ from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
 from models.build import build_network
 from models.config import NetworkConfig
-from serving.export import expected_scores
+from serving.exporting.export import expected_scores
 from serving.variants.openvino_ir import IrModel, require_openvino, write_ir
-from serving.variants.write import Cut, write_openvino
+from serving.variants.write_variant import Cut, write_openvino
 
 NEEDED = "the package openvino is not installed: pip install openvino"
 
@@ -126,8 +126,8 @@ def test_an_ir_that_scores_otherwise_is_refused(network, bundle, rows, tmp_path,
         def score(self, tensors):
             return expected + np.float32(1e-4)
 
-    monkeypatch.setattr("serving.variants.write.IrModel", Other)
-    monkeypatch.setattr("serving.variants.write.write_ir", lambda *args: None)
+    monkeypatch.setattr("serving.variants.write_variant.IrModel", Other)
+    monkeypatch.setattr("serving.variants.write_variant.write_ir", lambda *args: None)
     with pytest.raises(ExportError, match=r"on 12 sample rows .* differ by 0\.0001, .*discarded"):
         write_openvino(Cut(network, bundle), tmp_path / "1", rows, tmp_path / "rows.jsonl")
 

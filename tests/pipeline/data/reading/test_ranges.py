@@ -13,8 +13,8 @@ from apache_beam.testing.util import assert_that, equal_to
 import pipeline.data.reading.lines as lines
 import pipeline.data.reading.ranges as ranges
 import pipeline.data.reading.read as read
-from pipeline.data.inputs import InputFile
 from pipeline.data.sources.base import ParquetFile, TextFile
+from pipeline.data.sources.input_file import InputFile
 
 CSV = TextFile(("*",))
 BARE = TextFile(("*",), columns=("a", "b"))
