@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from pipeline.config.config_files import load_config
-from pipeline.config.shipped_files import preset_names
 from tests.pipeline.small_movielens import write_small_movielens
 
 ROOT = Path(__file__).parents[1]
@@ -80,4 +79,3 @@ def test_the_configuration_of_the_readme_is_one(tmp_path):
         yaml.safe_dump({**shown, "extends": str(ROOT / shown["extends"])}, sort_keys=False)
     )
     assert list(load_config(path).model.branches) == ["interests", "crosses", "pairs"]
-    assert f"# {len(preset_names())} presets" in page
