@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # what these import takes seconds
     from features.bundle import Bundle
     from pipeline.config.run_config import DatasetConfig, RunConfig
     from pipeline.runs.run_dir import RunDir
-    from pipeline.stages.main_job import Start
+    from pipeline.stages.start import Start
     from pipeline.training.cluster import StrategyName
 
 app = typer.Typer(
@@ -133,7 +133,7 @@ def build_bundle_command(
     import_tensorflow()
     from pipeline.config.config_files import load_dataset
     from pipeline.data.job.data_job import build_bundle
-    from pipeline.stages.main_job import one_line
+    from pipeline.stages.describe_bundle import one_line
     from pipeline.system.console import say
 
     named = [] if runner is None else [f"data.runner={runner}"]
@@ -184,7 +184,9 @@ def train(
     """Trains on a bundle that was built before, and evaluates."""
     import_tensorflow()
     from features.bundle import open_bundle
-    from pipeline.stages.main_job import evaluate_stage, one_line, show_evaluation, train_stage
+    from pipeline.stages.describe_bundle import one_line
+    from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
+    from pipeline.stages.train_stage import train_stage
     from pipeline.system.console import only_warnings, say
     from pipeline.training.cluster import is_chief
     from pipeline.training.strategy import join_cluster
@@ -209,7 +211,7 @@ def train(
 def evaluate(run: Run, bundle: BundlePath = None) -> None:
     """Evaluates a trained run on the validation and test rows of its bundle."""
     import_tensorflow()
-    from pipeline.stages.main_job import evaluate_stage, show_evaluation
+    from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
     from pipeline.training.train import load_network
 
     directory, loaded, opened = _open_run(run, bundle)
@@ -252,7 +254,7 @@ def export(
 ) -> None:
     """Writes a new version of a trained run's SavedModel, after a fresh process verified it."""
     import_tensorflow()
-    from pipeline.stages.main_job import export_stage
+    from pipeline.stages.export_stage import export_stage
     from pipeline.system.console import say
     from pipeline.training.train import load_network
     from serving.variants.variant import Variant, batch_sizes
@@ -386,7 +388,7 @@ def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":
 
 def _start(overwrite: bool, restart: bool, warm_start: Path | None) -> "Start":
     from pipeline.runs.run_dir import RunDir
-    from pipeline.stages.main_job import Start
+    from pipeline.stages.start import Start
 
     return Start(overwrite, restart, None if warm_start is None else RunDir(warm_start))
 

@@ -11,7 +11,7 @@ _STAGES = {
     "pipeline.data": "data",
     "pipeline.training": "train",
     "pipeline.evaluation": "evaluate",
-    "pipeline.stages.main_job": "export",
+    "pipeline.stages": "export",
     "serving.server": "serve",
 }
 _PACKAGES = ("pipeline", "serving", "models", "features")

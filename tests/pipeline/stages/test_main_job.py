@@ -19,7 +19,7 @@ from pipeline.batches.dataset import column_arrays
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import FUSED, score_split
 from pipeline.runs.run_dir import RunDir
-from pipeline.stages.main_job import train_stage
+from pipeline.stages.train_stage import train_stage
 from pipeline.training.train import load_network
 from serving.export_format.export_layout import SAMPLE_ROWS, version_folders
 from serving.scoring.scorer import Scorer
