@@ -13,7 +13,7 @@ from typing import Any
 from features.bundle import open_bundle
 from pipeline.config.config_files import load_config
 from pipeline.data.job.data_job import build_bundle
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,16 @@ BEAM_FOLDER = "pipeline/data"
 # Rooms (a folder, or a file beside them) of a package, from the ground floor up: a room imports
 # itself and the floors below, nothing above and no neighbour.
 ROOMS = {
+    "pipeline": (
+        ("batches", "system"),
+        ("data", "evaluation"),
+        ("config", "inspection"),
+        ("runs",),
+        ("export", "training"),
+        ("stages",),
+        ("cli",),
+        ("__main__",),
+    ),
     "serving": (
         ("export_format",),
         ("client", "scoring"),

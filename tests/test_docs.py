@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.presets import preset_names
+from pipeline.config.shipped_files import preset_names
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("findings/*.md")])

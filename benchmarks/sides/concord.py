@@ -16,8 +16,8 @@ from features.bundle import FORMAT_VERSION, Bundle, BundleMetadata, FileEntry, M
 from features.records import columns_of, encode_block
 from features.specs import FeatureSet
 from models.config import NetworkConfig
+from pipeline.batches.dataset import examples
 from pipeline.config.run_config import RunConfig, TrainConfig
-from pipeline.dataset import examples
 from pipeline.training.train import new_network
 
 _BLOCK_ROWS = 4096

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from features.bundle import open_bundle
-from pipeline.config_files import load_config
+from pipeline.config.config_files import load_config
 from pipeline.dataset import examples
 from pipeline.main_job import run_main_job
 from pipeline.run_dir import RunDir

@@ -8,7 +8,7 @@ import tf_keras
 from features.bundle import Bundle
 from models.metrics import information_abundance, singular_values
 from models.metrics.group_auc import WeightBy
-from pipeline.dataset import examples, refusing_damage
+from pipeline.batches.dataset import examples, refusing_damage
 from pipeline.evaluation.cooperation import cooperation_report
 from pipeline.evaluation.outputs import OutputReader
 from pipeline.evaluation.scores import scores_of, value_or_none

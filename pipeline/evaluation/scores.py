@@ -10,7 +10,7 @@ import tf_keras
 from features.bundle import Bundle
 from models.metrics import auc, calibration, group_auc, logloss, normalized_entropy
 from models.metrics.group_auc import WeightBy
-from pipeline.dataset import column_arrays, examples, label_of, refusing_damage
+from pipeline.batches.dataset import column_arrays, examples, label_of, refusing_damage
 
 FUSED = "fused"
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.inspection.column import Column
+from pipeline.inspection.column_names import ID, ITEM, QUANTITY, TYPE, USER, hints
 from pipeline.inspection.facts import Facts
 from pipeline.inspection.lists import list_column, tokens_of
-from pipeline.inspection.names import ID, ITEM, QUANTITY, TYPE, USER, hints
 
 FEW = 20  # distinct whole numbers that are taken for tokens
 _SKEWED = 20.0  # largest number over the median

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.inspection.column_names import LASTING, hints, is_outcome
 from pipeline.inspection.facts import Facts
-from pipeline.inspection.names import LASTING, hints, is_outcome
 
 _BINS = 100
 _PRIOR_ROWS = 20.0

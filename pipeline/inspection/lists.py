@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.inspection.column import Column
+from pipeline.inspection.column_names import SEQUENCE, hints
 from pipeline.inspection.facts import Facts
-from pipeline.inspection.names import SEQUENCE, hints
 
 SEPARATORS = (",", "|", ";", " ", "^", "#")
 _LOOKED_AT = 20_000  # distinct values

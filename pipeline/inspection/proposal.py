@@ -7,10 +7,11 @@ import numpy as np
 
 from features.errors import DataError
 from pipeline.inspection.column import Column
+from pipeline.inspection.column_names import ITEM, USER, feature_name, words
 from pipeline.inspection.facts import Facts, facts_of
 from pipeline.inspection.kinds import propose_kind
 from pipeline.inspection.leaks import find_leak
-from pipeline.inspection.names import ITEM, USER, feature_name, words
+from pipeline.inspection.read_sample import Sample
 from pipeline.inspection.roles import (
     Label,
     Time,
@@ -21,7 +22,6 @@ from pipeline.inspection.roles import (
     is_day,
     labels_of,
 )
-from pipeline.inspection.sample import Sample
 
 _LEAST_ROWS_FOR_LEAKS = 100
 _HISTORY_LENGTH = 50

@@ -7,8 +7,8 @@ from datetime import datetime
 import numpy as np
 
 from features.errors import DataError, closest
+from pipeline.inspection.column_names import ID, ITEM, LABELS, RATINGS, TIME, USER, hints, words
 from pipeline.inspection.facts import Facts
-from pipeline.inspection.names import ID, ITEM, LABELS, RATINGS, TIME, USER, hints, words
 
 # First and last plausible moment, 1990 and 2040, in seconds.
 _FIRST, _LAST = 631_152_000, 2_208_988_800

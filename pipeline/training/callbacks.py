@@ -14,7 +14,7 @@ from features.errors import TrainingError
 from models.network import CooperativeNetwork
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import score_split
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
 from pipeline.training.checkpoints import Checkpoints, latest_checkpoint
 from pipeline.training.cluster import is_chief
 from pipeline.training.private_api import TensorLogsCallback

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from pipeline.position import Position
+from pipeline.batches.position import Position
 from pipeline.training.cluster import is_chief
 from pipeline.training.private_api import TensorLogsCallback, random_generators
 from pipeline.training.strategy import training_strategy, write_path

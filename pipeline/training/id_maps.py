@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from features.bundle import METADATA, VOCABULARIES, Bundle, BundleMetadata, read_metadata
 from features.errors import ConfigError
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
 
 
 @dataclass(frozen=True)

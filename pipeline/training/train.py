@@ -18,19 +18,19 @@ from models.cost import num_parameters
 from models.embedding_layout import EmbeddingLayout
 from models.network import CooperativeNetwork
 from models.optimizers import RowSlots, make_optimizer, row_slots_of
-from pipeline.available_memory import available_bytes
+from pipeline.batches.dataset import examples, refusing_damage
+from pipeline.batches.position import WHOLE, Position, batches_of_epoch
 from pipeline.config.run_config import RunConfig
-from pipeline.dataset import examples, refusing_damage
-from pipeline.position import WHOLE, Position, batches_of_epoch
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
+from pipeline.system.available_memory import available_bytes
 from pipeline.training.bfloat16 import warn_slow_bfloat16
 from pipeline.training.callbacks import training_callbacks
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import cluster_for, is_chief
-from pipeline.training.memory import check_tables_fit, memory_of
 from pipeline.training.private_api import begin_fit_at
 from pipeline.training.step_time import StepTime, StepTimes
 from pipeline.training.strategy import training_input, training_strategy, wait_for_all
+from pipeline.training.training_memory import check_tables_fit, memory_of
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def train(
         bundle: Data bundle to train on.
         run: Folder that checkpoints and logs go to. Those that are there are replaced, unless
             `resume`.
-        teachers: From `pipeline.training.teachers.load_teachers`.
+        teachers: From `pipeline.stages.teachers.load_teachers`.
         warm_start: Called with the network before its first step, unless there is a checkpoint to
             continue from; see `pipeline.training.warm_start`.
         resume: Continue from the last checkpoint of this run, if there is one.

@@ -9,7 +9,7 @@ import tensorflow as tf
 from features.bundle import Bundle
 from features.errors import ConfigError
 from models.network import CooperativeNetwork
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
 from pipeline.training.id_maps import IdMap, earlier_metadata, id_maps
 from pipeline.training.private_api import checkpoint_keys
 

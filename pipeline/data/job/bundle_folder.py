@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from features.bundle import MANIFEST, Bundle, open_bundle
 from features.errors import BundleError
-from pipeline.files import folder_exists, move_folder, remove_tree
+from pipeline.system.files import folder_exists, move_folder, remove_tree
 
 log = logging.getLogger(__name__)
 

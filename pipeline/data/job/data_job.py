@@ -30,8 +30,8 @@ from pipeline.data.job.open_inputs import Inputs, open_inputs
 from pipeline.data.job.write_bundle import REJECTED, RESULTS, Results, WriteBundle
 from pipeline.data.runners.runner import LOCAL, check_runner, counters_of, new_pipeline, run
 from pipeline.data.settings.data_config import DataConfig
-from pipeline.files import read_json
-from pipeline.lock import only_job_at
+from pipeline.system.files import read_json
+from pipeline.system.lock import only_job_at
 
 log = logging.getLogger(__name__)
 # Settings that do not change what a bundle holds.

@@ -27,7 +27,7 @@ from pipeline.data.job.write_bundle import REJECTED, Results
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.writing.row_layout import write_tfds_metadata
 from pipeline.data.writing.statistics import summarize
-from pipeline.files import write_json, write_text
+from pipeline.system.files import write_json, write_text
 
 
 def describe(

@@ -17,7 +17,6 @@ from apache_beam.io.filesystems import FileSystems
 from features.errors import ConfigError
 from features.records import columns_of
 from features.specs import FeatureSet
-from pipeline.available_memory import available_bytes, size
 from pipeline.data.blocks.arrow_bytes import RecordBatchCoder
 from pipeline.data.blocks.carried_columns import only_columns, text_columns
 from pipeline.data.job.open_inputs import Inputs
@@ -26,6 +25,7 @@ from pipeline.data.reading.read_rows import ReadRows
 from pipeline.data.settings.data_config import DataConfig, NegativesConfig
 from pipeline.data.sources.base import File, ParquetFile, VectorFile
 from pipeline.data.sources.input_file import InputFile
+from pipeline.system.available_memory import available_bytes, size
 
 log = logging.getLogger(__name__)
 # Fitted to peaks measured on Criteo's layout (written) and on KuaiRand-Pure (by key).

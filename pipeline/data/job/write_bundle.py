@@ -25,7 +25,7 @@ from pipeline.data.writing.sample_rows import SampleRows
 from pipeline.data.writing.shuffle import Shuffle, ShuffleConfig
 from pipeline.data.writing.statistics import Counts, MergeCounts
 from pipeline.data.writing.write_shard import WriteShard
-from pipeline.files import write_json, write_text
+from pipeline.system.files import write_json, write_text
 
 RESULTS, REJECTED = "results.json", "rejected.jsonl"
 SAMPLE_SIZE = 256

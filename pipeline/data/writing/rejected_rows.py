@@ -8,7 +8,7 @@ from typing import Any
 import apache_beam as beam
 
 from features.config import StrictModel
-from pipeline.files import write_text
+from pipeline.system.files import write_text
 
 MAX_KEPT = 100_000
 _KEYS = ("table", "file", "position", "reason", "row")

@@ -13,7 +13,7 @@ from features.records import Column, encode_block, encode_rows
 from pipeline.data.analysis.analyse import Fitted
 from pipeline.data.writing.encoded import schema_of, to_arrays
 from pipeline.data.writing.shuffle import ShardKey, ShuffleConfig, SubBlock, gather
-from pipeline.files import write_complete
+from pipeline.system.files import write_complete
 
 _ROWS_ENCODED_AT_ONCE = 4096
 

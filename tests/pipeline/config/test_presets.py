@@ -9,10 +9,10 @@ import tf_keras
 from features.bundle import open_bundle
 from features.errors import ConfigError
 from models.build import build_network
+from pipeline.batches.dataset import examples
 from pipeline.config.config_files import load_config, load_preset
 from pipeline.config.shipped_files import preset_file, preset_names, preset_title
 from pipeline.data.job.data_job import build_bundle
-from pipeline.dataset import examples
 from pipeline.evaluation.evaluate import evaluation_report
 from pipeline.training.train import new_network
 from serving.exporting.export import expected_scores

@@ -15,7 +15,7 @@ import tensorflow as tf
 import yaml
 
 from pipeline.config.run_config import RunConfig
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
 from pipeline.training.callbacks import DivergenceGuard
 from pipeline.training.checkpoints import latest_checkpoint
 from pipeline.training.train import train

@@ -9,12 +9,14 @@ import pytest
 
 from features.bundle import METADATA, file_entry, open_bundle
 from features.errors import ConfigError
-from pipeline.evaluation.report import report_html
+from pipeline.evaluation.html_report import report_html
 from pipeline.evaluation.scores import score_split
-from pipeline.main_job import Start, check_start, evaluate_stage, train_stage
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
+from pipeline.stages.evaluate_stage import evaluate_stage
+from pipeline.stages.progressive import PREVIOUS, with_previous
+from pipeline.stages.start import Start, check_start
+from pipeline.stages.train_stage import train_stage
 from pipeline.training.id_maps import map_buckets, map_tokens
-from pipeline.training.progressive import PREVIOUS, with_previous
 from pipeline.training.train import load_network, new_network
 from pipeline.training.warm_start import WarmStart
 from tests.pipeline.training.test_checkpoints import configured

@@ -11,9 +11,9 @@ import pytest
 from features.bundle import file_entry, open_bundle
 from features.config import parse
 from features.errors import BundleError, ConfigError
+from pipeline.batches.dataset import column_arrays
 from pipeline.data.job.data_job import build_bundle
 from pipeline.data.settings.data_config import DataConfig
-from pipeline.dataset import column_arrays
 from tests.pipeline.movielens_days import ROWS, features, lines, settings, write_day
 
 

@@ -7,7 +7,7 @@ from features.bundle import FORMAT_VERSION, BundleMetadata, Manifest, file_entry
 from features.errors import BundleError
 from features.specs import FeatureSet
 from pipeline.data.job.bundle_folder import BundleFolder
-from pipeline.files import write_complete
+from pipeline.system.files import write_complete
 
 
 def fill(folder, fingerprint):

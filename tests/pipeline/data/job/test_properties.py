@@ -20,11 +20,11 @@ from features.records import (
     encode_block,
     encode_rows,
 )
+from pipeline.batches.dataset import column_arrays
 from pipeline.data.job.data_job import build_bundle
 from pipeline.data.settings.data_config import DataConfig, SplitConfig
 from pipeline.data.writing.encode import Encoder
 from pipeline.data.writing.encoded import to_arrays, to_batch
-from pipeline.dataset import column_arrays
 from tests.pipeline.data.job.row_oracle import NUMBERS, RowOracle
 from tests.pipeline.data.job.row_strategies import SPLITS, feature_sets, logs
 

@@ -14,9 +14,9 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from features.specs import FeatureSet
+from pipeline.batches.dataset import column_arrays, examples
 from pipeline.data.job.data_job import build_bundle
 from pipeline.data.settings.data_config import DataConfig
-from pipeline.dataset import column_arrays, examples
 
 ROWS = 90
 SPLITS = ("train", "valid", "test")

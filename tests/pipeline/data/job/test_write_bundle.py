@@ -21,7 +21,7 @@ from pipeline.data.runners.runner import new_pipeline, run
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.writing.encode import Encoder
 from pipeline.data.writing.row_layout import write_tfds_metadata
-from pipeline.files import read_json
+from pipeline.system.files import read_json
 
 FEATURES = FeatureSet(
     features={

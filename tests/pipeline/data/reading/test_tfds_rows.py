@@ -9,11 +9,11 @@ import tensorflow_datasets as tfds
 
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
+from pipeline.batches.dataset import column_arrays
 from pipeline.data.job.data_job import build_bundle
 from pipeline.data.job.open_inputs import open_inputs
 from pipeline.data.reading import read_rows, tfds_rows
 from pipeline.data.settings.data_config import DataConfig
-from pipeline.dataset import column_arrays
 
 COUNTS = {"train": 50, "validation": 10, "test": 12}
 SHARDS = {"train": [20, 30], "validation": [10], "test": [12]}
