@@ -15,7 +15,7 @@ from pipeline.data.blocks.carried_columns import (
     only_columns,
     text_columns,
 )
-from pipeline.data.blocks.spill import Spool
+from pipeline.data.blocks.spill import Spill
 from pipeline.data.histories.collect_histories import CollectHistories
 from pipeline.data.histories.earlier_events import ReadEarlier
 from pipeline.data.histories.events import ReadEvents, WantedFn
@@ -58,12 +58,12 @@ class Examples(beam.PTransform):
         inputs: From `open_inputs`, for the same features and settings.
         features: What the columns mean.
         data: Settings.
-        spool: Folder where rows wait until the limits of the splits are known.
+        spill: Folder where rows wait until the limits of the splits are known.
     """
 
-    def __init__(self, inputs: Inputs, features: FeatureSet, data: DataConfig, spool: str):
+    def __init__(self, inputs: Inputs, features: FeatureSet, data: DataConfig, spill: str):
         super().__init__()
-        self._spool = spool
+        self._spill = spill
         self._inputs, self._features, self._data = inputs, features, data
         sides = [each for each in inputs.source.side_tables if each.name in inputs.side_tables]
         self._sides = sides
@@ -104,7 +104,7 @@ class Examples(beam.PTransform):
         accounts[ROWS_KEPT] += ruled[ROWS_KEPT]
         if self._sides:
             tables, schemas = self._side_tables(pipeline, accounts)
-            rows = rows | "SpoolForJoin" >> Spool(self._spool)
+            rows = rows | "SpillForJoin" >> Spill(self._spill)
             rows = rows | "Join" >> beam.ParDo(
                 JoinDoFn(self._order, schemas), tables
             ).with_output_types(tuple[int, pa.RecordBatch])
@@ -117,7 +117,7 @@ class Examples(beam.PTransform):
         limits = self._rule.complete
         if limits is None:
             limits = beam.pvalue.AsSingleton(rule)
-            rows = rows | "Spool" >> Spool(self._spool)
+            rows = rows | "Spill" >> Spill(self._spill)
         blocks = rows | "Split" >> beam.FlatMap(cut_block, limits).with_output_types(
             tuple[int, str, pa.RecordBatch]
         )

@@ -50,7 +50,7 @@ class RowBlock:
     text_of: Callable[[int], str]
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The rest of a file cannot be read; the message says where and why."""
 
 
@@ -124,7 +124,7 @@ def read_blocks(
         newlines: Line breaks before `start`.
 
     Raises:
-        Unreadable: The file breaks off or is damaged. Blocks before that place were yielded.
+        UnreadableError: The file breaks off or is damaged. Blocks before that place were yielded.
     """
     if isinstance(file, ParquetFile):
         return _read_parquet(file, path, wanted, start, stop)
@@ -155,7 +155,7 @@ def _read_text(
                 yield from _blocks_of(piece, parsed, file.encoding)
                 line = piece.line + piece.data.count(b"\n") - 1
     except DAMAGED as error:
-        raise Unreadable(
+        raise UnreadableError(
             f"{path} is damaged or breaks off after line {line:,}: {error}. Download it again."
         ) from error
 
@@ -215,7 +215,9 @@ def _read_parquet(
                     yield RowBlock(row, rows, positions, [], _row_text(rows, row))
                     row += len(rows)
     except DAMAGED as error:
-        raise Unreadable(f"{path} is damaged after row {row:,}: {error}. Get it again.") from error
+        raise UnreadableError(
+            f"{path} is damaged after row {row:,}: {error}. Get it again."
+        ) from error
 
 
 def _read_vectors(file: VectorFile, path: str, wanted: Sequence[str]) -> Iterator[RowBlock]:
@@ -228,7 +230,9 @@ def _read_vectors(file: VectorFile, path: str, wanted: Sequence[str]) -> Iterato
                 positions = np.arange(row + 1, row + 1 + len(rows))
                 yield RowBlock(row, rows, positions, [], _row_text(rows, row))
     except (*DAMAGED, ValueError) as error:
-        raise Unreadable(f"{path} is damaged after row {row:,}: {error}. Get it again.") from error
+        raise UnreadableError(
+            f"{path} is damaged after row {row:,}: {error}. Get it again."
+        ) from error
 
 
 def _row_text(rows: pa.RecordBatch, offset: int) -> Callable[[int], str]:

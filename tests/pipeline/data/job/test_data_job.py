@@ -21,7 +21,7 @@ from features.records import decode_block
 from features.schema import from_text
 from features.specs import FeatureSet
 from pipeline.data.job.data_job import build_bundle, fingerprint_of
-from pipeline.data.reading.read import Unreadable
+from pipeline.data.reading.read import UnreadableError
 from pipeline.data.settings.data_config import DataConfig, SplitConfig
 
 ROWS = 600
@@ -236,7 +236,7 @@ def test_a_compressed_file_that_breaks_off_is_named(tmp_path):
 
 def test_damage_that_workers_find_late_ends_the_job_with_their_sentence(log, tmp_path, monkeypatch):
     def read_blocks(file, path, *args):
-        raise Unreadable(f"{path} breaks off after line 70,000. Download it again.")
+        raise UnreadableError(f"{path} breaks off after line 70,000. Download it again.")
 
     monkeypatch.setattr("pipeline.data.reading.read_rows.read_blocks", read_blocks)
     with pytest.raises(DataError, match=r"breaks off after line 70,000.*2 more such problems"):
