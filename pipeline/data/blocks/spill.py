@@ -72,7 +72,7 @@ class WriteSpill(beam.DoFn):
         self._folder = folder
 
     def start_bundle(self) -> None:
-        self._file = None
+        self._file: Any = None
         self._places: list[tuple[Any, ...]] = []
 
     def process(self, element: tuple[Any, ...]) -> None:

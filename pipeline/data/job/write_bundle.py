@@ -94,7 +94,7 @@ class WriteBundle(beam.PTransform):
         self._earlier = earlier
 
     # Beam takes annotations for type hints, and has none for a mapping of collections.
-    def expand(self, examples):  # noqa: ANN201
+    def expand(self, examples):  # noqa: ANN001, ANN201
         vocabulary_dir = os.path.join(self._folder, VOCABULARIES)
         blocks = examples["blocks"] | "Dictionaries" >> beam.MapTuple(
             _with_dictionaries

@@ -61,7 +61,7 @@ class SideTables(beam.PTransform):
         super().__init__()
         self._keys, self._paths = dict(keys), dict(paths)
 
-    def expand(self, blocks):  # noqa: ANN201  (several outputs)
+    def expand(self, blocks):  # noqa: ANN001, ANN201  (several outputs)
         return (
             blocks
             | beam.GroupByKey()

@@ -9,7 +9,7 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
@@ -142,6 +142,7 @@ def _read_text(
     stop: int | None,
     newlines: int,
 ) -> Iterator[RowBlock]:
+    parser: JsonLineParser | LineParser
     if isinstance(file, JsonLinesFile):
         parser = JsonLineParser(file, wanted)
     else:
@@ -254,9 +255,9 @@ def decompressed(raw: BinaryIO, path: str) -> BinaryIO:
     if path.endswith(".gz"):
         return io.BufferedReader(gzip.GzipFile(fileobj=raw), _BUFFER_BYTES)
     if path.endswith(".bz2"):
-        return bz2.BZ2File(raw)
+        return cast(BinaryIO, bz2.BZ2File(raw))
     if path.endswith(".xz"):
-        return lzma.LZMAFile(raw)
+        return cast(BinaryIO, lzma.LZMAFile(raw))
     return raw
 
 

@@ -1,6 +1,6 @@
 """Files to typed rows, as a Beam transform: what does not fit is set aside with its position."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -50,7 +50,7 @@ class ReadRows(beam.PTransform):
         file: File | RowParts,
         columns: Sequence[str],
         features: FeatureSet,
-        texts: Sequence[str] = (),
+        texts: Iterable[str] = (),
         flags: Sequence[str] = (),
         required: Sequence[str] = (),
         keep_positions: bool = False,
@@ -74,7 +74,7 @@ class ReadRows(beam.PTransform):
             fields.append(pa.field(POSITION, pa.int64()))
         return pa.schema(fields)
 
-    def expand(self, files):  # noqa: ANN201  (several outputs)
+    def expand(self, files):  # noqa: ANN001, ANN201  (several outputs)
         return (
             files
             | "Parts" >> self._parts()
