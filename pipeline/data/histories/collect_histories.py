@@ -53,7 +53,7 @@ class CollectHistories(beam.PTransform):
             name: {
                 spec.raw_name: (spec.column, spec.max_length)
                 for spec in features.features.values()
-                if spec.history == name
+                if spec.history == name and spec.max_length is not None
             }
             for name, history in features.histories.items()
             if history.key == key
@@ -64,10 +64,10 @@ class CollectHistories(beam.PTransform):
         self._columns = {name: event_columns(features, name) for name in self._histories}
         self._clocks = {name: clocks(features, log) for name, log in (event_logs or {}).items()}
         self._key, self._partitions = key, partitions
-        self._time = features.timestamp.raw_name
+        self._time = features.required("timestamp").raw_name
 
     # Beam takes annotations for type hints, and has none for several collections.
-    def expand(self, inputs):  # noqa: ANN201
+    def expand(self, inputs):  # noqa: ANN001, ANN201
         rows, lists, events = inputs
         used = {each.events for each in self._histories.values()}
         parts = (

@@ -136,7 +136,7 @@ class ReadEvents(beam.PTransform):
             required=[log.key],
         )
 
-    def expand(self, files):  # noqa: ANN201  (several outputs)
+    def expand(self, files):  # noqa: ANN001, ANN201  (several outputs)
         return (
             files
             | "Parts" >> CutFiles(self._log.file)

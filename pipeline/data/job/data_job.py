@@ -101,9 +101,9 @@ def _build(
         if data.runner == LOCAL:
             check_memory(inputs, features, data)
         pipeline = new_pipeline(data.runner, data.runner_options)
-        examples = pipeline | "Examples" >> Examples(inputs, features, data, folder.spool)
+        examples = pipeline | "Examples" >> Examples(inputs, features, data, folder.spill)
         examples | "Bundle" >> WriteBundle(
-            features, data, folder.bundle, folder.results, folder.spool, earlier
+            features, data, folder.bundle, folder.results, folder.spill, earlier
         )
         joins = counters_of(run(pipeline), "join")
         results = _read_results(folder)

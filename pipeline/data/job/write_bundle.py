@@ -17,7 +17,7 @@ from pipeline.data.analysis.analyse import Analyse, Fitted
 from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies
 from pipeline.data.blocks.arrow_bytes import RecordBatchCoder  # noqa: F401  (registers itself)
 from pipeline.data.blocks.dictionaries import with_dictionaries
-from pipeline.data.blocks.spill import Spool
+from pipeline.data.blocks.spill import Spill
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.writing.encode import EncodeBlocks
 from pipeline.data.writing.rejected_rows import CollectRejected, Rejected, write_rejected
@@ -72,7 +72,7 @@ class WriteBundle(beam.PTransform):
         data: Layout, sizes, seed.
         folder: Receives the bundle's files.
         results_folder: Receives `RESULTS` and `REJECTED`.
-        spool: Folder where rows wait for the analysis.
+        spill: Folder where rows wait for the analysis.
         earlier: What of an earlier bundle is taken over.
     """
 
@@ -82,7 +82,7 @@ class WriteBundle(beam.PTransform):
         data: DataConfig,
         folder: str,
         results_folder: str,
-        spool: str,
+        spill: str,
         earlier: EarlierVocabularies | None = None,
     ):
         super().__init__()
@@ -90,11 +90,11 @@ class WriteBundle(beam.PTransform):
         self._data = data
         self._folder = folder
         self._results_folder = results_folder
-        self._spool = spool
+        self._spill = spill
         self._earlier = earlier
 
     # Beam takes annotations for type hints, and has none for a mapping of collections.
-    def expand(self, examples):  # noqa: ANN201
+    def expand(self, examples):  # noqa: ANN001, ANN201
         vocabulary_dir = os.path.join(self._folder, VOCABULARIES)
         blocks = examples["blocks"] | "Dictionaries" >> beam.MapTuple(
             _with_dictionaries
@@ -105,7 +105,7 @@ class WriteBundle(beam.PTransform):
         encode = EncodeBlocks(self._features, vocabulary_dir, config)
         encoded = (
             blocks
-            | "Spool" >> Spool(self._spool)
+            | "Spill" >> Spill(self._spill)
             | "Encode" >> beam.ParDo(encode, fitted).with_outputs("statistics", main="rows")
         )
         statistics = encoded.statistics | "Statistics" >> beam.CombinePerKey(MergeCounts())

@@ -111,16 +111,17 @@ class _Column:
         Raises:
             ValueError: What stands there is of another kind.
         """
+        value: Any = found
         for key in self._keys:
-            if found is None:
+            if value is None:
                 return None
-            if not isinstance(found, dict):
-                raise ValueError(f"{self._name} stands inside an object, got {_quote(found)}")
-            found = found.get(key)
+            if not isinstance(value, dict):
+                raise ValueError(f"{self._name} stands inside an object, got {_quote(value)}")
+            value = value.get(key)
         try:
-            return self._pick(found)
+            return self._pick(value)
         except TypeError as error:
-            raise ValueError(f"{self._name} must be {error}, got {_quote(found)}") from error
+            raise ValueError(f"{self._name} must be {error}, got {_quote(value)}") from error
         except UnicodeEncodeError as error:
             raise ValueError(f"{self._name} is not text: it holds half a character") from error
 

@@ -1,7 +1,7 @@
 """JSON lines of the user's own: the columns are the keys that the first lines have."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from features.errors import DataError
 from pipeline.data.reading.read import DAMAGED, open_file
@@ -36,7 +36,9 @@ def json_lines_file(path: str, patterns: tuple[str, ...]) -> JsonLinesFile:
             "data.source to what the file is."
         )
     columns = {"/".join(key): key for key in keys}
-    picks = {"/".join(key): "list" for key, is_list in keys.items() if is_list}
+    picks: dict[str, Literal["list"]] = {
+        "/".join(key): "list" for key, is_list in keys.items() if is_list
+    }
     return JsonLinesFile(patterns, columns, picks)
 
 

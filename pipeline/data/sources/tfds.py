@@ -1,18 +1,23 @@
 """`tfds:NAME`: any data set of tensorflow-datasets."""
 
 from features.errors import ConfigError
-from pipeline.data.sources.base import Source
+from pipeline.data.sources.base import Source, TextFile
 from pipeline.data.sources.parts import RowParts
 
 TFDS = "tfds:"  # and the name of a data set, as `tfds.builder` takes it
 
 
-def tfds_source(name: str, log: RowParts | None = None, splits: tuple[str, ...] = ()) -> Source:
+_NOT_OPENED = TextFile(patterns=())
+
+
+def tfds_source(
+    name: str, log: RowParts | TextFile = _NOT_OPENED, splits: tuple[str, ...] = ()
+) -> Source:
     """The source of a data set.
 
     Args:
         name: Such as `tfds:movielens/100k-ratings`.
-        log: Its rows, once it was opened.
+        log: Its rows, once it was opened; until then no file.
         splits: Names of its splits, once it was opened.
 
     Raises:

@@ -28,7 +28,7 @@ class SampleRows(beam.PTransform):
         self._split = split
         self._least = LeastRows(size, seed)
 
-    def expand(self, blocks):  # noqa: ANN201
+    def expand(self, blocks):  # noqa: ANN001, ANN201
         return (
             blocks
             | "OfSplit" >> beam.Filter(lambda block: block[1] == self._split)
