@@ -13,7 +13,6 @@ from features.feature_spec import FeatureSpec
 from features.specs import FeatureSet
 from features.splits import in_words, valid_is_test
 from models.cost import num_parameters
-from pipeline.batches.dataset import label_of
 from pipeline.config.run_config import RunConfig
 from pipeline.system.version import VERSION
 from serving.exporting.card_contents import CardData, CardFeature, CardNetwork, ModelCard
@@ -51,7 +50,7 @@ def model_card(
     axes = {"tables": _axis(model.tables), "alignment": model.alignment.type, "heads": model.heads}
     if model.cooperation:
         axes["cooperation"] = ", ".join(model.cooperation)
-    label, alone = label_of(features), variant.branch
+    label, alone = features.required("label"), variant.branch
     return ModelCard(
         name=name,
         version_of_concord=VERSION,

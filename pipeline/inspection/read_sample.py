@@ -98,14 +98,11 @@ def _choose_files(path: str) -> tuple[str, list[str], tuple[str, ...]]:
     """
     if not os.path.isdir(path) and match_paths(path):
         return source_of_path(path), [path], ()
-    patterns_of = {
-        kind: source.log.patterns
-        for kind, source in OWN_FILES.items()
-        if not isinstance(source.log, RowParts)
-    }
-    kinds = {kind: match_files(path, patterns) for kind, patterns in patterns_of.items()}
+    kinds = {kind: match_files(path, source.log_patterns) for kind, source in OWN_FILES.items()}
     if not any(kinds.values()):
-        patterns = ", ".join(itertools.chain(*patterns_of.values()))
+        patterns = ", ".join(
+            itertools.chain(*(source.log_patterns for source in OWN_FILES.values()))
+        )
         raise DataError(
             f"{path} is no file and no folder of files {patterns}. Give one of delimited text, "
             "Parquet or JSON lines."

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.errors import BundleError, ConfigError
-from features.specs import FeatureSet
-from pipeline.batches.dataset import column_arrays, examples, label_of, refusing_damage
+from features.errors import BundleError
+from pipeline.batches.dataset import column_arrays, examples, refusing_damage
 
 
 def rows_of(dataset) -> list[list[int]]:
@@ -101,9 +100,3 @@ def test_the_order_is_the_defined_one(random_bundle, epoch):
     batches = rows_of(examples(random_bundle, "train", 25, epochs=2, seed=3, shuffle_rows=32))
     received = list(chain.from_iterable(batches))[epoch * 103 : (epoch + 1) * 103]
     assert received == shuffled_by_definition(records, 3, epoch, 32)
-
-
-def test_a_bundle_without_a_label_is_refused():
-    features = FeatureSet(features={"city": {"kind": "categorical", "name": "city"}})
-    with pytest.raises(ConfigError, match=r"no feature .* has the role label.*`click: {role: label}`"):
-        label_of(features)
