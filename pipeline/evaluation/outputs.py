@@ -8,8 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.metrics import CrossExpertCorrelation
-
-_KEPT = ("logit", "branch_logits", "fusion_weights")
+from models.outputs import NetworkOutputs
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class OutputReader:
     (batch, n, d) go into the correlation where they are made, and are not kept.
 
     Args:
-        network: Called with features and `training=False`, it returns `logit`, `representations`
-            and where it has them `branch_logits` and `fusion_weights`; it has `branch_names`.
+        network: Called with features and `training=False`, it returns `NetworkOutputs`; it has
+            `branch_names`.
     """
 
     def __init__(self, network: tf_keras.Model):
@@ -67,12 +66,13 @@ class OutputReader:
             except tf.errors.OutOfRangeError:
                 break
             batches.append({name: value.numpy() for name, value in batch.items()})
-        kept = {
-            name: np.concatenate([batch[name] for batch in batches]) if name in batches[0] else None
-            for name in _KEPT
-        }
-        correlation = self._correlation.by_pair().numpy() if self._correlation else None
-        return Outputs(**kept, correlation=correlation)
+        kept = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+        return Outputs(
+            kept["logit"],
+            kept.get("branch_logits"),
+            kept.get("fusion_weights"),
+            self._correlation.by_pair().numpy() if self._correlation else None,
+        )
 
     def _score_next_batch(self, iterator) -> dict[str, tf.Tensor]:
         outputs = self._strategy.run(self._score, args=(next(iterator)[0],))
@@ -83,11 +83,12 @@ class OutputReader:
         }
 
     def _score(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        outputs = self._network(features, training=False)
+        outputs: NetworkOutputs = self._network(features, training=False)
         if self._correlation:
-            self._correlation.update_state(outputs["representations"])
-        return {
-            name: tf.cast(outputs[name], tf.float32)
-            for name in _KEPT
-            if outputs.get(name) is not None
+            self._correlation.update_state(outputs.representations)
+        kept = {
+            "logit": outputs.logit,
+            "branch_logits": outputs.branch_logits,
+            "fusion_weights": outputs.fusion_weights,
         }
+        return {name: tf.cast(x, tf.float32) for name, x in kept.items() if x is not None}
