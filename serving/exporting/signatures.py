@@ -8,6 +8,7 @@ import tensorflow as tf
 from features.bundle import BundleMetadata
 from features.preprocessing import Preprocessor
 from features.raw_tensors import parsing_spec
+from models.outputs import NetworkOutputs
 from serving.export_format import names
 from serving.export_format.signature_table import (
     SignatureTable,
@@ -18,9 +19,8 @@ from serving.exporting.column_sides import candidate_columns, raw_columns
 from serving.exporting.compiled import compiled_at
 
 # What scores a batch of preprocessed features: a `CooperativeNetwork`, or anything that is called
-# like one. `logit` is (batch, 1); `branch_logits` and `fusion_weights`, where there are any,
-# (batch, branches). Features with a batch of 1 beside others of N hold for all N.
-Network = Callable[..., Mapping[str, tf.Tensor]]
+# like one. Features with a batch of 1 beside others of N hold for all N.
+Network = Callable[..., NetworkOutputs]
 Tensors = dict[str, tf.Tensor]
 
 
@@ -133,14 +133,14 @@ def probabilities(network: Network, inputs: Mapping[str, tf.Tensor]) -> Tensors:
     computes in.
     """
     outputs = network(inputs, training=False)
-    found = {names.PROB: _sigmoid(outputs["logit"][:, 0])}
-    for key, name_of, convert in (
-        ("branch_logits", names.branch_output, _sigmoid),
-        ("fusion_weights", names.weight_output, lambda weight: tf.cast(weight, tf.float32)),
+    found = {names.PROB: _sigmoid(outputs.logit[:, 0])}
+    for columns, name_of, convert in (
+        (outputs.branch_logits, names.branch_output, _sigmoid),
+        (outputs.fusion_weights, names.weight_output, lambda weight: tf.cast(weight, tf.float32)),
     ):
-        if key in outputs:
-            columns = tf.unstack(outputs[key], num=len(network.branch_names), axis=1)
-            for branch, column in zip(network.branch_names, columns, strict=True):
+        if columns is not None:
+            by_branch = tf.unstack(columns, num=len(network.branch_names), axis=1)
+            for branch, column in zip(network.branch_names, by_branch, strict=True):
                 found[name_of(branch)] = convert(column)
     return found
 
