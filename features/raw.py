@@ -176,7 +176,7 @@ def _one_each(text: pa.Array) -> pa.Array:
 
 
 def _read_numbers(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
-    if _is_vectors(column, spec.dimension):
+    if _is_vectors(column, spec.embedding_dimension):
         return column.cast(pa.list_(pa.float32()))
     rows = column.to_pylist()
     if not pa.types.is_nested(column.type):  # without a separator any white space separates
@@ -185,8 +185,8 @@ def _read_numbers(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.A
     for row, values in enumerate(rows):
         vector = None if values is None else [_to_float(value) for value in values]
         if vector is not None and (None in vector or len(vector) != spec.dimension):
-            wanted = f"{spec.raw_name} must be {spec.dimension} numbers"
-            reasons.setdefault(row, f"{wanted}, got {len(vector)}: {_quote(values)}")
+            expected = f"{spec.raw_name} must be {spec.dimension} numbers"
+            reasons.setdefault(row, f"{expected}, got {len(vector)}: {_quote(values)}")
             vector = None
         vectors.append(vector)
     return pa.array(vectors, pa.list_(pa.float32()))
@@ -229,9 +229,8 @@ def _check_role(parsed: pa.Array, received: pa.Array, spec: FeatureSpec, reasons
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    )
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_kind(kind) for is_kind in lists)
 
 
 def _reject_present(

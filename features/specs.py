@@ -217,7 +217,7 @@ class FeatureSet(StrictModel):
         for spec in self.inputs:
             if spec.has_vocabulary:
                 users.setdefault(spec.vocabulary, []).append(spec)
-        found = {}
+        vocabularies = {}
         for name, specs in users.items():
             if name in self.features and self.features[name].is_bucketed:
                 raise ValueError(
@@ -236,14 +236,14 @@ class FeatureSet(StrictModel):
                         f"{', '.join(sorted(map(str, values)))}. Name one feature {name!r} and set "
                         "it only there."
                     )
-            found[name] = VocabularySpec(
+            vocabularies[name] = VocabularySpec(
                 name=name,
                 min_count=owners[0].min_count,
                 max_tokens=owners[0].max_tokens,
                 num_oov_buckets=owners[0].num_oov_buckets,
                 counted_from=tuple(spec.name for spec in owners),
             )
-        return found
+        return vocabularies
 
     def raw_schema(self, roles: Sequence[str] = ROLES) -> pa.Schema:
         """Names and types of a raw row's columns, each once, for the features of these roles."""

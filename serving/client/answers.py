@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from google.protobuf.message import Message
+
+from serving.client.protos import ProtoMessage
 
 Classes = list[tuple[str, float]]  # label and score
 Inference = list[Classes] | np.ndarray
@@ -14,7 +15,7 @@ class VersionStatus:
     """A version that a server knows.
 
     Args:
-        version: Its number.
+        version: Number of the version.
         state: START, LOADING, AVAILABLE, UNLOADING or END.
         code: 0 where all is well, else the number of a gRPC status code.
         message: What went wrong.
@@ -26,17 +27,17 @@ class VersionStatus:
     message: str
 
 
-def classes(result: Message) -> list[Classes]:
+def classes(result: ProtoMessage) -> list[Classes]:
     """Of each row, its labels with their scores, from a ClassificationResult."""
     return [[(each.label, each.score) for each in row.classes] for row in result.classifications]
 
 
-def values(result: Message) -> np.ndarray:
+def values(result: ProtoMessage) -> np.ndarray:
     """The value of each row, float32 (rows,), from a RegressionResult."""
     return np.array([each.value for each in result.regressions], np.float32)
 
 
-def version_statuses(answer: Message) -> list[VersionStatus]:
+def version_statuses(answer: ProtoMessage) -> list[VersionStatus]:
     """The versions of a GetModelStatusResponse, latest first."""
     statuses = []
     for each in answer.model_version_status:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from google.protobuf.message import Message
 
 from features.errors import DataError
 from serving.client.answers import (
@@ -22,7 +21,7 @@ from serving.client.answers import (
 from serving.client.connection import Connection, EndpointError, Retries, Tls
 from serving.client.given_tensors import given_tensors
 from serving.client.known_signatures import KnownSignatures, from_file, from_metadata
-from serving.client.protos import rpc
+from serving.client.protos import ProtoMessage, rpc
 from serving.client.request_rows import Inputs, Row, rank_tensors, to_examples, to_tensors
 from serving.client.tensor_protos import from_proto, to_proto
 from serving.export_format import names
@@ -52,7 +51,7 @@ class Client:
         retries: How calls are repeated that found the server unavailable or too busy.
         tls: Certificates; without encryption where it is None.
         signatures: An export's `assets.extra/signatures.json`; the server is asked without it.
-        max_message_bytes: Of an answer.
+        max_message_bytes: Largest answer that is taken.
 
     Raises:
         EndpointError: (every method) No answer within the deadline, or a refusal.
@@ -144,9 +143,9 @@ class Client:
         """The outputs of any signature; text comes back as bytes.
 
         Args:
-            signature: Its name.
+            signature: Name of the signature.
             inputs: Arrays, or lists of what they hold, for every input of the signature.
-            outputs: The ones to send back; all where there is none.
+            outputs: Names of the outputs to send back; all where there is none.
             timeout: Seconds.
         """
         deadline = self._connection.deadline(timeout)
@@ -211,7 +210,9 @@ class Client:
         request = self._request(_MODEL, "GetModelStatus")
         return version_statuses(self._send(_MODEL, "GetModelStatus", request, deadline))
 
-    def call(self, method: str, request: Message, *, timeout: float | None = None) -> Message:
+    def call(
+        self, method: str, request: ProtoMessage, *, timeout: float | None = None
+    ) -> ProtoMessage:
         """Sends a request of PredictionService as it is; see `protos.message_class`."""
         return self._send(_PREDICTION, method, request, self._connection.deadline(timeout))
 
@@ -221,9 +222,10 @@ class Client:
         return from_metadata(self._send(_PREDICTION, "GetModelMetadata", request, deadline))
 
     def _inputs(self, signature: str, deadline: float) -> Inputs:
-        if self._given is None and self._asked is None:
-            self._asked = self._ask(deadline)
-        return (self._given or self._asked)[signature].inputs
+        known = self._given or self._asked
+        if known is None:
+            known = self._asked = self._ask(deadline)
+        return known[signature].inputs
 
     def _examples(
         self, signature: str, rows: Sequence[Row], deadline: float
@@ -232,7 +234,7 @@ class Client:
         examples[:] = to_examples(rows, self._inputs(names.RAW_TENSORS, deadline))
         return {next(iter(self._inputs(signature, deadline))): examples}
 
-    def _fill(self, request: Message, rows: Sequence[Row], deadline: float) -> None:
+    def _fill(self, request: ProtoMessage, rows: Sequence[Row], deadline: float) -> None:
         example_list = request.input.example_list
         for example in to_examples(rows, self._inputs(names.RAW_TENSORS, deadline)):
             example_list.examples.add().ParseFromString(example)
@@ -251,19 +253,21 @@ class Client:
         answer = self._send(_PREDICTION, "Predict", request, deadline)
         return {name: from_proto(tensor) for name, tensor in sorted(answer.outputs.items())}
 
-    def _request(self, service: str, method: str, signature: str = "") -> Message:
+    def _request(self, service: str, method: str, signature: str = "") -> ProtoMessage:
         request = rpc(service, method)[1]()
         self._specify(request.model_spec, signature)
         return request
 
-    def _specify(self, spec: Message, signature: str) -> None:
+    def _specify(self, spec: ProtoMessage, signature: str) -> None:
         spec.name, spec.signature_name = self.model, signature
         if self._version is not None:
             spec.version.value = self._version
         if self._label is not None:
             spec.version_label = self._label
 
-    def _send(self, service: str, method: str, request: Message, deadline: float) -> Message:
+    def _send(
+        self, service: str, method: str, request: ProtoMessage, deadline: float
+    ) -> ProtoMessage:
         try:
             return self._connection.call(service, method, request, deadline)
         except EndpointError as error:

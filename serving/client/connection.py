@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from google.protobuf.message import Message
 
 from features.errors import DataError, UserError
-from serving.client.protos import rpc
+from serving.client.protos import ProtoMessage, rpc
 
 _RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 LONGEST_TIMEOUT = 86_400.0  # seconds
@@ -51,7 +50,7 @@ class Tls:
     """Certificates, as files in PEM.
 
     Args:
-        ca: Of who signed the server's certificate; None for those that gRPC brings.
+        ca: Certificates of who signed the server's; None for those that gRPC brings.
         cert: The client's own, where the server asks for one.
         key: The client's private key.
     """
@@ -81,7 +80,7 @@ class Connection:
         timeout: Seconds that a call may take where it does not say otherwise.
         retries: How calls are repeated.
         tls: Certificates; without encryption where it is None.
-        max_message_bytes: Of an answer.
+        max_message_bytes: Largest answer that is taken.
     """
 
     def __init__(
@@ -120,14 +119,16 @@ class Connection:
             )
         return time.monotonic() + seconds
 
-    def call(self, service: str, method: str, request: Message, deadline: float) -> Message:
+    def call(
+        self, service: str, method: str, request: ProtoMessage, deadline: float
+    ) -> ProtoMessage:
         """Sends a request and waits for its answer.
 
         Args:
             service: `PredictionService` or `ModelService`.
             method: Such as `Predict`.
-            request: Its message.
-            deadline: As `deadline` gives it.
+            request: Message of the method.
+            deadline: When the call has to be over, as `deadline` gives it.
 
         Raises:
             EndpointError: No answer within the deadline, or a refusal.

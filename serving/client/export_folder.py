@@ -29,7 +29,7 @@ class ExportFolder:
     """A complete version of an export.
 
     Args:
-        version: Its folder, with an absolute path.
+        version: Folder of the version, with an absolute path.
     """
 
     version: Path

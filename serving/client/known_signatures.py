@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from features.errors import DataError, closest
-from serving.client.protos import message_class
+from serving.client.protos import ProtoMessage, message_class
 from serving.client.tensor_protos import DTYPES
 from serving.export_format.signature_table import (
     SignatureTable,
@@ -24,7 +24,7 @@ class KnownSignatures:
         where: Who told them, for messages.
         table: Signature -> its inputs and outputs. Servers do not tell which raw column an input
             holds, nor what stands for missing; they say a free rank as the shape ().
-        version: Of the model, where a server told it.
+        version: Version of the model, where a server told it.
     """
 
     where: str
@@ -39,7 +39,7 @@ class KnownSignatures:
         return self.table[signature]
 
 
-def from_metadata(answer: Message) -> KnownSignatures:
+def from_metadata(answer: ProtoMessage) -> KnownSignatures:
     """The signatures of a GetModelMetadataResponse.
 
     Raises:
@@ -48,7 +48,7 @@ def from_metadata(answer: Message) -> KnownSignatures:
     where = f"model {answer.model_spec.name!r}"
     try:
         packed = answer.metadata["signature_def"].value
-        found = message_class("tensorflow.serving.SignatureDefMap").FromString(packed)
+        signatures = message_class("tensorflow.serving.SignatureDefMap").FromString(packed)
     except DecodeError:
         raise DataError(f"{where}: the metadata of the server hold no signatures.") from None
     table = {
@@ -56,13 +56,13 @@ def from_metadata(answer: Message) -> KnownSignatures:
             {key: _template(each.inputs[key]) for key in sorted(each.inputs)},
             {key: _template(each.outputs[key]) for key in sorted(each.outputs)},
         )
-        for name, each in sorted(found.signature_def.items())
+        for name, each in sorted(signatures.signature_def.items())
         if not name.startswith("__")  # TensorFlow's own, such as __saved_model_init_op
     }
     return KnownSignatures(where, table, answer.model_spec.version.value)
 
 
-def _template(info: Message) -> TensorTemplate:
+def _template(info: ProtoMessage) -> TensorTemplate:
     dtype = DTYPES.get(info.dtype, f"data type {info.dtype}")
     sizes = (each.size for each in info.tensor_shape.dim)
     return TensorTemplate(dtype, tuple(None if size < 0 else size for size in sizes))

@@ -15,19 +15,19 @@ _ROOTS = (prediction_service_pb2, model_service_pb2, prediction_log_pb2)
 
 def descriptor_set() -> bytes:
     """The services of TensorFlow Serving and everything they import, dependencies first."""
-    found: dict[str, descriptor_pb2.FileDescriptorProto] = {}
+    files: dict[str, descriptor_pb2.FileDescriptorProto] = {}
 
     def add(file: descriptor.FileDescriptor) -> None:
-        if file.name in found:
+        if file.name in files:
             return
         for dependency in file.dependencies:
             add(dependency)
-        found[file.name] = descriptor_pb2.FileDescriptorProto()
-        file.CopyToProto(found[file.name])
+        files[file.name] = descriptor_pb2.FileDescriptorProto()
+        file.CopyToProto(files[file.name])
 
     for module in _ROOTS:
         add(module.DESCRIPTOR)
-    return descriptor_pb2.FileDescriptorSet(file=found.values()).SerializeToString()
+    return descriptor_pb2.FileDescriptorSet(file=files.values()).SerializeToString()
 
 
 if __name__ == "__main__":

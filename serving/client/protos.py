@@ -7,10 +7,13 @@ their own: a process that imports TensorFlow as well has the same names in the d
 
 from functools import cache
 from importlib.resources import files
+from typing import Any, TypeAlias
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 DESCRIPTORS = "apis.binpb"
+# A message of the pool: its fields are made from the descriptors, where no type checker sees them.
+ProtoMessage: TypeAlias = Any
 
 
 @cache
@@ -23,7 +26,7 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 
 @cache
-def message_class(name: str) -> type[message.Message]:
+def message_class(name: str) -> type[ProtoMessage]:
     """The class of a message.
 
     Example:
@@ -34,10 +37,11 @@ def message_class(name: str) -> type[message.Message]:
 
 
 @cache
-def rpc(service: str, method: str) -> tuple[str, type[message.Message], type[message.Message]]:
+def rpc(service: str, method: str) -> tuple[str, type[ProtoMessage], type[ProtoMessage]]:
     """Path, request and response of a method, such as `("PredictionService", "Predict")`."""
-    found = _pool().FindServiceByName(f"tensorflow.serving.{service}").methods_by_name[method]
-    request, response = (
-        message_class(each.full_name) for each in (found.input_type, found.output_type)
+    descriptor = _pool().FindServiceByName(f"tensorflow.serving.{service}").methods_by_name[method]
+    return (
+        f"/{descriptor.containing_service.full_name}/{method}",
+        message_class(descriptor.input_type.full_name),
+        message_class(descriptor.output_type.full_name),
     )
-    return f"/{found.containing_service.full_name}/{method}", request, response

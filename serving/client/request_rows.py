@@ -19,7 +19,11 @@ Row = Mapping[str, Any]
 Inputs = Mapping[str, TensorTemplate]  # of one signature, by name
 
 # Where nobody says what stands for a missing value, it is what every export takes for it.
-_MISSING = {"string": "", "float32": math.nan, "int64": np.iinfo(np.int64).min}
+_MISSING: dict[str, str | float | int] = {
+    "string": "",
+    "float32": math.nan,
+    "int64": int(np.iinfo(np.int64).min),
+}
 
 
 def to_tensors(rows: Sequence[Row], inputs: Inputs) -> dict[str, np.ndarray]:
@@ -47,11 +51,11 @@ def to_examples(rows: Sequence[Row], raw_tensors: Inputs) -> list[bytes]:
     Raises:
         DataError: As `to_tensors`.
     """
-    found = _inputs_of_keys(rows, raw_tensors)
+    name_of_key = _inputs_of_keys(rows, raw_tensors)
     examples = []
     for number, row in enumerate(rows):
         example = message_class("tensorflow.Example")()
-        for key, name in found.items():
+        for key, name in name_of_key.items():
             if row.get(key) is not None:
                 template = raw_tensors[name]
                 feature = example.features.feature[template.column or key]
@@ -66,11 +70,11 @@ def rank_tensors(user: Row, candidates: Sequence[Row], inputs: Inputs) -> dict[s
     Raises:
         DataError: As `to_tensors`; also a column on the other side than the export was told.
     """
-    theirs = {name: each for name, each in inputs.items() if each.shape[:1] == (1,)}
-    rest = {name: each for name, each in inputs.items() if name not in theirs}
-    _refuse_other_side([user], "the user", rest)
-    _refuse_other_side(candidates, "a candidate", theirs)
-    return {**to_tensors([user], theirs), **to_tensors(candidates, rest)}
+    of_user = {name: each for name, each in inputs.items() if each.shape[:1] == (1,)}
+    of_candidates = {name: each for name, each in inputs.items() if name not in of_user}
+    _refuse_other_side([user], "the user", of_candidates)
+    _refuse_other_side(candidates, "a candidate", of_user)
+    return {**to_tensors([user], of_user), **to_tensors(candidates, of_candidates)}
 
 
 def _refuse_other_side(rows: Sequence[Row], who: str, others: Inputs) -> None:
@@ -87,7 +91,7 @@ def _inputs_of_keys(rows: Sequence[Row], inputs: Inputs) -> dict[str, str]:
     """Key of the rows -> name of its input. A key is a raw column or the name of an input."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
     by_column = {each.column: name for name, each in inputs.items() if each.column is not None}
-    found: dict[str, str] = {}
+    name_of_key: dict[str, str] = {}
     for key, made in names.tensor_names(keys).items():
         # Where nobody says which column an input holds, its name is made of the column's.
         name = by_column.get(key, key if key in inputs or by_column else made)
@@ -96,10 +100,10 @@ def _inputs_of_keys(rows: Sequence[Row], inputs: Inputs) -> dict[str, str]:
                 f"the rows have {key!r}, which the model does not read. "
                 f"{closest(key, by_column or inputs)} Rename it or leave it out."
             )
-        if name in found.values():
+        if name in name_of_key.values():
             raise DataError(f"the rows name the input {name!r} twice. Keep one of its columns.")
-        found[key] = name
-    return found
+        name_of_key[key] = name
+    return name_of_key
 
 
 def is_list(template: TensorTemplate) -> bool:
@@ -114,17 +118,14 @@ def _value(value: Any, key: str, row: int, template: TensorTemplate) -> Any:
         if value is not None and not listed:
             raise _refused(value, key, row, "a list of texts")
         return ["" if each is None else _text(each, key, row) for each in value or ()]
-    if len(template.shape) == 2:
-        dimension = template.shape[1]
+    if len(template.shape) == 2 and (dimension := template.shape[1]) is not None:
         if value is None:
             return [0.0] * dimension
         if not listed or len(value) != dimension:
             raise _refused(value, key, row, f"a list of {dimension} numbers")
         return [_number(each, key, row) for each in value]
     if value is None:
-        missing = template.missing
-        if missing is None:
-            missing = _MISSING[template.dtype]
+        missing = _MISSING[template.dtype] if template.missing is None else template.missing
         return float(missing) if template.dtype == "float32" else missing
     if template.dtype == "string":
         return _text(value, key, row)

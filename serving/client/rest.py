@@ -128,7 +128,8 @@ def outputs_of_instances(
 def _array(values: Any, template: TensorTemplate) -> np.ndarray:
     if template.dtype != "string":
         return np.array(values, template.dtype)
-    return np.vectorize(str.encode, [object])(np.array(values, object))
+    encoded: np.ndarray = np.vectorize(str.encode, [object])(np.array(values, object))
+    return encoded
 
 
 def _never_empty(array: np.ndarray) -> np.ndarray:
@@ -139,12 +140,11 @@ def _never_empty(array: np.ndarray) -> np.ndarray:
 
 
 def _json(array: np.ndarray) -> list[Any]:
-    if array.dtype != object:
-        return array.tolist()
-    encode = np.vectorize(
-        lambda value: (
-            {"b64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
-        ),
-        [object],
-    )
-    return encode(array).tolist() if array.size else array.tolist()
+    if array.dtype == object and array.size:
+        array = np.vectorize(_json_text, [object])(array)
+    values: list[Any] = array.tolist()
+    return values
+
+
+def _json_text(value: str | bytes) -> str | dict[str, str]:
+    return {"b64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value

@@ -3,10 +3,9 @@
 import math
 
 import numpy as np
-from google.protobuf.message import Message
 
 from features.errors import DataError
-from serving.client.protos import message_class
+from serving.client.protos import ProtoMessage, message_class
 
 # DataType -> NumPy type, and the field that holds values which are not in `tensor_content`.
 _TYPES: dict[int, tuple[str, str]] = {
@@ -21,7 +20,7 @@ _NUMBERS = {np.dtype(name): number for number, (name, _) in _TYPES.items()}
 DTYPES = {**{number: name for number, (name, _) in _TYPES.items()}, _STRING: "string"}
 
 
-def to_proto(array: np.ndarray) -> Message:
+def to_proto(array: np.ndarray) -> ProtoMessage:
     """A TensorProto; text becomes UTF-8.
 
     Raises:
@@ -44,7 +43,7 @@ def to_proto(array: np.ndarray) -> Message:
     return proto
 
 
-def from_proto(proto: Message) -> np.ndarray:
+def from_proto(proto: ProtoMessage) -> np.ndarray:
     """The array of a TensorProto; text stays bytes, in an array of objects.
 
     Raises:
@@ -54,8 +53,7 @@ def from_proto(proto: Message) -> np.ndarray:
     shape = [each.size for each in proto.tensor_shape.dim]
     count = math.prod(shape)
     if proto.dtype == _STRING:
-        values = np.empty(len(proto.string_val), object)
-        values[:] = list(proto.string_val)
+        values = np.array(list(proto.string_val), object)
     elif proto.dtype in _TYPES:
         dtype, field = _TYPES[proto.dtype]
         if proto.tensor_content:

@@ -7,6 +7,7 @@ import os
 import secrets
 import shlex
 import shutil
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -33,56 +34,66 @@ def render(deployment: Deployment, folder: Path) -> dict[str, str]:
     Raises:
         ExportError: The export lacks what is said of it.
     """
-    export = deployment.export
-    texts = _protos(deployment)
-    source = os.path.relpath(os.path.realpath(export.base), os.path.realpath(folder))
-    asked = questions(export)
+    protos = _protos(deployment)
+    return {
+        **protos,
+        "docker-compose.yml": _docker(deployment, folder),
+        "kubernetes.yaml": _kubernetes(deployment, protos),
+        _EXECUTABLE: _request_script(deployment),
+    }
+
+
+def _docker(deployment: Deployment, folder: Path) -> str:
+    source = os.path.relpath(os.path.realpath(deployment.export.base), os.path.realpath(folder))
     health = (
         "exec 3<>/dev/tcp/127.0.0.1/8501 && "
         f"printf 'GET /v1/models/{deployment.model} HTTP/1.0\\r\\n\\r\\n' >&3 && "
         "grep -q '\"AVAILABLE\"' <&3"
     )
-    quoted = [json.dumps(flag) for flag in deployment.flags]
-    texts["docker-compose.yml"] = _fill(
+    return _fill(
         "docker-compose.yml",
         image=_compose(deployment.image),
-        flags="\n".join(f"      - {flag}" for flag in quoted),
+        flags="\n".join(f"      - {json.dumps(flag)}" for flag in deployment.flags),
         source=_compose(source if source.startswith(".") else f"./{source}"),
         target=_compose(deployment.base_path),
         health=_compose(health),
     )
-    protos = {
-        name: texts[name] for name in ("models.config", "batching.config", "monitoring.config")
-    }
+
+
+def _kubernetes(deployment: Deployment, protos: Mapping[str, str]) -> str:
     digest = hashlib.sha256("".join(protos.values()).encode()).hexdigest()[:16]
-    texts["kubernetes.yaml"] = _fill(
+    config_map = {
+        name.replace(".", "_"): indent(text.rstrip("\n"), "    ") for name, text in protos.items()
+    }
+    return _fill(
         "kubernetes.yaml",
-        **{
-            name.replace(".", "_"): indent(text.rstrip("\n"), "    ")
-            for name, text in protos.items()
-        },
+        **config_map,
         resource=deployment.resource,
         claim=f"{deployment.resource}-models",
         name_plain=deployment.model,
-        storage=f"{max(1, -(-10 * export.size() // (1 << 30)))}Gi",
+        storage=f"{max(1, -(-10 * deployment.export.size() // (1 << 30)))}Gi",
         digest=json.dumps(digest),
         image=json.dumps(deployment.image),
-        flags="\n".join(f"            - {flag}" for flag in quoted),
+        flags="\n".join(f"            - {json.dumps(flag)}" for flag in deployment.flags),
         status_path=json.dumps(f"/v1/models/{deployment.model}"),
         cores=deployment.cores,
         memory=f"{deployment.memory_mib()}Mi",
     )
-    texts[_EXECUTABLE] = _fill(
+
+
+def _request_script(deployment: Deployment) -> str:
+    asked = questions(deployment.export)
+    return _fill(
         _EXECUTABLE,
         name_shell=shlex.quote(deployment.model),
         functions=functions(asked),
         questions=" ".join(("status", "metadata", *asked)),
         choices=" | ".join(("status", "metadata", *asked)),
     )
-    return texts
 
 
 def _protos(deployment: Deployment) -> dict[str, str]:
+    """The server's own files, checked as it will read them."""
     sizes = deployment.export.warm_up_sizes()
     state = "Batching is off: the flag is not given."
     if deployment.batching:

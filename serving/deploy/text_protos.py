@@ -13,12 +13,12 @@ from google.protobuf import (
     text_format,
     wrappers_pb2,
 )
-from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2
 
 from features.errors import ConfigError
+from serving.client.protos import ProtoMessage
 
-_WRAPPERS = {
+_WRAPPERS: dict[str, type[ProtoMessage]] = {
     "Int64": wrappers_pb2.Int64Value,
     "String": wrappers_pb2.StringValue,
     "Bool": wrappers_pb2.BoolValue,
@@ -34,7 +34,7 @@ _BATCHING = {
 }
 
 
-def check_models(text: str) -> Message:
+def check_models(text: str) -> ProtoMessage:
     """Parses a models.config.
 
     Raises:
@@ -51,7 +51,7 @@ def check_models(text: str) -> Message:
     return config
 
 
-def check_batching(text: str) -> Message:
+def check_batching(text: str) -> ProtoMessage:
     """Parses a batching.config.
 
     Raises:
@@ -76,7 +76,7 @@ def check_batching(text: str) -> Message:
     return config
 
 
-def check_monitoring(text: str) -> Message:
+def check_monitoring(text: str) -> ProtoMessage:
     """Parses a monitoring.config.
 
     Raises:
@@ -89,14 +89,14 @@ def check_monitoring(text: str) -> Message:
     return config
 
 
-def _parse(text: str, message: Message, name: str) -> Message:
+def _parse(text: str, message: ProtoMessage, name: str) -> ProtoMessage:
     try:
         return text_format.Parse(text, message)
     except text_format.ParseError as error:
         raise ConfigError(f"{name} is malformed: {' '.join(str(error).split())}.") from None
 
 
-def _message(name: str) -> Message:
+def _message(name: str) -> ProtoMessage:
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"concord.{name}"))()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def cases(rows: Sequence[Row]) -> list[Case]:
 
 
 def _with_unknown_tokens(row: Row) -> Row:
-    unknown = {}
+    unknown: dict[str, Any] = {}
     for column, value in row.items():
         if isinstance(value, str):
             unknown[column] = UNKNOWN_TOKEN

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from features.errors import UserError
 from serving.client.connection import EndpointError
-from serving.endpoint_check.reference import Differs
+from serving.endpoint_check.reference import DifferenceError
 
 Check = tuple[str, Callable[[], str]]  # what is asked; how well it went, or an error
 
@@ -37,7 +37,7 @@ def run(protocol: str, checks: Iterable[Check]) -> Iterator[Finding]:
     for name, check in checks:
         try:
             yield Finding(f"{protocol} {name}", True, check())
-        except (Differs, UserError) as error:
+        except (DifferenceError, UserError) as error:
             yield Finding(f"{protocol} {name}", False, str(error))
             if first:
                 return
@@ -58,6 +58,6 @@ def refused(ask: Callable[[], object], codes: Collection[str]) -> Callable[[], s
             if error.code in codes:
                 return f"refused with {error.code}"
             raise
-        raise Differs("answered, though it should be refused")
+        raise DifferenceError("answered, though it should be refused")
 
     return check

@@ -1,13 +1,13 @@
 """What an endpoint is asked over gRPC."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
-from google.protobuf.message import Message
 
 from serving.client.answers import Inference
 from serving.client.client import Client, EndpointError
-from serving.client.protos import message_class
+from serving.client.protos import ProtoMessage, message_class
 from serving.client.tensor_protos import to_proto
 from serving.endpoint_check.check_cases import Case
 from serving.endpoint_check.checking import (
@@ -17,7 +17,7 @@ from serving.endpoint_check.checking import (
     Check,
     refused,
 )
-from serving.endpoint_check.reference import Differs, Reference, compare
+from serving.endpoint_check.reference import DifferenceError, Reference, compare
 from serving.export_format import names
 from serving.export_format.signature_table import SignatureTable
 
@@ -27,36 +27,36 @@ _NO_SUCH = "no_such_name"
 def grpc_checks(client: Client, reference: Reference) -> Iterator[Check]:
     """A name and a function each, as `checking.run` takes them."""
     table, cases = reference.table, reference.cases
-    yield "status", lambda: _status(client)
-    yield "metadata", lambda: _metadata(client, table)
+    yield "status", partial(_status, client)
+    yield "metadata", partial(_metadata, client, table)
     for signature in table:
         for case in cases:
             yield (
                 f"{signature}, {case.name}",
-                lambda signature=signature, case=case: _predict(client, reference, signature, case),
+                partial(_predict, client, reference, signature, case),
             )
     methods = [method for method in (names.CLASSIFY, names.REGRESS) if method in table]
     for case in (each for each in cases if each.rows):
         for method in methods:
             yield (
                 f"{method.capitalize()}, {case.name}",
-                lambda method=method, case=case: _infer(client, reference, method, case),
+                partial(_infer, client, reference, method, case),
             )
     several = cases[1]
     for method in methods:
         yield (
             f"MultiInference of {method}",
-            lambda method=method: _infer_many(client, reference, [method], several),
+            partial(_infer_many, client, reference, [method], several),
         )
     if len(methods) > 1:
         yield (
             f"MultiInference of {' and '.join(methods)}",
-            lambda: _infer_many_or_refused(client, reference, methods, several),
+            partial(_infer_many_or_refused, client, reference, methods, several),
         )
     yield from _refusals(client, reference.inputs(names.RAW_TENSORS, cases[0]))
     yield (
         "1 row after all that",
-        lambda: _predict(client, reference, names.SERVING_DEFAULT, cases[0]),
+        partial(_predict, client, reference, names.SERVING_DEFAULT, cases[0]),
     )
 
 
@@ -84,31 +84,31 @@ def _refusals(client: Client, inputs: dict[str, np.ndarray]) -> Iterator[Check]:
         ("a tf.Example that is none", BAD_INPUT, client.model, names.SERVING_DEFAULT, garbage),
     ):
         request = _request(model, signature, given)
-        yield name, refused(lambda request=request: client.call("Predict", request), codes)
+        yield name, refused(partial(client.call, "Predict", request), codes)
 
 
 def _status(client: Client) -> str:
     available = [each.version for each in client.status() if each.state == "AVAILABLE"]
     if not available:
-        raise Differs("no version is AVAILABLE")
+        raise DifferenceError("no version is AVAILABLE")
     return f"version {', '.join(map(str, available))} AVAILABLE"
 
 
 def _metadata(client: Client, table: SignatureTable) -> str:
     known = client.metadata()
     if set(known.table) != set(table):
-        raise Differs(f"signatures {sorted(known.table)} instead of {sorted(table)}")
-    for signature, wanted in table.items():
+        raise DifferenceError(f"signatures {sorted(known.table)} instead of {sorted(table)}")
+    for signature, template in table.items():
         for part in ("inputs", "outputs"):
-            found = {
+            received = {
                 name: (each.dtype, each.shape)
                 for name, each in getattr(known[signature], part).items()
             }
             expected = {
-                name: (each.dtype, each.shape) for name, each in getattr(wanted, part).items()
+                name: (each.dtype, each.shape) for name, each in getattr(template, part).items()
             }
-            if found != expected:
-                raise Differs(f"{part} of {signature} are {found} instead of {expected}")
+            if received != expected:
+                raise DifferenceError(f"{part} of {signature} are {received} instead of {expected}")
     return f"version {known.version}, {len(table)} signatures"
 
 
@@ -125,7 +125,7 @@ def _infer(client: Client, reference: Reference, method: str, case: Case) -> str
 def _infer_many(client: Client, reference: Reference, methods: list[str], case: Case) -> str:
     received = client.multi_inference(case.rows, {method: method for method in methods})
     if set(received) != set(methods):
-        raise Differs(f"answers of {sorted(received)} instead of {methods}")
+        raise DifferenceError(f"answers of {sorted(received)} instead of {methods}")
     return "; ".join(
         compare(_arrays(received[method]), _expected(reference, method, case)) for method in methods
     )
@@ -157,7 +157,7 @@ def _expected(reference: Reference, method: str, case: Case) -> dict[str, np.nda
     return reference.outputs(method, reference.inputs(method, case))
 
 
-def _request(model: str, signature: str, inputs: dict[str, np.ndarray]) -> Message:
+def _request(model: str, signature: str, inputs: dict[str, np.ndarray]) -> ProtoMessage:
     request = message_class("tensorflow.serving.PredictRequest")()
     request.model_spec.name, request.model_spec.signature_name = model, signature
     for name, array in inputs.items():

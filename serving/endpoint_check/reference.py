@@ -14,7 +14,7 @@ TOLERANCE = 1e-6  # largest difference of a number
 Arrays = Mapping[str, np.ndarray]
 
 
-class Differs(Exception):
+class DifferenceError(Exception):
     """An answer that is not that of the export."""
 
 
@@ -22,7 +22,7 @@ class Reference:
     """An export, and the rows with which endpoints are checked against it.
 
     Args:
-        export: Its folder.
+        export: Folder of the export.
 
     Raises:
         ExportError: It cannot be loaded.
@@ -44,37 +44,37 @@ class Reference:
             name: tf.constant(array.tolist(), dtypes[name], array.shape)
             for name, array in inputs.items()
         }
-        found = self._model.signatures[signature](**tensors)
-        return {name: tensor.numpy() for name, tensor in found.items()}
+        answers = self._model.signatures[signature](**tensors)
+        return {name: tensor.numpy() for name, tensor in answers.items()}
 
 
 def compare(received: Arrays, expected: Arrays) -> str:
     """How far two answers differ, in words.
 
     Raises:
-        Differs: In their names, types or shapes, or by more than the tolerance.
+        DifferenceError: In their names, types or shapes, or by more than the tolerance.
     """
     if set(received) != set(expected):
-        raise Differs(f"outputs {sorted(received)} instead of {sorted(expected)}")
+        raise DifferenceError(f"outputs {sorted(received)} instead of {sorted(expected)}")
     largest = 0.0
-    for name, wanted in expected.items():
-        found = received[name]
-        if (found.dtype, found.shape) != (wanted.dtype, wanted.shape):
-            raise Differs(
-                f"{name} is {found.dtype} {list(found.shape)} instead of {wanted.dtype} "
-                f"{list(wanted.shape)}"
+    for name, correct in expected.items():
+        values = received[name]
+        if (values.dtype, values.shape) != (correct.dtype, correct.shape):
+            raise DifferenceError(
+                f"{name} is {values.dtype} {list(values.shape)} instead of {correct.dtype} "
+                f"{list(correct.shape)}"
             )
-        if wanted.dtype == object:
-            if not np.array_equal(found, wanted):
-                raise Differs(f"{name} is {found.tolist()} instead of {wanted.tolist()}")
+        if correct.dtype == object:
+            if not np.array_equal(values, correct):
+                raise DifferenceError(f"{name} is {values.tolist()} instead of {correct.tolist()}")
             continue
-        difference = np.abs(found.astype(np.float64) - wanted)
-        difference[(found == wanted) | (np.isnan(found) & np.isnan(wanted))] = 0.0
+        difference = np.abs(values.astype(np.float64) - correct)
+        difference[(values == correct) | (np.isnan(values) & np.isnan(correct))] = 0.0
         if difference.size and not difference.max() <= TOLERANCE:  # nan counts as the largest
             worst = np.unravel_index(np.argmax(difference), difference.shape)
-            raise Differs(
+            raise DifferenceError(
                 f"{name} differs by {difference[worst]:.3g} at {list(map(int, worst))}: "
-                f"{found[worst]:.9g} instead of {wanted[worst]:.9g}"
+                f"{values[worst]:.9g} instead of {correct[worst]:.9g}"
             )
         largest = max(largest, difference.max(initial=0.0))
     return f"{len(expected)} output{'s' if len(expected) > 1 else ''}, within {largest:.1g}"

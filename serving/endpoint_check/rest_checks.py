@@ -1,6 +1,7 @@
 """What an endpoint is asked over REST."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from serving.endpoint_check.checking import (
     Check,
     refused,
 )
-from serving.endpoint_check.reference import Differs, Reference, compare
+from serving.endpoint_check.reference import DifferenceError, Reference, compare
 from serving.export_format import names
 from serving.export_format.signature_table import SignatureTable
 
@@ -23,24 +24,24 @@ def rest_checks(rest: Rest, reference: Reference) -> Iterator[Check]:
     """A name and a function each, as `checking.run` takes them."""
     # JSON has no shape [0, n]: no rows can be sent by gRPC only.
     cases = [case for case in reference.cases if case.rows]
-    yield "status", lambda: _status(rest)
-    yield "metadata", lambda: _metadata(rest, reference.table)
+    yield "status", partial(_status, rest)
+    yield "metadata", partial(_metadata, rest, reference.table)
     for signature in reference.table:
         for case in cases:
             yield (
                 f"{signature} in columns, {case.name}",
-                lambda signature=signature, case=case: _columns(rest, reference, signature, case),
+                partial(_columns, rest, reference, signature, case),
             )
             if signature != names.RANK:  # its inputs have different numbers of rows
                 yield (
                     f"{signature} in rows, {case.name}",
-                    lambda signature=signature, case=case: _rows(rest, reference, signature, case),
+                    partial(_rows, rest, reference, signature, case),
                 )
     for method in (names.CLASSIFY, names.REGRESS):
         for case in cases if method in reference.table else ():
             yield (
                 f"{method}, {case.name}",
-                lambda method=method, case=case: _infer(rest, reference, method, case),
+                partial(_infer, rest, reference, method, case),
             )
     for name, codes, ask in (
         (
@@ -60,25 +61,27 @@ def rest_checks(rest: Rest, reference: Reference) -> Iterator[Check]:
         ),
     ):
         yield name, refused(ask, codes)
-    yield "1 row after all that", lambda: _rows(rest, reference, names.SERVING_DEFAULT, cases[0])
+    yield "1 row after all that", partial(_rows, rest, reference, names.SERVING_DEFAULT, cases[0])
 
 
 def _status(rest: Rest) -> str:
     statuses = rest.get()["model_version_status"]
     available = [each["version"] for each in statuses if each["state"] == "AVAILABLE"]
     if not available:
-        raise Differs("no version is AVAILABLE")
+        raise DifferenceError("no version is AVAILABLE")
     return f"version {', '.join(available)} AVAILABLE"
 
 
 def _metadata(rest: Rest, table: SignatureTable) -> str:
-    found = rest.get("/metadata")["metadata"]["signature_def"]["signature_def"]
-    if not set(table) <= set(found):
-        raise Differs(f"signatures {sorted(found)} instead of {sorted(table)}")
-    for signature, wanted in table.items():
+    signatures = rest.get("/metadata")["metadata"]["signature_def"]["signature_def"]
+    if not set(table) <= set(signatures):
+        raise DifferenceError(f"signatures {sorted(signatures)} instead of {sorted(table)}")
+    for signature, template in table.items():
         for part in ("inputs", "outputs"):
-            if set(found[signature][part]) != set(getattr(wanted, part)):
-                raise Differs(f"{part} of {signature} are {sorted(found[signature][part])}")
+            if set(signatures[signature][part]) != set(getattr(template, part)):
+                raise DifferenceError(
+                    f"{part} of {signature} are {sorted(signatures[signature][part])}"
+                )
     return f"{len(table)} signatures"
 
 

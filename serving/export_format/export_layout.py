@@ -34,8 +34,8 @@ def model_name(base: Path) -> str:
 
 def version_folders(base: Path) -> list[Path]:
     """The versions under a base path, latest first."""
-    found = [each for each in base.iterdir() if is_version_name(each.name) and each.is_dir()]
-    return sorted(found, key=lambda each: int(each.name), reverse=True)
+    folders = [each for each in base.iterdir() if is_version_name(each.name) and each.is_dir()]
+    return sorted(folders, key=lambda each: int(each.name), reverse=True)
 
 
 def next_version(base: Path) -> Path:

@@ -7,11 +7,9 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from serving.export_format import names
-
-DType = Literal["string", "float32", "int64"]
 
 
 @dataclass(frozen=True)
@@ -19,15 +17,15 @@ class TensorTemplate:
     """Dtype and shape of a tensor, and of an input what it holds.
 
     Args:
-        dtype: `string`, `float32` or `int64`.
+        dtype: `string`, `float32` or `int64`; a server may tell of others.
         shape: None stands for a size that is not fixed: of the batch, or of lists.
         column: Raw column that an input holds; None for serialized tf.Examples and for outputs.
         missing: What stands for a missing value, and in a list pads its end: "", the text "NaN"
             (JSON has no number for it) or the least int64. None where nothing does.
-        side: Of `rank`, whether the input is the user's or the candidates'.
+        side: In `rank`, whether the input is the user's or the candidates'.
     """
 
-    dtype: DType
+    dtype: str
     shape: tuple[int | None, ...]
     column: str | None = None
     missing: str | float | int | None = None
@@ -116,7 +114,8 @@ def user_columns(table: SignatureTable) -> frozenset[str]:
     """The raw columns that `rank` takes once; none where there is no `rank`."""
     rank = table.get(names.RANK)
     inputs = rank.inputs.values() if rank else ()
-    return frozenset(each.column for each in inputs if each.side == names.USER)
+    columns = (each.column for each in inputs if each.side == names.USER)
+    return frozenset(column for column in columns if column is not None)
 
 
 def dump_table(table: SignatureTable) -> str:

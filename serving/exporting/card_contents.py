@@ -61,16 +61,16 @@ class ModelCard(StrictModel):
     """What is known of a model, and what is not.
 
     Args:
-        name: Of the model.
-        version_of_concord: That exported it.
-        created: UTC, ISO 8601.
-        data: See `CardData`.
+        name: Name of the model.
+        version_of_concord: Version of Concord that exported the model.
+        created: Time of the export in UTC, ISO 8601.
+        data: The data that it was trained on.
         metrics: Split -> `fused` or branch -> metric -> value; None where it is not defined.
-        network: See `CardNetwork`.
+        network: Design and size of the network.
         feature_groups: Group -> features.
-        features: Those that the export reads.
-        variant: What `serving.variants.variant.Variant.to_dict` says.
-        intended_use: What for, and what not.
+        features: Features that the export reads.
+        variant: Form of the export, as `serving.variants.variant.Variant.to_dict` says it.
+        intended_use: What the model is for, and what it is not for.
         limits: A sentence each: what was measured against it, and what was not measured.
     """
 
@@ -147,6 +147,6 @@ def _metrics_table(predictions: dict[str, dict[str, float | None]]) -> str:
 
 
 def _table(columns: list[str], rows: list[list[Any]]) -> str:
-    lines = [columns, ["---"] * len(columns)]
-    lines = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([*lines, *(f"| {' | '.join(map(escaped, row))} |" for row in rows)])
+    head = [columns, ["---"] * len(columns)]
+    lines = [*head, *([escaped(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

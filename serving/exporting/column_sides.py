@@ -6,14 +6,14 @@ import pyarrow as pa
 
 from features.errors import ExportError, closest
 from features.specs import FeatureSet, FeatureSpec
-from serving.export_format.signature_table import DType, TensorTemplate
+from serving.export_format.signature_table import TensorTemplate
 
-_DTYPES: dict[pa.DataType, DType] = {
+_DTYPES: dict[pa.DataType, str] = {
     pa.string(): "string",
     pa.float32(): "float32",
     pa.int64(): "int64",
 }
-_MISSING: dict[DType, str | int] = {"string": "", "float32": "NaN", "int64": -(2**63)}
+_MISSING: dict[str, str | int] = {"string": "", "float32": "NaN", "int64": -(2**63)}
 
 
 def raw_columns(features: FeatureSet) -> dict[str, TensorTemplate]:
@@ -48,14 +48,14 @@ def candidate_columns(
     """
     if candidates is None:
         keys = {features.histories[spec.history].key for spec in features.inputs if spec.history}
-        theirs = [
+        chosen = [
             spec for spec in features.inputs if not spec.history and spec.raw_name not in keys
         ]
     else:
-        theirs = _named(features, candidates)
-    columns = frozenset(spec.raw_name for spec in theirs)
+        chosen = _named(features, candidates)
+    columns = frozenset(spec.raw_name for spec in chosen)
     if candidates is not None:
-        _refuse_both_sides(features, {spec.name for spec in theirs})
+        _refuse_both_sides(features, {spec.name for spec in chosen})
     return columns
 
 

@@ -1,10 +1,10 @@
 """Scoring compiled by XLA at a few fixed batch sizes, as usual at all others."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-Score = Callable[[Mapping[str, tf.Tensor]], Mapping[str, tf.Tensor]]
+Score = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
 
 
 def compiled_at(score: Score, sizes: Sequence[int]) -> Score:
@@ -41,14 +41,14 @@ def compiled_at(score: Score, sizes: Sequence[int]) -> Score:
         return score
     compiled = tf.function(score, jit_compile=True, autograph=False)
 
-    def at(size: int, features: Mapping[str, tf.Tensor], rows: tf.Tensor) -> dict[str, tf.Tensor]:
+    def at(size: int, features: dict[str, tf.Tensor], rows: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = compiled({name: _filled_up(each, size) for name, each in features.items()})
         return {name: each[:rows] for name, each in outputs.items()}
 
-    def run(features: Mapping[str, tf.Tensor]) -> Mapping[str, tf.Tensor]:
+    def run(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         rows = tf.shape(next(x for x in features.values() if x.shape[0] != 1))[0]
         branches = [lambda each=each: at(each, features, rows) for each in limits]
-        return tf.switch_case(_program(rows, limits), [*branches, lambda: dict(score(features))])
+        return tf.switch_case(_program(rows, limits), [*branches, lambda: score(features)])
 
     return run
 

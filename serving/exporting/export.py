@@ -21,7 +21,7 @@ from serving.export_format.export_layout import (
     WARM_UP,
     next_version,
 )
-from serving.export_format.signature_table import dump_table, user_columns
+from serving.export_format.signature_table import SignatureTable, dump_table, user_columns
 from serving.exporting.signatures import Network, ScoringModule, probabilities
 from serving.exporting.temporary_folder import temporary_folder
 from serving.exporting.verify import Scores, verify
@@ -71,23 +71,16 @@ def export(
     base = Path(base_path)
     try:
         with temporary_folder(base) as folder:
-            metadata_path = os.path.join(bundle.path, METADATA)
             module = ScoringModule(
                 network,
                 bundle.metadata,
                 bundle.vocabulary_dir,
-                metadata_path,
+                os.path.join(bundle.path, METADATA),
                 candidates,
                 compiled,
             )
             module.save(str(folder))
-            (folder / EXTRA).mkdir()
-            for name, content in (extras or {}).items():
-                (folder / EXTRA / name).write_bytes(content)
-            (folder / SIGNATURES_FILE).write_text(dump_table(module.table), encoding="utf-8")
-            _write_sample(sample.slice(0, NUM_SAMPLE_ROWS), folder / SAMPLE_ROWS)
-            sizes = sorted({*BATCH_SIZES, *compiled})
-            write_warm_up(folder / WARM_UP, module.table, sample, bundle.metadata.features, sizes)
+            _write_extras(folder, module.table, sample, bundle, compiled, extras or {})
             ranked = None
             if names.RANK in module.table:
                 rows = with_first_user(sample, user_columns(module.table))
@@ -131,6 +124,24 @@ def _inputs_of(sample: pa.RecordBatch, bundle: Bundle) -> pa.RecordBatch:
             "with every input feature, typed by features.raw.coerce."
         )
     return sample.select(schema.names).cast(schema)
+
+
+def _write_extras(
+    folder: Path,
+    table: SignatureTable,
+    sample: pa.RecordBatch,
+    bundle: Bundle,
+    compiled: Sequence[int],
+    extras: Mapping[str, bytes],
+) -> None:
+    """What lies beside the SavedModel: the table of signatures, sample rows, warm-up requests."""
+    (folder / EXTRA).mkdir()
+    for name, content in extras.items():
+        (folder / EXTRA / name).write_bytes(content)
+    (folder / SIGNATURES_FILE).write_text(dump_table(table), encoding="utf-8")
+    _write_sample(sample.slice(0, NUM_SAMPLE_ROWS), folder / SAMPLE_ROWS)
+    sizes = sorted({*BATCH_SIZES, *compiled})
+    write_warm_up(folder / WARM_UP, table, sample, bundle.metadata.features, sizes)
 
 
 def _write_sample(sample: pa.RecordBatch, path: Path) -> None:

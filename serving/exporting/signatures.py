@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
+from typing import Any, Protocol
 
 import tensorflow as tf
 
@@ -18,10 +19,21 @@ from serving.export_format.signature_table import (
 from serving.exporting.column_sides import candidate_columns, raw_columns
 from serving.exporting.compiled import compiled_at
 
-# What scores a batch of preprocessed features: a `CooperativeNetwork`, or anything that is called
-# like one. Features with a batch of 1 beside others of N hold for all N.
-Network = Callable[..., NetworkOutputs]
 Tensors = dict[str, tf.Tensor]
+
+
+class Network(Protocol):
+    """Scores a batch of preprocessed features: a `CooperativeNetwork`, or what is called like one.
+
+    Features with a batch of 1 beside others of N hold for all N.
+    """
+
+    @property
+    def branch_names(self) -> Sequence[str]:
+        """Names of the branches, in the order of the columns of `branch_logits`."""
+
+    def __call__(self, inputs: Any, /, *, training: bool) -> NetworkOutputs:
+        """Logits, and what belongs to them."""
 
 
 class ScoringModule(tf.Module):
@@ -45,9 +57,9 @@ class ScoringModule(tf.Module):
 
     Args:
         network: Called as `network(features, training=False)`; it has `branch_names`.
-        metadata: Of the bundle that the network was trained on.
-        vocabulary_dir: Folder of its vocabularies; copies become assets.
-        metadata_path: Its metadata.json; a copy becomes an asset.
+        metadata: Metadata of the bundle that the network was trained on.
+        vocabulary_dir: Folder of the bundle's vocabularies; copies become assets.
+        metadata_path: The bundle's metadata.json; a copy becomes an asset.
         candidates: Names of the candidates' features, see
             `serving.exporting.column_sides.candidate_columns`.
         compiled: Batch sizes at which XLA computes the network, see `serving.exporting.compiled`.
@@ -68,7 +80,7 @@ class ScoringModule(tf.Module):
         super().__init__(name="concord")
         features = metadata.features
         columns = raw_columns(features)
-        theirs = candidate_columns(features, candidates)
+        of_candidates = candidate_columns(features, candidates)
         preprocessor = Preprocessor(features, metadata.analysis, vocabulary_dir)
         # Locals, not attributes: tracked Keras objects would be saved whole, training state and
         # a function for each layer included.
@@ -96,7 +108,7 @@ class ScoringModule(tf.Module):
         examples = tf.TensorSpec([None], tf.string)
         outputs = score_examples.get_concrete_function(examples).structured_outputs
         table = signature_table(
-            columns, theirs, names.branches_of(outputs), names.weighted_branches_of(outputs)
+            columns, of_candidates, names.branches_of(outputs), names.weighted_branches_of(outputs)
         )
         functions = {
             names.SERVING_DEFAULT: lambda tensors: _only_prob(of_examples(tensors)),
@@ -133,7 +145,7 @@ def probabilities(network: Network, inputs: Mapping[str, tf.Tensor]) -> Tensors:
     computes in.
     """
     outputs = network(inputs, training=False)
-    found = {names.PROB: _sigmoid(outputs.logit[:, 0])}
+    probs = {names.PROB: _sigmoid(outputs.logit[:, 0])}
     for columns, name_of, convert in (
         (outputs.branch_logits, names.branch_output, _sigmoid),
         (outputs.fusion_weights, names.weight_output, lambda weight: tf.cast(weight, tf.float32)),
@@ -141,8 +153,8 @@ def probabilities(network: Network, inputs: Mapping[str, tf.Tensor]) -> Tensors:
         if columns is not None:
             by_branch = tf.unstack(columns, num=len(network.branch_names), axis=1)
             for branch, column in zip(network.branch_names, by_branch, strict=True):
-                found[name_of(branch)] = convert(column)
-    return found
+                probs[name_of(branch)] = convert(column)
+    return probs
 
 
 def _sigmoid(logit: tf.Tensor) -> tf.Tensor:
@@ -173,5 +185,5 @@ def _trace(
         name: tf.TensorSpec(each.shape, tf.as_dtype(each.dtype), name=name)
         for name, each in template.inputs.items()
     }
-    function = tf.function(function, input_signature=[specs], autograph=False)
-    return function.get_concrete_function()
+    traced = tf.function(function, input_signature=[specs], autograph=False)
+    return traced.get_concrete_function()

@@ -37,9 +37,8 @@ def temporary_folder(base: Path) -> Iterator[Path]:
 def _make_locked(base: Path) -> tuple[Path, int]:
     while True:
         path = base / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
-        path.mkdir(
-            parents=True
-        )  # not mkdtemp: servers run as other users must be able to read the version
+        # Not mkdtemp: servers run as other users must be able to read the version.
+        path.mkdir(parents=True)
         lock = _try_lock(path)
         if lock is not None:
             return path, lock

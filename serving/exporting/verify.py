@@ -14,6 +14,7 @@ import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -64,16 +65,16 @@ def verify(
             writer.write_batch(rows)
         sizes = [rows.num_rows, *sizes]
         _run_fresh_process(version, rows_path, scores_path, sizes)
-        wanted = expected_outputs(expected, ranked)
+        answers = expected_outputs(expected, ranked)
         with np.load(scores_path) as received:
             for key in received.files:
                 output, size = key.rsplit("@", 1)
-                values = wanted.get(output)
+                values = answers.get(output)
                 if values is not None and len(values) == rows.num_rows:
                     values = values[_repeated(rows.num_rows, int(size))]
                 _compare(output, received[key], values)
-            asked = {f"{output}@{size}" for output in wanted for size in sizes}
-            missing = sorted(asked - set(received.files))
+            required = {f"{output}@{size}" for output in answers for size in sizes}
+            missing = sorted(required - set(received.files))
     if missing:
         raise ExportError(
             f"the export does not answer {', '.join(missing)} (signature/output@rows). "
@@ -85,7 +86,8 @@ def expected_outputs(expected: Scores, ranked: np.ndarray | None = None) -> dict
     """What every signature must answer: `signature/output` -> values.
 
     Args:
-        expected, ranked: As for `verify`.
+        expected: `prob`, and every branch's outputs, as the network scores the rows.
+        ranked: `prob` as `rank` must give it; None for an export without `rank`.
     """
     prob = expected[names.PROB]
     labels = np.array(names.CLASS_LABELS).astype("S")
@@ -157,25 +159,27 @@ def _run_fresh_process(version: Path, rows: Path, scores: Path, sizes: Sequence[
         )
 
 
-def _compare(key: str, received: np.ndarray, wanted: np.ndarray | None) -> None:
+def _compare(key: str, received: np.ndarray, expected: np.ndarray | None) -> None:
     signature, output = key.split("/", 1)
     where = f"signature {signature!r}, output {output!r}"
-    if wanted is None or received.dtype != wanted.dtype or received.shape != wanted.shape:
-        shape = "no such output" if wanted is None else f"{wanted.dtype} of shape {wanted.shape}"
+    if expected is None or received.dtype != expected.dtype or received.shape != expected.shape:
+        shape = "no such output"
+        if expected is not None:
+            shape = f"{expected.dtype} of shape {expected.shape}"
         raise ExportError(
             f"{where}: the export gives {received.dtype} of shape {received.shape}, the trained "
             f"network {shape}. The export was discarded."
         )
-    if wanted.dtype.kind == "S":
-        difference = (received != wanted).astype(np.float64)
+    if expected.dtype.kind == "S":
+        difference = (received != expected).astype(np.float64)
     else:
-        difference = np.abs(received.astype(np.float64) - wanted)
+        difference = np.abs(received.astype(np.float64) - expected)
     worst = np.unravel_index(np.argmax(difference), difference.shape)  # a nan is the largest
     if not difference[worst] <= TOLERANCE:
         raise ExportError(
             f"{where}: the export does not reproduce the trained network. Its worst difference is "
             f"{difference[worst]:.3g}, on sample row {worst[0]} ({received[worst]} instead of "
-            f"{wanted[worst]}); at most {TOLERANCE:g} is allowed. The export was discarded."
+            f"{expected[worst]}); at most {TOLERANCE:g} is allowed. The export was discarded."
         )
 
 
@@ -187,7 +191,8 @@ def _repeated(rows: int, size: int) -> np.ndarray:
 def _main(version: str, rows_path: str, scores_path: str, *sizes: str) -> None:
     with pa.ipc.open_file(rows_path) as reader:
         rows = reader.get_batch(0)
-    np.savez(scores_path, **score_signatures(Path(version), rows, list(map(int, sizes))))
+    scores: dict[str, Any] = score_signatures(Path(version), rows, list(map(int, sizes)))
+    np.savez(scores_path, **scores)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ def csv_blocks(
     positions = {name: _position(name, header, where) for name in specs}
     rows = _whole_rows(records, header, where)
     while block := list(islice(rows, block_rows)):
-        columns, reasons = {}, {}
+        columns: dict[str, pa.Array] = {}
+        reasons: Reasons = {}
         for name, spec in specs.items():
             cells = [row[positions[name]] for _, row in block]
             columns[name], more = _column(cells, spec)

@@ -95,7 +95,8 @@ def _refuse_constant(name: str) -> None:
 def _block(
     rows: list[dict[str, Any]], numbers: list[int], specs: dict[str, FeatureSpec]
 ) -> tuple[pa.RecordBatch, list[int], Reasons]:
-    columns, reasons = {}, {}
+    columns: dict[str, pa.Array] = {}
+    reasons: Reasons = {}
     for name, spec in specs.items():
         columns[name], more = json_column([row.get(name) for row in rows], spec)
         reasons = {**more, **reasons}

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import numpy as np
 
@@ -86,6 +86,6 @@ def _whole_file(path: str) -> Iterator[TextIO]:
 @contextmanager
 def _whole_stdout() -> Iterator[TextIO]:
     with tempfile.SpooledTemporaryFile(_SPOOL_BYTES, "w+") as file:
-        yield file
+        yield cast(TextIO, file)  # has all of its methods
         file.seek(0)
         shutil.copyfileobj(file, sys.stdout)

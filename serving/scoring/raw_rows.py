@@ -3,10 +3,9 @@
 import gzip
 import sys
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -89,13 +88,13 @@ def _suffix(path: str) -> str:
     return suffix
 
 
-def _open(path: str) -> BinaryIO | nullcontext:
+def _open(path: str) -> AbstractContextManager[Iterable[bytes]]:
     if path == STDIN:
         return nullcontext(sys.stdin.buffer)
     return gzip.open(path) if path.endswith(".gz") else open(path, "rb")
 
 
-def _decoded(file: BinaryIO, where: str) -> Iterator[str]:
+def _decoded(file: Iterable[bytes], where: str) -> Iterator[str]:
     for number, line in enumerate(file, start=1):
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")

@@ -37,7 +37,7 @@ class Scorer:
 
     Attributes:
         version: Folder of the version that was loaded.
-        metadata: Of the bundle that the network was trained on, with its feature groups.
+        metadata: Metadata of the bundle that the network was trained on, with its feature groups.
         branch_names: Branches that have a probability of their own, sorted.
 
     Raises:

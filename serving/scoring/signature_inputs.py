@@ -1,6 +1,7 @@
 """Typed raw rows as the inputs of a signature: serialized tf.Examples, or a tensor a column."""
 
 from collections.abc import Collection
+from typing import Any
 
 import pyarrow as pa
 import tensorflow as tf
@@ -16,7 +17,7 @@ def signature_inputs(
     """The arguments of a signature.
 
     Args:
-        signature: Its name, one of `serving.export_format.names`.
+        signature: Name of the signature, one of `serving.export_format.names`.
         rows: Typed raw columns, as `features.raw.coerce` gives them. `rank` takes the user of the
             first row, and each row's candidate.
         features: What the columns mean.
@@ -66,7 +67,7 @@ def encode_examples(rows: pa.RecordBatch, features: FeatureSet) -> list[bytes]:
     return encoded
 
 
-def _fill(feature: tf.train.Feature, value: object, kind: pa.DataType) -> None:
+def _fill(feature: tf.train.Feature, value: Any, kind: pa.DataType) -> None:
     values = value if isinstance(value, list) else [value]
     element = kind.value_type if pa.types.is_list(kind) else kind
     if pa.types.is_string(element):

@@ -54,10 +54,11 @@ class Server:
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
         self._tls = options.ssl_context()
-        if options.models_config is None:
-            models = (from_folder(options.path, options.name),)
-        else:
+        if options.models_config is not None:
             models = read_config(options.models_config)
+        else:
+            assert options.path is not None  # `ServerOptions` has one of the two
+            models = (from_folder(options.path, options.name),)
         self._base_paths = frozenset(each.base_path.resolve() for each in models)
         self.manager = ModelManager(
             models,
@@ -241,6 +242,8 @@ def serve(options: ServerOptions, announce: Callable[[Server], None]) -> None:
 
 def _credentials(options: ServerOptions) -> grpc.ServerCredentials:
     """gRPC's TLS, of files that the SSL context has checked."""
+    assert options.tls_cert is not None
+    assert options.tls_key is not None
     clients = options.tls_client_ca
     return grpc.ssl_server_credentials(
         [(options.tls_key.read_bytes(), options.tls_cert.read_bytes())],

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +55,7 @@ def write_ir(network: Network, inputs: Sequence[InputSpec], bundle: Bundle, fold
     Args:
         network: Called as `network(features, training=False)`.
         inputs: What it reads.
-        bundle: Whose metadata and vocabularies belong to it.
+        bundle: Bundle whose metadata and vocabularies are copied beside the IR.
         folder: An empty one.
 
     Raises:
@@ -91,6 +92,12 @@ class IrModel:
     def inputs(self) -> list[str]:
         """Names of the input tensors: `names.tensor_names` of the features."""
         return [each.get_any_name() for each in self._compiled.inputs]
+
+    @property
+    def precision(self) -> str:
+        """Type in which it computes, such as `f32`."""
+        precision: str = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        return precision
 
     def score(self, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
         """Probabilities, float32 (batch,), of preprocessed features; others are ignored."""
@@ -168,7 +175,7 @@ def _converted(openvino: ModuleType, network: Network, inputs: Sequence[InputSpe
     return model
 
 
-def _main_diagonal(node) -> list:
+def _main_diagonal(node: Any) -> list:
     """Matrices with a vector on the diagonal: what OpenVINO has no operation for."""
     from openvino import opset15 as operations
 

@@ -20,7 +20,7 @@ class Measured:
     Args:
         size: Bytes of the whole version folder.
         weights: Bytes of them that hold weights, tables and all.
-        auc: Of its probabilities on the validation rows; None where they have one class only.
+        auc: AUC on the validation rows; None where they have one class only.
         p50_ms: Rows of a call -> median time of one.
     """
 
@@ -49,7 +49,7 @@ def variant_report(
         variant: Which.
         difference: From what it stands for.
         reference: The output of the full network that it stands for.
-        measured: Of `full` and of the variant.
+        measured: Sizes and times of `full` and of the variant.
     """
     return {
         "variant": variant.to_dict(),

@@ -4,13 +4,16 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import tensorflow as tf
 
 from features.bundle import Bundle
 from features.errors import ExportError
 from models.branch_alone import branch_alone
+from models.embeddings import EmbeddingBank
 from models.network import CooperativeNetwork
 from serving.export_format import names
 from serving.export_format.export_layout import SAMPLE_ROWS
@@ -18,7 +21,6 @@ from serving.exporting.export import expected_scores, export
 from serving.exporting.signatures import Network
 from serving.variants.narrow_bundle import narrow_bundle
 from serving.variants.openvino_ir import SAMPLE_INPUTS, IrModel, preprocessed, write_ir
-from serving.variants.precision import store_tables
 from serving.variants.variant import Variant
 
 
@@ -41,9 +43,9 @@ def cut(network: CooperativeNetwork, bundle: Bundle, variant: Variant, folder: P
     Args:
         network: The full one. Its tables are stored anew where the variant has all of it in
             another precision: nothing else can be done with it afterwards than to score.
-        bundle: That it was trained on.
+        bundle: Bundle that the network was trained on.
         variant: What is wanted.
-        folder: For the metadata and vocabularies of a branch; it must live as long as the result.
+        folder: Takes the metadata and vocabularies of a branch; it must live as long as the result.
 
     Raises:
         ExportError: The network has no such branch, or weights that the precision cannot hold.
@@ -53,8 +55,32 @@ def cut(network: CooperativeNetwork, bundle: Bundle, variant: Variant, folder: P
         left = branch_alone(network, variant.branch)
         inputs = [spec.name for spec in left.embeddings.inputs]
         bundle = narrow_bundle(bundle, inputs, folder)
-    store_tables(left.embeddings, variant.precision)
+    _store_tables(left.embeddings, variant.precision)
     return Cut(left, bundle)
+
+
+def _store_tables(bank: EmbeddingBank, precision: str) -> None:
+    """Stores the tables of a bank in another type, in place; what is read of them stays float32.
+
+    Args:
+        bank: Embeddings of the network that is to be exported; they can no longer be trained
+            afterwards.
+        precision: One of `variant.PRECISIONS`.
+
+    Raises:
+        ExportError: A weight is beyond the range of the type, even if no row that is compared
+            reads it. Tables before that one are stored already.
+    """
+    if precision == "float32":
+        return
+    for table in bank.tables:
+        try:
+            table.store_as(tf.as_dtype(precision))
+        except ValueError as error:
+            raise ExportError(
+                f"the tables cannot be stored as {precision}: {error} Export with --precision "
+                "bfloat16, which has the range of float32."
+            ) from None
 
 
 def write_saved_model(
@@ -90,7 +116,8 @@ def write_openvino(made: Cut, folder: Path, sample: pa.RecordBatch, sample_rows:
     folder.mkdir(parents=True)
     write_ir(made.network, made.bundle.metadata.model_inputs(), made.bundle, folder)
     inputs = preprocessed(made.bundle, sample)
-    np.savez(folder / SAMPLE_INPUTS, **{name: value[:5] for name, value in inputs.items()})
+    samples: dict[str, Any] = {name: value[:5] for name, value in inputs.items()}
+    np.savez(folder / SAMPLE_INPUTS, **samples)
     expected = expected_scores(made.network, made.bundle, sample)[names.PROB]
     received = IrModel(folder).score(inputs)
     allowed = Variant(format="openvino").tolerance.largest

@@ -82,6 +82,11 @@ class Batcher:
         self._lock = threading.Lock()
         self._open: dict[Hashable, _Batch] = {}
 
+    @property
+    def gathering(self) -> int:
+        """Batches that still take requests."""
+        return len(self._open)
+
     def takes(self, signature: Signature, rows: int) -> bool:
         """Whether a request may be merged. `rank` never is: its user's side belongs to it alone."""
         tensors = (*signature.inputs.values(), *signature.outputs.values())
@@ -98,9 +103,9 @@ class Batcher:
 
         Args:
             model: In use by the caller, and so loaded until this returns.
-            signature: Of the model.
+            signature: Signature of the model to compute.
             arrays: What `check_inputs` returned.
-            rows: Their number.
+            rows: Number of rows in the arrays.
 
         Raises:
             ServingError: This request cannot be computed.
@@ -155,7 +160,8 @@ def _inner_shapes(signature: Signature, arrays: Arrays) -> Hashable:
 
 def _pads(signature: Signature, name: str) -> bool:
     info = signature.inputs[name]
-    return info.dtype == tf.string and len(info.shape) == 2 and info.shape[1] is None
+    shape = info.shape or ()
+    return info.dtype == tf.string and len(shape) == 2 and shape[1] is None
 
 
 def _compute(requests: Sequence[_Request], model: LoadedModel, signature: Signature) -> None:

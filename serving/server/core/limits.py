@@ -59,19 +59,24 @@ class Admission:
         """Requests that are inside now."""
         return self._inside
 
+    @property
+    def waiting(self) -> int:
+        """Requests that are inside and wait for their turn to compute."""
+        return len(self._waiting)
+
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Holds one of the turns to compute, once those who asked before have had theirs."""
-        mine = None
+        gate = None
         with self._lock:
             if self._free:
                 self._free -= 1
             else:
-                mine = threading.Lock()
-                mine.acquire()
-                self._waiting.append(mine)
-        if mine is not None:
-            mine.acquire()  # released by who passes the turn on
+                gate = threading.Lock()
+                gate.acquire()
+                self._waiting.append(gate)
+        if gate is not None:
+            gate.acquire()  # released by who passes the turn on
         try:
             yield
         finally:

@@ -10,7 +10,7 @@ def check_repeated(what: str, size: int, times: int) -> None:
 
     Args:
         what: What is repeated, for the message.
-        size: Its bytes.
+        size: Bytes of one copy.
         times: How many copies would be made.
 
     Raises:

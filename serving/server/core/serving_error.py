@@ -21,12 +21,14 @@ class ServingError(Exception):
     Attributes:
         code: The status.
         message: The sentence.
+        fields: Raw column -> what is wrong with its value, where the request is a row.
     """
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.fields: dict[str, str] = {}
 
 
 def invalid(message: str) -> ServingError:

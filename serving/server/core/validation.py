@@ -19,8 +19,8 @@ class TensorInfo:
     """An input or output of a signature.
 
     Attributes:
-        name: Of the tensor in the graph, such as `serving_default_examples:0`.
-        dtype: Of its elements.
+        name: Name of the tensor in the graph, such as `serving_default_examples:0`.
+        dtype: Type of the elements.
         shape: A size an axis, None where any size will do; None where the rank is open too.
     """
 
@@ -31,7 +31,7 @@ class TensorInfo:
     @property
     def batched(self) -> bool:
         """Whether the first axis counts rows, however many."""
-        return bool(self.shape) and self.shape[0] is None
+        return self.shape is not None and self.shape[:1] == (None,)
 
     def __str__(self) -> str:
         return self._text
@@ -51,7 +51,7 @@ class Signature:
     """One way to call a model.
 
     Attributes:
-        name: Its key, such as `serving_default`.
+        name: Key among the signatures of the model, such as `serving_default`.
         method_name: What TensorFlow Serving calls its kind, such as `tensorflow/serving/predict`.
         inputs: What must be fed, by name.
         outputs: What comes out, by name.
@@ -175,20 +175,21 @@ def _check_shape(signature: Signature, name: str, info: TensorInfo, array: np.nd
     if shape is None:
         return
     if len(array.shape) == len(shape) and all(
-        wanted is None or size == wanted for size, wanted in zip(array.shape, shape, strict=True)
+        expected is None or size == expected
+        for size, expected in zip(array.shape, shape, strict=True)
     ):
         return
     raise invalid(
         f"signature {signature.name!r}: input {name!r} must be {info}, received shape "
-        f"{array.shape}. {_hint(info, array)}"
+        f"{array.shape}. {_hint(shape, array)}"
     )
 
 
-def _hint(info: TensorInfo, array: np.ndarray) -> str:
-    if info.shape and info.shape[0] == 1 and array.ndim == len(info.shape):
+def _hint(shape: tuple[int | None, ...], array: np.ndarray) -> str:
+    if shape[:1] == (1,) and array.ndim == len(shape):
         return "Send exactly one row of it."
-    if array.ndim != len(info.shape):
-        return f"Send {len(info.shape)} axes, not {array.ndim}."
+    if array.ndim != len(shape):
+        return f"Send {len(shape)} axes, not {array.ndim}."
     return "Correct the sizes of its axes."
 
 

@@ -149,10 +149,10 @@ class RestApi:
     def _predict(self, call: Call, target: Target, body: bytes) -> str:
         parsed = parse_object(body)
         rows = in_rows(parsed)
-        found = self._handlers.predict(
+        prediction = self._handlers.predict(
             call, _with_signature(target, parsed), lambda signature: read_inputs(parsed, signature)
         )
-        return rows_json(found.outputs) if rows else columns_json(found.outputs)
+        return rows_json(prediction.outputs) if rows else columns_json(prediction.outputs)
 
     def _classify(self, call: Call, target: Target, body: bytes) -> str:
         parsed = parse_object(body)

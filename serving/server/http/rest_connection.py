@@ -32,7 +32,8 @@ class RestConnection(web.RequestHandler):
         if self._messages:
             self._last_body = self._messages[-1][1]
 
-    def eof_received(self) -> bool | None:
+    # asyncio's protocols may answer True, to keep the connection; aiohttp's types forget it.
+    def eof_received(self) -> bool | None:  # type: ignore[override]
         """Keeps the connection for the answer that is due, and closes it behind that."""
         waits_for_request = self._waiter is not None and not self._waiter.done()
         if self.ssl_context or waits_for_request or self._last_body is None:

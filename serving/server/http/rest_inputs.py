@@ -14,7 +14,7 @@ from serving.server.http.rest_json import decode_bytes, encode_text, is_bytes, k
 
 INSTANCES, INPUTS = "instances", "inputs"
 _EXPECTED = {"f": "a number, NaN where it is missing", "b": "true or false"}
-_TYPES = {"f": {int, float}, "b": {bool}, "i": {int}, "u": {int}}
+_TYPES: dict[str, set[type]] = {"f": {int, float}, "b": {bool}, "i": {int}, "u": {int}}
 
 
 def in_rows(body: Mapping[str, Any]) -> bool:
@@ -118,16 +118,17 @@ def _array(where: str, value: object, info: TensorInfo) -> np.ndarray:
     return array.reshape(shape)
 
 
-def _nesting(value: object) -> int:
+def _nesting(value: Any) -> int:
     rank = 0
     while isinstance(value, list):
         rank, value = rank + 1, value[0] if value else None
     return rank
 
 
-def _flattened(where: str, value: object, rank: int) -> tuple[list, list[int]]:
+def _flattened(where: str, value: Any, rank: int) -> tuple[list, list[int]]:
     """The values of a nested list, and the size of each of its axes."""
-    level, shape = [value], []
+    level: list[Any] = [value]
+    shape: list[int] = []
     for axis in range(rank):
         if not level:
             return [], shape
@@ -158,7 +159,7 @@ def _strings(where: str, values: list) -> list[bytes]:
     return [_bytes_of(where, each) for each in values]
 
 
-def _bytes_of(where: str, value: object) -> bytes:
+def _bytes_of(where: str, value: Any) -> bytes:
     if isinstance(value, str):
         return encode_text(value, where)
     if is_bytes(value):

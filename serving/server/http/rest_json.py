@@ -22,7 +22,7 @@ _NAMES = {
 }
 
 
-class _Repeated(ValueError):
+class _RepeatedKeyError(ValueError):
     """An object names a key twice."""
 
 
@@ -36,7 +36,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     """
     try:
         parsed = json.loads(body.decode("utf-8"), object_pairs_hook=_object)
-    except _Repeated as error:
+    except _RepeatedKeyError as error:
         raise invalid(f"the body names the key {error} twice in one object. Remove one.") from None
     except UnicodeDecodeError as error:
         raise invalid(f"the body is not UTF-8: {error}. Send JSON in UTF-8.") from None
@@ -171,11 +171,11 @@ def _string_json(name: str, value: bytes | str) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    by_name = dict(pairs)
+    if len(by_name) < len(pairs):
         before: set[str] = set()
         for name, _ in pairs:
             if name in before:
-                raise _Repeated(quote(name))
+                raise _RepeatedKeyError(quote(name))
             before.add(name)
-    return found
+    return by_name

@@ -22,9 +22,9 @@ def load_warm(
     """Loads a version and lets it answer its warm-up requests.
 
     Args:
-        name: Of the model.
-        version: Its number.
-        folder: Of the version.
+        name: Name of the model.
+        version: Number of the version.
+        folder: Folder of the version.
         base: Folder that nothing may be read outside of.
 
     Raises:

@@ -98,6 +98,16 @@ class ModelManager:
         if self._thread is not None:
             self._thread.join(grace_seconds)
 
+    @property
+    def inside(self) -> int:
+        """Requests that compute or wait for their turn."""
+        return self._admission.inside
+
+    @property
+    def watching(self) -> bool:
+        """Whether a thread looks at the folders."""
+        return self._thread is not None and self._thread.is_alive()
+
     def refresh(self) -> None:
         """Looks at the folders now: returns when new versions answer and old ones are let go."""
         with self._refreshing:
@@ -152,9 +162,9 @@ class ModelManager:
         """A version of a model that stays loaded until the block ends.
 
         Args:
-            name: Of the model.
-            version: Its number, or None for the latest that is loaded.
-            label: Of the version, in place of its number.
+            name: Name of the model.
+            version: Number of the version; None for the latest that is loaded.
+            label: Label of the version, in place of its number.
 
         Raises:
             ServingError: NOT_FOUND, where there is none.
@@ -176,19 +186,19 @@ class ModelManager:
                 signature; RESOURCE_EXHAUSTED where too many requests are inside.
         """
         with self._admission.admit():
-            found = find_signature(model.signatures, signature)
-            check_outputs(found, outputs)
-            arrays, rows = check_inputs(found, inputs)
+            checked = find_signature(model.signatures, signature)
+            check_outputs(checked, outputs)
+            arrays, rows = check_inputs(checked, inputs)
             if rows > self.max_batch:
                 raise invalid(
                     f"signature {signature!r}: received {rows:,} rows, but a request may have at "
                     f"most {self.max_batch:,}. Send several requests, or raise --max-batch."
                 )
-            if self._batcher is not None and self._batcher.takes(found, rows):
-                values = self._batcher.run(model, found, arrays, rows)
+            if self._batcher is not None and self._batcher.takes(checked, rows):
+                values = self._batcher.run(model, checked, arrays, rows)
             else:
                 with self._admission.turn():
-                    values = model.run_checked(found, arrays)
+                    values = model.run_checked(checked, arrays)
             return {name: values[name] for name in outputs} if outputs else values
 
     def status(

@@ -1,5 +1,6 @@
 """Which models are served: TensorFlow Serving's models.config, or one folder."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,7 +99,7 @@ def from_proto(
     """The models of a parsed configuration.
 
     Args:
-        config: As a file or a reload request gives it.
+        config: Message that a file or a reload request gave.
         where: What to call it in errors.
 
     Raises:
@@ -145,12 +146,12 @@ def _model(config: model_server_config_pb2.ModelConfig, where: str) -> ModelConf
 
 
 def _policy(config: model_server_config_pb2.ModelConfig, where: str) -> Policy:
-    wanted = config.model_version_policy
-    match wanted.WhichOneof("policy_choice"):
+    choice = config.model_version_policy
+    match choice.WhichOneof("policy_choice"):
         case "all":
             return Policy("all")
         case "specific":
-            versions = frozenset(wanted.specific.versions)
+            versions = frozenset(choice.specific.versions)
             if not versions or min(versions) < 0:
                 raise ConfigError(
                     f"{where}: model {config.name!r} asks for the specific versions "
@@ -158,9 +159,8 @@ def _policy(config: model_server_config_pb2.ModelConfig, where: str) -> Policy:
                 )
             return Policy("specific", specific=versions)
         case _:
-            return Policy("latest", latest=wanted.latest.num_versions or 1)
+            return Policy("latest", latest=choice.latest.num_versions or 1)
 
 
 def _repeated(names: Iterable[str]) -> list[str]:
-    seen: set[str] = set()
-    return [name for name in names if name in seen or seen.add(name)]
+    return [name for name, count in Counter(names).items() if count > 1]

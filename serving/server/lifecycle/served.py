@@ -26,7 +26,7 @@ class VersionStatus:
     """What TensorFlow Serving's GetModelStatus says about a version.
 
     Attributes:
-        version: Its number.
+        version: Number of the version.
         state: `START`, `LOADING`, `AVAILABLE`, `UNLOADING` or `END`.
         code: OK, or why a version could not be loaded.
         message: The reason in words, empty where the code is OK.
@@ -48,7 +48,7 @@ class ServedModel:
     """One model: `refresh` makes what is loaded follow its folder, `use` hands it out.
 
     Args:
-        config: Its name, folder, policy and labels.
+        config: Name, folder, policy and labels of the model.
         load: Loads and warms up a version, given its number and folder; raises `ServingError`.
     """
 
@@ -132,18 +132,18 @@ class ServedModel:
         under the policy `latest` the one before it is served. While nothing that should be served
         can be, what is loaded goes on answering, even if its folder is gone: it lies in memory.
         """
-        found = find_versions(self.config.base_path)
-        wanted: list[int] = []
-        for number in self.config.policy.candidates(found):
-            if len(wanted) == self.config.policy.limit:
+        folders = find_versions(self.config.base_path)
+        kept: list[int] = []
+        for number in self.config.policy.candidates(folders):
+            if len(kept) == self.config.policy.limit:
                 break
-            if number in self._loaded or self._try(number, found[number]):
-                wanted.append(number)
-        if wanted:
-            for number in set(self.available) - set(wanted):
+            if number in self._loaded or self._try(number, folders[number]):
+                kept.append(number)
+        if kept:
+            for number in set(self.available) - set(kept):
                 self._retire(number)
         with self._changed:
-            for number in set(self._skipped) - set(found):
+            for number in set(self._skipped) - set(folders):
                 del self._skipped[number]
                 self._statuses.pop(number, None)
             self._move_labels()
@@ -152,6 +152,10 @@ class ServedModel:
         """Lets go of every version, and waits at most so many seconds for their last uses."""
         for number in self.available:
             self._retire(number)
+        self.wait_until_unloaded(timeout)
+
+    def wait_until_unloaded(self, timeout: float | None = None) -> None:
+        """Waits for what `refresh` let go of, at most so many seconds for each version."""
         for thread in list(self._leaving):
             thread.join(timeout)
 

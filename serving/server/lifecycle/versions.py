@@ -50,30 +50,30 @@ def find_versions(base: Path) -> dict[int, Path]:
     A name is a version where it is all digits. Files, hidden folders and everything else are
     passed over; of `1` and `01` the one without zeros counts.
     """
-    found: dict[int, Path] = {}
+    folders: dict[int, Path] = {}
     try:
         names = sorted(os.listdir(base))
     except OSError:
-        return found
+        return folders
     for name in names:
         if not is_version_name(name) or not (base / name).is_dir():
             continue
         number = int(name[:30])
-        if number <= _LARGEST and (number not in found or name == str(number)):
-            found[number] = base / name
-    return found
+        if number <= _LARGEST and (number not in folders or name == str(number)):
+            folders[number] = base / name
+    return folders
 
 
 def fingerprint(folder: Path) -> Fingerprint:
     """What changes when a file of the folder does, or may be read by now."""
-    found = []
+    files = []
     for path in _walk(str(folder)):
         try:
             stat = os.stat(path)
         except OSError:
             continue  # gone in the meantime: so the next fingerprint will differ
-        found.append((path, stat.st_size, stat.st_ctime_ns, stat.st_ino))
-    return tuple(sorted(found))
+        files.append((path, stat.st_size, stat.st_ctime_ns, stat.st_ino))
+    return tuple(sorted(files))
 
 
 def why_unusable(folder: Path, base: Path) -> str | None:

@@ -82,8 +82,8 @@ def _on_examples(
     signature: str, given: input_pb2.Input, model: LoadedModel
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     signature = signature or _DEFAULT_SIGNATURE
-    found = model.signatures.get(signature)
-    name = next(iter(found.inputs)) if found and found.inputs else "inputs"
+    known = model.signatures.get(signature)
+    name = next(iter(known.inputs)) if known and known.inputs else "inputs"
     yield signature, {name: examples_of(given)}
 
 

@@ -102,8 +102,8 @@ async def _reply(function: Any, *args: Any) -> web.Response:
 
 
 def _error(error: ServingError) -> web.Response:
-    body = {"error": error.message}
-    if getattr(error, "fields", None):
+    body: dict[str, Any] = {"error": error.message}
+    if error.fields:
         body["fields"] = error.fields
     return web.json_response(body, status=HTTP_STATUS.get(error.code, 500), headers=_HEADERS)
 

@@ -159,7 +159,9 @@ def _sample_rows(model: Any, features: FeatureSet) -> list[dict[str, Any]]:
 def _as_text(value: Any) -> str | list[str]:
     """What is written into a field: text, because JavaScript rounds large whole numbers."""
     if isinstance(value, list):
-        return [_as_text("" if each is None else each) for each in value]
-    if isinstance(value, float):
-        return f"{value:.9g}"  # names a float32 exactly
-    return str(value)
+        return ["" if each is None else _scalar_text(each) for each in value]
+    return _scalar_text(value)
+
+
+def _scalar_text(value: Any) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else str(value)  # names a float32 exactly

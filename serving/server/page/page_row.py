@@ -34,8 +34,8 @@ def score_row(manager: Any, name: str, version: int | None, row: Mapping[str, An
 
     Args:
         manager: A `serving.server.lifecycle.manager.ModelManager`.
-        name: Of the model.
-        version: Its version; None for the latest.
+        name: Name of the model.
+        version: Version of the model; None for the latest.
         row: Raw column -> JSON value. What it leaves out is missing.
 
     Returns:
@@ -98,7 +98,7 @@ def _coerce(
 
 
 def _branches(outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    found = dict.fromkeys([*names.branches_of(outputs), *names.weighted_branches_of(outputs)])
+    branches = dict.fromkeys([*names.branches_of(outputs), *names.weighted_branches_of(outputs)])
     return {
         "prob": _number(outputs[names.PROB]),
         "branches": [
@@ -107,7 +107,7 @@ def _branches(outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
                 "prob": _number(outputs.get(names.branch_output(branch))),
                 "weight": _number(outputs.get(names.weight_output(branch))),
             }
-            for branch in found
+            for branch in branches
         ],
     }
 

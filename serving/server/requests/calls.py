@@ -25,7 +25,7 @@ class Call:
         entrypoint: `GRPC` or `REST`.
         deadline: When the client gives up, as `time.monotonic` tells it; None for never.
         model: Name of the model, once one was found: an invented name must not become a label.
-        version: Its version.
+        version: Version that answers.
         signature: Name of the signature, once it was found.
         rows: How many rows were scored.
         started: When the request came, as `time.perf_counter` tells it.

@@ -72,17 +72,17 @@ class Handlers:
         """Runs any signature.
 
         Args:
-            call: Of this request.
+            call: The request's record, which is filled in.
             target: The model and the signature.
             read: Makes the inputs, once the signature is known.
-            outputs: Those that are wanted, all where empty.
+            outputs: Names of the outputs to answer with; all where there is none.
         """
         if len(set(outputs)) < len(outputs):
             raise invalid("the output filter names an output twice. Name each output once.")
         with self._model(call, target) as model:
             signature = _find(call, model, target)
-            found = self._run(call, model, signature, read(signature), outputs)
-            return Prediction(_spec(model, signature), found)
+            values = self._run(call, model, signature, read(signature), outputs)
+            return Prediction(_spec(model, signature), values)
 
     def classify(
         self, call: Call, target: Target, examples: np.ndarray
@@ -109,7 +109,7 @@ class Handlers:
         """Runs several signatures of one version on the same Examples.
 
         Args:
-            call: Of this request.
+            call: The request's record, which is filled in.
             tasks: `CLASSIFY` or `REGRESS`, and its target, for each.
             examples: Serialized tf.Examples.
         """
@@ -160,10 +160,9 @@ class Handlers:
             raise not_found(f"model {quote(target.name)} has no such version.")
         for each in versions:
             added = response.model_version_status.add(version=each.version)
-            added.state = get_model_status_pb2.ModelVersionStatus.State.Value(
-                getattr(each.state, "name", each.state)
-            )
-            added.status.error_code = _number(each.code)
+            added.state = get_model_status_pb2.ModelVersionStatus.State.Value(each.state)
+            # TensorFlow's `error.Code` and gRPC share their numbers.
+            added.status.error_code = each.code.value[0]
             added.status.error_message = each.message
         return response
 
@@ -184,21 +183,20 @@ class Handlers:
     ) -> dict[str, np.ndarray]:
         call.check_deadline()
         started = time.perf_counter()
-        found = self.manager.run(model, signature.name, inputs, outputs)
+        values = self.manager.run(model, signature.name, inputs, outputs)
         self._metrics.ran(call, time.perf_counter() - started)
-        call.rows = max((len(each) for each in found.values() if each.ndim), default=0)
-        return found
+        call.rows = max((len(each) for each in values.values() if each.ndim), default=0)
+        return values
 
     def _classify(
         self, call: Call, model: LoadedModel, target: Target, examples: np.ndarray
     ) -> tuple[model_pb2.ModelSpec, classification_pb2.ClassificationResult]:
         signature = _find(call, model, target)
         _check_outputs(model, signature, "Classify", {_CLASSES, _SCORES}, _classifies)
-        found = self._run(call, model, signature, {_INPUTS: examples})
-        scores, labels = found.get(_SCORES), found.get(_CLASSES)
-        shape = (scores if scores is not None else labels).shape
-        scores = np.zeros(shape) if scores is None else scores
-        labels = np.full(shape, b"", object) if labels is None else labels
+        outputs = self._run(call, model, signature, {_INPUTS: examples})
+        shape = next(iter(outputs.values())).shape  # one of the two may be absent
+        scores = outputs.get(_SCORES, np.zeros(shape))
+        labels = outputs.get(_CLASSES, np.full(shape, b"", object))
         result = classification_pb2.ClassificationResult()
         for row_labels, row_scores in zip(labels.tolist(), scores.tolist(), strict=True):
             classes = result.classifications.add().classes
@@ -267,10 +265,3 @@ def _check_outputs(
 
 def _text(label: bytes | str) -> str:
     return label.decode("utf-8", "replace") if isinstance(label, bytes) else label
-
-
-def _number(code: object) -> int:
-    """A status code as the number that TensorFlow's `error.Code` and gRPC share."""
-    if isinstance(code, grpc.StatusCode):
-        return code.value[0]
-    return int(code)

@@ -1,9 +1,9 @@
 """TensorFlow Serving's gRPC API: bytes to messages, and messages to the handlers."""
 
 import time
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import grpc
 import numpy as np
@@ -34,10 +34,6 @@ MODEL_SERVICE = "tensorflow.serving.ModelService"
 _ELEMENT_BYTES = 4  # see `decode`: a tensor may be no larger than the largest message
 
 Request = TypeVar("Request", bound=Message)
-
-
-class _Answers(Protocol):
-    def __call__(self, call: Call, request: Message) -> Message: ...
 
 
 class GrpcApi:
@@ -94,7 +90,9 @@ class GrpcApi:
             grpc.method_handlers_generic_handler(MODEL_SERVICE, model),
         ]
 
-    def _method(self, name: str, message: type[Request], answer: _Answers) -> grpc.RpcMethodHandler:
+    def _method(
+        self, name: str, message: type[Request], answer: Callable[[Call, Request], Message]
+    ) -> grpc.RpcMethodHandler:
         def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
             left = context.time_remaining()
             deadline = None if left is None else time.monotonic() + left
@@ -118,10 +116,10 @@ class GrpcApi:
         def read(_: object) -> dict[str, np.ndarray]:
             return {name: decode(name, inputs[name], self._most_elements) for name in inputs}
 
-        wanted = list(request.output_filter)
-        found = self._handlers.predict(call, _target(request.model_spec), read, wanted)
-        outputs = {name: encode(array) for name, array in found.outputs.items()}
-        return predict_pb2.PredictResponse(model_spec=found.spec, outputs=outputs)
+        target, output_filter = _target(request.model_spec), list(request.output_filter)
+        prediction = self._handlers.predict(call, target, read, output_filter)
+        outputs = {name: encode(array) for name, array in prediction.outputs.items()}
+        return predict_pb2.PredictResponse(model_spec=prediction.spec, outputs=outputs)
 
     def _classify(self, call: Call, request: classification_pb2.ClassificationRequest) -> Message:
         target, examples = _target(request.model_spec), _examples(request.input)

@@ -29,7 +29,7 @@ def start_grpc(
 
     Args:
         api: The methods.
-        servicer: Of health.
+        servicer: Answers the questions after health.
         listen: Opens the port and returns its number.
         threads: How many requests are answered at a time.
         max_concurrency: Most requests that are answered or wait.

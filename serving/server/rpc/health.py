@@ -18,7 +18,7 @@ class Health(health.HealthServicer):
         self._contexts: set[grpc.ServicerContext] = set()
         self._watching = threading.Lock()
 
-    def Watch(
+    def Watch(  # noqa: N802  (the name of the method in grpc.health.v1)
         self,
         request: health_pb2.HealthCheckRequest,
         context: grpc.ServicerContext,

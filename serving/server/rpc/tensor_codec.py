@@ -64,7 +64,7 @@ def decode(name: str, proto: tensor_pb2.TensorProto, most_elements: int) -> np.n
     always its values are in the field of another type.
 
     Args:
-        name: Of the input, for messages.
+        name: Name of the input, for messages.
         proto: Values in `tensor_content` or in the field of their type.
         most_elements: A tensor may stand for no more elements than this: a shape alone can name
             terabytes in a few bytes.
@@ -152,11 +152,11 @@ def _from_content(name: str, content: bytes, kind: _Kind, shape: tuple[int, ...]
         raise invalid(
             f"input {quote(name)} holds strings in `tensor_content`. Send them in `string_val`."
         )
-    wanted = math.prod(shape) * kind.dtype.itemsize
-    if len(content) != wanted:
+    expected = math.prod(shape) * kind.dtype.itemsize
+    if len(content) != expected:
         raise invalid(
             f"input {quote(name)} has {len(content):,} bytes of `tensor_content`, but {kind.name} "
-            f"of shape {shape} takes {wanted:,}. Correct the dtype or the shape."
+            f"of shape {shape} takes {expected:,}. Correct the dtype or the shape."
         )
     return np.frombuffer(content, kind.dtype).reshape(shape)
 

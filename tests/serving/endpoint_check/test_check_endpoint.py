@@ -12,7 +12,7 @@ from serving.client.export_folder import open_export
 from serving.client.rest import Rest, _message
 from serving.endpoint_check import check_cases
 from serving.endpoint_check.check_endpoint import check_endpoint
-from serving.endpoint_check.checking import Differs, EndpointError, refused, run
+from serving.endpoint_check.checking import DifferenceError, EndpointError, refused, run
 from serving.endpoint_check.reference import Reference, compare
 
 MODEL = "clicks"
@@ -131,7 +131,7 @@ def test_a_refusal_must_be_one_and_have_the_right_code():
     def refuse():
         raise EndpointError("INTERNAL", "crashed")
 
-    with pytest.raises(Differs, match="answered, though"):
+    with pytest.raises(DifferenceError, match="answered, though"):
         refused(lambda: "an answer", ("NOT_FOUND",))()
     with pytest.raises(EndpointError):
         refused(refuse, ("NOT_FOUND",))()
@@ -154,7 +154,7 @@ PROB = np.array([0.5, 0.25], np.float32)
     ],
 )
 def test_answers_that_differ_are_told(received, message):
-    with pytest.raises(Differs, match=message):
+    with pytest.raises(DifferenceError, match=message):
         compare(received, {"prob": PROB})
 
 
@@ -164,7 +164,7 @@ def test_answers_that_agree_are_told():
     assert compare({"a": nan, "b": PROB[:0]}, {"a": nan, "b": PROB[:0]}) == "2 outputs, within 0"
     text = np.array([b"0"], object)
     assert compare({"classes": text}, {"classes": text}).endswith("within 0")
-    with pytest.raises(Differs, match="classes is"):
+    with pytest.raises(DifferenceError, match="classes is"):
         compare({"classes": text}, {"classes": np.array([b"1"], object)})
 
 

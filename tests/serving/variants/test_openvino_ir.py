@@ -66,7 +66,7 @@ def test_scores_as_the_network_does_at_any_batch_size(written, network, bundle, 
 
 def test_computes_and_stores_float32(written, network):
     model = IrModel(written)
-    assert model._compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
+    assert model.precision == "f32"
     (table,) = network.embeddings.tables
     assert table.table.numpy().tobytes() in (written / "model.bin").read_bytes()
 

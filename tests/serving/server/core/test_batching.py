@@ -55,7 +55,7 @@ def together(model, signature, requests, size=128, timeout=2_000_000):
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert batcher._open == {}
+    assert batcher.gathering == 0
     return told
 
 

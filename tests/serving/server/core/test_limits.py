@@ -50,7 +50,7 @@ def test_turns_come_in_order_and_never_more_than_allowed_at_a_time(parallel):
     threads = [threading.Thread(target=take, args=(number,)) for number in range(12)]
     for number, thread in enumerate(threads):
         thread.start()
-        while len(admission._waiting) <= number:  # so that they ask in the order of their numbers
+        while admission.waiting <= number:  # so that they ask in the order of their numbers
             time.sleep(0.0005)
     for gate in gates:
         gate.__exit__(None, None, None)

@@ -209,7 +209,7 @@ def test_more_requests_than_the_limit_are_refused_and_the_others_answered(
     ]
     for thread in threads:
         thread.start()
-    until(lambda: manager._admission.inside == 3)
+    until(lambda: manager.inside == 3)
     error = refusal(ask, manager, request(1))
     assert error.code == grpc.StatusCode.RESOURCE_EXHAUSTED
     go_on.set()
@@ -324,4 +324,4 @@ def test_stopping_does_not_wait_for_a_load_beyond_the_grace(versions, base, slow
     manager.stop(0.05)  # returns
     assert "a version is still being loaded" in caplog.text
     go_on.set()
-    until(lambda: not manager._thread.is_alive())
+    until(lambda: not manager.watching)

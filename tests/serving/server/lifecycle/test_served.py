@@ -23,11 +23,14 @@ class Loader:
     """Loads a version unless its folder holds a file `broken`, whose text is the reason."""
 
     def __init__(self):
+        self.bug = None  # raised for every version
         self.tried = []
         self.models = []
 
     def __call__(self, version, folder):
         self.tried.append(version)
+        if self.bug is not None:
+            raise self.bug
         broken = Path(folder, "broken")
         if broken.exists():
             raise ServingError(grpc.StatusCode.DATA_LOSS, broken.read_text())
@@ -61,8 +64,7 @@ def serve(base, policy=None, **labels):
 
 def settled(served):
     """The states, once what is being unloaded is."""
-    for thread in list(served._leaving):
-        thread.join(10)
+    served.wait_until_unloaded(10)
     return {each.version: each.state for each in served.statuses()}
 
 
@@ -145,13 +147,15 @@ def test_a_swap_right_after_the_look_up_does_not_close_what_was_found(base):
     put(base, 1)
     served, loader = serve(base)
     served.refresh()
-    served._changed = condition = SwapAtRelease(served._changed)
+    # Nothing public lies between the look-up and the count of the use.
+    served._changed = condition = SwapAtRelease(served._changed)  # noqa: SLF001
 
     def swap():
         put(base, 2)
         served.refresh()
-        for thread in list(served._leaving):
-            thread.join(0.2)  # time enough to close version 1, if it is wrongly thought unused
+        served.wait_until_unloaded(
+            0.2
+        )  # time enough to close version 1, if it is wrongly thought unused
 
     condition.swap = swap
     with served.use() as model:
@@ -343,12 +347,12 @@ def test_while_a_version_loads_its_state_says_so_and_the_old_one_answers(base):
 def test_a_failed_load_that_is_not_the_versions_fault_is_told_and_tried_again(base):
     put(base, 1)
     served, loader = serve(base)
-    served._load = lambda *_: 1 / 0
+    loader.bug = ZeroDivisionError()
     with pytest.raises(ZeroDivisionError):
         served.refresh()
     (status,) = served.statuses()
     assert (status.state, status.code) == ("END", grpc.StatusCode.INTERNAL)
-    served._load = loader
+    loader.bug = None
     served.refresh()
     assert used(served) == 1
 
