@@ -177,10 +177,10 @@ def fit(
     earlier: EarlierVocabularies | None = None,
 ) -> Fitted:
     """Puts the parts together, in the order of the blocks' keys, so that rounding never varies."""
-    found = {each.name: each for each in vocabularies}
-    sizes = {name: found[name].size if name in found else 0 for name in features.vocabularies}
+    written = {each.name: each for each in vocabularies}
+    sizes = {name: written[name].size if name in written else 0 for name in features.vocabularies}
     problems = tuple(
-        why_empty(spec, found[name].seen if name in found else None, rows.get("train", 0))
+        why_empty(spec, written[name].seen if name in written else None, rows.get("train", 0))
         for name, spec in features.vocabularies.items()
         if not sizes[name]
     )
@@ -204,7 +204,7 @@ def fit(
         f"{sum(sizes.values()):,}",
         len(sizes),
     )
-    changes = {name: found[name].change() for name in sizes if name in found} if earlier else {}
+    changes = {name: written[name].change() for name in sizes if name in written} if earlier else {}
     return Fitted(analysis, dict(sorted(rows.items())), problems, changes)
 
 

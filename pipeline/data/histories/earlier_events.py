@@ -108,8 +108,9 @@ class ReadEarlier(beam.DoFn):
             text(self._from.key): rows.column(self._from.key),
             UNTIL: rows.column(self._from.until).cast(pa.int64()),
         }
-        for each in needed:
-            known = text(each) in events.schema.names
-            values = events.column(text(each)) if known else pa.nulls(len(items), pa.string())
-            columns[text(each)] = pa.ListArray.from_arrays(offsets, values)
+        for event_column in needed:
+            name = text(event_column)
+            known = name in events.schema.names
+            values = events.column(name) if known else pa.nulls(len(items), pa.string())
+            columns[name] = pa.ListArray.from_arrays(offsets, values)
         return pa.RecordBatch.from_pydict(columns)

@@ -27,7 +27,7 @@ from pipeline.data.writing.statistics import Counts, MergeCounts
 from pipeline.data.writing.write_shard import WriteShard
 from pipeline.system.files import write_json, write_text
 
-RESULTS, REJECTED = "results.json", "rejected.jsonl"
+RESULTS, REJECTED_ROWS = "results.json", "rejected.jsonl"
 SAMPLE_SIZE = 256
 
 
@@ -71,7 +71,7 @@ class WriteBundle(beam.PTransform):
         features: What the columns mean.
         data: Layout, sizes, seed.
         folder: Receives the bundle's files.
-        results_folder: Receives `RESULTS` and `REJECTED`.
+        results_folder: Receives `RESULTS` and `REJECTED_ROWS`.
         spill: Folder where rows wait for the analysis.
         earlier: What of an earlier bundle is taken over.
     """
@@ -166,7 +166,7 @@ def _write_results(
     split_rules: Sequence[dict[str, Any]],
 ) -> None:
     write_text(os.path.join(bundle_folder, SAMPLE_ROWS), "".join(f"{row}\n" for row in sample))
-    write_rejected(os.path.join(results_folder, REJECTED), rejected)
+    write_rejected(os.path.join(results_folder, REJECTED_ROWS), rejected)
     results = Results(
         analysis=fitted.analysis,
         rows=fitted.rows,

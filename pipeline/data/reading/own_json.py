@@ -45,16 +45,16 @@ def json_lines_file(path: str, patterns: tuple[str, ...]) -> JsonLinesFile:
 def _object(line: bytes) -> dict[str, Any]:
     """What a line holds; nothing where it is no object, as the job will say of each such line."""
     try:
-        found = json.loads(line)
+        content = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _add_keys(
-    keys: dict[tuple[str, ...], bool], found: dict[str, Any], outer: tuple[str, ...] = ()
+    keys: dict[tuple[str, ...], bool], content: dict[str, Any], outer: tuple[str, ...] = ()
 ) -> None:
-    for name, value in found.items():
+    for name, value in content.items():
         if isinstance(value, dict):
             _add_keys(keys, value, (*outer, name))
         else:

@@ -214,8 +214,8 @@ def _standardized(
     """Both factors with mean 0, their inner product with variance 1, over the draws."""
     left, right = _centred(left, entity), _centred(right, "item")
     covariances = [
-        (factor.T * draw_weights(each)) @ factor
-        for each, factor in ((entity, left), ("item", right))
+        (factor.T * draw_weights(owner)) @ factor
+        for owner, factor in ((entity, left), ("item", right))
     ]
     return entity, left / np.sqrt(np.sum(covariances[0] * covariances[1])), right
 

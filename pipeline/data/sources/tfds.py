@@ -28,17 +28,17 @@ def tfds_source(
             "data.source='tfds:' names no data set. Write one behind it, such as "
             "tfds:movielens/100k-ratings."
         )
-    found = {
+    names_of = {
         ours: (theirs,)
         for ours, theirs in (("train", "train"), ("valid", "validation"), ("test", "test"))
         if theirs in splits
     }
-    found |= {"valid": ("valid",)} if "valid" in splits and "valid" not in found else {}
+    names_of |= {"valid": ("valid",)} if "valid" in splits and "valid" not in names_of else {}
     return Source(
         name=name,
         title=name.removeprefix(TFDS),
         homepage="https://www.tensorflow.org/datasets",
         terms="see the data set's page",
         log=log,
-        splits=found if {"train", "test"} <= found.keys() else None,
+        splits=names_of if {"train", "test"} <= names_of.keys() else None,
     )

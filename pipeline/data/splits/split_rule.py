@@ -150,7 +150,7 @@ class SplitRule(beam.PTransform):
             blocks
             | "Times" >> beam.Map(lambda block: block[1].column(self._time).to_numpy())
             | "Histogram" >> beam.CombineGlobally(HistogramFn())
-            | "Thresholds" >> beam.Map(lambda found: thresholds(found, self._split))
+            | "Thresholds" >> beam.Map(lambda histogram: thresholds(histogram, self._split))
             | "Rule" >> beam.Map(self._from_starts)
         )
 
