@@ -4,14 +4,13 @@ A new branch, loss or fusion is one new file and one line here; or, outside of t
 class that is named by its import path (`models.plugins`).
 """
 
-import tf_keras
-
 from models import branches, cooperation, fusion
-from models.alignment import MLPPerBranch, NoAlignment, SharedMLP
+from models.alignment import Alignment, MLPPerBranch, NoAlignment, SharedMLP
+from models.branches import Branch
+from models.cooperation import CooperationLoss
+from models.fusion import Fusion
 
-Axis = dict[str, type[tf_keras.layers.Layer]]
-
-BRANCHES: Axis = {
+BRANCHES: dict[str, type[Branch]] = {
     "efgc": branches.GroupedCross,
     "deep": branches.Deep,
     "wide": branches.Wide,
@@ -42,13 +41,13 @@ BRANCHES: Axis = {
     "interformer": branches.InterFormer,
 }
 
-ALIGNMENTS: Axis = {
+ALIGNMENTS: dict[str, type[Alignment]] = {
     "shared_mlp": SharedMLP,
     "mlp_per_branch": MLPPerBranch,
     "none": NoAlignment,
 }
 
-FUSIONS: Axis = {
+FUSIONS: dict[str, type[Fusion]] = {
     "mean": fusion.MeanFusion,
     "sum": fusion.SumFusion,
     "concat": fusion.ConcatFusion,
@@ -57,7 +56,7 @@ FUSIONS: Axis = {
     "logit": fusion.LogitFusion,
 }
 
-COOPERATION: Axis = {
+COOPERATION: dict[str, type[CooperationLoss]] = {
     "co_teaching": cooperation.BranchCoTeaching,
     "moderate_differentiation": cooperation.ModerateDifferentiation,
     "representation_distance": cooperation.RepresentationDistance,

@@ -9,10 +9,12 @@ import tf_keras
 
 from features.errors import ExportError, closest
 from features.inputs import InputSpec
+from models.alignment import WrappedAlignment
 from models.branches.branch import feed
 from models.embedding_layout import EmbeddingLayout
 from models.embeddings import EmbeddingBank
 from models.network import CooperativeNetwork, Features
+from models.outputs import NetworkOutputs
 
 
 def branch_alone(network: CooperativeNetwork, name: str) -> tf_keras.Model:
@@ -27,8 +29,8 @@ def branch_alone(network: CooperativeNetwork, name: str) -> tf_keras.Model:
         name: Of the branch.
 
     Returns:
-        A model called as the network is. It returns `logit`, float32 (batch, 1), and nothing else,
-        has no `branch_names`, and `embeddings` of its own.
+        A model called as the network is. Of `NetworkOutputs` it returns the logit alone; it has no
+        `branch_names`, and `embeddings` of its own.
 
     Raises:
         ExportError: There is no such branch, or its logit cannot be computed from it alone.
@@ -52,11 +54,13 @@ def require_branch(network: CooperativeNetwork, name: str) -> None:
             f"branch {name!r} has no logit of its own: the network was trained with heads: fused. "
             "Export the whole network, or train with heads: all."
         )
-    if not hasattr(network.alignment, "alone"):
+    if network.alignment.alone(network.branch_names.index(name)) is None:
+        alignment = network.alignment
+        own = alignment.layer if isinstance(alignment, WrappedAlignment) else alignment
         raise ExportError(
-            f"branch {name!r} cannot be cut out: {type(network.alignment).__name__} aligns "
-            "branches with each other. Give it a method `alone` (models/alignment.py), or export "
-            "the whole network."
+            f"branch {name!r} cannot be cut out: {type(own).__name__} aligns branches with each "
+            "other. Give it a method `alone` (models/alignment/alignment.py), or export the whole "
+            "network."
         )
 
 
@@ -64,40 +68,42 @@ class _BranchAlone(tf_keras.Model):
     branch_names: tuple[str, ...] = ()
 
     def __init__(self, network: CooperativeNetwork, name: str):
-        super().__init__(dtype=network.dtype_policy, autocast=network._autocast)
+        super().__init__(dtype=network.dtype_policy)
         position = network.branch_names.index(name)
-        self.branch = network._branch_layers[position]
-        self.head = network._heads[name]
-        self.alignment = network.alignment.alone(position)
+        self.branch = network.branches[name]
+        self.head = network.head_layers[name]
+        alignment = network.alignment.alone(position)
+        assert alignment is not None  # refused by `require_branch`
+        self.alignment = alignment
         layout = network.embeddings.layout
         fields = layout.field_names
-        read = getattr(self.branch, "fields_read", None)
-        self.places = None  # of the fields that are left, among all that the branch counts
+        read = self.branch.fields_read
+        # Of the fields that are left, among all that the branch counts.
+        self.places: list[int | None] | None = None
         sets = tuple(dict.fromkeys(network.table_sets[name]))
-        self.sets = [sets.index(each) for each in network.table_sets[name]]
-        inputs = layout.inputs
+        self.sets = [sets.index(table_set) for table_set in network.table_sets[name]]
+        inputs: Sequence[InputSpec] = layout.inputs
         if read is not None and len(set(read)) < len(fields):
             inputs = _needed(layout, [fields[i] for i in read])
-        uses_first_order = getattr(self.branch, "uses_first_order", False)
-        self.embeddings = _cut(network.embeddings, inputs, sets, uses_first_order)
+        self.embeddings = _cut(network.embeddings, inputs, sets, self.branch.uses_first_order)
         if len(inputs) < len(layout.inputs):
             left = self.embeddings.layout.field_names
             self.places = [left.index(each) if each in left else None for each in fields]
 
-    def call(self, features: Features, training: bool = False) -> dict[str, tf.Tensor]:
+    def call(self, features: Features, training: bool = False) -> NetworkOutputs:
         tables = self.embeddings(features)
         own, *extra = [tables[m] for m in self.sets]
         view = own._replace(extra=tuple(extra))
         if self.places is not None:
             view = view._replace(tokens=_in_place(view.tokens, self.places))
-        return {"logit": self.head(self.alignment(feed(self.branch, view)))}
+        return NetworkOutputs(logit=self.head(self.alignment(feed(self.branch, view))))
 
 
 def _in_place(tokens: tf.Tensor, places: Sequence[int | None]) -> tf.Tensor:
     """Tokens at the positions that the branch knows them by; zeros where it does not look."""
-    left = tf.unstack(tokens, axis=1)
-    nothing = tf.zeros_like(left[0])
-    return tf.stack([nothing if i is None else left[i] for i in places], axis=1)
+    by_field = tf.unstack(tokens, axis=1)
+    nothing = tf.zeros_like(by_field[0])
+    return tf.stack([nothing if i is None else by_field[i] for i in places], axis=1)
 
 
 def _needed(layout: EmbeddingLayout, fields: Sequence[str]) -> list[InputSpec]:

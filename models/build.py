@@ -9,6 +9,7 @@ import tf_keras
 
 from features.errors import ConfigError, closest
 from features.inputs import InputSpec
+from models.branches import Branch, as_branch
 from models.component import Component
 from models.config import NetworkConfig
 from models.embedding_inputs import aligned_sequences, target_of_sequences
@@ -54,7 +55,7 @@ def build_network(
         layout = _layout(config, inputs)
         injected = {"groups": _positions(groups, layout), "fields": layout.field_names}
         layers = {
-            (name, copy): _construct(f"branches.{name}", each, name, injected)
+            (name, copy): as_branch(_construct(f"branches.{name}", each, name, injected))
             for name, each in config.branches.items()
             for copy in ([name] if each.share_weights else _copies(config, name))
         }
@@ -64,9 +65,7 @@ def build_network(
         }
         table_sets, gate_table = _table_sets(config, branches)
         first_order = {
-            table_sets[name][0]
-            for name, branch in branches.items()
-            if getattr(branch, "uses_first_order", False)
+            table_sets[name][0] for name, branch in branches.items() if branch.uses_first_order
         }
         # Only the branches say how many table sets there are.
         layout = replace(
@@ -104,14 +103,15 @@ def build_network(
     except ConfigError:
         raise
     except ValueError as error:
-        raise ConfigError(f"network: {_own_words(error)}") from error
+        raise ConfigError(f"network: {_in_one_line(_as_raised(error))}") from error
     except Exception as error:
         own = _own_classes(config)
         if not own:
             raise
+        raised = _as_raised(error)
         raise ConfigError(
-            f"network: a class of your own failed ({', '.join(own)}): {type(error).__name__}: "
-            f"{_own_words(error)}. Call it by itself on a batch of 0 and of 4 rows to see where."
+            f"network: a class of your own failed ({', '.join(own)}): {type(raised).__name__}: "
+            f"{_in_one_line(raised)}. Call it by itself on a batch of 0 and of 4 rows to see where."
         ) from error
 
 
@@ -128,7 +128,7 @@ def check_needs(
     """
     histories = aligned_sequences(inputs)
     for name, branch in config.branches.items():
-        needs = getattr(branch.cls, "needs", frozenset())
+        needs = branch.needs
         where = f"{prefix}branches.{name}"
         if "groups" in needs and not groups:
             raise ConfigError(
@@ -151,10 +151,21 @@ def check_needs(
             )
 
 
-def _own_words(error: Exception) -> str:
-    """The message in one line, without what Keras puts around those of a layer's call."""
-    _, around, message = str(error).partition("Exception encountered when calling layer")
-    return " ".join((message.split("\n\n")[1] if around else str(error)).split())
+def _as_raised(error: BaseException) -> BaseException:
+    """The error as a layer's call raised it, where Keras caught it and raised one with more text.
+
+    Keras raises its own error while it handles that of the layer, which stays the context. The
+    traceback of the layer's error ends where it was caught: at a function of Keras.
+    """
+    cause = error.__context__
+    if cause is None or cause.__traceback__ is None or error.__cause__ is not None:
+        return error
+    caught_in = cause.__traceback__.tb_frame.f_globals.get("__name__", "")
+    return cause if caught_in.partition(".")[0] == tf_keras.__name__ else error
+
+
+def _in_one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def _own_classes(config: NetworkConfig) -> list[str]:
@@ -182,17 +193,17 @@ def _layout(config: NetworkConfig, inputs: Sequence[InputSpec]) -> EmbeddingLayo
 
 
 def _table_sets(
-    config: NetworkConfig, branches: Mapping[str, tf_keras.layers.Layer]
+    config: NetworkConfig, branches: Mapping[str, Branch]
 ) -> tuple[dict[str, tuple[int, ...]], int | None]:
     """The table sets of each branch, its own first, and that of the gate."""
     own = {name: i for i, name in enumerate(dict.fromkeys(config.table_of.values()))}
     count = len(own)
     sets = {}
     for name, branch in branches.items():
-        extra = getattr(branch, "num_extra_sets", 0)
+        extra = branch.num_extra_sets
         sets[name] = (own[config.table_of[name]], *range(count, count + extra))
         count += extra
-    if "gate_input" not in getattr(config.fusion.cls, "takes", ()):
+    if "gate_input" not in config.fusion.takes:
         return sets, None
     return sets, count if config.gate_table == "own" else sets[config.gate_table][0]
 

@@ -3,7 +3,7 @@
 import inspect
 import typing
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import pydantic
 import tf_keras
@@ -11,6 +11,11 @@ import tf_keras
 from features.config import StrictModel
 from features.errors import ConfigError, closest
 from models import axes
+from models.alignment import Alignment
+from models.branches.branch import Branch, Need
+from models.cooperation import CooperationLoss, as_cooperation_loss
+from models.fusion import Fusion
+from models.fusion.fusion import Takes as FusionInput
 from models.mlp import MLP
 from models.plugin_contract import (
     check_alignment,
@@ -21,6 +26,8 @@ from models.plugin_contract import (
 )
 from models.plugins import is_import_path, load_class
 
+LayerClass: TypeAlias = type[tf_keras.layers.Layer]
+
 
 class Component(StrictModel):
     """A class of an axis and its options: `{type: deep, units: [64, 32]}`, or just `deep`.
@@ -30,22 +37,28 @@ class Component(StrictModel):
     in it is the import path of a class of the user's own (`models.plugins`).
     """
 
-    axis: ClassVar[axes.Axis] = {}
+    axis: ClassVar[Mapping[str, LayerClass]] = {}
+    # What classes of the axis derive from; it says what a plain layer does not say of itself.
+    base: ClassVar[LayerClass] = tf_keras.layers.Layer
 
     type: str
     options: dict[str, Any]
 
     @property
-    def cls(self) -> type[tf_keras.layers.Layer]:
+    def cls(self) -> LayerClass:
         """The class that `type` names."""
         return self._class_of(self.type)
 
     @classmethod
-    def check(cls, found: type[tf_keras.layers.Layer]) -> None:
+    def check(cls, layer_class: LayerClass) -> None:
         """Refuses a class of the user's own that cannot stand on this axis."""
 
+    def _declaring(self, name: str) -> Any:
+        """The class, or, where it does not declare `name`, the axis' base with its default."""
+        return self.cls if hasattr(self.cls, name) else self.base
+
     @classmethod
-    def _class_of(cls, name: str) -> type[tf_keras.layers.Layer]:
+    def _class_of(cls, name: str) -> LayerClass:
         if is_import_path(name):
             found = load_class(name)
             check_constructor(found)
@@ -86,15 +99,28 @@ class BranchComponent(Component):
     """
 
     axis = axes.BRANCHES
+    base = Branch
 
-    check = staticmethod(check_branch)
+    @classmethod
+    def check(cls, layer_class: LayerClass) -> None:
+        check_branch(layer_class)
 
     copies: int = pydantic.Field(1, ge=1, le=64)
     share_weights: bool = False
 
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What the data must declare, see `Branch`."""
+        return self._declaring("needs").needs
+
+    @property
+    def exposes_intermediates(self) -> bool:
+        """Whether the branch shows the outputs of its layers."""
+        return self._declaring("exposes_intermediates").exposes_intermediates
+
     @pydantic.model_serializer
     def _flat(self) -> dict[str, Any]:
-        own = {"type": self.type}
+        own: dict[str, Any] = {"type": self.type}
         if self.copies > 1:
             own |= {"copies": self.copies, "share_weights": self.share_weights}
         return {**own, **self.options}
@@ -104,45 +130,66 @@ class AlignmentComponent(Component):
     """The alignment."""
 
     axis = axes.ALIGNMENTS
+    base = Alignment
 
-    check = staticmethod(check_alignment)
+    @classmethod
+    def check(cls, layer_class: LayerClass) -> None:
+        check_alignment(layer_class)
 
 
 class FusionComponent(Component):
     """The fusion."""
 
     axis = axes.FUSIONS
+    base = Fusion
 
-    check = staticmethod(check_fusion)
+    @classmethod
+    def check(cls, layer_class: LayerClass) -> None:
+        check_fusion(layer_class)
+
+    @property
+    def takes(self) -> tuple[FusionInput, ...]:
+        """What the fusion uses beside the representations."""
+        return self._declaring("takes").takes
+
+    @property
+    def gives_logit(self) -> bool:
+        """Whether the fusion returns the fused logit itself."""
+        return self._declaring("gives_logit").gives_logit
 
 
 class TowerComponent(Component):
     """What stands between the fusion and its logit."""
 
-    axis: ClassVar[axes.Axis] = {"mlp": MLP}
+    axis = {"mlp": MLP}
+    base = MLP
 
 
 class CooperationComponent(Component):
     """A cooperation loss and its weight in the total."""
 
     axis = axes.COOPERATION
+    base = CooperationLoss
 
     weight: float = pydantic.Field(ge=0.0, allow_inf_nan=False)
 
-    def instance(self) -> tf_keras.layers.Layer:
-        """The loss layer, to ask what it takes.
+    @property
+    def needs_teachers(self) -> bool:
+        """Whether the loss needs pre-trained networks."""
+        return self._declaring("needs_teachers").needs_teachers
+
+    def instance(self) -> CooperationLoss:
+        """The loss layer, to ask what it takes with these options.
 
         Raises:
             ConfigError: It is no loss.
         """
         layer = self.cls(**self.options)
-        check_loss(type(layer), getattr(layer, "takes", None))
-        return layer
+        check_loss(type(layer), layer.takes if hasattr(layer, "takes") else None)
+        return as_cooperation_loss(layer)
 
 
-def _read_options(
-    component: type[tf_keras.layers.Layer], given: Mapping[str, Any], own: set[str]
-) -> dict[str, Any]:
+def _read_options(component: LayerClass, given: Mapping[str, Any], own: set[str]) -> dict[str, Any]:
     """The constructor's arguments, checked against its signature, defaults filled in.
 
     Raises:

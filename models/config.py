@@ -35,7 +35,7 @@ class CompressedConfig(StrictModel):
 
     type: Literal["hashed", "quotient_remainder"]
     rows: int = pydantic.Field(ge=1)
-    hashes: int = pydantic.Field(2, ge=1, le=4)
+    hashes: int = pydantic.Field(default=2, ge=1, le=4)
 
 
 class EmbeddingConfig(StrictModel):
@@ -103,15 +103,16 @@ class NetworkConfig(StrictModel):
     tables: Literal["shared", "per_branch"] | dict[str, str] = "shared"
     gate_table: str = "own"
     branches: dict[str, BranchComponent] = pydantic.Field(
-        {"efgc": "efgc", "cross": "low_rank_cross_mixture", "deep": "deep"}, validate_default=True
+        default={"efgc": "efgc", "cross": "low_rank_cross_mixture", "deep": "deep"},
+        validate_default=True,
     )
-    alignment: AlignmentComponent = pydantic.Field("shared_mlp", validate_default=True)
+    alignment: AlignmentComponent = pydantic.Field(default="shared_mlp", validate_default=True)
     heads: Literal["all", "fused"] = "all"
-    fusion: FusionComponent = pydantic.Field("mean", validate_default=True)
+    fusion: FusionComponent = pydantic.Field(default="mean", validate_default=True)
     tower: TowerComponent | None = None
     logloss_weights: dict[str, NonNegative] = {}
     cooperation: dict[str, CooperationComponent] = pydantic.Field(
-        {"co_teaching": {"weight": 0.1}, "moderate_differentiation": {"weight": 0.1}},
+        default={"co_teaching": {"weight": 0.1}, "moderate_differentiation": {"weight": 0.1}},
         validate_default=True,
     )
 
@@ -191,13 +192,12 @@ class NetworkConfig(StrictModel):
                     f"logloss_weights.{name}: heads='fused' gives branches no logloss. Set heads "
                     "to 'all', or remove the weight."
                 )
-        takes = getattr(self.fusion.cls, "takes", ())
-        if "logits" in takes and self.heads == "fused":
+        if "logits" in self.fusion.takes and self.heads == "fused":
             raise ConfigError(
                 f"fusion {self.fusion.type!r} reads the branches' logits, which heads='fused' "
                 "leaves out. Set heads to 'all', or fusion to mean, sum, concat or gate."
             )
-        if self.tower is not None and getattr(self.fusion.cls, "gives_logit", False):
+        if self.tower is not None and self.fusion.gives_logit:
             raise ConfigError(
                 f"tower: fusion {self.fusion.type!r} gives the logit itself, and nothing is left "
                 "for a tower. Set tower to null, or choose another fusion."
@@ -219,7 +219,7 @@ class NetworkConfig(StrictModel):
                         f"tables names no table set for branch {name!r}. Give each branch one; "
                         "equal names share."
                     )
-        gated = "gate_input" in getattr(self.fusion.cls, "takes", ())
+        gated = "gate_input" in self.fusion.takes
         if self.gate_table != "own" and not gated:
             raise ConfigError(
                 f"gate_table: fusion {self.fusion.type!r} has no gate. Set fusion to gate, or "
@@ -252,7 +252,7 @@ class NetworkConfig(StrictModel):
                 f"{where}: the logs use this name for something else. Give the loss another name, "
                 f"and `type: {loss.type}`."
             )
-        if getattr(layer, "pairwise", True) and len(names) < 2:
+        if layer.pairwise and len(names) < 2:
             raise ConfigError(
                 f"{where} compares branches, and branches has only {names[0]!r}. Add a branch, "
                 "set copies to 2 or more, or set cooperation to {}."
@@ -269,11 +269,11 @@ class NetworkConfig(StrictModel):
             )
         if "intermediates" in layer.takes:
             for branch, component in self.branches.items():
-                if not getattr(component.cls, "exposes_intermediates", False):
+                if not component.exposes_intermediates:
                     able = [
-                        each
-                        for each, cls in axes.BRANCHES.items()
-                        if getattr(cls, "exposes_intermediates", False)
+                        branch_type
+                        for branch_type, cls in axes.BRANCHES.items()
+                        if cls.exposes_intermediates
                     ]
                     raise ConfigError(
                         f"{where} compares intermediate layers, and branches.{branch} "

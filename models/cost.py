@@ -14,16 +14,14 @@ _MATRIX_PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
 
 def parts_of(network: CooperativeNetwork) -> dict[str, tf_keras.layers.Layer]:
     """Every part that has weights, by a name to show."""
-    named = zip(network.branch_names, network._branch_layers, strict=True)
-    losses = zip(network._cooperation_names, network._cooperation_layers, strict=True)
     parts = {
         "embeddings": network.embeddings,
-        **{f"branch {name}": branch for name, branch in named},
+        **{f"branch {name}": branch for name, branch in network.branches.items()},
         "alignment": network.alignment,
         "fusion": network.fusion,
         **({} if network.tower is None else {"tower": network.tower}),
-        **{f"head {name}": head for name, head in network._heads.items()},
-        **{f"loss {name}": loss for name, loss in losses},
+        **{f"head {name}": head for name, head in network.head_layers.items()},
+        **{f"loss {name}": loss for name, loss in network.cooperation_losses.items()},
     }
     return {name: part for name, part in parts.items() if part.weights}
 
@@ -61,7 +59,7 @@ def flops_per_example(network: CooperativeNetwork) -> int:
 
     @tf.function(autograph=False)
     def score(features):
-        return network(features, training=False)["logit"]
+        return network(features, training=False).logit
 
     graph = score.get_concrete_function(signature).graph
     return _flops(graph, _needed(graph))

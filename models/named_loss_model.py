@@ -30,8 +30,12 @@ class NamedLossModel(tfrs.models.Model):
     `term_weights` (1 for a term that is not in it), and calls `watch_terms` once it is built.
     """
 
-    term_names: tuple[str, ...]
     term_weights: Mapping[str, float]
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of the terms of the loss, in the order of `loss_terms`."""
+        raise NotImplementedError
 
     def watch_terms(self) -> None:
         """Creates what keeps account of the terms: their means, and where each went wrong."""

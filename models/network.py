@@ -7,11 +7,16 @@ from typing import Any, Literal
 import tensorflow as tf
 import tf_keras
 
-from models.branches.branch import Branch, Details, feed
+from models.alignment import Alignment, as_alignment
+from models.branches import Branch, as_branch
+from models.branches.branch import Details, feed
+from models.cooperation import CooperationLoss, LossInput, as_cooperation_loss
 from models.cooperation.replicas import global_mean
 from models.embedded import Embedded
 from models.embeddings import EmbeddingBank
+from models.fusion import Fusion, as_fusion
 from models.named_loss_model import NamedLossModel
+from models.outputs import ForLosses, NetworkOutputs
 from models.row_table import ReadRows
 from models.serialized import deserialized, serialized
 from models.wiring import (
@@ -39,7 +44,8 @@ class CooperativeNetwork(NamedLossModel):
     Args:
         embeddings: The bank, with the table sets that `table_sets` and `gate_table` name.
         branches: By name, in order; see `models.branches` for what makes a branch. One layer
-            under several names is one set of weights that is called on several inputs.
+            under several names is one set of weights that is called on several inputs. A layer
+            that is not of the base class of its axis is wrapped once, here as below.
         alignment: (list of (B, d_i)) -> (B, n, d); see `models.alignment`.
         fusion: (B, n, d) -> (B, d'); see `models.fusion`.
         cooperation: By name, the loss layer and its weight; see `models.cooperation`. The layers
@@ -57,12 +63,7 @@ class CooperativeNetwork(NamedLossModel):
         features: Tensors by input name.
 
     Returns:
-        A dict: `logit` float32 (B, 1); `branch_logits` float32 (B, n) unless heads="fused";
-        `representations` (B, n, d), the aligned ones; `fusion_weights` float32 (B, n) where the
-        fusion weighs its branches; and what the losses read: `inputs` (B, n, D),
-        `intermediates` (a tuple of (B, n, d_l)), `branch_losses`, `teacher_logits` (B, teachers),
-        `read` (a
-        `ReadRows` for each table, in training).
+        `NetworkOutputs`.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class CooperativeNetwork(NamedLossModel):
         gate_table: int | None = None,
         logloss_weights: Mapping[str, float] | None = None,
         teachers: Sequence[tf_keras.Model] = (),
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         cooperation = dict(cooperation or {})
@@ -86,18 +87,22 @@ class CooperativeNetwork(NamedLossModel):
             own = len(branches) > 1 and embeddings.layout.num_sets == len(branches)
             table_sets = {name: (i if own else 0,) for i, name in enumerate(branches)}
         self.embeddings, self.heads = embeddings, heads
-        self.alignment, self.fusion, self.tower = alignment, fusion, tower
+        self.alignment: Alignment = as_alignment(alignment)
+        self.fusion: Fusion = as_fusion(fusion)
+        self.tower = tower
         self.gate_table = gate_table
         self.logloss_weights = dict(logloss_weights or {})
         # Not attributes of their own: Keras would save the teachers, and wrap tuples of ints.
         self._fixed = SimpleNamespace(
             teachers=tuple(teachers),
-            table_sets={name: tuple(each) for name, each in table_sets.items()},
+            table_sets={name: tuple(sets) for name, sets in table_sets.items()},
         )
         self._branch_names = tuple(branches)
-        self._branch_layers = list(branches.values())
+        # A layer that stands under several names is wrapped once.
+        as_branches = {id(layer): as_branch(layer) for layer in branches.values()}
+        self._branch_layers = [as_branches[id(layer)] for layer in branches.values()]
         self._cooperation_names = tuple(cooperation)
-        self._cooperation_layers = [layer for layer, _ in cooperation.values()]
+        self._cooperation_layers = [as_cooperation_loss(layer) for layer, _ in cooperation.values()]
         check_wiring(self)
         self._reads = {name for layer in self._cooperation_layers for name in layer.takes}
         self._heads = {
@@ -105,7 +110,7 @@ class CooperativeNetwork(NamedLossModel):
                 1, kernel_initializer="glorot_normal", dtype="float32", name=f"head_{name}"
             )
             for name in (*(self._branch_names if heads == "all" else ()), "fused")
-            if name != "fused" or not getattr(fusion, "gives_logit", False)
+            if name != "fused" or not self.fusion.gives_logit
         }
         loglosses = {
             "logloss" if name == "fused" else f"logloss_{name}": float(weight)
@@ -124,6 +129,25 @@ class CooperativeNetwork(NamedLossModel):
         return self._branch_names
 
     @property
+    def branches(self) -> dict[str, Branch]:
+        """The branches by name, in order; a layer may stand under several names."""
+        return dict(zip(self._branch_names, self._branch_layers, strict=True))
+
+    @property
+    def cooperation_losses(self) -> dict[str, CooperationLoss]:
+        """The cooperation losses by name, in the order of their terms."""
+        return dict(zip(self._cooperation_names, self._cooperation_layers, strict=True))
+
+    @property
+    def head_layers(self) -> dict[str, tf_keras.layers.Layer]:
+        """The heads, by the name of their branch or `fused`.
+
+        Branches have heads where `heads` is `all`; the fusion has one unless it gives the logit
+        itself.
+        """
+        return dict(self._heads)
+
+    @property
     def table_sets(self) -> dict[str, tuple[int, ...]]:
         """The table sets of each branch: its own, then the extra ones."""
         return self._fixed.table_sets
@@ -138,74 +162,77 @@ class CooperativeNetwork(NamedLossModel):
         """Names of the terms of the loss, in the order of `loss_terms`."""
         heads = [f"logloss_{name}" for name in self._branch_names] if self.heads == "all" else []
         own = [
-            f"{name}_{loss}"
-            for name, branch in zip(self._branch_names, self._branch_layers, strict=True)
-            for loss in getattr(branch, "loss_names", ())
+            f"{name}_{loss}" for name, branch in self.branches.items() for loss in branch.loss_names
         ]
         l2 = ["embedding_l2"] if self.embeddings.l2 or self.embeddings.l2_batch else []
         return ("logloss", *heads, *self._cooperation_names, *own, *l2)
 
-    def call(self, features: Features, training: bool = False) -> dict[str, Any]:
+    def call(self, features: Features, training: bool = False) -> NetworkOutputs:
         # Layers inside take `training` from Keras' call context.
         tables, read = self.embeddings(features, return_read=True)
         views = [self._view(tables, name) for name in self._branch_names]
         hidden, details = zip(
             *[
                 feed(branch, view, return_details=True)
-                if isinstance(branch, Branch)
-                else (feed(branch, view), Details())
                 for branch, view in zip(self._branch_layers, views, strict=True)
             ],
             strict=True,
         )
         check_representations(self._branch_names, hidden)
         z = self.alignment(list(hidden), names=self._branch_names)  # (B, n, d)
-        outputs = {"representations": z}
-        if read:
-            outputs["read"] = read
-        logits = None
-        if self.heads == "all":
-            each = [
-                self._heads[name](z_i)
-                for name, z_i in zip(self._branch_names, tf.unstack(z, axis=1), strict=True)
-            ]
-            logits = outputs["branch_logits"] = tf.concat(each, axis=1)  # (B, n)
-        outputs |= self._fuse(z, logits, tables)
-        if "inputs" in self._reads:
-            outputs["inputs"] = tf.stack([view.flat for view in views], axis=1)  # (B, n, D)
-        if "intermediates" in self._reads:
-            outputs["intermediates"] = intermediates_by_layer(self._branch_names, details)
-        losses = {
-            f"{name}_{loss}": value
-            for name, each in zip(self._branch_names, details, strict=True)
-            for loss, value in each.losses.items()
-        }
-        if losses:
-            outputs["branch_losses"] = losses
-        if self._fixed.teachers:
-            taught = [teacher(features, training=False) for teacher in self._fixed.teachers]
-            logits_of = [tf.stop_gradient(each["logit"]) for each in taught]
-            outputs["teacher_logits"] = tf.concat(logits_of, axis=1)  # (B, teachers)
-        return outputs
-
-    def _fuse(self, z: tf.Tensor, logits: tf.Tensor | None, tables) -> dict[str, tf.Tensor]:
+        logits = self._branch_logits(z) if self.heads == "all" else None
         gate_input = None if self.gate_table is None else tables[self.gate_table].flat
+        return NetworkOutputs(
+            logit=self._fused_logit(z, logits, gate_input),
+            branch_logits=logits,
+            representations=z,
+            fusion_weights=self._fusion_weights(z, logits, gate_input),
+            for_losses=self._for_losses(features, views, details)._replace(read=tuple(read)),
+        )
+
+    def _branch_logits(self, z: tf.Tensor) -> tf.Tensor:
+        representations = zip(self._branch_names, tf.unstack(z, axis=1), strict=True)
+        return tf.concat([self._heads[name](z_i) for name, z_i in representations], axis=1)
+
+    def _fused_logit(
+        self, z: tf.Tensor, logits: tf.Tensor | None, gate_input: tf.Tensor | None
+    ) -> tf.Tensor:
         fused = self.fusion(z, logits=logits, gate_input=gate_input)
-        outputs = {}
-        if hasattr(self.fusion, "fusion_weights"):
-            weights = self.fusion.fusion_weights(logits=logits, gate_input=gate_input)
-            if weights.shape[0] == 1:  # the same for every example
-                weights = tf.broadcast_to(weights, (tf.shape(z)[0], weights.shape[1]))
-            outputs["fusion_weights"] = weights
-        if "fused" not in self._heads:  # it gives the logit
-            return {**outputs, "logit": tf.cast(fused, tf.float32)}
+        if self.fusion.gives_logit:
+            return tf.cast(fused, tf.float32)
         if self.tower is not None:
             fused = self.tower(fused)
-        return {**outputs, "logit": self._heads["fused"](fused)}  # (B, 1)
+        return self._heads["fused"](fused)  # (B, 1)
+
+    def _fusion_weights(
+        self, z: tf.Tensor, logits: tf.Tensor | None, gate_input: tf.Tensor | None
+    ) -> tf.Tensor | None:
+        weights = self.fusion.fusion_weights(logits=logits, gate_input=gate_input)
+        if weights is not None and weights.shape[0] == 1:  # the same for every example
+            weights = tf.broadcast_to(weights, (tf.shape(z)[0], weights.shape[1]))
+        return weights
+
+    def _for_losses(
+        self, features: Features, views: Sequence[Embedded], details: Sequence[Details]
+    ) -> ForLosses:
+        inputs = intermediates = teacher_logits = None
+        if "inputs" in self._reads:
+            inputs = tf.stack([view.flat for view in views], axis=1)  # (B, n, D)
+        if "intermediates" in self._reads:
+            intermediates = intermediates_by_layer(self._branch_names, details)
+        losses = {
+            f"{name}_{loss}": value
+            for name, detail in zip(self._branch_names, details, strict=True)
+            for loss, value in detail.losses.items()
+        }
+        if self._fixed.teachers:
+            taught = [teacher(features, training=False).logit for teacher in self._fixed.teachers]
+            teacher_logits = tf.concat([tf.stop_gradient(logit) for logit in taught], axis=1)
+        return ForLosses(inputs, intermediates, losses, teacher_logits)
 
     def loss_terms(
         self,
-        outputs: Mapping[str, Any],
+        outputs: NetworkOutputs,
         labels: tf.Tensor,
         weights: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
@@ -222,47 +249,55 @@ class CooperativeNetwork(NamedLossModel):
         """
         labels = _as_column("labels", labels)
         weights = None if weights is None else _as_column("weights", weights)
-        logits = outputs["logit"]
-        if self.heads == "all":
-            logits = tf.concat([logits, outputs["branch_logits"]], axis=1)  # (B, 1 + n)
+        logits, for_losses = outputs.logit, outputs.for_losses
+        if outputs.branch_logits is not None:
+            logits = tf.concat([logits, outputs.branch_logits], axis=1)  # (B, 1 + n)
         bce = tf.nn.sigmoid_cross_entropy_with_logits(
             tf.broadcast_to(labels, tf.shape(logits)), logits
         )
         terms = tf.unstack(global_mean(bce, weights), num=logits.shape[1])
-        arguments = {**outputs, "labels": labels, "logits": outputs.get("branch_logits")}
+        tensors: dict[LossInput, Any] = {
+            "labels": labels,
+            "logits": outputs.branch_logits,
+            "logit": outputs.logit,
+            "representations": outputs.representations,
+            "inputs": for_losses.inputs,
+            "intermediates": for_losses.intermediates,
+            "teacher_logits": for_losses.teacher_logits,
+        }
         for layer in self._cooperation_layers:
-            if getattr(layer, "needs_teachers", False) and not self._fixed.teachers:
+            if layer.needs_teachers and not self._fixed.teachers:
                 terms.append(tf.zeros([]))
-                continue
-            first, *others = layer.takes
-            term = layer(arguments[first], **{name: arguments[name] for name in others})
-            terms.append(check_scalar(layer.name, term))
-        terms += outputs.get("branch_losses", {}).values()
+            else:
+                terms.append(check_scalar(layer.name, layer.loss_of(tensors)))
+        terms += for_losses.branch_losses.values()
         if self.embeddings.l2 or self.embeddings.l2_batch:
-            terms.append(self.embeddings.regularization(outputs.get("read", ())))
+            terms.append(self.embeddings.regularization(for_losses.read))
         return dict(zip(self.term_names, terms, strict=True))
 
-    def tables_read(self, outputs: Mapping[str, Any]) -> list[tuple[tf.Variable, ReadRows]]:
+    def tables_read(self, outputs: NetworkOutputs) -> list[tuple[tf.Variable, ReadRows]]:
         """The tables and their rows, unless a loss is over whole tables or they lie in shards."""
-        tables = [each.table for each in self.embeddings.tables]
-        if self.embeddings.l2 or any(each.is_sharded for each in self.embeddings.tables):
+        tables, read = self.embeddings.tables, outputs.for_losses.read
+        if not read or self.embeddings.l2 or any(table.is_sharded for table in tables):
             return []
-        return list(zip(tables, outputs.get("read", ()), strict=True)) if "read" in outputs else []
+        return list(zip([table.table for table in tables], read, strict=True))
 
-    def predict_step(self, inputs) -> dict[str, tf.Tensor]:
+    def predict_step(self, inputs: Features | tuple[Features, ...]) -> dict[str, tf.Tensor]:
         """`logit` (B,) and, with heads="all", `branch_logits` (B, n); labels are ignored."""
         features = inputs[0] if isinstance(inputs, tuple) else inputs
         outputs = self(features, training=False)
-        predictions = {"logit": tf.squeeze(outputs["logit"], axis=1)}
-        if self.heads == "all":
-            predictions["branch_logits"] = outputs["branch_logits"]
+        predictions = {"logit": tf.squeeze(outputs.logit, axis=1)}
+        if outputs.branch_logits is not None:
+            predictions["branch_logits"] = outputs.branch_logits
         return predictions
 
     def get_config(self) -> dict[str, Any]:
         return serialized(self)
 
     @classmethod
-    def from_config(cls, config, custom_objects=None) -> "CooperativeNetwork":
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None
+    ) -> "CooperativeNetwork":
         return cls(**deserialized(config, custom_objects))
 
     def forget_teachers(self) -> None:

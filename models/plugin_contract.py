@@ -8,17 +8,7 @@ import tf_keras
 
 from features.errors import ConfigError, closest
 from models.branches.branch import Branch, Takes
-
-# What the network can hand to a loss.
-LOSS_INPUTS = (
-    "labels",
-    "logits",
-    "logit",
-    "representations",
-    "inputs",
-    "intermediates",
-    "teacher_logits",
-)
+from models.cooperation.cooperation_loss import LossInput
 
 
 def check_constructor(cls: type[tf_keras.layers.Layer]) -> None:
@@ -42,7 +32,7 @@ def check_branch(cls: type[tf_keras.layers.Layer]) -> None:
     Raises:
         ConfigError: Says what it should have.
     """
-    takes = getattr(cls, "takes", "flat")
+    takes = cls.takes if hasattr(cls, "takes") else Branch.takes
     if takes not in get_args(Takes):
         raise ConfigError(
             f"{cls.__name__} is no branch: its class attribute `takes` is {takes!r}. Expected one "
@@ -69,13 +59,13 @@ def check_loss(cls: type[tf_keras.layers.Layer], takes: object) -> None:
         raise ConfigError(
             f"{cls.__name__} is no cooperation loss: its attribute `takes` must be a tuple of the "
             f'names of what it is called with, such as takes = ("logits",). Received: {takes!r}. '
-            f"Known names: {', '.join(LOSS_INPUTS)}."
+            f"Known names: {', '.join(get_args(LossInput))}."
         )
     for name in takes:
-        if name not in LOSS_INPUTS:
+        if name not in get_args(LossInput):
             raise ConfigError(
                 f"{cls.__name__}.takes names {name!r}, which the network does not have. "
-                f"{closest(str(name), LOSS_INPUTS)}"
+                f"{closest(str(name), get_args(LossInput))}"
             )
     _check_call(cls, takes[1:])
 

@@ -1,34 +1,43 @@
 """A network as a configuration that Keras can store, and back."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import tf_keras
 
-if TYPE_CHECKING:
-    from models.network import CooperativeNetwork
+from models.alignment import Alignment
+from models.wiring import Wired
 
 
-def serialized(network: "CooperativeNetwork") -> dict[str, Any]:
+class Serializable(Wired, Protocol):
+    """What is stored of a network; `CooperativeNetwork` says what each is."""
+
+    name: str
+    alignment: Alignment
+    tower: tf_keras.layers.Layer | None
+    term_weights: Mapping[str, float]
+
+
+def serialized(network: Serializable) -> dict[str, Any]:
     """What `deserialized` reads. Teachers are no part of it."""
     serialize = tf_keras.layers.serialize
-    losses = zip(network._cooperation_names, network._cooperation_layers, strict=True)
     # A layer that stands under several names is written once.
-    layers = list({id(layer): layer for layer in network._branch_layers}.values())
-    positions = [[id(each) for each in layers].index(id(b)) for b in network._branch_layers]
+    layers = list({id(branch): branch for branch in network.branches.values()}.values())
+    positions = {id(layer): i for i, layer in enumerate(layers)}
     return {
         "name": network.name,
         "embeddings": serialize(network.embeddings),
         "branch_layers": [serialize(layer) for layer in layers],
-        "branches": list(zip(network.branch_names, positions, strict=True)),
+        "branches": [(name, positions[id(branch)]) for name, branch in network.branches.items()],
         "alignment": serialize(network.alignment),
         "fusion": serialize(network.fusion),
         "cooperation": [
-            [name, serialize(layer), network.term_weights[name]] for name, layer in losses
+            [name, serialize(loss), network.term_weights[name]]
+            for name, loss in network.cooperation_losses.items()
         ],
         "heads": network.heads,
         "tower": None if network.tower is None else serialize(network.tower),
-        "table_sets": {name: list(each) for name, each in network.table_sets.items()},
+        "table_sets": {name: list(sets) for name, sets in network.table_sets.items()},
         "gate_table": network.gate_table,
         "logloss_weights": dict(network.logloss_weights),
     }
@@ -40,10 +49,10 @@ def deserialized(
     """The arguments of the network that `serialized` was given."""
     config = dict(config)
 
-    def layer(each) -> tf_keras.layers.Layer:
-        return tf_keras.layers.deserialize(each, custom_objects)
+    def layer(stored: Mapping[str, Any]) -> tf_keras.layers.Layer:
+        return tf_keras.layers.deserialize(stored, custom_objects)
 
-    branch_layers = [layer(each) for each in config.pop("branch_layers")]
+    branch_layers = [layer(stored) for stored in config.pop("branch_layers")]
     tower = config["tower"]
     return {
         **config,

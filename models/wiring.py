@@ -1,47 +1,69 @@
 """Which parts of a network fit together, and how its branches' insides are put side by side."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import tensorflow as tf
 
-from models.branches.branch import Details
+from models.branches.branch import Branch, Details
+from models.cooperation import CooperationLoss
+from models.embeddings import EmbeddingBank
+from models.fusion import Fusion
 
-if TYPE_CHECKING:
-    from models.network import CooperativeNetwork
+
+class Wired(Protocol):
+    """What is asked here of a network; `CooperativeNetwork` says what each is."""
+
+    embeddings: EmbeddingBank
+    heads: str
+    gate_table: int | None
+    logloss_weights: dict[str, float]
+    fusion: Fusion
+
+    @property
+    def branches(self) -> Mapping[str, Branch]: ...
+
+    @property
+    def cooperation_losses(self) -> Mapping[str, CooperationLoss]: ...
+
+    @property
+    def table_sets(self) -> Mapping[str, tuple[int, ...]]: ...
+
+    @property
+    def term_names(self) -> tuple[str, ...]: ...
 
 
-def check_wiring(network: "CooperativeNetwork") -> None:
+def check_wiring(network: Wired) -> None:
     """Refuses parts that do not fit each other.
 
     Raises:
         ValueError: Says which, and what would fit.
     """
-    names = network.branch_names
+    names = list(network.branches)
     if network.heads not in ("all", "fused"):
         raise ValueError(
             "CooperativeNetwork: `heads` must be 'all' or 'fused'. "
             f"Received: heads={network.heads!r}."
         )
-    sets = [m for each in network.table_sets.values() for m in each]
+    sets = [m for sets_of_branch in network.table_sets.values() for m in sets_of_branch]
     sets += [] if network.gate_table is None else [network.gate_table]
     if not names or set(network.table_sets) != set(names):
         raise ValueError(
             "CooperativeNetwork: expected at least one branch, and a table set for each. "
-            f"Received: branches={list(names)}, table_sets={network.table_sets}."
+            f"Received: branches={names}, table_sets={network.table_sets}."
         )
     if set(sets) != set(range(network.embeddings.layout.num_sets)):
         raise ValueError(
             "CooperativeNetwork: expected embeddings with one table set, one per branch, or those "
-            f"that `table_sets` and `gate_table` name. Received: branches={list(names)}, "
+            f"that `table_sets` and `gate_table` name. Received: branches={names}, "
             f"num_sets={network.embeddings.layout.num_sets}, "
             f"table sets in use {sorted(set(sets))}."
         )
-    for name, branch in zip(names, network._branch_layers, strict=True):
-        wanted = 1 + getattr(branch, "num_extra_sets", 0)
-        if len(network.table_sets[name]) != wanted:
+    for name, branch in network.branches.items():
+        expected = 1 + branch.num_extra_sets
+        if len(network.table_sets[name]) != expected:
             raise ValueError(
-                f"CooperativeNetwork: branch {name!r} asks for {wanted} table sets. "
+                f"CooperativeNetwork: branch {name!r} asks for {expected} table sets. "
                 f"Received: {list(network.table_sets[name])}."
             )
     terms = network.term_names
@@ -54,18 +76,20 @@ def check_wiring(network: "CooperativeNetwork") -> None:
     if unknown:
         raise ValueError(
             f"CooperativeNetwork: `logloss_weights` names {sorted(unknown)}. Expected 'fused' or "
-            f"one of the branches {list(names)}."
+            f"one of the branches {names}."
         )
-    losses = zip(network._cooperation_names, network._cooperation_layers, strict=True)
-    readers = [(f"cooperation loss {name!r}", layer.takes) for name, layer in losses]
-    readers.append(("the fusion", getattr(network.fusion, "takes", ())))
+    readers: list[tuple[str, Sequence[str]]] = [
+        (f"cooperation loss {name!r}", loss.takes)
+        for name, loss in network.cooperation_losses.items()
+    ]
+    readers.append(("the fusion", network.fusion.takes))
     for reader, takes in readers:
         if "logits" in takes and network.heads == "fused":
             raise ValueError(
                 f"CooperativeNetwork: {reader} reads the branches' logits, which need heads='all'. "
                 "Received: heads='fused'."
             )
-    if "gate_input" in getattr(network.fusion, "takes", ()) and network.gate_table is None:
+    if "gate_input" in network.fusion.takes and network.gate_table is None:
         raise ValueError(
             "CooperativeNetwork: the fusion has a gate, which reads a table set. Give `gate_table`."
         )
@@ -124,12 +148,12 @@ def intermediates_by_layer(
     )
 
 
-def table_set_names(network: "CooperativeNetwork") -> tuple[str, ...]:
+def table_set_names(network: Wired) -> tuple[str, ...]:
     """A name for each table set, after who reads it."""
     names = []
     for m in range(network.embeddings.layout.num_sets):
         readers = [name for name, (own, *_) in network.table_sets.items() if own == m]
-        if len(readers) == len(network.branch_names) > 1:
+        if len(readers) == len(network.branches) > 1:
             readers = ["shared"]
         for branch, (_, *extra) in network.table_sets.items():
             readers += [f"{branch}_context_{i}" for i, each in enumerate(extra, 1) if each == m]

@@ -1,7 +1,7 @@
 """Branches: sub-networks that turn the embedded fields into a representation (batch, units).
 
-A branch is a tf_keras layer, best derived from `models.branches.branch.Branch`. Its class attribute
-`takes` says what the network hands it:
+A branch derives from `Branch`, whose class attribute `takes` says what the network hands it (any
+other layer that returns (batch, units) is a branch too, on the flat tokens where it does not say):
 
 | `takes` | call argument |
 |---|---|
@@ -40,6 +40,7 @@ from models.branches.mmoe import MMoE
 from models.branches.nfm import NFM
 from models.branches.wide import Wide
 from models.branches.wide_and_deep import WideAndDeep
+from models.branches.wrapped_branch import WrappedBranch, as_branch
 from models.branches.wukong import Wukong
 from models.branches.xdeepfm import XDeepFM
 
@@ -73,6 +74,8 @@ __all__ = [
     "ReducedBranch",
     "Wide",
     "WideAndDeep",
+    "WrappedBranch",
     "Wukong",
     "XDeepFM",
+    "as_branch",
 ]

@@ -1,7 +1,7 @@
 """DCN: a cross network beside an MLP."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tf_keras
 
@@ -37,7 +37,7 @@ class DCN(Composite):
         (batch, D + units[-1]), with D = num_fields x width.
     """
 
-    exposes_intermediates: ClassVar[bool] = True
+    exposes_intermediates = True
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """The deep branch: implicit feature crossing by an MLP over all fields."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -30,7 +30,7 @@ class Deep(Branch):
         (batch, units[-1]).
     """
 
-    exposes_intermediates: ClassVar[bool] = True
+    exposes_intermediates = True
 
     def __init__(
         self,

@@ -1,12 +1,12 @@
 """DHEN: layers of unlike interaction modules."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-from models.branches.branch import Branch, Details, Takes
+from models.branches.branch import Branch, Details
 from models.embedded import flatten
 from models.interaction.dhen_layer import DHENLayer, Ensemble, Module
 from models.mlp import MLP
@@ -41,8 +41,8 @@ class DHEN(Branch):
         (batch, units[-1]); its intermediates are X_1, ..., X_N, flat.
     """
 
-    takes: ClassVar[Takes] = "tokens"
-    exposes_intermediates: ClassVar[bool] = True
+    takes = "tokens"
+    exposes_intermediates = True
 
     def __init__(
         self,

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
 from features.errors import closest
-from models.branches.branch import Branch, Details, Need
+from models.branches.branch import Branch, Details
 from models.embedded import Embedded, History, flatten
 from models.mlp import MLP
 from models.sequence.attentional_gru import Update
@@ -68,9 +68,9 @@ class DIEN(Branch):
         (batch, units[-1]).
     """
 
-    takes: ClassVar[str] = "embedded"
-    needs: ClassVar[frozenset[Need]] = frozenset({"target"})
-    exposes_intermediates: ClassVar[bool] = True
+    takes = "embedded"
+    needs = frozenset({"target"})
+    exposes_intermediates = True
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class DIEN(Branch):
         self.sum_pooling, self.auxiliary_weight = bool(sum_pooling), float(auxiliary_weight)
         self.auxiliary_units, self.negatives = tuple(auxiliary_units), negatives
         self.histories = None if histories is None else list(histories)
-        self._evolution_options = {
+        self._evolution_options: dict[str, Any] = {
             "update": update,
             "attention": attention,
             "attention_units": list(attention_units),

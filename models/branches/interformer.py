@@ -1,12 +1,12 @@
 """InterFormer: non-sequence tokens and histories that learn from each other in every layer."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-from models.branches.branch import Branch, Details, Need, Takes
+from models.branches.branch import Branch, Details
 from models.embedded import Embedded, History, flatten
 from models.interaction.interaction_arch import Interaction, InteractionArch
 from models.mlp import MLP
@@ -70,9 +70,9 @@ class InterFormer(Branch):
         (batch, units[-1]); its intermediates are X after each layer, flat.
     """
 
-    takes: ClassVar[Takes] = "embedded"
-    needs: ClassVar[frozenset[Need]] = frozenset({"history"})
-    exposes_intermediates: ClassVar[bool] = True
+    takes = "embedded"
+    needs = frozenset({"history"})
+    exposes_intermediates = True
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """xDeepFM: a linear model, a compressed interaction network and an MLP."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tf_keras
 
@@ -39,7 +39,7 @@ class XDeepFM(Composite):
         (batch, 1 + number of CIN's pooled maps + units[-1]).
     """
 
-    exposes_intermediates: ClassVar[bool] = True
+    exposes_intermediates = True
 
     def __init__(
         self,

@@ -7,10 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from features.bundle import Bundle, open_bundle
-from features.errors import ConfigError
-from features.feature_spec import FeatureSpec
 from features.records import Column, count_rows, decode_block, decode_rows
-from features.specs import FeatureSet
 from pipeline.batches.position import START, WHOLE, Position, Shard, check_position, check_shard
 from pipeline.batches.row_matrix import pack, unpack
 
@@ -94,20 +91,6 @@ def examples(
     # of t seconds took up to 2 t. Without it, "AUTOTUNE" is one call for each core.
     options.autotune.enabled = False
     return dataset.prefetch(_BATCHES_AHEAD).with_options(options)
-
-
-def label_of(features: FeatureSet) -> FeatureSpec:
-    """The feature that is predicted.
-
-    Raises:
-        ConfigError: No feature has the role `label`, as in bundles of other makers.
-    """
-    if features.label is None:
-        raise ConfigError(
-            "no feature of the bundle has the role label, and a network is trained and measured by "
-            "one. Declare it, such as `click: {role: label}`, and build the bundle again."
-        )
-    return features.label
 
 
 @contextmanager

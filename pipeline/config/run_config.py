@@ -216,11 +216,7 @@ class RunConfig(DatasetConfig):
         return self
 
     def _check_teachers(self) -> None:
-        pupils = [
-            name
-            for name, loss in self.model.cooperation.items()
-            if getattr(loss.cls, "needs_teachers", False)
-        ]
+        pupils = [name for name, loss in self.model.cooperation.items() if loss.needs_teachers]
         if pupils and not self.train.teachers:
             raise ConfigError(
                 f"model.cooperation.{pupils[0]} distils trained networks, and train.teachers names "

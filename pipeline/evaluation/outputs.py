@@ -8,8 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.metrics import CrossExpertCorrelation
-
-_KEPT = ("logit", "branch_logits", "fusion_weights")
+from models.outputs import NetworkOutputs
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class OutputReader:
     and are not kept.
 
     Args:
-        network: Called with features and `training=False`, it returns `logit`, `representations`
-            and where it has them `branch_logits` and `fusion_weights`; it has `branch_names`.
+        network: Called with features and `training=False`, it returns `NetworkOutputs`; it has
+            `branch_names`.
     """
 
     def __init__(self, network: tf_keras.Model):
@@ -84,11 +83,12 @@ class OutputReader:
         }
 
     def _score(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        outputs = self._network(features, training=False)
+        outputs: NetworkOutputs = self._network(features, training=False)
         if self._correlation:
-            self._correlation.update_state(outputs["representations"])
-        return {
-            name: tf.cast(outputs[name], tf.float32)
-            for name in _KEPT
-            if outputs.get(name) is not None
+            self._correlation.update_state(outputs.representations)
+        kept = {
+            "logit": outputs.logit,
+            "branch_logits": outputs.branch_logits,
+            "fusion_weights": outputs.fusion_weights,
         }
+        return {name: tf.cast(x, tf.float32) for name, x in kept.items() if x is not None}

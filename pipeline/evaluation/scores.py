@@ -10,7 +10,7 @@ import tf_keras
 from features.bundle import Bundle
 from models.metrics import auc, calibration, group_auc, logloss, normalized_entropy
 from models.metrics.group_auc import WeightBy
-from pipeline.batches.dataset import column_arrays, examples, label_of, refusing_damage
+from pipeline.batches.dataset import column_arrays, examples, refusing_damage
 
 FUSED = "fused"
 
@@ -112,7 +112,7 @@ def scores_of(
     logits = {FUSED: logit.reshape(-1)}
     if branch_logits is not None:
         logits |= dict(zip(branch_names, branch_logits.T, strict=True))
-    label = label_of(features)
+    label = features.required("label")
     names = [spec.name for spec in (label, features.group_key) if spec is not None]
     columns = column_arrays(bundle, split, names)
     return Scores(

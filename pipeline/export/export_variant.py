@@ -14,7 +14,7 @@ from features.errors import ExportError
 from models.branch_alone import require_branch
 from models.metrics import auc
 from models.network import CooperativeNetwork
-from pipeline.batches.dataset import column_arrays, examples, label_of, refusing_damage
+from pipeline.batches.dataset import column_arrays, examples, refusing_damage
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import value_or_none
 from pipeline.export.fill_model_card import model_card
@@ -134,7 +134,7 @@ def _measured(
     p50: Mapping[int, Mapping[str, float]],
 ) -> dict[str, Measured]:
     """Size, AUC and latency of each export, by its name."""
-    label = label_of(bundle.metadata.features).name
+    label = bundle.metadata.features.required("label").name
     labels = column_arrays(bundle, SPLIT, [label])[label]
     return {
         name: Measured(

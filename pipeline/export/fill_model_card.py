@@ -13,7 +13,7 @@ from features.feature_spec import FeatureSpec
 from features.specs import FeatureSet
 from features.splits import in_words, valid_is_test
 from models.cost import num_parameters
-from pipeline.batches.dataset import label_of
+from models.network import CooperativeNetwork
 from pipeline.config.run_config import RunConfig
 from pipeline.system.version import VERSION
 from serving.exporting.card_contents import CardData, CardFeature, CardNetwork, ModelCard
@@ -51,7 +51,7 @@ def model_card(
     axes = {"tables": _axis(model.tables), "alignment": model.alignment.type, "heads": model.heads}
     if model.cooperation:
         axes["cooperation"] = ", ".join(model.cooperation)
-    label, alone = label_of(features), variant.branch
+    label, alone = features.required("label"), variant.branch
     return ModelCard(
         name=name,
         version_of_concord=VERSION,
@@ -218,6 +218,8 @@ def _axis(tables: Any) -> str:
 
 def _exported_weights(network: tf_keras.Model) -> Sequence[Any]:
     """Without what only the cooperation losses use."""
-    losses = getattr(network, "_cooperation_layers", ())
-    unused = {id(weight) for layer in losses for weight in layer.weights}
+    if not isinstance(network, CooperativeNetwork):  # a branch alone has no such losses
+        return network.trainable_weights
+    losses = network.cooperation_losses.values()
+    unused = {id(weight) for loss in losses for weight in loss.weights}
     return [weight for weight in network.trainable_weights if id(weight) not in unused]

@@ -11,7 +11,7 @@ from features.config import parse
 from features.errors import DataError
 from pipeline.data.reading.match import match_files, match_paths
 from pipeline.data.reading.own_files import first_line, open_own_files, sniff_delimiter
-from pipeline.data.reading.read import Unreadable, read_blocks, read_header
+from pipeline.data.reading.read import UnreadableError, read_blocks, read_header
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.settings.file_config import FormatConfig
 from pipeline.data.sources import source_named
@@ -98,14 +98,11 @@ def _choose_files(path: str) -> tuple[str, list[str], tuple[str, ...]]:
     """
     if not os.path.isdir(path) and match_paths(path):
         return source_of_path(path), [path], ()
-    patterns_of = {
-        kind: source.log.patterns
-        for kind, source in OWN_FILES.items()
-        if not isinstance(source.log, RowParts)
-    }
-    kinds = {kind: match_files(path, patterns) for kind, patterns in patterns_of.items()}
+    kinds = {kind: match_files(path, source.log_patterns) for kind, source in OWN_FILES.items()}
     if not any(kinds.values()):
-        patterns = ", ".join(itertools.chain(*patterns_of.values()))
+        patterns = ", ".join(
+            itertools.chain(*(source.log_patterns for source in OWN_FILES.values()))
+        )
         raise DataError(
             f"{path} is no file and no folder of files {patterns}. Give one of delimited text, "
             "Parquet or JSON lines."
@@ -195,7 +192,7 @@ def _read(data: DataConfig, log: Sequence[str], rows: int) -> Sample:
                 batches.append(block.rows.slice(0, share))
                 whole = whole and len(block.rows) <= share
                 left, share = left - len(batches[-1]), share - len(batches[-1])
-        except Unreadable as error:
+        except UnreadableError as error:
             if not batches:
                 raise DataError(str(error)) from error
             bad, reason = bad + 1, str(error)

@@ -11,7 +11,7 @@ from pipeline.runs.run_dir import RunDir
 from pipeline.stages.describe_bundle import one_line
 from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
 from pipeline.stages.export_stage import export_stage
-from pipeline.stages.start import Start, check_start
+from pipeline.stages.start import FRESH, Start, check_start
 from pipeline.stages.train_stage import train_stage
 from pipeline.system.console import say
 from pipeline.system.lock import only_job_at
@@ -21,7 +21,7 @@ from serving.export_format.export_layout import SAMPLE_ROWS, version_folders
 from serving.exporting.fresh_process import environment
 
 
-def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, start: Start = Start()) -> None:
+def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, start: Start = FRESH) -> None:
     """Does what is not done yet, and shows the results.
 
     Args:

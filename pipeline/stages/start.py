@@ -24,6 +24,9 @@ class Start:
     warm_start: RunDir | None = None
 
 
+FRESH = Start()
+
+
 def check_start(config: RunConfig, run: RunDir, start: Start) -> None:
     """Refuses a start that cannot be meant, before anything is built or replaced.
 

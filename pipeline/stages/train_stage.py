@@ -9,7 +9,7 @@ from pipeline.config.run_config import RunConfig
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.describe_bundle import data_report
 from pipeline.stages.progressive import start_warm
-from pipeline.stages.start import Start, check_start
+from pipeline.stages.start import FRESH, Start, check_start
 from pipeline.stages.teachers import load_teachers
 from pipeline.system.console import say
 from pipeline.training.cluster import is_chief
@@ -19,7 +19,7 @@ from pipeline.training.warm_start import WarmStart
 
 
 def train_stage(
-    config: RunConfig, bundle: Bundle, run: RunDir, start: Start = Start()
+    config: RunConfig, bundle: Bundle, run: RunDir, start: Start = FRESH
 ) -> CooperativeNetwork:
     """Trains, or continues a training that was interrupted; notes the history in metrics.json.
 

@@ -85,9 +85,9 @@ class Scopes:
     @classmethod
     def of(cls, network: CooperativeNetwork) -> "Scopes":
         """Those of a compiled network."""
-        inside = {layer.name: "branches" for layer in network._branch_layers}
+        inside = {layer.name: "branches" for layer in network.branches.values()}
         inside[network.embeddings.name] = "tables"
-        losses = {layer.name: "fusion" for layer in network._cooperation_layers}
+        losses = {layer.name: "fusion" for layer in network.cooperation_losses.values()}
         outside = {**losses, network.optimizer.name: "optimizer", "logistic_loss": "fusion"}
         return cls(network.name, inside, outside)
 

@@ -3,11 +3,12 @@
 from typing import Any
 
 import numpy as np
+import tf_keras
 
 from models import branches as b
 from models import cooperation as c
 from models import fusion as f
-from models.alignment import MLPPerBranch, NoAlignment, SharedMLP
+from models.alignment import MLPPerBranch, NoAlignment, SharedMLP, WrappedAlignment
 from models.bank_tables import BankTables
 from models.embedding_layout import EmbeddingLayout, TableLayout
 from models.embeddings import EmbeddingBank
@@ -161,6 +162,9 @@ BRANCHES = {
         ),
         floats(4, 3),
     ),
+    b.WrappedBranch: Case(
+        lambda: b.WrappedBranch(tf_keras.layers.Dense(4, "tanh", name="own")), floats(5)
+    ),
     b.XDeepFM: Case(
         lambda: b.XDeepFM(
             cin_units=[4, 3], cin_split_half=True, cin_activation="tanh", **mlp(6, 4)
@@ -178,6 +182,9 @@ FUSIONS = {
     f.LogitFusion: Case(lambda: f.LogitFusion("sum"), fused("logits"), always_float32=True),
     f.MeanFusion: Case(f.MeanFusion, floats(3, 4)),
     f.SumFusion: Case(f.SumFusion, floats(3, 4)),
+    f.WrappedFusion: Case(
+        lambda: f.WrappedFusion(f.GatedFusion(**mlp(6, 4))), fused("logits", "gate_input")
+    ),
 }
 
 COOPERATION = {
@@ -207,6 +214,11 @@ COOPERATION = {
     ),
     c.RepresentationDistance: Case(
         lambda: c.RepresentationDistance("maximal"), floats(3, 4), always_float32=True
+    ),
+    c.WrappedLoss: Case(
+        lambda: c.WrappedLoss(c.EnsembleDistillation(2.0, teacher_weights="gate")),
+        taught,
+        always_float32=True,
     ),
 }
 
@@ -265,6 +277,7 @@ OTHERS = {
     NoAlignment: Case(NoAlignment, hidden(4, 4)),
     NumericToken: Case(lambda: NumericToken(3, num_sets=2, units=[4]), floats(5)),
     SharedMLP: Case(lambda: SharedMLP(**mlp(6, 4)), hidden(5, 5, 5)),
+    WrappedAlignment: Case(lambda: WrappedAlignment(MLPPerBranch(**mlp(6, 4))), hidden(3, 5)),
 }
 
 CASES = {**BRANCHES, **FUSIONS, **COOPERATION, **OTHERS, **INSIDE}

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 from features.errors import ExportError
+from models.alignment import Alignment, as_alignment
 from models.branch_alone import branch_alone
+from models.outputs import NetworkOutputs
 from tests.models import small
 
 BRANCHES = small.SETTINGS["branches"]
@@ -55,17 +58,20 @@ def network(request):
 
 def test_each_has_the_logit_that_its_head_has_in_the_network(network):
     x = small.features(np.random.default_rng(1), 40)
-    expected = network(x, training=False)["branch_logits"].numpy()
+    expected = network(x, training=False).branch_logits.numpy()
     assert np.ptp(expected, axis=0).min() > 0.01  # rows that are all alike would prove nothing
     for i, name in enumerate(network.branch_names):
         alone = branch_alone(network, name)
         read = {each.name: x[each.name] for each in alone.embeddings.layout.inputs}
         outputs = alone(read, training=False)
-        assert set(outputs) == {"logit"}
-        np.testing.assert_allclose(outputs["logit"], expected[:, i : i + 1], atol=1e-6)
-        assert alone({key: value[:0] for key, value in read.items()}, training=False)[
-            "logit"
-        ].shape == (0, 1)
+        assert outputs == NetworkOutputs(logit=outputs.logit)
+        np.testing.assert_allclose(outputs.logit, expected[:, i : i + 1], atol=1e-6)
+        assert alone(
+            {key: value[:0] for key, value in read.items()}, training=False
+        ).logit.shape == (
+            0,
+            1,
+        )
 
 
 def test_tables_keep_the_columns_of_the_branch_and_inputs_that_it_reads():
@@ -86,21 +92,28 @@ def test_other_branches_weights_are_not_part_of_it():
     alone = branch_alone(network, "cross")
     mine = {id(each) for each in alone.branch.weights + alone.head.weights}
     assert mine <= {id(each) for each in alone.weights}
-    others = network._branch_layers[2].weights + network._heads["fused"].weights
+    others = network.branches["deep"].weights + network.head_layers["fused"].weights
     assert not {id(each) for each in others} & {id(each) for each in alone.weights}
 
 
-class Mixing:
+class Mixing(tf_keras.layers.Layer):
     """Stands for an alignment of one's own that looks at all branches."""
+
+
+class MixingAlignment(Alignment):
+    """One that derives from the base."""
 
 
 def test_says_why_a_branch_cannot_be_exported():
     network = small.network()
     with pytest.raises(ExportError, match=r"no branch 'depe'. Did you mean deep\?"):
         branch_alone(network, "depe")
-    network.alignment = Mixing()
-    with pytest.raises(ExportError, match=r"Mixing aligns branches with each other.*whole network"):
-        branch_alone(network, "deep")
+    for alignment, name in ((Mixing(), "Mixing"), (MixingAlignment(), "MixingAlignment")):
+        network.alignment = as_alignment(alignment)
+        with pytest.raises(
+            ExportError, match=f": {name} aligns branches with each other.*whole network"
+        ):
+            branch_alone(network, "deep")
     fused = small.network(heads="fused", cooperation={})
     with pytest.raises(ExportError, match=r"'deep' has no logit of its own.*train with heads: all"):
         branch_alone(fused, "deep")

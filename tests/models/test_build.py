@@ -12,8 +12,7 @@ def build(groups=small.GROUPS, **settings):
 
 
 def test_group_names_become_positions():
-    (efgc, *_) = build()._branch_layers
-    assert efgc.groups == ((0, 2), (0, 3, 4))
+    assert build().branches["efgc"].groups == ((0, 2), (0, 3, 4))
 
 
 def test_the_default_network_has_the_papers_sizes():
@@ -37,7 +36,7 @@ def test_each_branch_can_stand_alone(branch):
         branches={branch: small.SETTINGS["branches"][branch]}, cooperation={}, heads="fused"
     )
     features, *_ = small.rows(0, 3)
-    assert network(features)["logit"].shape == (3, 1)
+    assert network(features).logit.shape == (3, 1)
 
 
 def test_tables_per_branch_are_sets_of_one_bank():

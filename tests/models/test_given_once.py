@@ -117,6 +117,6 @@ def test_a_network_scores_candidates_as_whole_rows():
     branches = {"deep": {"units": [8]}, "din": {"type": "din", "units": [8]}}
     network = small.network(branches=branches, tables="per_branch", cooperation={})
     once, rows = one_user(5)
-    ours, wanted = network(once), network(rows)
+    ours, expected = network(once)._asdict(), network(rows)._asdict()
     for name in ("logit", "branch_logits", "fusion_weights"):
-        np.testing.assert_allclose(ours[name], wanted[name], rtol=1e-5, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(ours[name], expected[name], rtol=1e-5, atol=1e-6, err_msg=name)

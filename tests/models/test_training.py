@@ -119,7 +119,7 @@ def test_evaluation_weights_batches_by_their_examples(one):
 def test_predicts_from_features_alone_too(one):
     features, *_ = small.rows(1, 5)
     received = one.network.predict(features, verbose=0)["logit"]
-    np.testing.assert_allclose(received, one.network(features)["logit"][:, 0], atol=1e-6)
+    np.testing.assert_allclose(received, one.network(features).logit[:, 0], atol=1e-6)
 
 
 class Breaks(tf_keras.layers.Layer):

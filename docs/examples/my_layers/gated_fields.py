@@ -1,7 +1,6 @@
 """A branch of one's own: fields weighted by how much they matter for the example."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import tensorflow as tf
 import tf_keras
@@ -19,7 +18,7 @@ class GatedFields(Branch):
         units: Hidden units of the MLP.
     """
 
-    takes: ClassVar[str] = "tokens"  # (batch, num_fields, width)
+    takes = "tokens"  # (batch, num_fields, width)
 
     def __init__(self, units: Sequence[int] = (64, 32), **kwargs):
         super().__init__(**kwargs)

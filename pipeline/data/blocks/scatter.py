@@ -6,7 +6,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from apache_beam.transforms.window import GlobalWindow
+from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from features.errors import DataError
@@ -14,7 +14,7 @@ from pipeline.data.blocks.carried_columns import text
 from pipeline.data.blocks.stable_hash import stable_hash
 
 Labelled = tuple[str, int, pa.RecordBatch]
-_BLOCK = "row/block"
+BLOCK = "row/block"  # column with the key of the block that a row came in
 _ROWS_PER_PART = 256  # on average: each part of a block has a schema of its own to carry
 _MAX_BYTES = 128 << 20
 
@@ -39,16 +39,15 @@ class Scatter(beam.DoFn):
 
     def process(self, block: Labelled) -> Iterator[tuple[int, tuple[str, pa.RecordBatch]]]:
         label, number, rows = block
-        rows = rows.append_column(_BLOCK, pa.array(np.full(len(rows), number)))
+        rows = rows.append_column(BLOCK, pa.array(np.full(len(rows), number)))
         self._waiting.setdefault(label, []).append(rows)
         self._rows, self._bytes = self._rows + len(rows), self._bytes + rows.nbytes
         if self._rows >= _ROWS_PER_PART * self._partitions or self._bytes >= _MAX_BYTES:
             yield from self._cut()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        window = GlobalWindow()
         for part in self._cut():
-            yield WindowedValue(part, window.max_timestamp(), [window])
+            yield GlobalWindows.windowed_value_at_end_of_window(part)
 
     def _cut(self) -> Iterator[tuple[int, tuple[str, pa.RecordBatch]]]:
         waiting = self._waiting
@@ -79,8 +78,8 @@ def gather(parts: Iterable[tuple[str, pa.RecordBatch]]) -> dict[str, pa.RecordBa
     while by_label:
         label, batches = by_label.popitem()
         rows = _joined(pa.Table.from_batches(batches))
-        order = np.argsort(rows.column(_BLOCK).to_numpy(), kind="stable")
-        gathered[label] = rows.drop_columns([_BLOCK]).take(pa.array(order))
+        order = np.argsort(rows.column(BLOCK).to_numpy(), kind="stable")
+        gathered[label] = rows.drop_columns([BLOCK]).take(pa.array(order))
     return gathered
 
 

@@ -20,7 +20,7 @@ _CODER = RecordBatchCoder()
 
 
 @dataclass(frozen=True)
-class SpooledBlock:
+class SpilledBlock:
     """Where a block lies.
 
     Args:
@@ -39,13 +39,13 @@ class SpooledBlock:
             return _CODER.decode(file.read(self.size))
 
 
-def opened(block: pa.RecordBatch | SpooledBlock) -> pa.RecordBatch:
+def opened(block: pa.RecordBatch | SpilledBlock) -> pa.RecordBatch:
     """The rows of a block, wherever they are."""
-    return block.read() if isinstance(block, SpooledBlock) else block
+    return block.read() if isinstance(block, SpilledBlock) else block
 
 
-class Spool(beam.PTransform):
-    """Tuples that end in a RecordBatch in; the same with a `SpooledBlock` out, in any order.
+class Spill(beam.PTransform):
+    """Tuples that end in a RecordBatch in; the same with a `SpilledBlock` out, in any order.
 
     Whoever needs the rows opens it himself: portable runners end a stage before each step with a
     side input, and would move what a step of ours had read there through their own memory.
@@ -62,17 +62,17 @@ class Spool(beam.PTransform):
         self._folder = folder
 
     def expand(self, blocks: beam.PCollection) -> beam.PCollection:
-        return blocks | "Write" >> beam.ParDo(WriteSpool(self._folder)) | beam.Reshuffle()
+        return blocks | "Write" >> beam.ParDo(WriteSpill(self._folder)) | beam.Reshuffle()
 
 
-class WriteSpool(beam.DoFn):
+class WriteSpill(beam.DoFn):
     """Writes the blocks of a bundle to one file, then tells the place of each."""
 
     def __init__(self, folder: str):
         self._folder = folder
 
     def start_bundle(self) -> None:
-        self._file = None
+        self._file: Any = None
         self._places: list[tuple[Any, ...]] = []
 
     def process(self, element: tuple[Any, ...]) -> None:
@@ -84,7 +84,7 @@ class WriteSpool(beam.DoFn):
             self._size = 0
         data = _CODER.encode(batch)
         self._file.write(data)
-        self._places.append((*labels, SpooledBlock(self._path, self._size, len(data))))
+        self._places.append((*labels, SpilledBlock(self._path, self._size, len(data))))
         self._size += len(data)
 
     def finish_bundle(self) -> Iterator:

@@ -19,8 +19,9 @@ def stable_hash(tokens: pa.Array) -> np.ndarray:
     _, offsets_buffer, data_buffer = tokens.buffers()
     offsets = np.frombuffer(offsets_buffer, np.int64, len(tokens) + 1, tokens.offset * 8)
     first, last = int(offsets[0]), int(offsets[-1])
-    text = np.frombuffer(data_buffer, np.uint8)[first:last] if last > first else []
-    data = np.asarray(text, np.uint64)
+    data = np.zeros(0, np.uint64)
+    if last > first:  # without any text there may be no buffer
+        data = np.frombuffer(data_buffer, np.uint8)[first:last].astype(np.uint64)
     offsets = offsets - first
     lengths = np.diff(offsets)
     with np.errstate(over="ignore"):
@@ -34,7 +35,7 @@ def stable_hash(tokens: pa.Array) -> np.ndarray:
 def seeded_hash(numbers: np.ndarray, seed: int) -> np.ndarray:
     """Hashes whole numbers with a seed: uint64 of the same shape."""
     with np.errstate(over="ignore"):
-        salt = mix(np.uint64(seed) * _MULTIPLIER + np.uint64(1))
+        salt = mix(np.array(seed, np.uint64) * _MULTIPLIER + np.uint64(1))
         return mix((numbers.astype(np.uint64) + np.uint64(1)) * _MULTIPLIER ^ salt)
 
 

@@ -15,7 +15,7 @@ from pipeline.data.blocks.carried_columns import text
 from pipeline.data.histories.event_needs import event_columns
 from pipeline.data.histories.example_histories import UNTIL
 from pipeline.data.joining.side_tables import join
-from pipeline.data.reading.read import RowBlock, Unreadable, read_blocks
+from pipeline.data.reading.read import RowBlock, UnreadableError, read_blocks
 from pipeline.data.sources.base import EarlierEvents
 from pipeline.data.sources.input_file import InputFile
 
@@ -68,7 +68,7 @@ class ReadEarlier(beam.DoFn):
                 for name, (column, needed) in self._histories.items():
                     lists = self._lists(rows, column, needed, tables)
                     yield name, block_key(file.index, block.key), lists
-        except Unreadable as error:
+        except UnreadableError as error:
             fatal = rejected(file.table, file.path, 0, str(error), "", fatal=True)
             yield beam.pvalue.TaggedOutput(REJECTED, fatal)
 
@@ -108,8 +108,9 @@ class ReadEarlier(beam.DoFn):
             text(self._from.key): rows.column(self._from.key),
             UNTIL: rows.column(self._from.until).cast(pa.int64()),
         }
-        for each in needed:
-            known = text(each) in events.schema.names
-            values = events.column(text(each)) if known else pa.nulls(len(items), pa.string())
-            columns[text(each)] = pa.ListArray.from_arrays(offsets, values)
+        for event_column in needed:
+            name = text(event_column)
+            known = name in events.schema.names
+            values = events.column(name) if known else pa.nulls(len(items), pa.string())
+            columns[name] = pa.ListArray.from_arrays(offsets, values)
         return pa.RecordBatch.from_pydict(columns)

@@ -76,8 +76,8 @@ class WantedFn(beam.CombineFn):
 
     def merge_accumulators(self, accumulators: Iterable[Wanted]) -> Wanted:
         latest, keys = None, self.create_accumulator().keys
-        for each in accumulators:
-            latest, keys = _later(latest, each.latest), keys | each.keys
+        for part in accumulators:
+            latest, keys = _later(latest, part.latest), keys | part.keys
         return Wanted(latest, keys)
 
     def extract_output(self, accumulator: Wanted) -> Wanted:
@@ -136,7 +136,7 @@ class ReadEvents(beam.PTransform):
             required=[log.key],
         )
 
-    def expand(self, files):  # noqa: ANN201  (several outputs)
+    def expand(self, files):  # noqa: ANN001, ANN201  (several outputs)
         return (
             files
             | "Parts" >> CutFiles(self._log.file)

@@ -30,7 +30,7 @@ class BundleFolder:
         # The bundle's files; beside them what the workers tell the driver.
         self.bundle = os.path.join(self._building, "bundle")
         self.results = os.path.join(self._building, "results")
-        self.spool = os.path.join(self._building, "spool")
+        self.spill = os.path.join(self._building, "spill")
         self.rejected = f"{self.out}.rejected.jsonl"
 
     def existing(self, fingerprint: str) -> Bundle | None:

@@ -27,7 +27,7 @@ from pipeline.data.job.describe import describe
 from pipeline.data.job.examples import Examples
 from pipeline.data.job.memory_forecast import check_memory
 from pipeline.data.job.open_inputs import Inputs, open_inputs
-from pipeline.data.job.write_bundle import REJECTED, RESULTS, Results, WriteBundle
+from pipeline.data.job.write_bundle import REJECTED_ROWS, RESULTS, Results, WriteBundle
 from pipeline.data.runners.runner import LOCAL, check_runner, counters_of, new_pipeline, run
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.system.files import read_json
@@ -101,9 +101,9 @@ def _build(
         if data.runner == LOCAL:
             check_memory(inputs, features, data)
         pipeline = new_pipeline(data.runner, data.runner_options)
-        examples = pipeline | "Examples" >> Examples(inputs, features, data, folder.spool)
+        examples = pipeline | "Examples" >> Examples(inputs, features, data, folder.spill)
         examples | "Bundle" >> WriteBundle(
-            features, data, folder.bundle, folder.results, folder.spool, earlier
+            features, data, folder.bundle, folder.results, folder.spill, earlier
         )
         joins = counters_of(run(pipeline), "join")
         results = _read_results(folder)
@@ -179,6 +179,6 @@ def _of_tables(rows: Mapping[str, int]) -> str:
 
 def _hand_over_rejected(folder: BundleFolder) -> None:
     """Leaves the rejected rows where the user can look at them, if there are any."""
-    path = os.path.join(folder.results, REJECTED)
+    path = os.path.join(folder.results, REJECTED_ROWS)
     if tf.io.gfile.exists(path) and tf.io.gfile.stat(path).length:
         tf.io.gfile.rename(path, folder.rejected, overwrite=True)

@@ -23,7 +23,7 @@ from features.records import columns_of
 from features.specs import FeatureSet
 from features.splits import in_words
 from pipeline.data.job.bundle_folder import BundleFolder
-from pipeline.data.job.write_bundle import REJECTED, Results
+from pipeline.data.job.write_bundle import REJECTED_ROWS, Results
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.writing.row_layout import write_tfds_metadata
 from pipeline.data.writing.statistics import summarize
@@ -60,7 +60,7 @@ def describe(
 
     _remove_strays(folder.bundle, set(results.files))
     tf.io.gfile.makedirs(path("rejected"))
-    rejected_rows = os.path.join(folder.results, REJECTED)
+    rejected_rows = os.path.join(folder.results, REJECTED_ROWS)
     tf.io.gfile.rename(rejected_rows, path("rejected", "rows.jsonl"))
     tables = {
         table: {"rows": rows, "rejected": results.rejected.get(table, 0)}

@@ -15,7 +15,7 @@ from pipeline.data.blocks.carried_columns import (
     only_columns,
     text_columns,
 )
-from pipeline.data.blocks.spill import Spool
+from pipeline.data.blocks.spill import Spill
 from pipeline.data.histories.collect_histories import CollectHistories
 from pipeline.data.histories.earlier_events import ReadEarlier
 from pipeline.data.histories.events import ReadEvents, WantedFn
@@ -35,6 +35,9 @@ _PARTITION_BYTES = 48 << 20  # of text in a partition
 _FEWEST_PARTITIONS, _MOST_PARTITIONS = 64, 65_536
 _COMPRESSION = 4  # gzip and its like make logs about that much smaller
 _BYTES_PER_VALUE = 8  # of rows that are computed
+
+
+Accounts = dict[str, list[beam.PCollection]]  # name of an output -> its parts
 
 
 class Examples(beam.PTransform):
@@ -58,26 +61,29 @@ class Examples(beam.PTransform):
         inputs: From `open_inputs`, for the same features and settings.
         features: What the columns mean.
         data: Settings.
-        spool: Folder where rows wait until the limits of the splits are known.
+        spill: Folder where rows wait until the limits of the splits are known.
     """
 
-    def __init__(self, inputs: Inputs, features: FeatureSet, data: DataConfig, spool: str):
+    def __init__(self, inputs: Inputs, features: FeatureSet, data: DataConfig, spill: str):
         super().__init__()
-        self._spool = spool
+        self._spill = spill
         self._inputs, self._features, self._data = inputs, features, data
         sides = [each for each in inputs.source.side_tables if each.name in inputs.side_tables]
         self._sides = sides
         self._order = [(side.name, side.key) for side in sides]
         self._texts = text_columns(features) | {side.key for side in sides}
-        self._texts |= {data.split.key} - {None}
-        self._required = {data.split.key} if data.split.by == "last" else set()
+        self._required: set[str] = set()
+        if data.split.key is not None:
+            self._texts.add(data.split.key)
+            if data.split.by == "last":
+                self._required.add(data.split.key)
         if (negatives := inputs.source.negatives) is not None:
             self._required |= {negatives.key, negatives.item}
             self._texts |= self._required
         self._rule = SplitRule(data.split, features, inputs.source, data.seed)
         self._partitions = data.history_partitions or partitions_of(inputs)
 
-    def expand(self, pipeline):  # noqa: ANN201  (a dict of outputs)
+    def expand(self, pipeline):  # noqa: ANN001, ANN201  (a dict of outputs)
         inputs, split = self._inputs, self._data.split
         hashes = hashes_rows(split, inputs.source)
         reader = ReadRows(
@@ -104,7 +110,7 @@ class Examples(beam.PTransform):
         accounts[ROWS_KEPT] += ruled[ROWS_KEPT]
         if self._sides:
             tables, schemas = self._side_tables(pipeline, accounts)
-            rows = rows | "SpoolForJoin" >> Spool(self._spool)
+            rows = rows | "SpillForJoin" >> Spill(self._spill)
             rows = rows | "Join" >> beam.ParDo(
                 JoinDoFn(self._order, schemas), tables
             ).with_output_types(tuple[int, pa.RecordBatch])
@@ -117,7 +123,7 @@ class Examples(beam.PTransform):
         limits = self._rule.complete
         if limits is None:
             limits = beam.pvalue.AsSingleton(rule)
-            rows = rows | "Spool" >> Spool(self._spool)
+            rows = rows | "Spill" >> Spill(self._spill)
         blocks = rows | "Split" >> beam.FlatMap(cut_block, limits).with_output_types(
             tuple[int, str, pa.RecordBatch]
         )
@@ -127,14 +133,16 @@ class Examples(beam.PTransform):
         }
         return {"blocks": blocks, "split": rule, **flat}
 
-    def _examples(self, rows, name):
+    def _examples(self, rows: beam.PCollection, name: str) -> beam.PCollection:
         """The rows without those that stand for events of histories alone."""
         if self._inputs.source.negatives is None:
             return rows
         typed = tuple[int, pa.RecordBatch]
         return rows | name >> beam.Map(only_examples).with_output_types(typed)
 
-    def _side_tables(self, pipeline, accounts):
+    def _side_tables(
+        self, pipeline: beam.Pipeline, accounts: Accounts
+    ) -> tuple[beam.pvalue.AsDict, dict[str, pa.Schema]]:
         """The side tables as a side input, and their columns."""
         named, schemas = [], {}
         for side in self._sides:
@@ -162,15 +170,21 @@ class Examples(beam.PTransform):
         accounts[ROWS_KEPT].append(gathered[ROWS_KEPT])
         return beam.pvalue.AsDict(gathered["tables"]), schemas
 
-    def _histories(self, pipeline, rows, tables, accounts):
+    def _histories(
+        self,
+        pipeline: beam.Pipeline,
+        rows: beam.PCollection,
+        tables: beam.pvalue.AsDict | None,
+        accounts: Accounts,
+    ) -> beam.PCollection:
         """Adds the histories of one key after the other."""
         features, inputs = self._features, self._inputs
         if not features.histories:
             return rows
         no_lists = beam.Create([]).with_output_types(tuple[str, int, pa.RecordBatch])
         lists = pipeline | "NoLists" >> no_lists
-        if inputs.earlier_events:
-            description = inputs.source.earlier_events
+        description = inputs.source.earlier_events
+        if description is not None and inputs.earlier_events:
             files = pipeline | "EarlierFiles" >> beam.Create(inputs.earlier_events)
             reader = ReadEarlier(description, features, self._order)
             parts = files | "EarlierParts" >> CutFiles(description.file)
@@ -187,14 +201,16 @@ class Examples(beam.PTransform):
             rows = (rows, lists, events) | f"HistoriesBy:{key}" >> collect
         return rows
 
-    def _events(self, pipeline, rows, accounts):
+    def _events(
+        self, pipeline: beam.Pipeline, rows: beam.PCollection, accounts: Accounts
+    ) -> beam.PCollection:
         """The events of event logs that some example may see."""
         no_events = beam.Create([]).with_output_types(tuple[str, int, pa.RecordBatch])
         events, wanted = [pipeline | "NoEvents" >> no_events], {}
         for name, files in self._inputs.events.items():
             log = self._inputs.source.events[name]
             if log.key not in wanted:
-                combine = WantedFn(log.key, self._features.timestamp.raw_name)
+                combine = WantedFn(log.key, self._features.required("timestamp").raw_name)
                 wanted[log.key] = beam.pvalue.AsSingleton(
                     rows | f"WantedBy:{log.key}" >> beam.CombineGlobally(combine)
                 )

@@ -25,13 +25,14 @@ from pipeline.data.reading.read_rows import ReadRows
 from pipeline.data.settings.data_config import DataConfig, NegativesConfig
 from pipeline.data.sources.base import File, ParquetFile, VectorFile
 from pipeline.data.sources.input_file import InputFile
+from pipeline.data.sources.parts import RowParts
 from pipeline.system.available_memory import available_bytes, size
 
 log = logging.getLogger(__name__)
 # Fitted to peaks measured on Criteo's layout (written) and on KuaiRand-Pure (by key).
-_CONSTANT = 850_000_000  # TensorFlow, Arrow and Beam, and a shard that is being written
-_COPIES_WRITTEN = 2.7  # of a row as it is written, its share of the counted tokens included
-_COPIES_BY_KEY = 6  # of a row as it was read, where rows are shuffled by a key
+CONSTANT = 850_000_000  # TensorFlow, Arrow and Beam, and a shard that is being written
+COPIES_WRITTEN = 2.7  # of a row as it is written, its share of the counted tokens included
+COPIES_BY_KEY = 6  # of a row as it was read, where rows are shuffled by a key
 _SIDE_COLUMN = 12  # bytes of a value that joined the row
 _SIDE_COPIES = 6  # of a file of a side table: its text compresses well
 _FILL = 0.5  # of a list's greatest length
@@ -98,21 +99,22 @@ def foresee(inputs: Inputs, features: FeatureSet, data: DataConfig) -> Foreseen 
         return None
     if inputs.source.negatives is not None:
         rows *= 1 + (data.negatives or NegativesConfig()).per_positive
-    a_row = _COPIES_WRITTEN * _bytes_written(features)
+    a_row = COPIES_WRITTEN * _bytes_written(features)
     by_key = inputs.source.negatives is not None or data.split.by == "last"
     if features.histories or by_key:  # never at the same time as the other
         joined = sum(len(columns) for table, columns in inputs.columns.items() if table != "log")
-        a_row = max(a_row, _COPIES_BY_KEY * (read + _SIDE_COLUMN * joined))
+        a_row = max(a_row, COPIES_BY_KEY * (read + _SIDE_COLUMN * joined))
     others = sum(file.size or 0 for file in inputs.files if file.table != "log")
-    return Foreseen(rows, round(_CONSTANT + rows * a_row + _SIDE_COPIES * others))
+    return Foreseen(rows, round(CONSTANT + rows * a_row + _SIDE_COPIES * others))
 
 
 def _rows_of_the_log(inputs: Inputs) -> int | None:
-    if inputs.generated:
-        return sum(part.rows for part in inputs.generated.parts())
+    log = inputs.source.log
+    if isinstance(log, RowParts):
+        return sum(part.rows for part in log.parts())
     files = inputs.log
     sampled = sorted({0, len(files) // 2, len(files) - 1})[:_SAMPLED_FILES]
-    of_samples = [rows_of(inputs.source.log, files[index]) for index in sampled]
+    of_samples = [rows_of(log, files[index]) for index in sampled]
     known = [
         (rows, files[index].size or 0)
         for rows, index in zip(of_samples, sampled, strict=True)

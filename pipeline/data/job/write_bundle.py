@@ -17,7 +17,7 @@ from pipeline.data.analysis.analyse import Analyse, Fitted
 from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies
 from pipeline.data.blocks.arrow_bytes import RecordBatchCoder  # noqa: F401  (registers itself)
 from pipeline.data.blocks.dictionaries import with_dictionaries
-from pipeline.data.blocks.spill import Spool
+from pipeline.data.blocks.spill import Spill
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.writing.encode import EncodeBlocks
 from pipeline.data.writing.rejected_rows import CollectRejected, Rejected, write_rejected
@@ -27,7 +27,7 @@ from pipeline.data.writing.statistics import Counts, MergeCounts
 from pipeline.data.writing.write_shard import WriteShard
 from pipeline.system.files import write_json, write_text
 
-RESULTS, REJECTED = "results.json", "rejected.jsonl"
+RESULTS, REJECTED_ROWS = "results.json", "rejected.jsonl"
 SAMPLE_SIZE = 256
 
 
@@ -71,8 +71,8 @@ class WriteBundle(beam.PTransform):
         features: What the columns mean.
         data: Layout, sizes, seed.
         folder: Receives the bundle's files.
-        results_folder: Receives `RESULTS` and `REJECTED`.
-        spool: Folder where rows wait for the analysis.
+        results_folder: Receives `RESULTS` and `REJECTED_ROWS`.
+        spill: Folder where rows wait for the analysis.
         earlier: What of an earlier bundle is taken over.
     """
 
@@ -82,7 +82,7 @@ class WriteBundle(beam.PTransform):
         data: DataConfig,
         folder: str,
         results_folder: str,
-        spool: str,
+        spill: str,
         earlier: EarlierVocabularies | None = None,
     ):
         super().__init__()
@@ -90,11 +90,11 @@ class WriteBundle(beam.PTransform):
         self._data = data
         self._folder = folder
         self._results_folder = results_folder
-        self._spool = spool
+        self._spill = spill
         self._earlier = earlier
 
     # Beam takes annotations for type hints, and has none for a mapping of collections.
-    def expand(self, examples):  # noqa: ANN201
+    def expand(self, examples):  # noqa: ANN001, ANN201
         vocabulary_dir = os.path.join(self._folder, VOCABULARIES)
         blocks = examples["blocks"] | "Dictionaries" >> beam.MapTuple(
             _with_dictionaries
@@ -105,7 +105,7 @@ class WriteBundle(beam.PTransform):
         encode = EncodeBlocks(self._features, vocabulary_dir, config)
         encoded = (
             blocks
-            | "Spool" >> Spool(self._spool)
+            | "Spill" >> Spill(self._spill)
             | "Encode" >> beam.ParDo(encode, fitted).with_outputs("statistics", main="rows")
         )
         statistics = encoded.statistics | "Statistics" >> beam.CombinePerKey(MergeCounts())
@@ -166,7 +166,7 @@ def _write_results(
     split_rules: Sequence[dict[str, Any]],
 ) -> None:
     write_text(os.path.join(bundle_folder, SAMPLE_ROWS), "".join(f"{row}\n" for row in sample))
-    write_rejected(os.path.join(results_folder, REJECTED), rejected)
+    write_rejected(os.path.join(results_folder, REJECTED_ROWS), rejected)
     results = Results(
         analysis=fitted.analysis,
         rows=fitted.rows,

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pipeline.data.blocks.accounts import REJECTED, ROWS_KEPT, rejected
 from pipeline.data.blocks.block_key import file_index
 from pipeline.data.blocks.carried_columns import POSITION, text
-from pipeline.data.blocks.spill import SpooledBlock, opened
+from pipeline.data.blocks.spill import SpilledBlock, opened
 
 
 def unique_rows(table: pa.Table, key: str) -> tuple[pa.Table, np.ndarray]:
@@ -61,7 +61,7 @@ class SideTables(beam.PTransform):
         super().__init__()
         self._keys, self._paths = dict(keys), dict(paths)
 
-    def expand(self, blocks):  # noqa: ANN201  (several outputs)
+    def expand(self, blocks):  # noqa: ANN001, ANN201  (several outputs)
         return (
             blocks
             | beam.GroupByKey()
@@ -85,7 +85,7 @@ class SideTables(beam.PTransform):
 
 
 class JoinDoFn(beam.DoFn):
-    """Joins every side table to blocks of rows, given as (key, RecordBatch or `SpooledBlock`).
+    """Joins every side table to blocks of rows, given as (key, RecordBatch or `SpilledBlock`).
 
     The counter join/unmatched_<table> counts rows without a match.
 
@@ -99,7 +99,7 @@ class JoinDoFn(beam.DoFn):
         self._schemas = dict(schemas)
 
     def process(
-        self, block: tuple[int, pa.RecordBatch | SpooledBlock], tables: Mapping[str, pa.Table]
+        self, block: tuple[int, pa.RecordBatch | SpilledBlock], tables: Mapping[str, pa.Table]
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
         key, rows = block[0], opened(block[1])
         for name, column in self._order:

@@ -66,7 +66,7 @@ class JsonLineParser:
                 f"a line of {len(line):,} bytes, where {self._longest_line:,} are the most"
             )
         try:
-            found = self._load(line.decode().rstrip("\r"))
+            record = self._load(line.decode().rstrip("\r"))
         except UnicodeDecodeError as error:
             byte = f"byte 0x{line[error.start]:02x} at position {error.start + 1}"
             raise ValueError(f"not UTF-8 text: {byte} of the line") from error
@@ -74,9 +74,9 @@ class JsonLineParser:
             raise ValueError(f"not {self._kind}: nested too deeply") from error
         except ValueError as error:
             raise ValueError(f"not {self._kind}: {error}") from error
-        if not isinstance(found, dict):
-            raise ValueError(f"not an object: {_quote(found)}")
-        return found
+        if not isinstance(record, dict):
+            raise ValueError(f"not an object: {_quote(record)}")
+        return record
 
     def _to_columns(self, objects: Sequence[dict]) -> tuple[list[pa.Array], dict[int, str]]:
         """The wanted columns of all objects; index of an object -> why it makes no row."""
@@ -105,57 +105,58 @@ class _Column:
         is_list = file.picks.get(name) == "list"
         self.type = pa.list_(pa.string()) if is_list else pa.string()
 
-    def read(self, found: Mapping[str, Any]) -> str | list[str | None] | None:
+    def read(self, record: Mapping[str, Any]) -> str | list[str | None] | None:
         """Text, or a list of texts; None where it is missing.
 
         Raises:
             ValueError: What stands there is of another kind.
         """
+        value: Any = record
         for key in self._keys:
-            if found is None:
+            if value is None:
                 return None
-            if not isinstance(found, dict):
-                raise ValueError(f"{self._name} stands inside an object, got {_quote(found)}")
-            found = found.get(key)
+            if not isinstance(value, dict):
+                raise ValueError(f"{self._name} stands inside an object, got {_quote(value)}")
+            value = value.get(key)
         try:
-            return self._pick(found)
+            return self._pick(value)
         except TypeError as error:
-            raise ValueError(f"{self._name} must be {error}, got {_quote(found)}") from error
+            raise ValueError(f"{self._name} must be {error}, got {_quote(value)}") from error
         except UnicodeEncodeError as error:
             raise ValueError(f"{self._name} is not text: it holds half a character") from error
 
 
-def _value(found: Any, expected: str = "one value") -> str | None:
+def _value(value: Any, expected: str = "one value") -> str | None:
     """Raises `TypeError`, naming what was expected, for other than text, numbers, true, false."""
-    if isinstance(found, str):
-        if not found.isascii():
-            found.encode()  # JSON may escape half of a surrogate pair
-        return found or None
-    if found is None:
+    if isinstance(value, str):
+        if not value.isascii():
+            value.encode()  # JSON may escape half of a surrogate pair
+        return value or None
+    if value is None:
         return None
-    if isinstance(found, bool):
-        return "1" if found else "0"  # as in Parquet
-    if isinstance(found, int | float):
-        return repr(found)
+    if isinstance(value, bool):
+        return "1" if value else "0"  # as in Parquet
+    if isinstance(value, int | float):
+        return repr(value)
     raise TypeError(expected)
 
 
-def _list(found: Any) -> list[str | None] | None:
-    if found is None:
+def _list(values: Any) -> list[str | None] | None:
+    if values is None:
         return None
-    if not isinstance(found, list | tuple):
+    if not isinstance(values, list | tuple):
         raise TypeError("a list of values")
-    return [_value(each, "a list of values") for each in found]
+    return [_value(each, "a list of values") for each in values]
 
 
-def _last_of_last(found: Any) -> str | None:
+def _last_of_last(value: Any) -> str | None:
     for _ in range(2):
-        if found is None:
+        if value is None:
             return None
-        if not isinstance(found, list | tuple):
+        if not isinstance(value, list | tuple):
             raise TypeError("a list of lists of values")
-        found = found[-1] if found else None
-    return _value(found, "a list of lists of values")
+        value = value[-1] if value else None
+    return _value(value, "a list of lists of values")
 
 
 _PICKS: dict[str, Callable[[Any], str | list[str | None] | None]] = {

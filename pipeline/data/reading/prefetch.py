@@ -9,7 +9,7 @@ T = TypeVar("T")
 _END = object()
 
 
-def ahead(items: Iterator[T], most: int = 2) -> Iterator[T]:
+def prefetched(items: Iterator[T], most: int = 2) -> Iterator[T]:
     """The same items in their order, made in a thread of their own.
 
     Worth it where making an item spends its time outside Python, as Arrow's parsers do. What the

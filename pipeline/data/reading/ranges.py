@@ -23,7 +23,7 @@ from pipeline.data.sources.base import COMPRESSED, File, ParquetFile, VectorFile
 from pipeline.data.sources.input_file import InputFile
 
 RANGE_PIECES = 32  # of `lines.PIECE_BYTES`
-_TO_COUNT = "to_count"
+_TO_COUNT: Literal["to_count"] = "to_count"
 
 
 class CutFiles(beam.PTransform):
@@ -42,7 +42,7 @@ class CutFiles(beam.PTransform):
         numbered = (
             cut[_TO_COUNT]
             | "SpreadToCount" >> beam.Reshuffle()
-            | "CountLines" >> beam.Map(_with_newlines)
+            | "CountLines" >> beam.Map(with_newlines)
             | "OfAFile" >> beam.GroupByKey()
             | "Number" >> beam.FlatMap(number_lines)
         )
@@ -90,7 +90,7 @@ def _row_group_starts(path: str) -> list[int]:
     return [groups[first][0] for first, _ in parts] or [0]
 
 
-def _with_newlines(part: InputFile) -> tuple[int, tuple[InputFile, int]]:
+def with_newlines(part: InputFile) -> tuple[int, tuple[InputFile, int]]:
     """A file's index; a part of it, and its line breaks, which the last part need not know."""
     if part.stop is None:
         return part.index, (part, 0)

@@ -9,7 +9,7 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
@@ -50,7 +50,7 @@ class RowBlock:
     text_of: Callable[[int], str]
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The rest of a file cannot be read; the message says where and why."""
 
 
@@ -124,7 +124,7 @@ def read_blocks(
         newlines: Line breaks before `start`.
 
     Raises:
-        Unreadable: The file breaks off or is damaged. Blocks before that place were yielded.
+        UnreadableError: The file breaks off or is damaged. Blocks before that place were yielded.
     """
     if isinstance(file, ParquetFile):
         return _read_parquet(file, path, wanted, start, stop)
@@ -142,6 +142,7 @@ def _read_text(
     stop: int | None,
     newlines: int,
 ) -> Iterator[RowBlock]:
+    parser: JsonLineParser | LineParser
     if isinstance(file, JsonLinesFile):
         parser = JsonLineParser(file, wanted)
     else:
@@ -155,7 +156,7 @@ def _read_text(
                 yield from _blocks_of(piece, parsed, file.encoding)
                 line = piece.line + piece.data.count(b"\n") - 1
     except DAMAGED as error:
-        raise Unreadable(
+        raise UnreadableError(
             f"{path} is damaged or breaks off after line {line:,}: {error}. Download it again."
         ) from error
 
@@ -215,7 +216,9 @@ def _read_parquet(
                     yield RowBlock(row, rows, positions, [], _row_text(rows, row))
                     row += len(rows)
     except DAMAGED as error:
-        raise Unreadable(f"{path} is damaged after row {row:,}: {error}. Get it again.") from error
+        raise UnreadableError(
+            f"{path} is damaged after row {row:,}: {error}. Get it again."
+        ) from error
 
 
 def _read_vectors(file: VectorFile, path: str, wanted: Sequence[str]) -> Iterator[RowBlock]:
@@ -228,7 +231,9 @@ def _read_vectors(file: VectorFile, path: str, wanted: Sequence[str]) -> Iterato
                 positions = np.arange(row + 1, row + 1 + len(rows))
                 yield RowBlock(row, rows, positions, [], _row_text(rows, row))
     except (*DAMAGED, ValueError) as error:
-        raise Unreadable(f"{path} is damaged after row {row:,}: {error}. Get it again.") from error
+        raise UnreadableError(
+            f"{path} is damaged after row {row:,}: {error}. Get it again."
+        ) from error
 
 
 def _row_text(rows: pa.RecordBatch, offset: int) -> Callable[[int], str]:
@@ -250,9 +255,9 @@ def decompressed(raw: BinaryIO, path: str) -> BinaryIO:
     if path.endswith(".gz"):
         return io.BufferedReader(gzip.GzipFile(fileobj=raw), _BUFFER_BYTES)
     if path.endswith(".bz2"):
-        return bz2.BZ2File(raw)
+        return cast(BinaryIO, bz2.BZ2File(raw))
     if path.endswith(".xz"):
-        return lzma.LZMAFile(raw)
+        return cast(BinaryIO, lzma.LZMAFile(raw))
     return raw
 
 

@@ -1,6 +1,6 @@
 """Files to typed rows, as a Beam transform: what does not fit is set aside with its position."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -14,9 +14,9 @@ from features.specs import FeatureSet
 from pipeline.data.blocks.accounts import REJECTED, ROWS, ROWS_READ, rejected
 from pipeline.data.blocks.block_key import MAX_ROWS, block_key
 from pipeline.data.blocks.carried_columns import POSITION, SPLIT, flag, text
-from pipeline.data.reading.prefetch import ahead
+from pipeline.data.reading.prefetch import prefetched
 from pipeline.data.reading.ranges import CutFiles
-from pipeline.data.reading.read import RowBlock, Unreadable, read_blocks
+from pipeline.data.reading.read import RowBlock, UnreadableError, read_blocks
 from pipeline.data.sources.base import File
 from pipeline.data.sources.input_file import InputFile
 from pipeline.data.sources.parts import RowParts
@@ -50,7 +50,7 @@ class ReadRows(beam.PTransform):
         file: File | RowParts,
         columns: Sequence[str],
         features: FeatureSet,
-        texts: Sequence[str] = (),
+        texts: Iterable[str] = (),
         flags: Sequence[str] = (),
         required: Sequence[str] = (),
         keep_positions: bool = False,
@@ -74,7 +74,7 @@ class ReadRows(beam.PTransform):
             fields.append(pa.field(POSITION, pa.int64()))
         return pa.schema(fields)
 
-    def expand(self, files):  # noqa: ANN201  (several outputs)
+    def expand(self, files):  # noqa: ANN001, ANN201  (several outputs)
         return (
             files
             | "Parts" >> self._parts()
@@ -88,9 +88,9 @@ class ReadRows(beam.PTransform):
         """All that is in a file: blocks of good rows, and tagged what else there is to say."""
         try:
             blocks = ((block, *self.typed(block)) for block in self._blocks(file))
-            for block, typed, reasons in ahead(blocks):
+            for block, typed, reasons in prefetched(blocks):
                 yield from self._outputs(block, typed, reasons, file)
-        except Unreadable as error:
+        except UnreadableError as error:
             fatal = rejected(file.table, file.path, 0, str(error), "", fatal=True)
             yield beam.pvalue.TaggedOutput(REJECTED, fatal)
 

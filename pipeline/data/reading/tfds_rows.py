@@ -13,7 +13,7 @@ import tensorflow as tf
 from features.bundle import SPLITS, FileEntry, file_entry
 from features.errors import ConfigError, DataError, closest
 from pipeline.data.reading.parquet_columns import as_text
-from pipeline.data.reading.read import Unreadable
+from pipeline.data.reading.read import UnreadableError
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources.base import Source
 from pipeline.data.sources.parts import Part, RowParts
@@ -82,7 +82,7 @@ class TfdsRows(RowParts):
                 row += len(columns[0])
         except (tf.errors.OpError, OSError) as error:
             reason = str(error).split("\n")[0]
-            raise Unreadable(
+            raise UnreadableError(
                 f"{self.directory}, split {split}, is damaged after row {row:,}: {reason}. Prepare "
                 "the data set again."
             ) from error

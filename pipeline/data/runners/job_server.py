@@ -96,7 +96,7 @@ def _prepare_java(runner: str, options: JobServerOptions) -> None:
 class ServerOutput(logging.Handler):
     """The last lines that a job server wrote, in place of all of them on the terminal."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self._lines: collections.deque[str] = collections.deque(maxlen=_LINES_KEPT)
 
@@ -136,11 +136,11 @@ def ended_with_the_job(runner: PipelineRunner) -> Iterator[ServerOutput]:
         servers.append(start(options))
         return servers[-1]
 
-    runner.default_job_server = start_and_note
+    runner.default_job_server = start_and_note  # type: ignore[method-assign]
     try:
         yield output
     finally:
-        runner.default_job_server = start
+        runner.default_job_server = start  # type: ignore[method-assign]
         for server in servers:
             server.stop()
         of_server.removeHandler(output)

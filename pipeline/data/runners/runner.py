@@ -108,12 +108,12 @@ def _run_elsewhere(pipeline: beam.Pipeline, server: ServerOutput) -> PipelineRes
 
 def counters_of(result: PipelineResult, namespace: str) -> dict[str, int]:
     """Name -> value of the counters of a namespace, over all steps; empty where none are kept."""
-    found: dict[str, int] = {}
+    counters: dict[str, int] = {}
     query = result.metrics().query(MetricsFilter().with_namespace(namespace))
     for counter in query["counters"]:
         name = counter.key.metric.name
-        found[name] = found.get(name, 0) + counter.result
-    return dict(sorted(found.items()))
+        counters[name] = counters.get(name, 0) + counter.result
+    return dict(sorted(counters.items()))
 
 
 def new_pipeline(runner: str, runner_options: Sequence[str]) -> beam.Pipeline:

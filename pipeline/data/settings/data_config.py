@@ -53,12 +53,12 @@ class SplitConfig(StrictModel):
 
     by: Literal["time", "day", "hash", "files", "last"] = "time"
     key: str | None = None
-    valid: float = Field(0.1, ge=0.0, lt=1.0)
-    test: float = Field(0.1, ge=0.0, lt=1.0)
+    valid: float = Field(default=0.1, ge=0.0, lt=1.0)
+    test: float = Field(default=0.1, ge=0.0, lt=1.0)
     valid_from: int | str | None = None
     test_from: int | str | None = None
-    valid_days: int = Field(1, ge=0)
-    test_days: int = Field(1, ge=1)
+    valid_days: int = Field(default=1, ge=0)
+    test_days: int = Field(default=1, ge=1)
     utc_offset_hours: UtcOffset = 0.0
     validation: Literal["clean", "published"] = "clean"
     files: dict[Literal["train", "valid", "test"], tuple[str, ...]] | None = None
@@ -135,7 +135,7 @@ class SplitConfig(StrictModel):
         if self.test_from is None:
             return None
         test = _moment(self.test_from, unit)
-        if self.validation == "published":
+        if self.validation == "published" or self.valid_from is None:
             return test, test
         valid = _moment(self.valid_from, unit)
         if valid > test:
@@ -154,8 +154,8 @@ class NegativesConfig(StrictModel):
         min_history: How many of a user's first events are no examples, but history alone.
     """
 
-    per_positive: int = Field(1, ge=1)
-    min_history: int = Field(1, ge=0)
+    per_positive: int = Field(default=1, ge=1)
+    min_history: int = Field(default=1, ge=0)
 
 
 class VocabulariesConfig(StrictModel):
@@ -218,17 +218,17 @@ class DataConfig(StrictModel):
     log: tuple[str, ...] | None = None
     format: FormatConfig = FormatConfig()
     tables: dict[str, TableConfig] = {}
-    rows: int | None = Field(None, ge=1)
+    rows: int | None = Field(default=None, ge=1)
     split: SplitConfig = SplitConfig()
     negatives: NegativesConfig | None = None
     vocabularies: VocabulariesConfig | None = None
-    max_rejected_share: float = Field(0.01, ge=0.0, le=1.0)
-    history_partitions: int | None = Field(None, ge=1, le=65_536)
+    max_rejected_share: float = Field(default=0.01, ge=0.0, le=1.0)
+    history_partitions: int | None = Field(default=None, ge=1, le=65_536)
     layout: Literal["block", "row"] = "block"
-    block_rows: int = Field(4096, ge=1)
-    rows_per_shard: int = Field(250_000, ge=1)
-    seed: int = Field(0, ge=0, lt=1 << 63)
-    memory_gb: float | None = Field(None, gt=0.0)
+    block_rows: int = Field(default=4096, ge=1)
+    rows_per_shard: int = Field(default=250_000, ge=1)
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
+    memory_gb: float | None = Field(default=None, gt=0.0)
     runner: str = "DirectRunner"
     runner_options: tuple[str, ...] = ()
 

@@ -20,9 +20,9 @@ class FormatConfig(StrictModel):
         encoding: Of the text, such as `latin-1`.
     """
 
-    delimiter: str | None = Field(None, min_length=1)
+    delimiter: str | None = Field(default=None, min_length=1)
     quoting: bool = True
-    columns: tuple[str, ...] | None = Field(None, min_length=1)
+    columns: tuple[str, ...] | None = Field(default=None, min_length=1)
     null_values: tuple[str, ...] = ("",)
     encoding: str = "utf-8"
 

@@ -243,6 +243,11 @@ class Source:
     negatives: Negatives | None = None
     fetch: Callable[[], str] | None = None
 
+    @property
+    def log_patterns(self) -> tuple[str, ...]:
+        """Globs of the log's files; none where it comes in parts."""
+        return () if isinstance(self.log, RowParts) else self.log.patterns
+
     def patterns_of_splits(
         self, given: Mapping[Any, tuple[str, ...]] | None
     ) -> Mapping[str, tuple[str, ...]]:

@@ -36,7 +36,7 @@ class ByKey(beam.PTransform):
         self._key, self._partitions = key, partitions
         self._steps, self._sides = tuple(steps), tuple(sides)
 
-    def expand(self, rows):  # noqa: ANN201  (Beam takes annotations for type hints)
+    def expand(self, rows):  # noqa: ANN001, ANN201  (Beam takes annotations for type hints)
         return (
             rows
             | "Unlabelled" >> beam.MapTuple(lambda key, batch: ("", key, batch))

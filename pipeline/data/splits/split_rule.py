@@ -79,7 +79,8 @@ def day_limits(last: int, split: SplitConfig, unit: TimeUnit) -> tuple[int, int]
     """
     test = last + 1 - split.test_days
     valid = test - (split.valid_days if split.validation == "clean" else 0)
-    return tuple(start_of(day, unit, split.utc_offset_hours) for day in (valid, test))
+    offset = split.utc_offset_hours
+    return start_of(valid, unit, offset), start_of(test, unit, offset)
 
 
 class SplitRule(beam.PTransform):
@@ -117,8 +118,8 @@ class SplitRule(beam.PTransform):
             self.known["seed"] = seed
         if split.by not in BY_TIME:
             return
-        self._time = features.timestamp.raw_name
-        self._unit = features.timestamp.unit
+        timestamp = features.required("timestamp")
+        self._time, self._unit = timestamp.raw_name, timestamp.unit
         self.known |= {"column": self._time, "unit": self._unit}
         self._given = split.starts(self._unit)
         if split.by == "day":
@@ -149,7 +150,7 @@ class SplitRule(beam.PTransform):
             blocks
             | "Times" >> beam.Map(lambda block: block[1].column(self._time).to_numpy())
             | "Histogram" >> beam.CombineGlobally(HistogramFn())
-            | "Thresholds" >> beam.Map(lambda found: thresholds(found, self._split))
+            | "Thresholds" >> beam.Map(lambda histogram: thresholds(histogram, self._split))
             | "Rule" >> beam.Map(self._from_starts)
         )
 

@@ -28,7 +28,7 @@ class SampleRows(beam.PTransform):
         self._split = split
         self._least = LeastRows(size, seed)
 
-    def expand(self, blocks):  # noqa: ANN201
+    def expand(self, blocks):  # noqa: ANN001, ANN201
         return (
             blocks
             | "OfSplit" >> beam.Filter(lambda block: block[1] == self._split)
@@ -55,11 +55,11 @@ class LeastRows(beam.CombineFn):
         chosen = np.argsort(priorities)[: self._size]
         if len(kept) == self._size:
             chosen = chosen[priorities[chosen] < kept[-1][0]]
-        found = [
+        candidates = [
             (int(priorities[index]), json.dumps(_present(row), ensure_ascii=False))
             for index, row in zip(chosen, rows.take(pa.array(chosen)).to_pylist(), strict=True)
         ]
-        return self._least(kept + found)
+        return self._least(kept + candidates)
 
     def merge_accumulators(self, accumulators: Iterable[list[Candidate]]) -> list[Candidate]:
         return self._least([each for kept in accumulators for each in kept])

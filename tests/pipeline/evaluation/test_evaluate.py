@@ -25,7 +25,7 @@ class PredictingNetwork(RowNetwork):
 
     def predict_step(self, inputs):
         outputs = self(inputs[0], training=False)
-        return {"logit": outputs["logit"][:, 0], "branch_logits": outputs["branch_logits"]}
+        return {"logit": outputs.logit[:, 0], "branch_logits": outputs.branch_logits}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_each_split_has_its_own_cooperation(evaluated):
         outputs = network({"row": arrays[split]["row"]}, training=False)
         found = report[split]["cooperation"]
         assert found["cross_expert_correlation"] == pytest.approx(
-            cross_expert_correlation(outputs["representations"].numpy()), abs=1e-4
+            cross_expert_correlation(outputs.representations.numpy()), abs=1e-4
         )
         scores = score_split(network, bundle, split, 16)
         probs = np.stack([scores.probs[name] for name in network.branch_names], axis=1)
@@ -70,7 +70,7 @@ def test_each_split_has_its_own_cooperation(evaluated):
         assert shares == pytest.approx(best_share(scores.labels, probs))
         means = [branch["fusion_weight"]["mean"] for branch in found["branches"].values()]
         assert sum(means) == pytest.approx(1.0, abs=1e-6)
-        assert means == pytest.approx(outputs["fusion_weights"].numpy().mean(axis=0), abs=1e-6)
+        assert means == pytest.approx(outputs.fusion_weights.numpy().mean(axis=0), abs=1e-6)
     assert report["valid"]["cooperation"] != report["test"]["cooperation"]
 
 

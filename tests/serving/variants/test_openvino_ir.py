@@ -13,6 +13,7 @@ from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
 from models.build import build_network
 from models.config import NetworkConfig
+from models.outputs import NetworkOutputs
 from serving.exporting.export import expected_scores
 from serving.variants.openvino_ir import IrModel, require_openvino, write_ir
 from serving.variants.write_variant import Cut, write_openvino
@@ -136,7 +137,8 @@ def test_an_operation_that_openvino_lacks_is_named(bundle, tmp_path):
     pytest.importorskip("openvino", reason=NEEDED)
 
     def call(features, training):
-        return {"logit": tf.math.lgamma(features["price"])[:, tf.newaxis] + tf.zeros((1, 1))}
+        logit = tf.math.lgamma(features["price"])[:, tf.newaxis] + tf.zeros((1, 1))
+        return NetworkOutputs(logit=logit)
 
     call.branch_names = ()
     with pytest.raises(ExportError, match=r"cannot convert this network: no operations for Lgamma"):

@@ -73,7 +73,7 @@ def test_what_waits_is_cut_when_it_is_enough_and_at_the_end_of_a_bundle(monkeypa
 def test_a_part_that_arrow_cannot_hold_is_told_in_a_sentence():
     # Lists of nulls have offsets, and no bytes: a third of 2 GB each, in no memory.
     lists = pa.ListArray.from_arrays(pa.array([0, 1 << 30], pa.int32()), pa.nulls(1 << 30))
-    part = pa.RecordBatch.from_pydict({"list": lists, scatter_module._BLOCK: pa.array([0])})
+    part = pa.RecordBatch.from_pydict({"list": lists, scatter_module.BLOCK: pa.array([0])})
     with pytest.raises(DataError, match=r"3 rows .* Raise data\.history_partitions\.$"):
         gather([("a", part)] * 3)
 

@@ -7,7 +7,7 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from pipeline.data.blocks.dictionaries import with_dictionaries
-from pipeline.data.blocks.spill import Spool, WriteSpool, opened
+from pipeline.data.blocks.spill import Spill, WriteSpill, opened
 
 
 def block(key, size):
@@ -32,13 +32,13 @@ def plain(element):
 def test_blocks_come_back_as_they_went_by_way_of_files(tmp_path, change):
     blocks = [(key, label, change(rows)) for key, label, rows in BLOCKS]
     with TestPipeline() as p:
-        back = p | beam.Create(blocks, reshuffle=False) | Spool(str(tmp_path / "new"))
+        back = p | beam.Create(blocks, reshuffle=False) | Spill(str(tmp_path / "new"))
         assert_that(back | beam.Map(plain), equal_to([plain(each) for each in BLOCKS]))
     assert os.listdir(tmp_path / "new")
 
 
 def test_a_place_is_told_only_when_its_file_is_complete(tmp_path):
-    writer = WriteSpool(str(tmp_path))
+    writer = WriteSpill(str(tmp_path))
     writer.start_bundle()
     for each in BLOCKS:
         assert writer.process(each) is None
@@ -49,7 +49,7 @@ def test_a_place_is_told_only_when_its_file_is_complete(tmp_path):
 
 
 def test_each_bundle_has_a_file_of_its_own_and_an_empty_one_none(tmp_path):
-    writer = WriteSpool(str(tmp_path))
+    writer = WriteSpill(str(tmp_path))
     for blocks in ([BLOCKS[0]], [], [BLOCKS[1]]):
         writer.start_bundle()
         for each in blocks:

@@ -20,7 +20,7 @@ from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import EventLog, Source, TextFile
 
-SPOOL = tempfile.TemporaryDirectory()  # rows wait there for the limits of the splits
+SPILL = tempfile.TemporaryDirectory()  # rows wait there for the limits of the splits
 SHOP = Source(
     name="shop",
     title="Shop",
@@ -127,7 +127,7 @@ def run(folder, features=None, **settings):
 
     # In memory, so that the functions may write into `found`.
     with TestPipeline() as p:
-        out = p | Examples(open_inputs(features, data), features, data, SPOOL.name)
+        out = p | Examples(open_inputs(features, data), features, data, SPILL.name)
         for name, keep in (
             ("blocks", keep_rows),
             ("rejected", found["rejected"].append),

@@ -88,8 +88,8 @@ def test_what_a_dead_job_left_goes_also_where_the_bundle_is_reused(tmp_path):
     build(tmp_path / "out", "a")
     dead = BundleFolder(str(tmp_path / "out"))
     dead.start()
-    (tmp_path / "out.building" / "spool").mkdir()
-    (tmp_path / "out.building" / "spool" / "0.blocks").write_text("rows that waited")
+    (tmp_path / "out.building" / "spill").mkdir()
+    (tmp_path / "out.building" / "spill" / "0.blocks").write_text("rows that waited")
     (tmp_path / "out.old").mkdir()
     assert BundleFolder(str(tmp_path / "out")).existing("b") is None
     assert (tmp_path / "out.old").exists()  # another bundle is to be built: not decided here

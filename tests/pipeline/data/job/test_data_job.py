@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from features.records import decode_block
 from features.schema import from_text
 from features.specs import FeatureSet
 from pipeline.data.job.data_job import build_bundle, fingerprint_of
-from pipeline.data.reading.read import Unreadable
+from pipeline.data.reading.read import UnreadableError
 from pipeline.data.settings.data_config import DataConfig, SplitConfig
 
 ROWS = 600
@@ -236,7 +236,7 @@ def test_a_compressed_file_that_breaks_off_is_named(tmp_path):
 
 def test_damage_that_workers_find_late_ends_the_job_with_their_sentence(log, tmp_path, monkeypatch):
     def read_blocks(file, path, *args):
-        raise Unreadable(f"{path} breaks off after line 70,000. Download it again.")
+        raise UnreadableError(f"{path} breaks off after line 70,000. Download it again.")
 
     monkeypatch.setattr("pipeline.data.reading.read_rows.read_blocks", read_blocks)
     with pytest.raises(DataError, match=r"breaks off after line 70,000.*2 more such problems"):
@@ -299,23 +299,37 @@ def test_a_feature_set_without_a_label_is_refused(log, tmp_path):
         build_bundle(features, config(log), str(tmp_path / "out"))
 
 
+# What the program at the end of this file asks leave for.
+FILE_FUNCTIONS = ("GFile", "exists", "listdir", "makedirs", "remove", "rename", "rmtree")
+
+
 def start_build(log, out):
-    """Starts this file as a program, and returns when it is about to build."""
+    """Starts this file as a program, which asks for leave before each step on files."""
     program = [sys.executable, __file__, log, out]
     root = str(Path(__file__).parents[4])
     environment = {**os.environ, "PYTHONPATH": root}
-    process = subprocess.Popen(program, cwd=root, env=environment, stdout=subprocess.PIPE)
-    assert process.stdout.readline() == b"ready\n"
-    return process
+    return subprocess.Popen(
+        program, cwd=root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+def let_step(process):
+    """Gives leave for one step; False where the program has ended instead of asking."""
+    if process.stdout.readline() != b"step\n":
+        return False
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    return True
 
 
 @pytest.mark.slow
 def test_killed_at_ten_random_moments_it_leaves_a_whole_bundle_or_none(bundle, log, tmp_path):
     out = str(tmp_path / "bundle")
-    process = start_build(log, out)
-    started = time.monotonic()
+    process, steps = start_build(log, out), 0
+    while let_step(process):
+        steps += 1
     assert process.wait() == 0
-    usual = time.monotonic() - started
+    assert steps > 20
     shutil.rmtree(out)
     rng = random.Random(9)
     found = {"none": 0, "old": 0, "new": 0}
@@ -324,7 +338,9 @@ def test_killed_at_ten_random_moments_it_leaves_a_whole_bundle_or_none(bundle, l
         if moment == 5:  # from here on an older bundle is in its place
             old = contents(build_bundle(FEATURES, config(log, seed=1), out).path)
         process = start_build(log, out)
-        time.sleep(usual * rng.uniform(0.0, 1.1))
+        # Not by the clock, so that the first fifth of a job is that on any machine.
+        for _ in range(int(steps * (moment % 5 + rng.random()) / 5)):
+            assert let_step(process)
         process.send_signal(signal.SIGKILL)
         process.wait()
         try:
@@ -334,7 +350,7 @@ def test_killed_at_ten_random_moments_it_leaves_a_whole_bundle_or_none(bundle, l
             continue
         assert left in (old, contents(bundle.path))
         found["old" if left == old else "new"] += 1
-        if left != old:  # it was faster this time: make room for the next one
+        if left != old:  # it had its place already: make room for the next one
             shutil.rmtree(out)
     assert found["none"]
     assert found["old"]
@@ -343,6 +359,20 @@ def test_killed_at_ten_random_moments_it_leaves_a_whole_bundle_or_none(bundle, l
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
+def asking_for_leave(function, lock):
+    """The function, which tells the test of each call and waits for it to agree."""
+
+    def call(*args, **kwargs):
+        with lock:
+            print("step", flush=True)
+            sys.stdin.readline()
+        return function(*args, **kwargs)
+
+    return call
+
+
 if __name__ == "__main__":
-    print("ready", flush=True)
+    lock = threading.Lock()
+    for name in FILE_FUNCTIONS:
+        setattr(tf.io.gfile, name, asking_for_leave(getattr(tf.io.gfile, name), lock))
     build_bundle(FEATURES, config(sys.argv[1]), sys.argv[2])

@@ -24,7 +24,7 @@ from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import EarlierEvents, ParquetFile, SideTable, Source, TextFile
 from pipeline.data.sources.input_file import InputFile
 
-SPOOL = tempfile.TemporaryDirectory()  # rows wait there for the limits of the splits
+SPILL = tempfile.TemporaryDirectory()  # rows wait there for the limits of the splits
 REPOSITORY = Path(__file__).parents[4]
 DATA = Path(os.environ.get("CONCORD_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 SHOP = Source(
@@ -100,7 +100,7 @@ def config(path, **settings):
 
 def read_side(p, path, features=FEATURES, **settings):
     data = config(path, **settings)
-    return p | Examples(open_inputs(features, data), features, data, SPOOL.name)
+    return p | Examples(open_inputs(features, data), features, data, SPILL.name)
 
 
 def rows_of(block):
@@ -181,7 +181,7 @@ def test_blocks_do_not_depend_on_how_the_work_is_cut(shop):
         inputs = open_inputs(FEATURES, data)
         inputs = type(inputs)(**{**vars(inputs), "log": inputs.log[order]})
         with TestPipeline() as p:
-            blocks = (p | Examples(inputs, FEATURES, data, SPOOL.name))["blocks"]
+            blocks = (p | Examples(inputs, FEATURES, data, SPILL.name))["blocks"]
             blocks | beam.Map(described) | beam.Map(repr) | beam.io.WriteToText(str(target))
         lines = [line for each in shop.glob(f"{target.name}-*") for line in each.open()]
         found.append(sorted(lines))
@@ -277,7 +277,7 @@ def test_kuairand_reads_as_published():
         return [len(rows), sum(rows.column("is_click").to_pylist()), *counts]
 
     with TestPipeline() as p:
-        out = p | Examples(inputs, features, data, SPOOL.name)
+        out = p | Examples(inputs, features, data, SPILL.name)
         totals = (
             out["blocks"]
             | beam.Map(lengths)

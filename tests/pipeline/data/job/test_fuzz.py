@@ -15,7 +15,7 @@ import pytest
 from features.errors import DataError
 from features.raw import coerce
 from features.specs import FeatureSet
-from pipeline.data.reading.read import Unreadable, read_blocks, read_header
+from pipeline.data.reading.read import UnreadableError, read_blocks, read_header
 from pipeline.data.reading.text_rows import LineParser
 from pipeline.data.sources.base import ParquetFile, TextFile
 
@@ -170,7 +170,7 @@ def test_a_parquet_file_with_bytes_changed_is_refused_or_reads_as_parquet_reads_
         try:
             header = read_header(file, str(path))
             blocks = list(read_blocks(file, str(path), header, [n for n in COLUMNS if n in header]))
-        except (DataError, Unreadable) as error:
+        except (DataError, UnreadableError) as error:
             outcomes.add(f"refused: {'x.parquet' in str(error)}")
             continue
         positions = [at for block in blocks for at in block.positions.tolist()]

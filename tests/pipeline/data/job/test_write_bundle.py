@@ -95,7 +95,7 @@ def write(folder, layout="block", order=0, options=(), splits_of_create=True):
         "split": pipeline | "Rule" >> beam.Create([{"by": "time"}]),
     }
     bundle, results = Path(folder, "bundle"), Path(folder, "results")
-    examples | WriteBundle(FEATURES, data, str(bundle), str(results), str(results / "spool"))
+    examples | WriteBundle(FEATURES, data, str(bundle), str(results), str(results / "spill"))
     run(pipeline)
     return bundle, parse(Results, read_json(f"{results}/{RESULTS}"), "results")
 

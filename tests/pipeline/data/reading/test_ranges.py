@@ -47,7 +47,7 @@ def blocks_of(file, part):
 
 def cut(file, whole):
     """The parts, each knowing the breaks before it."""
-    counted = [ranges._with_newlines(part)[1] for part in ranges.parts_of(file, whole)]
+    counted = [ranges.with_newlines(part)[1] for part in ranges.parts_of(file, whole)]
     random.Random(3).shuffle(counted)
     return list(ranges.number_lines((0, counted)))
 

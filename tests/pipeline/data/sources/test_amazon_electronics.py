@@ -18,7 +18,7 @@ from pipeline.data.job.data_job import build_bundle
 from pipeline.data.job.examples import Examples
 from pipeline.data.job.open_inputs import open_inputs
 
-SPOOL = tempfile.TemporaryDirectory()  # rows wait there for the limits of the splits
+SPILL = tempfile.TemporaryDirectory()  # rows wait there for the limits of the splits
 CONFIG = Path(__file__).parents[4] / "configs/amazon_electronics/dataset.yaml"
 DAY = 86_400
 
@@ -112,7 +112,7 @@ def read(folder, out, **split):
     """(split, row) of all examples."""
     features, data = settings(folder, **split)
     with TestPipeline() as p:
-        blocks = (p | Examples(open_inputs(features, data), features, data, SPOOL.name))["blocks"]
+        blocks = (p | Examples(open_inputs(features, data), features, data, SPILL.name))["blocks"]
         rows = blocks | beam.FlatMap(
             lambda block: [(block[1], row) for row in block[2].to_pylist()]
         )
@@ -189,7 +189,7 @@ def test_blocks_do_not_depend_on_how_the_work_is_cut(tmp_path):
         turned = replace(inputs, log=inputs.log[::order])
         out = tmp_path / f"blocks{order}"
         with TestPipeline() as p:
-            blocks = (p | Examples(turned, features, data, SPOOL.name))["blocks"]
+            blocks = (p | Examples(turned, features, data, SPILL.name))["blocks"]
             described = blocks | beam.MapTuple(
                 lambda *block: repr((*block[:2], *block[2].to_pylist()))
             )
@@ -209,7 +209,7 @@ def test_a_review_without_user_is_rejected(tmp_path):
     path.write_text(path.read_text() + '{"asin": "B000000001", "unixReviewTime": 1356998400}\n')
     features, data = settings(tmp_path)
     with TestPipeline() as p:
-        out = (p | Examples(open_inputs(features, data), features, data, SPOOL.name))["rejected"]
+        out = (p | Examples(open_inputs(features, data), features, data, SPILL.name))["rejected"]
         reasons = out | beam.Map(lambda entry: (entry["position"], entry["reason"]))
         assert_that(reasons, equal_to([(rows + 1, "user_id must not be empty")]))
 
