@@ -49,7 +49,7 @@ class MaskNet(tf_keras.layers.Layer):
             name="combine",
         )
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         policy, total = self.dtype_policy, input_shape[-1]
         self.hidden = MLP([total], self.activation, dtype=policy, name="hidden")
         self.mask = tf_keras.layers.Dense(

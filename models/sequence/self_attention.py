@@ -49,7 +49,7 @@ class SelfAttention(tf_keras.layers.Layer):
         self.num_heads = check_heads(type(self).__name__, num_heads)
         self.positions = None if positions is None else tuple(int(each) for each in positions)
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         _, length, width = input_shape
         if self.positions is not None and len(self.positions) != length:
             raise ValueError(
@@ -75,7 +75,8 @@ class SelfAttention(tf_keras.layers.Layer):
         queries_and_keys, values = tf.split(qkv, [2, 1])
         if self.positions is not None:
             queries_and_keys = rotate(queries_and_keys, self.positions)
-        heads = attend(*tf.unstack(queries_and_keys), values[0], mask)
+        query, key = tf.unstack(queries_and_keys)
+        heads = attend(query, key, values[0], mask)
         return tf.einsum("bhte,hed->btd", heads, kernel_out) + bias
 
     def get_config(self) -> dict[str, Any]:
@@ -118,7 +119,8 @@ def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: tf.Tensor |
 
     Args:
         query: (batch or 1, heads, num_queries, e).
-        key, value: (batch, heads, length, e).
+        key: (batch, heads, length, e).
+        value: (batch, heads, length, e).
         mask: Bool (batch, length), or None.
     """
     scores = tf.matmul(query * query.shape[-1] ** -0.5, key, transpose_b=True)
