@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import tensorflow as tf
 import tf_keras
 
-from models.network import CooperativeNetwork
+from models.network import CooperativeNetwork, Features
 from models.optimizers.rows import table_rows
 
 _MATRIX_PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
@@ -58,14 +58,14 @@ def flops_per_example(network: CooperativeNetwork) -> int:
     }
 
     @tf.function(autograph=False)
-    def score(features):
+    def score(features: Features) -> tf.Tensor:
         return network(features, training=False).logit
 
     graph = score.get_concrete_function(signature).graph
     return _flops(graph, _needed(graph))
 
 
-def _needed(graph) -> set[str]:
+def _needed(graph: tf.Graph) -> set[str]:
     """Names of the operations that the outputs depend on."""
     needed: set[str] = set()
     waiting = [tensor.op for tensor in graph.outputs]
@@ -77,7 +77,7 @@ def _needed(graph) -> set[str]:
     return needed
 
 
-def _flops(graph, needed: set[str] | None = None) -> int:
+def _flops(graph: tf.Graph, needed: set[str] | None = None) -> int:
     total = 0
     for operation in graph.get_operations():
         if needed is not None and operation.name not in needed:
@@ -94,7 +94,7 @@ def _flops(graph, needed: set[str] | None = None) -> int:
     return total
 
 
-def _iterations(graph, loop: tf.Operation) -> int:
+def _iterations(graph: tf.Graph, loop: tf.Operation) -> int:
     """How often a loop runs: `maximum_iterations`, or what its counter is compared with."""
     condition = graph._get_function(loop.get_attr("cond").name).graph
     places = {tensor.name: i for i, tensor in enumerate(condition.inputs)}

@@ -1,6 +1,7 @@
 """Applies gradients only when a step is healthy, on any number of replicas."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -30,19 +31,21 @@ def apply_gradients_if(
     with tf.init_scope():  # slots cannot be created inside a condition
         optimizer.build(variables)
 
-    def apply(gradients):
+    def apply(gradients: Sequence[tf.Tensor | tf.IndexedSlices]) -> None:
         optimizer.apply_gradients(
             zip(gradients, variables, strict=True), skip_gradients_aggregation=True
         )
 
-    def skip():
+    def skip() -> None:
         optimizer.iterations.assign_add(1, read_value=False)
 
     if tf.__internal__.distribute.strategy_supports_no_merge_call():
         tf.cond(healthy, lambda: apply(gradients), skip)
         return
 
-    def across_replicas(strategy, healthy, gradients):
+    def across_replicas(
+        strategy: tf.distribute.Strategy, healthy: tf.Tensor, gradients: Sequence[Any]
+    ) -> None:
         tf.cond(
             strategy.experimental_local_results(healthy)[0],
             lambda: strategy.extended.call_for_each_replica(apply, args=(gradients,)),

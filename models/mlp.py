@@ -104,7 +104,7 @@ class MLP(tf_keras.layers.Layer):
                 x = self.norms[i](x, training=training, mask=mask)
             if self.dices:
                 x = self.dices[i](x, training=training, mask=mask)
-            else:
+            elif self._activate is not None:
                 x = self._activate(x)
             if self.drop is not None:
                 x = self.drop(x, training=training)

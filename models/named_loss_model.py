@@ -55,7 +55,7 @@ class NamedLossModel(tfrs.models.Model):
         """What `fit` and `evaluate` reset at the start of an epoch."""
         return [*super().metrics, self._logs.means]
 
-    def compute_loss(self, inputs, training: bool = False) -> tf.Tensor:
+    def compute_loss(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """This replica's share of the loss of (features, labels) or (features, labels, weights)."""
         return self._total(self._outputs_and_terms(inputs, training)[1])
 
@@ -63,7 +63,7 @@ class NamedLossModel(tfrs.models.Model):
         """Tables whose only gradient is that of the rows that were read, and those rows."""
         return []
 
-    def train_step(self, inputs) -> dict[str, tf.Tensor]:
+    def train_step(self, inputs: Any) -> dict[str, tf.Tensor]:
         """One step; the logs are means over the epoch's steps of the global terms."""
         # Moving statistics are written in the forward pass: keep what a bad step would spoil.
         state = [v for v in self.non_trainable_variables if v.dtype.is_floating]
@@ -85,7 +85,7 @@ class NamedLossModel(tfrs.models.Model):
         self._logs.means.update_state(global_terms)
         return self._logs.means.result()
 
-    def test_step(self, inputs) -> dict[str, tf.Tensor]:
+    def test_step(self, inputs: Any) -> dict[str, tf.Tensor]:
         """The terms over the whole data set, each batch weighted by its number of examples."""
         _, terms = self._outputs_and_terms(inputs, training=False)
         share = tf.stack([self._total(terms), *terms.values()])
@@ -108,7 +108,7 @@ class NamedLossModel(tfrs.models.Model):
         ]
         return (min(bad)[2], min(bad)[0]) if bad else None
 
-    def _outputs_and_terms(self, inputs, training: bool) -> tuple[Any, dict[str, tf.Tensor]]:
+    def _outputs_and_terms(self, inputs: Any, training: bool) -> tuple[Any, dict[str, tf.Tensor]]:
         features, labels, weights = tf_keras.utils.unpack_x_y_sample_weight(inputs)
         if labels is None:
             raise ValueError(

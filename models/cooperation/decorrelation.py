@@ -82,7 +82,7 @@ class CrossExpertDecorrelation(CooperationLoss):
         self.takes = (_TAKES[at],)
 
     def call(self, representations: tf.Tensor | Sequence[tf.Tensor]) -> tf.Tensor:
-        if isinstance(representations, (tuple, list)):
+        if isinstance(representations, Sequence):
             layers, received = representations, f"{len(representations)} tensors"
             fits = self.at == "intermediate" and bool(layers)
         else:

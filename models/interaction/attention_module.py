@@ -62,7 +62,7 @@ class AttentionModule(tf_keras.layers.Layer):
         ]
         self.out = TokenLinear(num_tokens, dtype=policy, name="out")
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         width, policy = input_shape[-1], self.dtype_policy
         self.hidden = MLP([self.expansion * width], self.activation, dtype=policy, name="hidden")
         self.linear = tf_keras.layers.Dense(

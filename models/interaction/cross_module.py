@@ -67,7 +67,7 @@ class CrossModule(tf_keras.layers.Layer):
         self.num_tokens, self.rank, self.num_layers = num_tokens, rank, num_layers
         self.keep_skip, self.units, self.activation = keep_skip, tuple(units), activation
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         _, count, width = input_shape
         layers, total = self.num_layers, count * width
 

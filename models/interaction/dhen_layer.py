@@ -91,7 +91,7 @@ class DHENLayer(tf_keras.layers.Layer):
             epsilon=1e-5, dtype=self.dtype_policy, name="norm"
         )
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         _, count, width = input_shape
         if width < 2:
             raise ValueError(

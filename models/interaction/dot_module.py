@@ -45,7 +45,7 @@ class DotModule(tf_keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_tokens, self.units, self.activation = num_tokens, tuple(units), activation
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         _, count, width = input_shape
         if count < 2:
             raise ValueError(

@@ -82,7 +82,7 @@ class InteractionArch(tf_keras.layers.Layer):
             for i in range(num_layers if interaction == "dhen" else 0)
         ]
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         _, count, width = input_shape
         out = {
             "units": self.units,

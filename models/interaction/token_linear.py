@@ -39,7 +39,7 @@ class TokenLinear(tf_keras.layers.Layer):
             )
         self.num_tokens = num_tokens
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         self.kernel = self.add_weight(
             "kernel", shape=(input_shape[1], self.num_tokens), initializer="glorot_normal"
         )

@@ -105,7 +105,7 @@ class CrossExpertCorrelation(tf_keras.metrics.Metric):
             )
         self.num_branches, self.width = num_branches, width
         self._state: tuple[tf.Variable, ...] = ()
-        if num_branches is not None:
+        if num_branches is not None and width is not None:
             self._create(num_branches, width)
 
     def update_state(self, representations: tf.Tensor) -> None:

@@ -1,5 +1,6 @@
 """GRUs that take an event in as far as attention wants it."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import tensorflow as tf
@@ -94,7 +95,7 @@ class _Cell(tf_keras.layers.Layer):
         self.state_size = self.output_size = units
         self.gates = 2 if has_gate else 1  # r, then u
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         units, width = self.state_size, (1 + self.gates) * self.state_size
 
         def weight(name: str, shape: tuple[int, ...], initializer: str) -> tf.Variable:
@@ -106,7 +107,9 @@ class _Cell(tf_keras.layers.Layer):
         self.recurrent_bias = weight("recurrent_bias", (units,), "zeros")  # d_c
         super().build(input_shape)
 
-    def call(self, inputs: tf.Tensor, states) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def call(
+        self, inputs: tf.Tensor, states: Sequence[tf.Tensor]
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         h, units = states[0], self.state_size
         x, a = tf.split(inputs, [inputs.shape[1] - 1, 1], axis=1)
         # tf.split, not slices: its gradient is one concat rather than paddings to be added up.

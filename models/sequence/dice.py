@@ -32,7 +32,7 @@ class Dice(tf_keras.layers.Layer):
         A tensor like x.
     """
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         self.norm = tf_keras.layers.BatchNormalization(
             center=False,
             scale=False,

@@ -77,7 +77,7 @@ class InterestEvolution(tf_keras.layers.Layer):
         )
         self.mlp_attention = mlp_attention if attention == "din" else None
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         width = input_shape[-1]
         self.extractor = tf_keras.layers.RNN(
             gru_cell(width), return_sequences=True, dtype="float32", name="extractor"

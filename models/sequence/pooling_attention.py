@@ -46,7 +46,7 @@ class PoolingAttention(tf_keras.layers.Layer):
             )
         self.num_seeds, self.num_heads = num_seeds, check_heads(type(self).__name__, num_heads)
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         width = input_shape[-1]
         heads = (self.num_heads, divide_heads(self.name, width, self.num_heads))
         self.seeds = self.add_weight(
@@ -70,7 +70,8 @@ class PoolingAttention(tf_keras.layers.Layer):
         )
         query = tf.einsum("pd,dhe->hpe", seeds, kernel_q)[tf.newaxis]  # (1, heads, p, e)
         kv = tf.einsum("btd,dshe->sbhte", events, kernel_kv)  # (2, B, heads, T, e)
-        return tf.einsum("bhpe,hed->bpd", attend(query, *tf.unstack(kv), mask), kernel_out)
+        key, value = tf.unstack(kv)
+        return tf.einsum("bhpe,hed->bpd", attend(query, key, value, mask), kernel_out)
 
     def get_config(self) -> dict[str, Any]:
         return {

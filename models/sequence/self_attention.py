@@ -49,7 +49,7 @@ class SelfAttention(tf_keras.layers.Layer):
         self.num_heads = check_heads(type(self).__name__, num_heads)
         self.positions = None if positions is None else tuple(int(each) for each in positions)
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         _, length, width = input_shape
         if self.positions is not None and len(self.positions) != length:
             raise ValueError(
@@ -125,7 +125,8 @@ def attend(
 
     Args:
         query: (batch or 1, heads, num_queries, e).
-        key, value: (batch, heads, length, e).
+        key: (batch, heads, length, e).
+        value: (batch, heads, length, e).
         mask: Bool (batch, length), or None.
         scale: Whether scores are divided by sqrt(e).
     """

@@ -76,7 +76,7 @@ class SequenceArch(tf_keras.layers.Layer):
             for part in (("pffn", "attention") if residual else ())
         ]
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         _, total, width = input_shape
         lengths = (total,) if self.lengths is None else self.lengths
         if sum(lengths) != total:

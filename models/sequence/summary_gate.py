@@ -54,7 +54,7 @@ class SummaryGate(tf_keras.layers.Layer):
         self.mode, self.activation = mode, activation
         self._activate = tf_keras.activations.get(activation)
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         self.linear = None
         if self.mode != "none":
             # Traces to a third of the operations that Dense makes of three axes.
