@@ -6,6 +6,11 @@ STAMP := $(VENV)/.installed
 
 CONFIG ?= configs/movielens_100k/mbcnet.yaml
 
+# What `make check` runs: folders whose tests need seconds, not slow fixtures.
+FAST_TESTS := tests/test_architecture.py tests/features tests/models/fusion tests/models/interaction \
+  tests/models/metrics tests/models/sequence tests/models/test_config.py tests/models/test_build.py \
+  tests/pipeline/config tests/pipeline/inspection tests/pipeline/data/reading
+
 # Beam's Flink job server, put together from its thin jars; outlives `make clean`.
 FLINK := $(or $(CONCORD_CACHE),$(HOME)/.cache/concord)/flink
 FLINK_JAR := $(FLINK)/flink-job-server.jar

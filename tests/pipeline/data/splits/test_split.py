@@ -38,7 +38,9 @@ def test_a_share_of_zero_makes_an_empty_split():
     assert np.bincount(where, minlength=3).tolist() == [75, 0, 25]
 
 
-@pytest.mark.parametrize("moment", ["2022-05-05", "2022-05-05T08:00:00+08:00", 1651708800])
+@pytest.mark.parametrize(
+    "moment", ["2022-05-05", "2022-05-05T08:00:00+08:00", "2022-05-05T00:00:00Z", 1651708800]
+)
 def test_moments_are_read_in_the_unit_of_the_timestamp(moment):
     split = SplitConfig(valid_from=moment, test_from="2022-05-06")
     assert split.starts("s") == (1651708800, 1651795200)
