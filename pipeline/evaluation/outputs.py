@@ -51,8 +51,9 @@ class OutputReader:
         if len(network.branch_names) > 1:
             with self._strategy.scope():
                 self._correlation = CrossExpertCorrelation()
-        # The iterator is its argument, so batches of any size share one graph.
-        self._next_batch = tf.function(self._score_next_batch)
+        # The iterator is its argument, so batches of any size share one graph. As in an export,
+        # nothing of it is for AutoGraph, which takes as long as tracing does.
+        self._next_batch = tf.function(self._score_next_batch, autograph=False)
 
     def read(self, dataset: tf.data.Dataset) -> Outputs:
         """Scores every row of a dataset of (features, ...) once."""

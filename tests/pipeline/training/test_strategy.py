@@ -6,8 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +19,13 @@ from pipeline.training.supervise import free_ports, supervise
 from serving.exporting.fresh_process import environment
 from tests.pipeline.training import cluster_processes
 from tests.pipeline.training.cluster_processes import BATCH, STEPS, batches, network
+from tests.waiting import wait_until
 
 PROCESS = [sys.executable, "-m", cluster_processes.__name__]
 
 
 def _listening(port: int) -> socket.socket:
     return socket.create_server(("localhost", port), backlog=100)
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20.0
-    while not condition():
-        assert time.monotonic() < until, "waited too long"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +115,7 @@ def test_a_server_serves_until_its_chief_has_ended(tmp_path, monkeypatch):
     )
     with _listening(port):
         serving.start()
-        _until(lambda: strategies._answers(f"localhost:{own}"))
+        wait_until(lambda: strategies._answers(f"localhost:{own}"))
         serving.join(2.0)
         assert serving.is_alive(), "it serves while the chief answers"
     serving.join(20.0)

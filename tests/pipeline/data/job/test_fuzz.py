@@ -1,11 +1,10 @@
-"""Random bytes against the parsers, for a bounded time: the row of an oracle, or a rejected one."""
+"""Random bytes against the parsers: the row of an oracle, or a rejected one."""
 
 import csv
 import io
 import json
 import math
 import random
-import time
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,7 @@ from pipeline.data.reading.read import UnreadableError, read_blocks, read_header
 from pipeline.data.reading.text_rows import LineParser
 from pipeline.data.sources.base import ParquetFile, TextFile
 
-SECONDS = 5.0
+SEEDS = range(1000)
 COLUMNS = ("a", "b", "c")
 PARTS = [b",", b",", b",", b"\t", b"::", b'"', b'""', b"\r", b"\n", b"\r\n", b"\0", b" ", b"1"]
 PARTS += [b"-0.5", b"text", "é€".encode(), "é".encode("latin-1"), b"\xef\xbb\xbf", b"\x1f", b"\x1a"]
@@ -29,14 +28,6 @@ FORMATS = [
     {"quoting": False, "delimiter": "::"},
     {"encoding": "latin-1"},
 ]
-
-
-def seeds():
-    """Numbers from 0 on, until the time is up."""
-    end, seed = time.monotonic() + SECONDS, 0
-    while time.monotonic() < end:
-        yield seed
-        seed += 1
 
 
 def by_csv(line, quoting=True, delimiter=",", encoding="utf-8"):
@@ -67,7 +58,7 @@ def garbled(rng):
 def test_every_line_is_the_row_that_python_reads_or_rejected(settings):
     parser = LineParser(TextFile(("x",), **settings), COLUMNS, COLUMNS)
     kept = 0
-    for seed in seeds():
+    for seed in SEEDS:
         piece = garbled(random.Random(seed))
         parsed = parser.parse(piece, 1)
         rows = dict(zip(parsed.lines.tolist(), parsed.rows.to_pylist(), strict=True))
@@ -114,7 +105,7 @@ def number(text):
 def test_every_value_is_what_its_text_says_or_its_row_is_rejected():
     names = list(FEATURES.features)
     kept = 0
-    for seed in seeds():
+    for seed in SEEDS:
         rng = random.Random(seed)
         rows = [
             {name: rng.choice(["0", "1", "1 1"] if rng.random() < 0.7 else TEXTS) for name in names}
@@ -161,7 +152,7 @@ def test_a_parquet_file_with_bytes_changed_is_refused_or_reads_as_parquet_reads_
     pq.write_table(table, buffer, row_group_size=100, compression="snappy")
     whole = buffer.getvalue()
     file, outcomes = ParquetFile(("x",)), set()
-    for seed in seeds():
+    for seed in SEEDS:
         rng = random.Random(seed)
         data = bytearray(whole)
         for _ in range(rng.randint(0, 3)):
