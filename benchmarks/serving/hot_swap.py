@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.serving.bare import load
-from benchmarks.serving.load import Ports, Protocol, clients, server
-from benchmarks.serving.made_up import requests, write_exports
-from benchmarks.serving.requests_of import made_request
+from benchmarks.serving.made_up_exports import requests, write_exports
+from benchmarks.serving.sample_requests import made_request
+from benchmarks.serving.under_load import Ports, Protocol, clients, server
 from serving.export_format import names
 
 _MODEL = "model"

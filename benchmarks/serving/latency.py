@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.serving.bare import load
 from benchmarks.serving.interleaved import Times, difference, interleaved, p50, ratio
-from benchmarks.serving.made_up import NETWORKS, requests, write_exports
+from benchmarks.serving.made_up_exports import NETWORKS, requests, write_exports
 from serving.export_format import names
 
 _SIZES = (1, 100, 1000)

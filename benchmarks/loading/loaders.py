@@ -1,6 +1,6 @@
 """Rows a second that reach a training loop: records of one row, of blocks, and FuxiCTR's loader.
 
-    python -m benchmarks.loader --peer-python /path/to/venv/with/fuxictr/bin/python
+    python -m benchmarks.loading.loaders --peer-python /path/to/venv/with/fuxictr/bin/python
 
 Random rows of 39 fields, shuffled, in batches. The sides run in turn for some seconds each; a turn
 in which other processes used the processor is dropped. Prints medians with quartiles, over the wall
@@ -24,7 +24,7 @@ import features  # noqa: F401  # isort: skip  (Keras 2, before TensorFlow is imp
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.loader_data import write_random_bundle
+from benchmarks.loading.random_bundle import write_random_bundle
 from features.bundle import Bundle
 from pipeline.batches.dataset import column_arrays, examples
 
@@ -159,7 +159,7 @@ def _peer(
     python: str, folder: Path, data: str, workers: int, arguments: argparse.Namespace
 ) -> Iterator[Side]:
     path = folder / "npz" / ("train.npz" if data == "npz" else "blocks")
-    script = Path(__file__).with_name("loader_peer.py")
+    script = Path(__file__).with_name("fuxictr_loader.py")
     command = [python, str(script), str(path), str(arguments.batch_size), str(workers)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

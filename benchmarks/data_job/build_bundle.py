@@ -1,10 +1,10 @@
 """How fast raw logs become a bundle: Criteo's layout, 39 fields, beside FuxiCTR's preprocessing.
 
-    python -m benchmarks.data_job --rows 1000000 --rounds 3
-    python -m benchmarks.data_job --rows 1000000 --peer-python PEERS/bin/python
-    python -m benchmarks.data_job --rows 200000 --tft-python TFT/bin/python --tft-rows 8192
+    python -m benchmarks.data_job.build_bundle --rows 1000000 --rounds 3
+    python -m benchmarks.data_job.build_bundle --rows 1000000 --peer-python PEERS/bin/python
+    python -m benchmarks.data_job.build_bundle --rows 200000 --tft-python TFT/bin/python
 
-Writes random rows (`benchmarks.criteo_rows`) and builds their bundle: `build-bundle` as a user
+Writes random rows (`criteo_rows`) and builds their bundle: `build-bundle` as a user
 starts it, so that the seconds hold the start of Python and TensorFlow too. Sides take turns, round
 by round. Then the stages of the job, each by itself on one thread over the same blocks: their
 rows/s say where the time goes. PEERS has fuxictr and ray, TFT tensorflow-transform.
@@ -23,9 +23,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.criteo_rows import write_rows
+from benchmarks.data_job.criteo_rows import write_rows
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIG = "configs/criteo/dataset.yaml"
 _STAGE_ROWS = 200_000
 
@@ -39,10 +39,11 @@ def main() -> None:
             "concord": (arguments.rows, lambda: _concord(folder))
         }
         if arguments.peer_python:
-            command = [arguments.peer_python, "benchmarks/data_job_fuxictr.py"]
+            command = [arguments.peer_python, "benchmarks/data_job/fuxictr_preprocessing.py"]
             sides["fuxictr"] = (arguments.rows, lambda: _seconds_of(command, folder))
         if arguments.tft_python:
-            tft = [arguments.tft_python, "benchmarks/data_job_tft.py", str(arguments.tft_rows)]
+            script = "benchmarks/data_job/tft_preprocessing.py"
+            tft = [arguments.tft_python, script, str(arguments.tft_rows)]
             sides["tensorflow-transform"] = (arguments.tft_rows, lambda: _seconds_of(tft, folder))
         seconds: dict[str, list[float]] = {side: [] for side in sides}
         for _ in range(arguments.rounds):

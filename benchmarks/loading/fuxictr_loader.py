@@ -1,6 +1,6 @@
-"""FuxiCTR's loader, run by `benchmarks.loader` in an interpreter that has fuxictr.
+"""FuxiCTR's loader, run by `benchmarks.loading.loaders` in an interpreter that has fuxictr.
 
-    python loader_peer.py DATA BATCH_SIZE WORKERS
+    python fuxictr_loader.py DATA BATCH_SIZE WORKERS
 
 Prints `ready` when the data is loaded. For every number of seconds that comes on a line, it loads
 as FuxiCTR's `train_epoch` does, for that long, and prints rows, seconds and processor seconds.

@@ -1,6 +1,6 @@
 """Test AUC of table optimizers and of bfloat16, against dense float32 Adam, seed by seed.
 
-    python -m benchmarks.optimizer_quality --data-root DATA --figure docs/optimizer_quality.svg
+    python -m benchmarks.quality.optimizer_quality --data-root DATA --figure FIGURE.svg
 
 DATA holds the folders `movielens_1m` and `kuairand_pure`; the synthetic set needs none. The same
 network, MBCnet with small layers and without L2, trains with each arm and each seed from the same
@@ -15,8 +15,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from benchmarks.runs import (
+from benchmarks.quality.training_runs import (
     Task,
     bundle_of,
     draw_seeds,
@@ -185,7 +186,7 @@ def _plot(results: Results, path: Path) -> None:
         if arm != REFERENCE
     ]
 
-    def draw(axes) -> None:
+    def draw(axes: Any) -> None:
         draw_seeds(axes, rows, "test AUC minus that of dense float32 Adam, each seed and mean")
         axes.axvline(0.0, color="#111", linewidth=0.8)
         axes.axvline(-TOLERANCE, color="#b33", linewidth=0.8, linestyle="--")

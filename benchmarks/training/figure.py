@@ -11,7 +11,7 @@ def plot_batch_curve(results: Mapping[str, Any], path: Path) -> None:
     """Examples per second by batch size: medians, with their quartiles as a band.
 
     Args:
-        results: Of `benchmarks.training`; its `batch_curve/...` are drawn.
+        results: Of `benchmarks.training.steps`; its `batch_curve/...` are drawn.
         path: Of the SVG.
 
     Raises:

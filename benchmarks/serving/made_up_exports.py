@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from benchmarks.training_cases import MIXTURE_OPTIONS, PAPER, dcnv2_branch, network
-from benchmarks.workload import field_ids, field_names, field_sizes
+from benchmarks.training.cases import MIXTURE_OPTIONS, PAPER, dcnv2_branch, network
+from benchmarks.training.workload import field_ids, field_names, field_sizes
 from features.analysis import Analysis
 from features.bundle import FORMAT_VERSION, METADATA, VOCABULARIES, BundleMetadata
 from features.records import columns_of
@@ -109,7 +109,7 @@ def _metadata(rows: int) -> BundleMetadata:
         "item": fields[third : 2 * third],
         "context": fields[2 * third :],
     }
-    feature_set = FeatureSet(features=declared, groups=groups)
+    feature_set = FeatureSet.model_validate({"features": declared, "groups": groups})
     sizes = {name: int(size) for name, size in zip(fields, field_sizes(rows), strict=True)}
     return BundleMetadata(
         format_version=FORMAT_VERSION,

@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from benchmarks.sides.serve import serve
-from benchmarks.workload import batches, read_batches
+from benchmarks.training.peer_process import serve
+from benchmarks.training.workload import batches, read_batches
 
 
 class NaiveTrainer:
@@ -50,7 +50,7 @@ class NaiveTrainer:
         self._model.fit(self._dataset, steps_per_epoch=steps, epochs=1, verbose=0)
 
 
-def _mixture(model: Mapping[str, Any], x0):
+def _mixture(model: Mapping[str, Any], x0: tf.Tensor) -> tf.Tensor:
     """CrossNetMix as it is usually written: experts one after the other, then weighed."""
     layers = tf_keras.layers
     width = x0.shape[-1]
@@ -67,7 +67,7 @@ def _mixture(model: Mapping[str, Any], x0):
     return xl
 
 
-def _full_rank(model: Mapping[str, Any], x0):
+def _full_rank(model: Mapping[str, Any], x0: tf.Tensor) -> tf.Tensor:
     xl = x0
     for _ in range(model["layers"]):
         xl = x0 * tf_keras.layers.Dense(x0.shape[-1])(xl) + xl

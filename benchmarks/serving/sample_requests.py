@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -83,8 +84,8 @@ def _taken(array: np.ndarray, rows: int) -> np.ndarray:
     return array if len(array) == 1 else array[np.arange(rows) % len(array)]
 
 
-def _json(array: np.ndarray) -> list:
-    def text(each: object) -> object:
+def _json(array: np.ndarray) -> list[Any]:
+    def text(each: Any) -> Any:
         if isinstance(each, list):
             return [text(value) for value in each]
         if isinstance(each, bytes):

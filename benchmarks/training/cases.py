@@ -15,7 +15,7 @@ class Side:
     """One thing that is timed.
 
     Args:
-        module: File of `benchmarks.sides`.
+        module: File of `benchmarks.training.peers`.
         spec: What it is built from, besides what the case says.
         rows: Table rows, where they differ from the case's.
     """
@@ -49,12 +49,12 @@ class Case:
     """One workload and its sides.
 
     Args:
-        title: For the heading.
+        title: Heading of its results.
         batch: Examples of a step.
-        width: Of an embedding.
-        model: For the peers; see `benchmarks.sides`.
-        sides: By name, in the order of a round.
-        goals: What is printed of them.
+        width: Dimension of an embedding.
+        model: What the peers build, see `benchmarks.training.peers`.
+        sides: What is compared, by name, in the order of a round.
+        goals: Ratios that are printed.
         rows: Table rows.
         block_seconds: Least length of a block, where it must be longer than usual.
     """
@@ -136,10 +136,13 @@ def against_peers(
     """Concord's variants against all peers.
 
     Args:
-        title, batch, width, model: See `Case`.
+        title: Heading of its results.
+        batch: Examples of a step.
+        width: Dimension of an embedding.
+        model: What the peers build.
         branch: Concord's branch.
         targets: Concord's side -> (at least, aim) to DeepCTR, and the same to FuxiCTR.
-        naive: Whether `benchmarks.sides.naive` has the model.
+        naive: Whether `benchmarks.training.peers.naive` has the model.
     """
     sides = three_variants(network(width, {"model": branch}))
     goals = []

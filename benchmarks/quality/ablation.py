@@ -1,6 +1,6 @@
 """Trains configurations over several seeds; prints mean and spread of their test metrics.
 
-    python -m benchmarks.ablation configs/movielens_100k --figure docs/movielens_100k.svg
+    python -m benchmarks.quality.ablation configs/movielens_100k --figure docs/movielens_100k.svg
 
 Each (configuration, seed) trains in a process of its own and is skipped where it is finished
 already, so that an interrupted run goes on. All of them read one bundle.
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.runs import (
+from benchmarks.quality.training_runs import (
     Task,
     bundle_of,
     draw_seeds,

@@ -1,6 +1,6 @@
-"""tensorflow-transform's analysis and transformation of Criteo's layout; run by `data_job`.
+"""tensorflow-transform's analysis and transformation of Criteo's layout; run by `build_bundle`.
 
-    python data_job_tft.py ROWS FOLDER
+    python tft_preprocessing.py ROWS FOLDER
 
 Analyses and transforms the first ROWS rows of FOLDER/train.txt: a vocabulary for each of 26 token
 columns, floor(log2) of 13 counts, one tf.Example a row, shuffled. Prints the seconds.
@@ -30,7 +30,7 @@ def main() -> None:
     specs |= {name: tf.io.FixedLenFeature([], tf.string) for name in TOKENS}
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(specs))
 
-    def preprocessing(inputs):
+    def preprocessing(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         outputs = {"label": inputs["label"]}
         for name in COUNTS:
             outputs[name] = tf.cast(

@@ -1,7 +1,7 @@
 """Memory of the data job on Flink: N and 10 N rows of Criteo's layout in the same settings.
 
     make flink-server
-    python -m benchmarks.flink_memory --rows 1000000 --heap 3g --managed 512m
+    python -m benchmarks.data_job.flink_memory --rows 1000000 --heap 3g --managed 512m
 
 Writes random rows (label, 13 counts, 26 tokens), builds a bundle on the
 embedded Flink, and prints for both sizes the peak resident memory of the Java process, which holds
@@ -17,10 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.criteo_rows import write_rows
+from benchmarks.data_job.criteo_rows import write_rows
 
 _SECONDS_BETWEEN_LOOKS = 0.2
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The server's memory under a mixed load: does it grow?
 
-    python -m benchmarks.serving.memory RUN/export/1 --minutes 30
+    python -m benchmarks.serving.server_memory RUN/export/1 --minutes 30
 
 Clients ask over both protocols for every signature that takes tensors, for 1 to 200 rows; among
 them are clients whose every request is refused. The server's resident memory is read once a second.
@@ -19,11 +19,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.serving.load import clients, server
-from benchmarks.serving.requests_of import Request, request_of
+from benchmarks.serving.sample_requests import Request, request_of
+from benchmarks.serving.under_load import Protocol, clients, server
 from serving.export_format import names
 
 _MODEL = "model"
+_PROTOCOLS: tuple[Protocol, ...] = ("grpc", "rest")
 _LIMIT = 0.05
 _ROWS = (1, 20, 200)
 
@@ -42,10 +43,9 @@ def main() -> None:
                 request_of(arguments.export, _MODEL, signature, rows)
                 for signature in (names.RANK, names.RAW_TENSORS, names.SERVING_DEFAULT)
             ]
-            protocols = ["grpc", "rest"]
-            good += stack.enter_context(clients(folder, ports, protocols, _MODEL, asked))
+            good += stack.enter_context(clients(folder, ports, _PROTOCOLS, _MODEL, asked))
         refused = [each for one in asked for each in _spoilt(one)]
-        bad += stack.enter_context(clients(folder, ports, protocols, _MODEL, refused))
+        bad += stack.enter_context(clients(folder, ports, _PROTOCOLS, _MODEL, refused))
         for client in (*good, *bad):
             client.run(60.0 * arguments.minutes)
         resident = _resident(ports.pid, 60.0 * arguments.minutes)

@@ -1,6 +1,6 @@
-"""FuxiCTR's preprocessing of Criteo's layout; run by `benchmarks.data_job`.
+"""FuxiCTR's preprocessing of Criteo's layout; run by `benchmarks.data_job.build_bundle`.
 
-    python data_job_fuxictr.py FOLDER
+    python fuxictr_preprocessing.py FOLDER
 
 Gives FOLDER/train.txt the header that FuxiCTR needs, 80 % of the rows as train.csv, the rest in
 halves as valid.csv and test.csv (not timed), lets FuxiCTR read, fit and transform them, and prints

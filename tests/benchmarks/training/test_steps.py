@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.rounds import Block, Rounds, busy_seconds, collect, quartiles
-from benchmarks.sides.worker import Worker, WorkerError
-from benchmarks.training import _goal_line, _ratios
-from benchmarks.training_cases import CASES, Goal, cases_named
-from benchmarks.workload import (
+from benchmarks.training.cases import CASES, Goal, cases_named
+from benchmarks.training.rounds import Block, Rounds, busy_seconds, collect, quartiles
+from benchmarks.training.steps import _goal_line, _ratios
+from benchmarks.training.worker import Worker, WorkerError
+from benchmarks.training.workload import (
     FIELDS,
     distinct_share,
     field_ids,
@@ -161,7 +161,7 @@ def test_cases_are_chosen_by_name():
 
 @pytest.fixture
 def worker(tmp_path):
-    started = Worker("benchmarks.sides.concord", sys.executable, tmp_path / "log", KERAS_2)
+    started = Worker("benchmarks.training.peers.concord", sys.executable, tmp_path / "log", KERAS_2)
     yield started
     started.close()
 
@@ -199,12 +199,12 @@ def test_concord_trains_from_files(tmp_path, worker):
 
 def test_a_side_that_fails_says_why(tmp_path, worker):
     spec = small_spec(tmp_path) | {"network": {"branches": {"deeep": {}}}}
-    with pytest.raises(WorkerError, match=r"(?s)benchmarks.sides.concord ended .*deeep"):
+    with pytest.raises(WorkerError, match=r"(?s)benchmarks.training.peers.concord ended .*deeep"):
         worker.build(spec)
 
 
 def test_a_closed_worker_is_gone(tmp_path):
-    started = Worker("benchmarks.sides.concord", sys.executable, tmp_path / "log", KERAS_2)
+    started = Worker("benchmarks.training.peers.concord", sys.executable, tmp_path / "log", KERAS_2)
     number = started.process_id
     started.close()
     with pytest.raises(ProcessLookupError):

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
-from benchmarks.serving.requests_of import Request
+from benchmarks.serving.sample_requests import Request
 
 Protocol = Literal["grpc", "rest"]
 _numbers = itertools.count()
@@ -27,23 +27,31 @@ class Ports:
     pid: int
 
 
+class Process(NamedTuple):
+    """A child, and the pipes to and from it."""
+
+    child: subprocess.Popen
+    requests: IO[str]
+    replies: IO[str]
+
+
 @dataclass
 class Client:
     """A client process; `run` starts, `result` waits."""
 
-    process: subprocess.Popen
+    process: Process
 
     def run(self, seconds: float, count: int = 1 << 40) -> None:
-        self.process.stdin.write(f"run {seconds} {count}\n")
-        self.process.stdin.flush()
+        self.process.requests.write(f"run {seconds} {count}\n")
+        self.process.requests.flush()
 
     def stop(self) -> dict[str, Any]:
         """Ends a run after the request that it is at; its result."""
-        self.process.send_signal(signal.SIGUSR1)
+        self.process.child.send_signal(signal.SIGUSR1)
         return self.result()
 
     def result(self) -> dict[str, Any]:
-        line = self.process.stdout.readline()
+        line = self.process.replies.readline()
         if not line:
             raise RuntimeError("a client has ended; its last words are on standard error")
         return json.loads(line)
@@ -55,12 +63,12 @@ def server(path: Path, name: str, *options: str) -> Iterator[Ports]:
 
     Args:
         path: As `python -m pipeline serve` takes it.
-        name: Of the model.
+        name: Name of the model.
         options: Keyword arguments of `ServerOptions`, as `key=number`.
     """
     command = [sys.executable, "-m", "benchmarks.serving.server_process", str(path), name]
     with _process([*command, *options]) as process:
-        line = process.stdout.readline()
+        line = process.replies.readline()
         if not line:
             raise SystemExit("the server did not start; its last words are on standard error")
         yield Ports(**json.loads(line))
@@ -78,10 +86,10 @@ def clients(
     """A client for each of `protocols`, connected and waiting.
 
     Args:
-        folder: For their specifications.
-        ports: Of the server.
+        folder: Takes the specifications of the clients.
+        ports: Where the server listens.
         protocols: One a client.
-        model: Its name.
+        model: Name of the model.
         requests: All of one number of rows; sent in turn.
         answers: Kind of version -> request -> scores, to check answers with; none for no checks.
     """
@@ -99,7 +107,7 @@ def clients(
             }
             path = folder / f"client_{next(_numbers)}.json"
             path.write_text(json.dumps(spec))
-            command = [sys.executable, "-m", "benchmarks.serving.client", str(path)]
+            command = [sys.executable, "-m", "benchmarks.serving.client_process", str(path)]
             started.append(Client(stack.enter_context(_process(command))))
         for client in started:
             client.result()
@@ -114,15 +122,17 @@ def run_together(started: Sequence[Client], seconds: float, count: int = 1 << 40
 
 
 @contextmanager
-def _process(command: Sequence[str]) -> Iterator[subprocess.Popen]:
+def _process(command: Sequence[str]) -> Iterator[Process]:
     """A child that reads its requests from standard input, and ends when that does."""
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdin is not None
+    assert child.stdout is not None
     try:
-        yield process
+        yield Process(child, child.stdin, child.stdout)
     finally:
-        process.stdin.close()
+        child.stdin.close()
         try:
-            process.wait(60)
+            child.wait(60)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            child.kill()
+            child.wait()

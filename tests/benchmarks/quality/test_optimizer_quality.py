@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.optimizer_quality import ARMS, DATA_SETS, REFERENCE, differences, table
-from benchmarks.runs import mean_and_spread
+from benchmarks.quality.optimizer_quality import ARMS, DATA_SETS, REFERENCE, differences, table
+from benchmarks.quality.training_runs import mean_and_spread
 from pipeline.config.config_files import load_config
 
 
@@ -31,7 +31,7 @@ def test_a_single_seed_has_no_spread():
 @pytest.mark.parametrize("name", DATA_SETS)
 @pytest.mark.parametrize("arm", ARMS)
 def test_every_arm_is_a_configuration_that_is_accepted(name, arm):
-    from benchmarks.optimizer_quality import COMMON
+    from benchmarks.quality.optimizer_quality import COMMON
 
     data = DATA_SETS[name]
     settings = [*data.settings, *COMMON, *ARMS[arm]]

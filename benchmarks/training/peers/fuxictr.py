@@ -25,8 +25,8 @@ from fuxictr.pytorch.models import BaseModel
 from fuxictr.pytorch.torch_utils import seed_everything
 from torch import nn
 
-from benchmarks.sides.serve import serve
-from benchmarks.workload import read_batches
+from benchmarks.training.peer_process import serve
+from benchmarks.training.workload import read_batches
 
 
 class _Model(BaseModel):
@@ -59,7 +59,7 @@ class _Model(BaseModel):
         self.reset_parameters()
         self.model_to_device()
 
-    def forward(self, inputs):
+    def forward(self, inputs: Any) -> dict[str, torch.Tensor]:
         x = self.get_inputs(inputs)
         embedded = self.embedding_layer(x)
         flat = embedded.flatten(start_dim=1)
@@ -93,10 +93,10 @@ class FuxiCTRTrainer:
         ]
         self._batches = itertools.cycle(batches)
         # What `fit` sets before it calls `train_epoch`.
-        self._model._max_gradient_norm = 10.0
-        self._model._stop_training = False
-        self._model._total_steps = 0
-        self._model._eval_steps = 1 << 62
+        self._model._max_gradient_norm = 10.0  # noqa: SLF001
+        self._model._stop_training = False  # noqa: SLF001
+        self._model._total_steps = 0  # noqa: SLF001
+        self._model._eval_steps = 1 << 62  # noqa: SLF001
         self.settings = {
             "fuxictr": version("fuxictr"),
             "torch": torch.__version__,

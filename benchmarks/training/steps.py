@@ -1,6 +1,6 @@
 """Times training steps of Concord and of its peers on one made-up workload.
 
-    python -m benchmarks.training --only mixture --peer-python ../peers/bin/python
+    python -m benchmarks.training.steps --only mixture --peer-python ../peers/bin/python
 
 Every side runs in a process of its own and trains as its users call it. Blocks of steps alternate
 (A B C A B C ...); only one side runs at a time, the others are stopped. A round during which other
@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.rounds import Block, Rounds, collect, quartiles
-from benchmarks.sides.worker import Worker, WorkerError, cores, wait_for_quiet
-from benchmarks.training_cases import Case, Goal, Side, cases_named
-from benchmarks.workload import FIELDS, distinct_share, write_workload
+from benchmarks.training.cases import Case, Goal, Side, cases_named
+from benchmarks.training.rounds import Block, Rounds, collect, quartiles
+from benchmarks.training.worker import Worker, WorkerError, cores, wait_for_quiet
+from benchmarks.training.workload import FIELDS, distinct_share, write_workload
 from pipeline.system.launch import environment_of_training
 
 _WARM_UP_STEPS = 3  # the first ones trace and compile
@@ -48,7 +48,7 @@ def main() -> None:
             if arguments.out:
                 arguments.out.write_text(json.dumps(results, indent=2) + "\n")
     if arguments.figure:
-        from benchmarks.training_figure import plot_batch_curve
+        from benchmarks.training.figure import plot_batch_curve
 
         plot_batch_curve(results, arguments.figure)
 
@@ -84,7 +84,8 @@ def _run(name: str, case: Case, folder: Path, arguments: argparse.Namespace) -> 
             data = _workload(folder, each.rows or case.rows, max(arguments.examples, case.batch))
             python = arguments.peer_python if each.module == "fuxictr" else sys.executable
             log = folder / f"{side}.log"
-            worker = Worker(f"benchmarks.sides.{each.module}", python, log, _environment(each))
+            module = f"benchmarks.training.peers.{each.module}"
+            worker = Worker(module, python, log, _environment(each))
             workers[side] = worker
             print(f"{name}: builds {side}", file=sys.stderr, flush=True)
             spec = {"data": str(data), "batch": case.batch, "width": case.width}

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.sides.serve import serve
-from benchmarks.workload import batches, read_batches
+from benchmarks.training.peer_process import serve
+from benchmarks.training.workload import batches, read_batches
 from features.analysis import Analysis
 from features.bundle import FORMAT_VERSION, Bundle, BundleMetadata, FileEntry, Manifest, file_entry
 from features.records import columns_of, encode_block

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rounds import Block, busy_seconds
-from benchmarks.sides.serve import REPLIES
+from benchmarks.training.peer_process import REPLIES
+from benchmarks.training.rounds import Block, busy_seconds
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -26,7 +26,7 @@ class Worker:
     So no thread that waits, spins or prefetches takes a core from the side that is timed.
 
     Args:
-        module: What to run, such as `benchmarks.sides.concord`.
+        module: What to run, such as `benchmarks.training.peers.concord`.
         python: The interpreter.
         log: Where what the process prints goes.
         environment: Variables to set.

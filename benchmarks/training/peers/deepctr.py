@@ -11,8 +11,8 @@ import tensorflow as tf
 from deepctr.feature_column import SparseFeat
 from deepctr.models import DCN, DCNMix, xDeepFM
 
-from benchmarks.sides.serve import serve
-from benchmarks.workload import batches, read_batches
+from benchmarks.training.peer_process import serve
+from benchmarks.training.workload import batches, read_batches
 
 
 class DeepCTRTrainer:

@@ -1,8 +1,8 @@
 """One client: a process with one connection that sends prepared requests, one after the other.
 
-    python -m benchmarks.serving.client SPEC
+    python -m benchmarks.serving.client_process SPEC
 
-SPEC is a JSON file; see `benchmarks.serving.load.clients`. On each line of standard input,
+SPEC is a JSON file; see `benchmarks.serving.under_load.clients`. On each line of standard input,
 `run SECONDS COUNT`, it sends requests for so long and so often at most, or until SIGUSR1, and
 answers with a line of JSON: latencies in seconds, rows, failures (an error or no answer), wrong
 answers. It imports no TensorFlow, unless answers are to be checked over gRPC.
@@ -23,7 +23,7 @@ from typing import Any
 
 import grpc
 
-from benchmarks.sides.serve import die_with_parent
+from benchmarks.training.peer_process import die_with_parent
 
 Send = Callable[[bytes], bytes]
 _METHOD = "/tensorflow.serving.PredictionService/Predict"
@@ -56,7 +56,9 @@ def _run(
     seconds: float,
     count: int,
 ) -> dict[str, Any]:
-    latencies, reasons, failed, wrong = [], [], 0, 0
+    latencies: list[float] = []
+    reasons: list[str] = []
+    failed = wrong = 0
     until = time.perf_counter() + seconds
     _stop.clear()
     while len(latencies) < count and time.perf_counter() < until and not _stop:

@@ -1,6 +1,6 @@
 """Random rows in the layout of Criteo's train.txt, for benchmarks of the data job.
 
-python -m benchmarks.criteo_rows 1000000 FOLDER/train.txt
+python -m benchmarks.data_job.criteo_rows 1000000 FOLDER/train.txt
 """
 
 import sys
