@@ -8,7 +8,7 @@ CONFIG ?= configs/movielens_100k/mbcnet.yaml
 
 # What `make check` runs: folders whose tests need seconds, not slow fixtures.
 FAST_TESTS := tests/test_architecture.py tests/features tests/models/fusion tests/models/interaction \
-  tests/models/metrics tests/models/sequence tests/models/test_config.py tests/models/test_build.py \
+  tests/models/metrics tests/models/sequence tests/models/spec/test_network_config.py tests/models/spec/test_build_network.py \
   tests/pipeline/config tests/pipeline/inspection tests/pipeline/data/reading
 
 # Beam's Flink job server, put together from its thin jars; outlives `make clean`.

@@ -16,8 +16,8 @@ from features.analysis import Analysis
 from features.bundle import FORMAT_VERSION, METADATA, VOCABULARIES, BundleMetadata
 from features.records import columns_of
 from features.specs import FeatureSet
-from models.build import build_network
-from models.config import NetworkConfig
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from serving.export_format import names
 from serving.exporting.signatures import ScoringModule
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from features.bundle import open_bundle
-from pipeline.config.config_files import load_config
 from pipeline.batches.dataset import examples
+from pipeline.config.config_files import load_config
 from pipeline.main_job import run_main_job
 from pipeline.run_dir import RunDir
 from pipeline.training.train import load_network

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.alignment.alignment import Alignment
-from models.mlp import MLP
+from models.layers.mlp import MLP
 
 
 class MLPAlignment(Alignment):

@@ -24,14 +24,14 @@ from models.branches.dcn import DCN
 from models.branches.dcnv2 import DCNv2
 from models.branches.deep import Deep
 from models.branches.deepfm import DeepFM
-from models.branches.dhen import DHEN
-from models.branches.dien import DIEN
+from models.branches.dhen.dhen import DHEN
+from models.branches.dien.dien import DIEN
 from models.branches.din import DIN
 from models.branches.finalmlp import FinalMLP
 from models.branches.fm import FM
 from models.branches.grouped_cross import GroupedCross
 from models.branches.inner_product import InnerProduct
-from models.branches.interformer import InterFormer
+from models.branches.interformer.interformer import InterFormer
 from models.branches.ipnn import IPNN
 from models.branches.low_rank_cross import LowRankCross
 from models.branches.low_rank_cross_mixture import LowRankCrossMixture

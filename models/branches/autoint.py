@@ -7,9 +7,9 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Branch, Details, Takes
-from models.embedded import flatten
-from models.mlp import MLP
-from models.sequence.self_attention import attend
+from models.embeddings.embedded import flatten
+from models.layers.mlp import MLP
+from models.layers.self_attention import attend
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

@@ -5,8 +5,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import tensorflow as tf
 import tf_keras
 
-from models.embedded import Embedded
-from models.mlp import MLP
+from models.embeddings.embedded import Embedded
+from models.layers.mlp import MLP
 
 Takes = Literal["flat", "tokens", "first_order", "embedded"]
 Need = Literal["groups", "history", "target"]
@@ -18,7 +18,7 @@ class Details(NamedTuple):
 
     intermediates: Outputs of its layers in order, each (batch, width of the layer).
     losses: Losses of its own, by the names in `loss_names`: float32 scalars, weighted, this
-        replica's share of the global mean (`models.cooperation.replicas`).
+        replica's share of the global mean (`models.replicas`).
     """
 
     intermediates: tuple[tf.Tensor, ...] = ()

@@ -7,8 +7,8 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Branch, Details, feed
-from models.embedded import Embedded
-from models.mlp import MLP
+from models.embeddings.embedded import Embedded
+from models.layers.mlp import MLP
 
 
 class Composite(Branch):

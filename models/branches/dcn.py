@@ -21,7 +21,7 @@ class DCN(Composite):
 
     Example:
         >>> import tensorflow as tf
-        >>> from models.embedded import Embedded
+        >>> from models.embeddings.embedded import Embedded
         >>> tokens = tf.zeros((2, 3, 4))
         >>> DCN([6])(Embedded(tokens, tokens, {}, tf.zeros((2, 0)))).shape
         TensorShape([2, 18])

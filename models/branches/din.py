@@ -7,10 +7,10 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Branch, Details
-from models.embedded import Embedded, History, flatten
-from models.mlp import MLP
-from models.sequence.histories import cleaned, compared_histories, mean_step
-from models.sequence.target_attention import TargetAttention
+from models.branches.history_pooling import cleaned, compared_histories, mean_step
+from models.embeddings.embedded import Embedded, History, flatten
+from models.layers.mlp import MLP
+from models.layers.target_attention import TargetAttention
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

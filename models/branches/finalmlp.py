@@ -9,8 +9,8 @@ import tf_keras
 
 from features.errors import closest
 from models.branches.branch import Branch
-from models.embedded import Embedded, flatten
-from models.mlp import MLP
+from models.embeddings.embedded import Embedded, flatten
+from models.layers.mlp import MLP
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

@@ -4,7 +4,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import ReducedBranch
-from models.interaction.inner_products import inner_products
+from models.layers.inner_products import inner_products
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

@@ -7,8 +7,8 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Branch, Details
-from models.embedded import flatten
-from models.mlp import MLP
+from models.embeddings.embedded import flatten
+from models.layers.mlp import MLP
 
 Projection = Literal["learned", "attentive", "none"]
 

@@ -8,7 +8,7 @@ import tf_keras
 
 from models.cooperation.arguments import check_choice, check_logits_and_labels
 from models.cooperation.cooperation_loss import CooperationLoss
-from models.cooperation.replicas import global_sum
+from models.replicas import global_sum
 
 Target = Literal["soft", "positive"]
 Direction = Literal["strong_to_weak", "weak_to_strong", "all"]

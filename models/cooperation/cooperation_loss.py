@@ -26,7 +26,7 @@ class CooperationLoss(tf_keras.layers.Layer):
 
     Returns:
         Float32 scalar: this replica's share of the mean over the global batch
-        (`models.cooperation.replicas`).
+        (`models.replicas`).
     """
 
     takes: tuple[LossInput, ...] = ()

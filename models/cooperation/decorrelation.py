@@ -9,7 +9,7 @@ import tf_keras
 from models.cooperation.arguments import branch_pairs, check_choice
 from models.cooperation.cooperation_loss import CooperationLoss, LossInput
 from models.cooperation.distance import safe_norm
-from models.cooperation.replicas import equal_share, global_sum
+from models.replicas import equal_share, global_sum
 
 Kind = Literal["correlation", "covariance"]
 Norm = Literal[2, 1]

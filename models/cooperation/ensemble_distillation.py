@@ -8,7 +8,7 @@ import tf_keras
 
 from models.cooperation.arguments import check_choice
 from models.cooperation.cooperation_loss import CooperationLoss, LossInput
-from models.cooperation.replicas import global_mean
+from models.replicas import global_mean
 
 TeacherWeights = Literal["uniform", "gate"]
 

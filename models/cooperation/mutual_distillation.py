@@ -7,7 +7,7 @@ import tf_keras
 
 from models.cooperation.arguments import check_logits_and_labels
 from models.cooperation.cooperation_loss import CooperationLoss
-from models.cooperation.replicas import global_mean, global_sum
+from models.replicas import global_mean, global_sum
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

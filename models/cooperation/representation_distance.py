@@ -8,7 +8,7 @@ import tf_keras
 from models.cooperation.arguments import branch_pairs, check_choice
 from models.cooperation.cooperation_loss import CooperationLoss
 from models.cooperation.distance import safe_norm
-from models.cooperation.replicas import global_mean
+from models.replicas import global_mean
 
 Direction = Literal["minimal", "maximal"]
 

@@ -7,7 +7,7 @@ import tf_keras
 
 from models.cooperation.arguments import check_logits
 from models.cooperation.cooperation_loss import CooperationLoss
-from models.cooperation.replicas import global_mean
+from models.replicas import global_mean
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.cooperation.cooperation_loss import CooperationLoss
-from models.wrapped_layer import WrappedLayer
+from models.layers.wrapped_layer import WrappedLayer
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

@@ -4,7 +4,7 @@ from typing import Any, Literal, get_args
 
 import tensorflow as tf
 
-from models.embedded import flatten
+from models.embeddings.embedded import flatten
 from models.fusion.fusion import Fusion
 
 Combine = Literal["concat", "sum"]

@@ -4,7 +4,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.fusion.fusion import Fusion
-from models.wrapped_layer import WrappedLayer
+from models.layers.wrapped_layer import WrappedLayer
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from models.cooperation.replicas import global_sum
+from models.replicas import global_sum
 
 # A column is constant where its sum of squared deviations is at most this times its squared mean.
 # Rounding in float64 stays below it, and a single float32 step in one of many rows lies above it.

@@ -10,10 +10,10 @@ from rich.table import Table
 from features.bundle import Bundle, open_bundle
 from features.errors import ConfigError
 from features.inputs import placeholder_inputs
-from models.build import build_network
-from models.config import NetworkConfig
-from models.cost import flops_per_example, parameters_by_part
 from models.network import CooperativeNetwork
+from models.network.cost import flops_per_example, parameters_by_part
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from pipeline.config.config_files import load_config, load_preset
 from pipeline.config.run_config import RunConfig, default_bundle
 from pipeline.config.shipped_files import preset_names, preset_title

@@ -9,7 +9,7 @@ import yaml
 
 from features.config import parse
 from features.errors import ConfigError, closest
-from models.config import NetworkConfig
+from models.spec.network_config import NetworkConfig
 from pipeline.config.run_config import DatasetConfig, RunConfig
 from pipeline.config.shipped_files import config_file, preset_file
 

@@ -11,8 +11,8 @@ from features.config import StrictModel
 from features.errors import ConfigError
 from features.inputs import placeholder_inputs
 from features.specs import FeatureSet, Groups, HistorySpec, NamedFeatures
-from models.build import build_network, check_needs
-from models.config import NetworkConfig
+from models.spec.build_network import build_network, check_needs
+from models.spec.network_config import NetworkConfig
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import source_named
 from pipeline.data.sources.own import OWN_FILES

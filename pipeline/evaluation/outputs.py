@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.metrics import CrossExpertCorrelation
-from models.outputs import NetworkOutputs
+from models.network.outputs import NetworkOutputs
 
 
 @dataclass(frozen=True)

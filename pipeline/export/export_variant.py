@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from features.bundle import Bundle
 from features.errors import ExportError
-from models.branch_alone import require_branch
 from models.metrics import auc
 from models.network import CooperativeNetwork
+from models.network.branch_alone import require_branch
 from pipeline.batches.dataset import column_arrays, examples, refusing_damage
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import value_or_none

@@ -12,8 +12,8 @@ from features.bundle import Bundle
 from features.feature_spec import FeatureSpec
 from features.specs import FeatureSet
 from features.splits import in_words, valid_is_test
-from models.cost import num_parameters
 from models.network import CooperativeNetwork
+from models.network.cost import num_parameters
 from pipeline.config.run_config import RunConfig
 from pipeline.system.version import VERSION
 from serving.exporting.card_contents import CardData, CardFeature, CardNetwork, ModelCard

@@ -13,11 +13,11 @@ import tf_keras
 
 from features.bundle import Bundle
 from features.errors import ConfigError
-from models.build import build_network
-from models.cost import num_parameters
-from models.embedding_layout import EmbeddingLayout
+from models.embeddings import EmbeddingLayout
 from models.network import CooperativeNetwork
+from models.network.cost import num_parameters
 from models.optimizers import RowSlots, make_optimizer, row_slots_of
+from models.spec.build_network import build_network
 from pipeline.batches.dataset import examples, refusing_damage
 from pipeline.batches.position import WHOLE, Position, batches_of_epoch
 from pipeline.config.run_config import RunConfig

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from features.errors import ConfigError
-from models.embedding_layout import EmbeddingLayout
-from models.optimizers.rows import RowSlots, table_rows
+from models.embeddings import EmbeddingLayout
+from models.embeddings.row_slots import RowSlots, table_rows
 from pipeline.system.available_memory import available_bytes, size
 
 # Numbers that an optimizer keeps for each weight in variables of its own; the state of the other

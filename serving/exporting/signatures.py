@@ -9,7 +9,7 @@ import tensorflow as tf
 from features.bundle import BundleMetadata
 from features.preprocessing import Preprocessor
 from features.raw_tensors import parsing_spec
-from models.outputs import NetworkOutputs
+from models.network.outputs import NetworkOutputs
 from serving.export_format import names
 from serving.export_format.signature_table import (
     SignatureTable,

@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from features.bundle import Bundle
 from features.errors import ExportError
-from models.branch_alone import branch_alone
 from models.embeddings import EmbeddingBank
 from models.network import CooperativeNetwork
+from models.network.branch_alone import branch_alone
 from serving.export_format import names
 from serving.export_format.export_layout import SAMPLE_ROWS
 from serving.exporting.export import expected_scores, export

@@ -9,14 +9,14 @@ from models import branches as b
 from models import cooperation as c
 from models import fusion as f
 from models.alignment import MLPPerBranch, NoAlignment, SharedMLP, WrappedAlignment
-from models.bank_tables import BankTables
-from models.embedding_layout import EmbeddingLayout, TableLayout
 from models.embeddings import EmbeddingBank
-from models.mlp import MLP
+from models.embeddings.bank_tables import BankTables
+from models.embeddings.embedding_layout import EmbeddingLayout, TableLayout
+from models.embeddings.numeric_embedding import NumericToken
+from models.embeddings.row_table import RowTable
+from models.layers.mlp import MLP
 from models.network import CooperativeNetwork
-from models.numeric_token import NumericToken
 from models.optimizers import RowSlots
-from models.row_table import RowTable
 from tests.contract import Case
 from tests.models import small
 from tests.models.cases_inside import INSIDE

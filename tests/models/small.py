@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from features.inputs import InputSpec
-from models.build import build_network
-from models.config import NetworkConfig
 from models.network import CooperativeNetwork
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 
 INPUTS = (
     InputSpec("user", "id", "user", 11),

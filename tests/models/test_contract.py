@@ -12,9 +12,9 @@ from models.alignment import Alignment, MLPAlignment
 from models.branches import Branch, Composite, ReducedBranch
 from models.cooperation import CooperationLoss
 from models.fusion import EqualFusion, Fusion, WeightedFusion
-from models.named_loss_model import NamedLossModel
+from models.layers.wrapped_layer import WrappedLayer
 from models.network import CooperativeNetwork
-from models.wrapped_layer import WrappedLayer
+from models.network.named_loss_model import NamedLossModel
 from tests import contract
 from tests.contract import Case
 from tests.models.cases import CASES

@@ -7,9 +7,9 @@ import tf_keras
 
 from features.errors import ConfigError
 from features.inputs import InputSpec
-from models.build import build_network
-from models.config import NetworkConfig
 from models.network import CooperativeNetwork
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from tests.contract import assert_close
 from tests.models import small
 

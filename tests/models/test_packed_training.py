@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.build import build_network
-from models.config import NetworkConfig
 from models.optimizers import make_optimizer, row_slots_of
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from tests.models import small
 from tests.models.test_training import dataset
 

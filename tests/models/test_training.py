@@ -10,8 +10,7 @@ import tf_keras
 from features.inputs import InputSpec
 from models.alignment import NoAlignment
 from models.branches import Deep
-from models.embedding_layout import EmbeddingLayout
-from models.embeddings import EmbeddingBank
+from models.embeddings import EmbeddingBank, EmbeddingLayout
 from models.fusion import MeanFusion
 from models.network import CooperativeNetwork
 from tests.models import small

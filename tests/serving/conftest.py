@@ -15,7 +15,7 @@ from features.inputs import model_inputs
 from features.raw import coerce
 from features.records import columns_of
 from features.specs import FeatureSet
-from models.outputs import NetworkOutputs
+from models.network.outputs import NetworkOutputs
 from serving.client.client import Client
 from serving.export_format.export_layout import SAMPLE_ROWS
 from serving.exporting.export import export

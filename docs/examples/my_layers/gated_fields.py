@@ -6,8 +6,8 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches import Branch
-from models.embedded import flatten
-from models.mlp import MLP
+from models.embeddings.embedded import flatten
+from models.layers.mlp import MLP
 
 
 @tf_keras.utils.register_keras_serializable(package="my_layers")

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.cooperation import CooperationLoss
-from models.cooperation.replicas import global_mean
+from models.replicas import global_mean
 
 
 @tf_keras.utils.register_keras_serializable(package="my_layers")

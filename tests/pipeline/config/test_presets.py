@@ -7,7 +7,7 @@ import pytest
 
 from features.bundle import open_bundle
 from features.errors import ConfigError
-from models.build import build_network
+from models.spec.build_network import build_network
 from pipeline.batches.dataset import examples
 from pipeline.config.config_files import load_config, load_preset
 from pipeline.config.shipped_files import preset_file, preset_names, preset_title

@@ -3,7 +3,7 @@
 import tensorflow as tf
 import tf_keras
 
-from models.outputs import NetworkOutputs
+from models.network.outputs import NetworkOutputs
 
 BRANCHES = ("up", "down", "bend")
 

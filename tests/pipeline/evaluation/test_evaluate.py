@@ -9,8 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from features.inputs import InputSpec
-from models.embedding_layout import EmbeddingLayout
-from models.embeddings import EmbeddingBank
+from models.embeddings import EmbeddingBank, EmbeddingLayout
 from models.metrics import best_share, cross_expert_correlation, disagreement
 from pipeline.evaluation.evaluate import evaluation_report, tables_report
 from pipeline.evaluation.scores import FUSED, score_split

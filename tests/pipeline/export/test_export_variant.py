@@ -13,7 +13,7 @@ import tensorflow as tf
 import serving.exporting.export
 from features.errors import ExportError
 from features.raw import coerce
-from models.build import build_network
+from models.spec.build_network import build_network
 from pipeline.batches.dataset import column_arrays, examples
 from pipeline.config.run_config import RunConfig
 from pipeline.export.export_variant import export_variant

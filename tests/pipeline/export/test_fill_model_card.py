@@ -4,9 +4,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from models.branch_alone import branch_alone
-from models.build import build_network
-from models.cost import num_parameters
+from models.network.branch_alone import branch_alone
+from models.network.cost import num_parameters
+from models.spec.build_network import build_network
 from pipeline.config.run_config import RunConfig
 from pipeline.export.fill_model_card import auc_standard_error, model_card
 from serving.variants.variant import Variant

@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from models.build import build_network
-from models.config import NetworkConfig
 from models.network import CooperativeNetwork
 from models.optimizers import make_optimizer, row_slots_of
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from pipeline.evaluation.outputs import OutputReader
 from pipeline.training import strategy as strategies
 from pipeline.training.strategy import (

@@ -9,10 +9,10 @@ import tf_keras
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from features.inputs import InputSpec
-from models.build import build_network
-from models.config import NetworkConfig
 from models.network import CooperativeNetwork
 from models.optimizers import make_optimizer, row_slots_of
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from pipeline.training.step_time import (
     PARTS,
     Scopes,

@@ -5,10 +5,9 @@ import tensorflow as tf
 
 from features.errors import ConfigError
 from features.inputs import InputSpec
-from models.embedding_layout import EmbeddingLayout
-from models.embeddings import EmbeddingBank
+from models.embeddings import EmbeddingBank, EmbeddingLayout
+from models.embeddings.row_slots import TableRows
 from models.optimizers import make_optimizer, mark_table, row_slots_of
-from models.optimizers.rows import TableRows
 from pipeline.training.training_memory import (
     check_tables_fit,
     memory_of,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tf_keras
 
-from models.build import build_network
-from models.config import NetworkConfig
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from serving.exporting.export import expected_scores, export
 from serving.scoring.scorer import Scorer
 

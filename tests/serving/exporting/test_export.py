@@ -10,7 +10,7 @@ import serving.exporting.export
 from features.bundle import read_metadata
 from features.errors import ExportError
 from features.raw import coerce
-from models.outputs import NetworkOutputs
+from models.network.outputs import NetworkOutputs
 from serving.export_format.export_layout import SIGNATURES_FILE, WARM_UP
 from serving.export_format.signature_table import read_table, user_columns
 from serving.exporting.export import expected_scores, export

@@ -11,9 +11,9 @@ import tensorflow as tf
 from features.errors import ExportError
 from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
-from models.build import build_network
-from models.config import NetworkConfig
-from models.outputs import NetworkOutputs
+from models.network.outputs import NetworkOutputs
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from serving.exporting.export import expected_scores
 from serving.variants.openvino_ir import IrModel, require_openvino, write_ir
 from serving.variants.write_variant import Cut, write_openvino
