@@ -230,7 +230,7 @@ def own_layers() -> CooperativeNetwork:
     """One layer under two names, and on every axis a layer that knows nothing of Concord."""
     shared = tf_keras.layers.Dense(3, name="own")
     return CooperativeNetwork(
-        EmbeddingBank(**BANK, num_sets=2),
+        EmbeddingBank(EmbeddingLayout(INPUTS, embedding_dim=2, num_sets=2)),
         {"one": shared, "two": shared},
         OwnAlignment(),
         OwnFusion(),
