@@ -6,7 +6,7 @@ not fit is set aside with a reason; it never becomes a wrong value.
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +20,21 @@ _LARGEST = float(np.finfo(np.float32).max)
 _WHOLE = r"[+-]?[0-9]{1,20}"  # longer ones are no int64, and slow to read
 
 
-def coerce(
-    block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = ROLES
-) -> tuple[pa.RecordBatch, np.ndarray, Reasons]:
+class TypedRows(NamedTuple):
+    """The rows of a block that fit, and why the others do not.
+
+    Args:
+        rows: Typed raw columns of the rows that fit, in their order.
+        indices: Indices of these rows in the block, int64 of shape (good rows,).
+        reasons: For each other row, the reason.
+    """
+
+    rows: pa.RecordBatch
+    indices: np.ndarray
+    reasons: Reasons
+
+
+def coerce(block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = ROLES) -> TypedRows:
     """Turns columns of text, or of whatever JSON held, into typed raw columns.
 
     Sequences that the job builds from a history are left out where the block has no such column.
@@ -33,8 +45,7 @@ def coerce(
         roles: Only features of these roles are read.
 
     Returns:
-        The rows that fit, in their order; their indices in `block`, int64 of shape (good rows,);
-        and for each other row the reason.
+        The rows that fit, and for each other row the reason.
 
     Raises:
         DataError: `block` lacks a column.
@@ -57,7 +68,7 @@ def coerce(
     typed = pa.RecordBatch.from_pydict(columns)
     if reasons:
         typed = typed.take(pa.array(good))
-    return typed, good, reasons
+    return TypedRows(typed, good, reasons)
 
 
 def _empty_as_missing(column: pa.Array) -> pa.Array:

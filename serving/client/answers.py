@@ -40,10 +40,10 @@ def values(result: ProtoMessage) -> np.ndarray:
 def version_statuses(answer: ProtoMessage) -> list[VersionStatus]:
     """The versions of a GetModelStatusResponse, latest first."""
     statuses = []
-    for each in answer.model_version_status:
-        states = each.DESCRIPTOR.fields_by_name["state"].enum_type.values_by_number
-        state = states[each.state].name if each.state in states else str(each.state)
+    for entry in answer.model_version_status:
+        states = entry.DESCRIPTOR.fields_by_name["state"].enum_type.values_by_number
+        state = states[entry.state].name if entry.state in states else str(entry.state)
         statuses.append(
-            VersionStatus(each.version, state, each.status.error_code, each.status.error_message)
+            VersionStatus(entry.version, state, entry.status.error_code, entry.status.error_message)
         )
     return sorted(statuses, key=lambda each: each.version, reverse=True)

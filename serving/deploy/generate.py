@@ -82,13 +82,13 @@ def _kubernetes(deployment: Deployment, protos: Mapping[str, str]) -> str:
 
 
 def _request_script(deployment: Deployment) -> str:
-    asked = questions(deployment.export)
+    requests = questions(deployment.export)
     return _fill(
         _EXECUTABLE,
         name_shell=shlex.quote(deployment.model),
-        functions=functions(asked),
-        questions=" ".join(("status", "metadata", *asked)),
-        choices=" | ".join(("status", "metadata", *asked)),
+        functions=functions(requests),
+        questions=" ".join(("status", "metadata", *requests)),
+        choices=" | ".join(("status", "metadata", *requests)),
     )
 
 

@@ -17,7 +17,7 @@ def questions(export: ExportFolder) -> dict[str, tuple[str, Any]]:
     """Name of the question -> verb of the API and JSON of the request, for what the export has."""
     complete = max(export.rows, key=_values)  # a number that is missing would be NaN, not JSON
     case, table = Case("", (complete,)), export.signatures
-    asked: dict[str, tuple[str, Any]] = {}
+    requests: dict[str, tuple[str, Any]] = {}
     for question, signature in (
         ("predict", names.RAW_TENSORS),
         ("predict_examples", names.SERVING_DEFAULT),
@@ -25,23 +25,23 @@ def questions(export: ExportFolder) -> dict[str, tuple[str, Any]]:
     ):
         if signature in table:
             inputs = rest.instances(arrays(signature, case, table))
-            asked[question] = "predict", {"signature_name": signature, "instances": inputs}
+            requests[question] = "predict", {"signature_name": signature, "instances": inputs}
     for method in (names.CLASSIFY, names.REGRESS):
         if method in table:
             body = {"signature_name": method, "examples": [rest.example(complete)]}
-            asked[method] = method, body
+            requests[method] = method, body
     if names.RANK in table:
         rows = (complete, *(row for row in export.rows if row is not complete))[:_CANDIDATES]
         columns = rest.columns(arrays(names.RANK, Case("", rows), table))
-        asked["rank"] = "predict", {"signature_name": names.RANK, "inputs": columns}
-    return asked
+        requests["rank"] = "predict", {"signature_name": names.RANK, "inputs": columns}
+    return requests
 
 
-def functions(asked: Mapping[str, tuple[str, Any]]) -> str:
+def functions(requests: Mapping[str, tuple[str, Any]]) -> str:
     """Shell functions that ask them."""
     return "".join(
         f"\n{name}() {{\n  post {verb} <<'JSON'\n{json.dumps(body, ensure_ascii=False)}\nJSON\n}}\n"
-        for name, (verb, body) in asked.items()
+        for name, (verb, body) in requests.items()
     )
 
 

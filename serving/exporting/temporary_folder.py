@@ -30,8 +30,8 @@ def temporary_folder(base: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
         os.close(lock)
         with suppress(OSError):  # another process may have written into them by now
-            for each in made:
-                each.rmdir()
+            for parent in made:
+                parent.rmdir()
 
 
 def _make_locked(base: Path) -> tuple[Path, int]:

@@ -11,13 +11,13 @@ import pyarrow as pa
 from features.errors import DataError, closest
 from features.raw import Reasons
 from features.specs import FeatureSet, FeatureSpec
-from serving.scoring.json_rows import json_column
+from serving.scoring.json_rows import UntypedBlock, json_column
 
 
 def csv_blocks(
     lines: Iterator[str], where: str, features: FeatureSet, block_rows: int
-) -> Iterator[tuple[pa.RecordBatch, list[int], Reasons]]:
-    """Blocks of columns, the line of each row, and the reasons why rows cannot be used.
+) -> Iterator[UntypedBlock]:
+    """Blocks of rows.
 
     Raises:
         DataError: The header lacks a column or names it twice; a row has another number of values
@@ -35,7 +35,8 @@ def csv_blocks(
             cells = [row[positions[name]] for _, row in block]
             columns[name], more = _column(cells, spec)
             reasons = {**more, **reasons}
-        yield pa.RecordBatch.from_pydict(columns), [number for number, _ in block], reasons
+        lines_of_rows = [number for number, _ in block]
+        yield UntypedBlock(pa.RecordBatch.from_pydict(columns), lines_of_rows, reasons)
 
 
 def _records(lines: Iterator[str], where: str) -> Iterator[tuple[int, list[str]]]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -11,10 +11,24 @@ from features.raw import Reasons
 from features.specs import FeatureSet, FeatureSpec
 
 
+class UntypedBlock(NamedTuple):
+    """Rows as they were read.
+
+    Args:
+        columns: Raw columns, as `features.raw.coerce` takes them.
+        lines: Line of each row, from 1.
+        reasons: Why rows cannot be used, as far as it is known already.
+    """
+
+    columns: pa.RecordBatch
+    lines: list[int]
+    reasons: Reasons
+
+
 def json_blocks(
     lines: Iterator[str], where: str, features: FeatureSet, block_rows: int
-) -> Iterator[tuple[pa.RecordBatch, list[int], Reasons]]:
-    """Blocks of columns, the line of each row, and the reasons why rows cannot be used.
+) -> Iterator[UntypedBlock]:
+    """Blocks of rows.
 
     Raises:
         DataError: A line is not a JSON object, or, at the end, no row had one of the columns.
@@ -94,13 +108,13 @@ def _refuse_constant(name: str) -> None:
 
 def _block(
     rows: list[dict[str, Any]], numbers: list[int], specs: dict[str, FeatureSpec]
-) -> tuple[pa.RecordBatch, list[int], Reasons]:
+) -> UntypedBlock:
     columns: dict[str, pa.Array] = {}
     reasons: Reasons = {}
     for name, spec in specs.items():
         columns[name], more = json_column([row.get(name) for row in rows], spec)
         reasons = {**more, **reasons}
-    return pa.RecordBatch.from_pydict(columns), numbers, reasons
+    return UntypedBlock(pa.RecordBatch.from_pydict(columns), numbers, reasons)
 
 
 def _elements(value: Any, spec: FeatureSpec) -> list[Any] | None:

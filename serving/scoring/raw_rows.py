@@ -10,17 +10,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from features.errors import DataError
-from features.raw import Reasons, coerce
+from features.raw import coerce
 from features.specs import FeatureSet
 from serving.scoring.csv_rows import csv_blocks
-from serving.scoring.json_rows import json_blocks
+from serving.scoring.json_rows import UntypedBlock, json_blocks
 
 STDIN = "-"
 BLOCK_ROWS = 4096
 
-# Untyped columns, the line of each row, and reasons that are known already.
-Block = tuple[pa.RecordBatch, list[int], Reasons]
-_READERS: dict[str, Callable[[Iterator[str], str, FeatureSet, int], Iterator[Block]]] = {
+_READERS: dict[str, Callable[[Iterator[str], str, FeatureSet, int], Iterator[UntypedBlock]]] = {
     ".jsonl": json_blocks,
     ".ndjson": json_blocks,
     ".json": json_blocks,

@@ -218,7 +218,7 @@ def serve(options: ServerOptions, announce: Callable[[Server], None]) -> None:
             "--tls-key, or --host 127.0.0.1",
             options.host,
         )
-    asked = threading.Event()
+    stop_asked = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def restore() -> None:
@@ -228,14 +228,14 @@ def serve(options: ServerOptions, announce: Callable[[Server], None]) -> None:
     def ask(number: int, _: FrameType | None) -> None:
         _log.info("%s: finishing what runs", signal.Signals(number).name)
         restore()
-        asked.set()
+        stop_asked.set()
 
     for number in before:
         signal.signal(number, ask)
     try:
         with Server(options) as server:
             announce(server)
-            asked.wait()
+            stop_asked.wait()
     finally:
         restore()
 

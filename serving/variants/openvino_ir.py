@@ -167,9 +167,9 @@ def _converted(openvino: ModuleType, network: Network, inputs: Sequence[InputSpe
         ) from error
     finally:
         root.setLevel(level)  # OpenVINO leaves it at ERROR, and our own warnings unheard
-    for each in model.inputs:
-        (name,) = {name.split(":")[0] for name in each.get_names()} & set(signature)
-        each.get_tensor().set_names({name})
+    for tensor in model.inputs:
+        (name,) = {name.split(":")[0] for name in tensor.get_names()} & set(signature)
+        tensor.get_tensor().set_names({name})
     (output,) = model.outputs
     output.get_tensor().set_names({names.PROB})
     return model

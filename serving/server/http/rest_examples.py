@@ -60,14 +60,14 @@ def _fill(feature: feature_pb2.Feature, values: list, where: str) -> None:
     if not kinds:
         return
     if kinds == {float}:
-        for each in values:
-            if _FLOAT32_MAX < abs(each) < float("inf"):
-                raise invalid(f"{where}: {each!r} does not fit into float32.")
+        for value in values:
+            if _FLOAT32_MAX < abs(value) < float("inf"):
+                raise invalid(f"{where}: {value!r} does not fit into float32.")
         feature.float_list.value.extend(values)
     elif kinds <= {int, bool}:
-        for each in values:
-            if not -(2**63) <= each < 2**63:
-                raise invalid(f"{where}: {shown(each)} does not fit into int64.")
+        for value in values:
+            if not -(2**63) <= value < 2**63:
+                raise invalid(f"{where}: {shown(value)} does not fit into int64.")
         feature.int64_list.value.extend(map(int, values))
     elif all(isinstance(each, str) or is_bytes(each) for each in values):
         feature.bytes_list.value.extend(
@@ -79,10 +79,10 @@ def _fill(feature: feature_pb2.Feature, values: list, where: str) -> None:
 
 
 def _refuse(values: list, where: str) -> None:
-    for each in values:
-        if not (isinstance(each, (str, int, float)) or is_bytes(each)):
+    for value in values:
+        if not (isinstance(value, (str, int, float)) or is_bytes(value)):
             raise invalid(
-                f"{where}: found {shown(each)}, expected a string, a number, "
+                f"{where}: found {shown(value)}, expected a string, a number, "
                 '{"b64": ...}, or a list of these. Leave out a feature that is missing.'
             )
     first, other = values[0], next(each for each in values if type(each) is not type(values[0]))

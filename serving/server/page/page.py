@@ -78,8 +78,8 @@ def routes(manager: Any) -> list[web.RouteDef]:
         for path in sorted(_FOLDER.iterdir())
         if path.suffix in _TYPES
     ]
-    asked = [web.get("/page/models", models), web.get("/page/model", model)]
-    return [*files, *asked, web.post("/page/score", score)]
+    routes_of_scripts = [web.get("/page/models", models), web.get("/page/model", model)]
+    return [*files, *routes_of_scripts, web.post("/page/score", score)]
 
 
 def _file(path: Path) -> Any:

@@ -158,12 +158,12 @@ class Handlers:
         versions = self.manager.status(target.name, target.version, target.label)
         if not versions:
             raise not_found(f"model {quote(target.name)} has no such version.")
-        for each in versions:
-            added = response.model_version_status.add(version=each.version)
-            added.state = get_model_status_pb2.ModelVersionStatus.State.Value(each.state)
+        for status in versions:
+            added = response.model_version_status.add(version=status.version)
+            added.state = get_model_status_pb2.ModelVersionStatus.State.Value(status.state)
             # TensorFlow's `error.Code` and gRPC share their numbers.
-            added.status.error_code = each.code.value[0]
-            added.status.error_message = each.message
+            added.status.error_code = status.code.value[0]
+            added.status.error_message = status.message
         return response
 
     @contextmanager

@@ -154,8 +154,8 @@ class GrpcApi:
     def _reload(self, _: Call, request: model_management_pb2.ReloadConfigRequest) -> Message:
         try:
             models = from_proto(request.config, "the request")
-            for each in models:
-                self._check_base_path(each)
+            for model in models:
+                self._check_base_path(model)
             self._handlers.manager.reload(models)
         except ConfigError as error:
             raise invalid(str(error)) from None
