@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-_ADDRESS = re.compile(
-    r"([^\s:/\[\]]+|\[[^\s/\[\]]+\]):[0-9]{1,5}"
-)  # a name, IPv4 or [IPv6], a port
+from features.errors import ConfigError
+
+# A name, IPv4 or [IPv6], and a port.
+_ADDRESS = re.compile(r"([^\s:/\[\]]+|\[[^\s/\[\]]+\]):[0-9]{1,5}")
 
 Run = Annotated[
     Path,
@@ -64,18 +65,14 @@ def check_endpoint(
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its key, PEM.")] = None,
 ) -> None:
     """Compares an endpoint, local or TensorFlow Serving's, with an export: every signature."""
-    from features.errors import ConfigError
     from pipeline.system.console import console, say
     from pipeline.system.quiet import import_tensorflow
     from serving.client.connection import LONGEST_TIMEOUT, Tls
     from serving.client.export_folder import open_export
 
-    for flag, address in (("HOST:PORT", target), ("--rest", rest)):
-        if address is not None and not _ADDRESS.fullmatch(address):
-            raise ConfigError(
-                f"{flag} is {address!r}, expected a host and a port such as 127.0.0.1:8500, "
-                "without http://. Correct it."
-            )
+    _check_address("HOST:PORT", target)
+    if rest is not None:
+        _check_address("--rest", rest)
     if not 0.0 < timeout <= LONGEST_TIMEOUT:
         raise ConfigError(
             f"--timeout is {timeout}, expected more than 0 and at most {LONGEST_TIMEOUT:,.0f} "
@@ -100,3 +97,11 @@ def check_endpoint(
         say("result", f"{bad} of {asked} answers are not those of {opened.version}")
         raise typer.Exit(1)
     say("result", f"{asked} answers are those of {opened.version}")
+
+
+def _check_address(flag: str, address: str) -> None:
+    if not _ADDRESS.fullmatch(address):
+        raise ConfigError(
+            f"{flag} is {address!r}, expected a host and a port such as 127.0.0.1:8500, "
+            "without http://. Correct it."
+        )

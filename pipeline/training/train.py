@@ -110,17 +110,8 @@ def train(
     elif warm_start is not None:
         warm_start(network)
     started = time.monotonic()
-    start = checkpoints.position
-    if start.epoch < settings.epochs and not checkpoints.stopped:
-        begin_fit_at(network, start.epoch, start.batch)
-        with refusing_damage(bundle):
-            network.fit(
-                training_input(lambda part: _examples(config, bundle, start, part)),
-                epochs=settings.epochs,
-                steps_per_epoch=steps,
-                callbacks=callbacks,
-                verbose=0,
-            )
+    if checkpoints.position.epoch < settings.epochs and not checkpoints.stopped:
+        _fit_from(checkpoints.position, config, bundle, network, steps, callbacks)
     seconds = checkpoints.seconds_before + time.monotonic() - started
     network.forget_teachers()
     wait_for_all()
@@ -144,8 +135,27 @@ _Callback = TypeVar("_Callback", bound=tf_keras.callbacks.Callback)
 
 
 def _the_one(kind: type[_Callback], callbacks: Sequence[tf_keras.callbacks.Callback]) -> _Callback:
-    (callback,) = (each for each in callbacks if isinstance(each, kind))
-    return callback
+    (only,) = (callback for callback in callbacks if isinstance(callback, kind))
+    return only
+
+
+def _fit_from(
+    start: Position,
+    config: RunConfig,
+    bundle: Bundle,
+    network: CooperativeNetwork,
+    steps: int,
+    callbacks: Sequence[tf_keras.callbacks.Callback],
+) -> None:
+    begin_fit_at(network, start.epoch, start.batch)
+    with refusing_damage(bundle):
+        network.fit(
+            training_input(lambda part: _examples(config, bundle, start, part)),
+            epochs=config.train.epochs,
+            steps_per_epoch=steps,
+            callbacks=callbacks,
+            verbose=0,
+        )
 
 
 def _network_to_fit(

@@ -23,7 +23,7 @@ class Memory:
     Args:
         rows: Rows of all tables together.
         tables: The tables' weights and the optimizer's state for them.
-        dense: All other weights, and theirs.
+        dense: All other weights and the optimizer's state for them.
         available: What this machine or this process's control group had left, before either was
             created.
     """
