@@ -1,46 +1,62 @@
 # `make run` does the main job, `make test` passes the tests; both set themselves up.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?=  # of the environment; by default the newest of 3.10 to 3.13 on the PATH
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 CONFIG ?= configs/movielens_100k/mbcnet.yaml
 
+# What `make check` runs: folders whose tests need seconds, not slow fixtures.
+FAST_TESTS := tests/test_architecture.py tests/features tests/models/fusion tests/models/interaction \
+  tests/models/metrics tests/models/sequence tests/models/spec/test_network_config.py tests/models/spec/test_build_network.py \
+  tests/pipeline/config tests/pipeline/inspection tests/pipeline/data/reading
+
 # Beam's Flink job server, put together from its thin jars; outlives `make clean`.
 FLINK := $(or $(CONCORD_CACHE),$(HOME)/.cache/concord)/flink
 FLINK_JAR := $(FLINK)/flink-job-server.jar
 
-.PHONY: run test lint format lock clean flink-server flink-test
+.PHONY: help run check test every-python flink-server flink-test lint format lock clean
+
+help:  ## This list
+	@sed -n 's/^\([a-z-]*\):.*##  */\1  /p' $(MAKEFILE_LIST) | awk -F '  ' '{printf "make %-14s %s\n", $$1, $$2}'
 
 run: $(STAMP)  ## Raw logs -> bundle -> trained MBCnet -> SavedModel -> five scored rows
 	$(BIN)/python -m pipeline run --config $(CONFIG)
 
-test: $(STAMP) lint  ## Lint, then all tests
+check: $(STAMP) lint  ## Lint, types and the fast tests: under two minutes
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not flink" $(FAST_TESTS)
+
+test: $(STAMP) lint  ## Lint and types, then all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+every-python: $(STAMP)  ## Fast tests and a short main job on every other Python that is installed
+	$(BIN)/python .ci/every_python.py
 
 flink-server: $(FLINK_JAR)  ## Beam's Flink job server, by Maven
 
 flink-test: $(STAMP) $(FLINK_JAR)  ## The data job on Apache Flink against the one in memory
 	$(BIN)/python -m pytest -m flink tests/flink
 
-lint: $(STAMP)
+lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(STAMP)
+format: $(STAMP)  ## Mends what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: $(STAMP)  ## Writes every pin to requirements.txt
-	$(BIN)/python -m pip install --quiet uv
+# Every pin holds for Linux and Python below 3.14: the lock does not repeat it on every line.
+lock: $(STAMP)  ## Every pin, for all Pythons, to requirements.txt
 	$(BIN)/uv pip compile --quiet requirements.in requirements-dev.in --output-file requirements.txt \
-	  --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
+	  --universal --python-version 3.10 --no-emit-index-url --custom-compile-command "make lock"
+	sed -i -E "s/python_full_version < '3.14' and //; s/( ;| and) sys_platform == 'linux'$$//" \
+	  requirements.txt
 
-clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+clean:  ## Removes the environment and caches of tools; never bundles, runs or downloads
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 
-$(FLINK_JAR): pipeline/data/flink/pom.xml
+$(FLINK_JAR): pipeline/data/runners/flink/pom.xml
 	@command -v java >/dev/null && command -v mvn >/dev/null || { \
 	  echo "Flink needs Java 11 or newer and Maven (java and mvn on the PATH)."; exit 2; }
 	@echo "fetching Beam's Flink job server into $(FLINK) (150 MB)"
@@ -49,10 +65,7 @@ $(FLINK_JAR): pipeline/data/flink/pom.xml
 	rm -rf "$(FLINK)" && mv "$(FLINK).building" "$(FLINK)" && touch "$@"
 
 $(STAMP): requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
-	  echo "Concord needs Python 3.11, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." \
-	       "Install it and run: make PYTHON=/path/to/python3.11"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	@PYTHON="$(strip $(PYTHON))" VENV="$(VENV)" .ci/environment
 	@echo "installing the pins of requirements.txt into $(VENV): a minute or two"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@

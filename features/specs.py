@@ -8,7 +8,7 @@ import pyarrow as pa
 import pydantic
 
 from features.config import StrictModel
-from features.errors import closest
+from features.errors import ConfigError, closest
 from features.feature_spec import ROLES, FeatureSpec, Kind, Role, Transform
 
 __all__ = [
@@ -172,6 +172,23 @@ class FeatureSet(StrictModel):
 
     def _one(self, role: str) -> FeatureSpec | None:
         return next(iter(self.with_role(role)), None)
+
+    def required(self, role: str) -> FeatureSpec:
+        """The feature of a role that what is asked for cannot do without.
+
+        Args:
+            role: A role that at most one feature has, such as `timestamp`.
+
+        Raises:
+            ConfigError: No feature has it.
+        """
+        spec = self._one(role)
+        if spec is None:
+            raise ConfigError(
+                f"no feature has the role `{role}`, which is needed here. Add one: "
+                f"`<name>: {{role: {role}}}`."
+            )
+        return spec
 
     @property
     def label(self) -> FeatureSpec | None:

@@ -1,11 +1,19 @@
-"""`python -m pipeline`."""
+"""`python -m pipeline`, and the command `concord`."""
 
 import sys
 
-from pipeline.launch import with_allocator_settings
+from pipeline.system.launch import with_allocator_settings
 
-with_allocator_settings(sys.argv[1:])
 
-from pipeline.cli import main  # noqa: E402  (imports what the settings must precede)
+def main() -> None:
+    """Runs the command line, in a process that has the allocator's settings where it trains."""
+    with_allocator_settings(sys.argv[1:])
+    from pipeline.cli.command_line import (
+        main as command_line,
+    )  # imports what the settings must precede
 
-main()
+    command_line()
+
+
+if __name__ == "__main__":
+    main()

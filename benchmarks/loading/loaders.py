@@ -26,7 +26,7 @@ import tensorflow as tf
 
 from benchmarks.loading.random_bundle import write_random_bundle
 from features.bundle import Bundle
-from pipeline.dataset import column_arrays, examples
+from pipeline.batches.dataset import column_arrays, examples
 
 _EPOCHS = 1_000_000  # more than a turn takes
 _SINGLE_BUFFER = 40_960  # rows, as many as `examples` permutes together

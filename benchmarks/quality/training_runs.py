@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from features.bundle import open_bundle
-from pipeline.config_files import load_config
-from pipeline.data.job import build_bundle
-from pipeline.run_dir import RunDir
+from pipeline.config.config_files import load_config
+from pipeline.data.job.data_job import build_bundle
+from pipeline.runs.run_dir import RunDir
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ _MODEL = "model"
 _TABLE_ROWS = 20_000
 _REQUESTS = 4  # different requests of each client
 _SMALL: dict[str, Any] = {
-    "embedding": {"width": 8, "stddev": 1.0},
+    "embedding": {"embedding_dim": 8, "stddev": 1.0},
     "branches": {"deep": {"type": "deep", "units": [64, 32]}},
     "alignment": "none",
     "cooperation": {},

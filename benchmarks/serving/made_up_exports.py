@@ -16,8 +16,8 @@ from features.analysis import Analysis
 from features.bundle import FORMAT_VERSION, METADATA, VOCABULARIES, BundleMetadata
 from features.records import columns_of
 from features.specs import FeatureSet
-from models.build import build_network
-from models.config import NetworkConfig
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from serving.export_format import names
 from serving.exporting.signatures import ScoringModule
 
@@ -28,10 +28,10 @@ _ID_DRAWS = 4096
 # `cross_and_deep` is what the paper measures its latency against (4.2.2): "the online base model is
 # DCNv2 (i.e. CrossNet and Deep branch), and MBCnet has additional EFGC branch", the same top above.
 NETWORKS: Mapping[str, dict[str, Any]] = {
-    "mbcnet": {"embedding": {"width": _WIDTH}},
+    "mbcnet": {"embedding": {"embedding_dim": _WIDTH}},
     "dcnv2": network(_WIDTH, {"dcnv2": dcnv2_branch("mixture", PAPER, **MIXTURE_OPTIONS)}),
     "cross_and_deep": {
-        "embedding": {"width": _WIDTH},
+        "embedding": {"embedding_dim": _WIDTH},
         "branches": {"cross": {"type": "low_rank_cross_mixture"}, "deep": {"type": "deep"}},
     },
 }

@@ -93,7 +93,7 @@ XDEEPFM = {
 def network(width: int, branches: Json, **settings: Any) -> Json:
     """A `model:` section without alignment, branch logits or cooperation losses."""
     single = {"alignment": "none", "heads": "fused", "fusion": "mean", "cooperation": {}}
-    return {"embedding": {"width": width}, "branches": branches, **single, **settings}
+    return {"embedding": {"embedding_dim": width}, "branches": branches, **single, **settings}
 
 
 def concord(
@@ -160,7 +160,7 @@ def against_peers(
 
 
 def _mbcnet() -> Case:
-    mbcnet = {"embedding": {"width": 10}}  # the paper's sizes are the defaults
+    mbcnet = {"embedding": {"embedding_dim": 10}}  # the paper's sizes are the defaults
     dcnv2 = network(10, {"dcnv2": dcnv2_branch("mixture", PAPER, **MIXTURE_OPTIONS)})
     return Case(
         "MBCnet against DCNv2, the paper's sizes",

@@ -26,7 +26,7 @@ from benchmarks.training.cases import Case, Goal, Side, cases_named
 from benchmarks.training.rounds import Block, Rounds, collect, quartiles
 from benchmarks.training.worker import Worker, WorkerError, cores, wait_for_quiet
 from benchmarks.training.workload import FIELDS, distinct_share, write_workload
-from pipeline.launch import environment_of_training
+from pipeline.system.launch import environment_of_training
 
 _WARM_UP_STEPS = 3  # the first ones trace and compile
 _CALIBRATION_STEPS = 3

@@ -5,7 +5,7 @@ It speaks to the local server and to `tensorflow_model_server` alike.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +81,7 @@ class Client:
         self._given = None if signatures is None else from_file(Path(signatures))
         self._asked: KnownSignatures | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Client":
         return self
 
     def __exit__(self, *_: object) -> None:

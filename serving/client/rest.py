@@ -10,7 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Rest:
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
 
-    def of_model(self, model: str) -> Self:
+    def of_model(self, model: str) -> "Rest":
         """The same server, asked for another model."""
         other = copy.copy(self)
         other.url = self._models + urllib.parse.quote(model, safe="")

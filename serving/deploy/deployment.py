@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from typing import Self
 
 from features.errors import ConfigError
 from serving.client.export_folder import ExportFolder
@@ -57,7 +56,7 @@ class Deployment:
         image: str | None = None,
         batching: bool = False,
         cores: int = 4,
-    ) -> Self:
+    ) -> "Deployment":
         """With a default for what is None."""
         return cls(export, model or export.model_name, image or IMAGE, batching, cores)
 

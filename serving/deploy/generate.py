@@ -123,7 +123,7 @@ def _protos(deployment: Deployment) -> dict[str, str]:
 
 
 def _fill(file: str, /, **values: object) -> str:
-    template = files("serving.deploy").joinpath("templates", file).read_text("utf-8")
+    template = files("serving.deploy").joinpath("templates").joinpath(file).read_text("utf-8")
     return Template(template).substitute(values)
 
 

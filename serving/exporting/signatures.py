@@ -9,6 +9,7 @@ import tensorflow as tf
 from features.bundle import BundleMetadata
 from features.preprocessing import Preprocessor
 from features.raw_tensors import parsing_spec
+from models.network.outputs import NetworkOutputs
 from serving.export_format import names
 from serving.export_format.signature_table import (
     SignatureTable,
@@ -24,16 +25,15 @@ Tensors = dict[str, tf.Tensor]
 class Network(Protocol):
     """Scores a batch of preprocessed features: a `CooperativeNetwork`, or what is called like one.
 
-    `logit` is (batch, 1); `branch_logits` and `fusion_weights`, where there are any, (batch,
-    branches). Features with a batch of 1 beside others of N hold for all N.
+    Features with a batch of 1 beside others of N hold for all N.
     """
 
     @property
     def branch_names(self) -> Sequence[str]:
         """Names of the branches, in the order of the columns of `branch_logits`."""
 
-    def __call__(self, inputs: Any, /, *, training: bool) -> Mapping[str, tf.Tensor]:
-        """Outputs by name."""
+    def __call__(self, inputs: Any, /, *, training: bool) -> NetworkOutputs:
+        """Logits, and what belongs to them."""
 
 
 class ScoringModule(tf.Module):
@@ -145,14 +145,14 @@ def probabilities(network: Network, inputs: Mapping[str, tf.Tensor]) -> Tensors:
     computes in.
     """
     outputs = network(inputs, training=False)
-    probs = {names.PROB: _sigmoid(outputs["logit"][:, 0])}
-    for key, name_of, convert in (
-        ("branch_logits", names.branch_output, _sigmoid),
-        ("fusion_weights", names.weight_output, lambda weight: tf.cast(weight, tf.float32)),
+    probs = {names.PROB: _sigmoid(outputs.logit[:, 0])}
+    for columns, name_of, convert in (
+        (outputs.branch_logits, names.branch_output, _sigmoid),
+        (outputs.fusion_weights, names.weight_output, lambda weight: tf.cast(weight, tf.float32)),
     ):
-        if key in outputs:
-            columns = tf.unstack(outputs[key], num=len(network.branch_names), axis=1)
-            for branch, column in zip(network.branch_names, columns, strict=True):
+        if columns is not None:
+            by_branch = tf.unstack(columns, num=len(network.branch_names), axis=1)
+            for branch, column in zip(network.branch_names, by_branch, strict=True):
                 probs[name_of(branch)] = convert(column)
     return probs
 

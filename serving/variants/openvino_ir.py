@@ -21,7 +21,7 @@ from features.errors import ExportError
 from features.inputs import InputSpec
 from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
-from models.table_layout import tensor_spec
+from models.embeddings.embedding_inputs import tensor_spec
 from serving.export_format import names
 from serving.export_format.export_layout import OPENVINO_MODEL
 from serving.exporting.signatures import Network, probabilities

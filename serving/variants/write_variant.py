@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from features.bundle import Bundle
 from features.errors import ExportError
-from models.branch_alone import branch_alone
 from models.embeddings import EmbeddingBank
 from models.network import CooperativeNetwork
+from models.network.branch_alone import branch_alone
 from serving.export_format import names
 from serving.export_format.export_layout import SAMPLE_ROWS
 from serving.exporting.export import expected_scores, export
@@ -53,7 +53,7 @@ def cut(network: CooperativeNetwork, bundle: Bundle, variant: Variant, folder: P
     left = network
     if variant.branch is not None:
         left = branch_alone(network, variant.branch)
-        inputs = [spec.name for spec in left.embeddings.inputs]
+        inputs = [spec.name for spec in left.embeddings.layout.inputs]
         bundle = narrow_bundle(bundle, inputs, folder)
     _store_tables(left.embeddings, variant.precision)
     return Cut(left, bundle)

@@ -15,6 +15,7 @@ from features.inputs import model_inputs
 from features.raw import coerce
 from features.records import columns_of
 from features.specs import FeatureSet
+from models.network.outputs import NetworkOutputs
 from serving.client.client import Client
 from serving.export_format.export_layout import SAMPLE_ROWS
 from serving.exporting.export import export
@@ -129,11 +130,11 @@ class Network(tf_keras.Model):
             parts.append(tf.cast(value, self.compute_dtype))
         joined = self.dropout(tf.concat(parts, axis=1), training=training)
         logits = tf.concat([branch(joined) for branch in self.branches], axis=1)
-        outputs = {"logit": tf.reduce_mean(logits, axis=1, keepdims=True)}
+        outputs = NetworkOutputs(logit=tf.reduce_mean(logits, axis=1, keepdims=True))
         if self.heads == "fused":
             return outputs
         weights = tf.nn.softmax(tf.cast(logits, tf.float32))
-        return {**outputs, "branch_logits": logits, "fusion_weights": weights}
+        return outputs._replace(branch_logits=logits, fusion_weights=weights)
 
 
 def len_of(x: tf.Tensor) -> tf.Tensor:

@@ -15,9 +15,9 @@ from features.analysis import Analysis
 from features.bundle import FORMAT_VERSION, Bundle, BundleMetadata, FileEntry, Manifest, file_entry
 from features.records import columns_of, encode_block
 from features.specs import FeatureSet
-from models.config import NetworkConfig
-from pipeline.config import RunConfig, TrainConfig
-from pipeline.dataset import examples
+from models.spec.network_config import NetworkConfig
+from pipeline.batches.dataset import examples
+from pipeline.config.run_config import RunConfig, TrainConfig
 from pipeline.training.train import new_network
 
 _BLOCK_ROWS = 4096

@@ -6,17 +6,20 @@ import re
 import warnings
 from typing import Any
 
-# Possessive throughout, so that time grows with the length of a line and no faster.
-_STRING = re.compile(r"""('(?:[^'\\\r\n]++|\\[^\r\n])*+'|"(?:[^"\\\r\n]++|\\[^\r\n])*+")""")
+# What follows a repetition never begins as the repetition does: time grows with the length of a
+# line and no faster, without the possessive quantifiers that Python 3.10 does not know.
+_STRING = re.compile(
+    r"""('[^'\\\r\n]*(?:\\[^\r\n][^'\\\r\n]*)*'|"[^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*")"""
+)
 # What may stand between strings, each of which counts as `'`: no operators that could be chained
 # without end, no names, no calls.
 _SKELETON = re.compile(
     r"""(?:
-        [ \t{}\[\](),:]++
+        [ \t{}\[\](),:]+
         | [uU]?'
-        | -?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?+(?![\w.])
+        | -?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])
         | (?:True|False|None)(?!\w)
-    )*+""",
+    )*""",
     re.VERBOSE,
 )
 _DEEPEST = 50
@@ -32,7 +35,8 @@ def read_literal(line: str) -> Any:
     """
     parts = _STRING.split(line)  # strings at odd places
     skeleton = "'".join(parts[::2])
-    place = _SKELETON.match(skeleton).end()
+    literal = _SKELETON.match(skeleton)
+    place = literal.end() if literal else 0
     if place < len(skeleton):
         raise ValueError(f"{skeleton[place : place + 20]!r} is no literal")
     if "\0" in line:

@@ -1,6 +1,6 @@
 """Days of raw times: in seconds or milliseconds since 1970, or written as yymmddhh."""
 
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def start_of(day: int, unit: TimeUnit, utc_offset_hours: float) -> int:
     if unit == "yymmddhh":  # whole hours: the first one that is not before
         if seconds < _YEAR_2000:  # which two digits cannot tell from later ones
             return 0
-        moment = datetime.fromtimestamp(-(-seconds // 3600) * 3600, UTC)
+        moment = datetime.fromtimestamp(-(-seconds // 3600) * 3600, timezone.utc)
         return int(moment.strftime("%y%m%d%H"))
     return seconds * (1000 if unit == "ms" else 1)
 

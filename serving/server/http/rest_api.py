@@ -195,7 +195,7 @@ async def read_body(request: web.Request, seconds: float) -> bytes:
     """
     try:
         return await asyncio.wait_for(request.read(), seconds)
-    except TimeoutError:
+    except asyncio.TimeoutError:  # the built-in one from Python 3.11
         raise closing(
             web.HTTPRequestTimeout, f"the body did not arrive within {seconds:g} seconds."
         ) from None

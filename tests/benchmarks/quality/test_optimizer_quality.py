@@ -3,7 +3,7 @@ import pytest
 
 from benchmarks.quality.optimizer_quality import ARMS, DATA_SETS, REFERENCE, differences, table
 from benchmarks.quality.training_runs import mean_and_spread
-from pipeline.config_files import load_config
+from pipeline.config.config_files import load_config
 
 
 def arms(**aucs):

@@ -9,7 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from features.errors import ConfigError
-from pipeline.cli import app
+from pipeline.cli.command_line import app
 from serving.client.export_folder import open_export
 from serving.deploy.deployment import IMAGE, Deployment
 from serving.deploy.generate import render, write_folder

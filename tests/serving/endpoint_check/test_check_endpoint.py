@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import pipeline.quiet
+import pipeline.system.quiet
 from features.errors import ConfigError
-from pipeline.cli import app
+from pipeline.cli.command_line import app
 from serving.client import rest
 from serving.client.export_folder import open_export
 from serving.client.rest import Rest, _message
@@ -70,7 +70,9 @@ def test_other_scores_are_found(export, target, endpoint, monkeypatch, signature
 
 
 def test_the_command_says_what_it_found(export, target, endpoint, monkeypatch):
-    monkeypatch.setattr(pipeline.quiet, "import_tensorflow", lambda: None)  # wants a real stderr
+    monkeypatch.setattr(
+        pipeline.system.quiet, "import_tensorflow", lambda: None
+    )  # wants a real stderr
     command = ["check-endpoint", target, str(export.version), "--name", MODEL]
     done = CliRunner().invoke(app, [*command, "--rest", f"127.0.0.1:{endpoint.rest_port}"])
     assert done.exit_code == 0, done.output

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import tf_keras
 
-from models.build import build_network
-from models.config import NetworkConfig
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from serving.exporting.export import expected_scores, export
 from serving.scoring.scorer import Scorer
 
 CONFIG = {
-    "embedding": {"width": 4, "stddev": 0.5},
+    "embedding": {"embedding_dim": 4, "stddev": 0.5},
     "branches": {
         "efgc": {"type": "efgc", "units": [16, 8], "output_units": 8},
         "cross": {"type": "low_rank_cross_mixture", "rank": 4, "output_units": 8},

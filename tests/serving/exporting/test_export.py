@@ -10,6 +10,7 @@ import serving.exporting.export
 from features.bundle import read_metadata
 from features.errors import ExportError
 from features.raw import coerce
+from models.network.outputs import NetworkOutputs
 from serving.export_format.export_layout import SIGNATURES_FILE, WARM_UP
 from serving.export_format.signature_table import read_table, user_columns
 from serving.exporting.export import expected_scores, export
@@ -66,9 +67,9 @@ class Unstable:
 
     def __call__(self, features, training):
         self.calls += 1
-        outputs = dict(self.network(features, training=training))
+        outputs = self.network(features, training=training)
         if self.calls == 1:  # one trace for all signatures comes first
-            outputs["logit"] += 0.01
+            outputs = outputs._replace(logit=outputs.logit + 0.01)
         return outputs
 
 
@@ -93,8 +94,8 @@ def test_an_export_that_scores_otherwise_never_appears(
 def test_an_export_that_only_lives_in_this_process_never_appears(network, bundle, rows, tmp_path):
     def call(features, training):
         outputs = network(features, training=training)
-        logit = tf.py_function(lambda x: x, [outputs["logit"]], tf.float32)
-        return {"logit": tf.ensure_shape(logit, outputs["logit"].shape)}
+        logit = tf.py_function(lambda x: x, [outputs.logit], tf.float32)
+        return NetworkOutputs(logit=tf.ensure_shape(logit, outputs.logit.shape))
 
     with pytest.raises(
         ExportError, match=r"fresh process, so it was discarded.*\w+Error: .*pyfunc"

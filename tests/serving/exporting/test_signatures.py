@@ -37,10 +37,10 @@ def oracle(network, bundle):
 
     def score(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
         outputs = network(preprocessor(from_arrow(rows, metadata.features)), training=False)
-        prob = {PROB: tf.sigmoid(outputs["logit"][:, 0])}
-        weights = np.exp(outputs["branch_logits"])
+        prob = {PROB: tf.sigmoid(outputs.logit[:, 0])}
+        weights = np.exp(outputs.branch_logits)
         for position, branch in enumerate(network.branch_names):
-            prob[f"prob_{branch}"] = tf.sigmoid(outputs["branch_logits"][:, position])
+            prob[f"prob_{branch}"] = tf.sigmoid(outputs.branch_logits[:, position])
             prob[f"weight_{branch}"] = weights[:, position] / weights.sum(axis=1)
         return {name: np.asarray(each) for name, each in prob.items()}
 
@@ -270,7 +270,7 @@ def test_bfloat16_networks_give_float32_probabilities(make_network, bundle, rows
         from_arrow(rows, metadata.features)
     )
     outputs = probabilities(network, inputs)
-    logit = network(inputs)["logit"]
+    logit = network(inputs).logit
     assert logit.dtype == tf.bfloat16  # the case that is tested
     assert {value.dtype for value in outputs.values()} == {tf.float32}
     np.testing.assert_allclose(outputs[PROB], tf.sigmoid(tf.cast(logit[:, 0], tf.float32)))

@@ -11,8 +11,9 @@ import tensorflow as tf
 from features.errors import ExportError
 from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
-from models.build import build_network
-from models.config import NetworkConfig
+from models.network.outputs import NetworkOutputs
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from serving.exporting.export import expected_scores
 from serving.variants.openvino_ir import IrModel, require_openvino, write_ir
 from serving.variants.write_variant import Cut, write_openvino
@@ -24,7 +25,7 @@ NEEDED = "the package openvino is not installed: pip install openvino"
 def network(bundle):
     metadata = bundle.metadata
     config = NetworkConfig(
-        embedding={"width": 4, "stddev": 0.5},
+        embedding={"embedding_dim": 4, "stddev": 0.5},
         branches={
             "efgc": {"units": [8], "output_units": 8},
             "cross": {"type": "low_rank_cross_mixture", "rank": 3, "output_units": 8},
@@ -136,7 +137,8 @@ def test_an_operation_that_openvino_lacks_is_named(bundle, tmp_path):
     pytest.importorskip("openvino", reason=NEEDED)
 
     def call(features, training):
-        return {"logit": tf.math.lgamma(features["price"])[:, tf.newaxis] + tf.zeros((1, 1))}
+        logit = tf.math.lgamma(features["price"])[:, tf.newaxis] + tf.zeros((1, 1))
+        return NetworkOutputs(logit=logit)
 
     call.branch_names = ()
     with pytest.raises(ExportError, match=r"cannot convert this network: no operations for Lgamma"):

@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 
 import hypothesis.strategies as st
 import numpy as np
@@ -15,7 +15,7 @@ UNITS = st.sampled_from(["s", "ms", "yymmddhh"])
 def stamp(moment, unit):
     if unit == "yymmddhh":
         return int(moment.strftime("%y%m%d%H"))
-    seconds = int(moment.replace(tzinfo=UTC).timestamp())
+    seconds = int(moment.replace(tzinfo=timezone.utc).timestamp())
     return seconds if unit == "s" else 1000 * seconds + 999
 
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from features.config import parse
 from features.errors import ConfigError
 from pipeline.data.analysis.histogram import AdaptiveHistogram
-from pipeline.data.config import DataConfig, SplitConfig
-from pipeline.data.reading.read_rows import block_key
+from pipeline.data.blocks.block_key import block_key
+from pipeline.data.blocks.carried_columns import POSITION, text
+from pipeline.data.blocks.stable_hash import seeded_hash
+from pipeline.data.settings.data_config import DataConfig, SplitConfig
 from pipeline.data.splits.split import cut_block, split_hashes, split_rows, with_split_hash
 from pipeline.data.splits.split_rule import thresholds
-from pipeline.data.stable_hash import seeded_hash
-from pipeline.data.working import POSITION, text
 
 
 def test_shares_are_met_as_nearly_as_equal_times_allow():
@@ -38,7 +38,9 @@ def test_a_share_of_zero_makes_an_empty_split():
     assert np.bincount(where, minlength=3).tolist() == [75, 0, 25]
 
 
-@pytest.mark.parametrize("moment", ["2022-05-05", "2022-05-05T08:00:00+08:00", 1651708800])
+@pytest.mark.parametrize(
+    "moment", ["2022-05-05", "2022-05-05T08:00:00+08:00", "2022-05-05T00:00:00Z", 1651708800]
+)
 def test_moments_are_read_in_the_unit_of_the_timestamp(moment):
     split = SplitConfig(valid_from=moment, test_from="2022-05-06")
     assert split.starts("s") == (1651708800, 1651795200)

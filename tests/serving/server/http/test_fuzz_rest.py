@@ -197,9 +197,9 @@ def test_bodies_that_are_made_to_hurt(send, witness, body):
 def test_a_repeated_key_behind_many_others_is_found_at_once(send):
     """Not by comparing each with each: that would take the server an hour, in one thread."""
     keys = ",".join(f'"{number}":0' for number in range(60_000))
-    began = time.monotonic()
+    began = time.process_time()  # the server's thread counts; other programs do not
     assert send(PATH, f'{{{keys},"59999":0}}'.encode()) is None
-    assert time.monotonic() - began < 20  # seconds; 0.05 where it is linear
+    assert time.process_time() - began < 20  # seconds; 0.05 where it is linear
 
 
 @FUZZ

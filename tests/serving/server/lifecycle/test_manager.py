@@ -14,6 +14,7 @@ from serving.server.lifecycle.manager import ModelManager
 from serving.server.lifecycle.models_config import ModelConfig, from_folder
 from serving.server.lifecycle.versions import Policy, find_versions
 from tests.serving.server.toy import answer, request, save
+from tests.waiting import wait_until
 
 BIASES = {1: 1000.0, 2: 2000.0}  # so far apart that an answer tells its version
 
@@ -55,13 +56,6 @@ def ask(manager, inputs, name="toy", **which):
         return model.version, manager.run(model, "raw_tensors", inputs, ["prob"])["prob"]
 
 
-def until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def refusal(function, *arguments, **keywords):
     with pytest.raises(ServingError) as caught:
         function(*arguments, **keywords)
@@ -93,13 +87,16 @@ def test_a_hot_swap_under_load_gives_no_wrong_and_no_failed_answer(
         thread.start()
     for number in range(2, 8):
         publish(versions, base, number, kind=2 - number % 2)
-        until(lambda number=number: manager.available("toy") == [number])
+        wait_until(lambda number=number: manager.available("toy") == [number])
+    wait_until(lambda: answers[0] > 20 or problems)
     stop.set()
     for thread in threads:
         thread.join(30)
     assert problems == []
     assert answers[0] > 20
-    until(lambda: [each.state for each in manager.status("toy")] == ["AVAILABLE"] + ["END"] * 6)
+    wait_until(
+        lambda: [each.state for each in manager.status("toy")] == ["AVAILABLE"] + ["END"] * 6
+    )
 
 
 def test_a_use_that_is_counted_keeps_its_version_alive(versions, base, manage, monkeypatch):
@@ -113,7 +110,7 @@ def test_a_use_that_is_counted_keeps_its_version_alive(versions, base, manage, m
         assert manager.available("toy") == [2]
         received = manager.run(model, "raw_tensors", request(2))["prob"]
         np.testing.assert_array_equal(received, answer(request(2), BIASES[1]))
-    until(lambda: manager.status("toy", 1)[0].state == "END")
+    wait_until(lambda: manager.status("toy", 1)[0].state == "END")
     assert refusal(model.run, "raw_tensors", request(2)).code == grpc.StatusCode.UNAVAILABLE
 
 
@@ -126,14 +123,14 @@ def test_a_corrupt_new_version_leaves_the_old_one_answering_until_it_is_mended(
     content = (base / "2" / "saved_model.pb").read_bytes()
     (base / "2" / "saved_model.pb").write_bytes(content[: len(content) // 2])
     shutil.rmtree(base / "2" / "variables")
-    until(lambda: manager.status("toy")[0].version == 2)
-    until(lambda: manager.status("toy", 2)[0].state == "END")
+    wait_until(lambda: manager.status("toy")[0].version == 2)
+    wait_until(lambda: manager.status("toy", 2)[0].state == "END")
     assert "SavedModel" in manager.status("toy", 2)[0].message
     assert ask(manager, request(1))[0] == 1
     assert manager.ready
     shutil.copytree(versions[2] / "variables", base / "2" / "variables")
     (base / "2" / "saved_model.pb").write_bytes(content)
-    until(lambda: manager.available("toy") == [2])
+    wait_until(lambda: manager.available("toy") == [2])
     np.testing.assert_array_equal(ask(manager, request(3))[1], answer(request(3), BIASES[2]))
 
 
@@ -173,7 +170,7 @@ def test_a_server_without_a_usable_version_is_not_ready_and_becomes_it(versions,
     manager = manage(ModelConfig("toy", base))
     assert not manager.ready
     publish(versions, base, 1)
-    until(lambda: manager.ready)
+    wait_until(lambda: manager.ready)
 
 
 @pytest.mark.parametrize("batching", [None, BatchingOptions()], ids=["plain", "batching"])
@@ -209,7 +206,7 @@ def test_more_requests_than_the_limit_are_refused_and_the_others_answered(
     ]
     for thread in threads:
         thread.start()
-    until(lambda: manager.inside == 3)
+    wait_until(lambda: manager.inside == 3)
     error = refusal(ask, manager, request(1))
     assert error.code == grpc.StatusCode.RESOURCE_EXHAUSTED
     go_on.set()
@@ -267,12 +264,12 @@ def test_an_error_over_one_model_stops_neither_the_polling_nor_the_others(
 
     with monkeypatch.context() as patch:
         patch.setattr("serving.server.lifecycle.served.find_versions", broken)
-        until(lambda: "model toy: its folder cannot be looked at" in caplog.text)
+        wait_until(lambda: "model toy: its folder cannot be looked at" in caplog.text)
         assert ask(manager, request(1))[0] == 1
         publish(versions, tmp_path / "other", 2)
-        until(lambda: manager.available("other") == [2])
+        wait_until(lambda: manager.available("other") == [2])
     publish(versions, base, 2)
-    until(lambda: manager.available("toy") == [2])
+    wait_until(lambda: manager.available("toy") == [2])
 
 
 def test_stopping_ends_every_version_and_thread(versions, base):
@@ -324,4 +321,4 @@ def test_stopping_does_not_wait_for_a_load_beyond_the_grace(versions, base, slow
     manager.stop(0.05)  # returns
     assert "a version is still being loaded" in caplog.text
     go_on.set()
-    until(lambda: not manager.watching)
+    wait_until(lambda: not manager.watching)

@@ -1,0 +1,237 @@
+"""What a run is made of: its sections, typed and checked against each other."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pydantic
+
+from features.config import StrictModel
+from features.errors import ConfigError
+from features.inputs import placeholder_inputs
+from features.specs import FeatureSet, Groups, HistorySpec, NamedFeatures
+from models.spec.build_network import build_network, check_needs
+from models.spec.network_config import NetworkConfig
+from pipeline.data.settings.data_config import DataConfig
+from pipeline.data.sources import source_named
+from pipeline.data.sources.own import OWN_FILES
+from serving.exporting.column_sides import candidate_columns
+
+Positive = Annotated[float, pydantic.Field(gt=0.0, allow_inf_nan=False)]
+
+
+class TablesConfig(StrictModel):
+    """The `train.tables:` section: how embedding tables are trained.
+
+    Args:
+        optimizer: `lazy_adam` moves the rows that a batch reads; `adam` moves every row at every
+            step, as the published numbers did; `rowwise_adagrad` keeps one number per row.
+        learning_rate: Of the tables; null is that of the dense weights.
+        correct_skipped: Whether lazy Adam decays a row's moments for the steps that skipped it.
+    """
+
+    optimizer: Literal["lazy_adam", "adam", "rowwise_adagrad"] = "lazy_adam"
+    learning_rate: Positive | None = None
+    correct_skipped: bool = False
+
+    @pydantic.model_validator(mode="after")
+    def _fits_together(self) -> "TablesConfig":
+        if self.correct_skipped and self.optimizer != "lazy_adam":
+            raise ConfigError(
+                f"correct_skipped is an option of lazy_adam. Received: optimizer={self.optimizer}. "
+                "Set optimizer to lazy_adam, or leave correct_skipped out."
+            )
+        return self
+
+
+class ScheduleConfig(StrictModel):
+    """The `train.schedule:` section: factors of all learning rates, by the step.
+
+    Args:
+        type: `constant`; `cosine` or `linear`, from 1 down to `end` over `decay_steps`;
+            `exponential`, times `end` every `decay_steps`.
+        warmup_steps: Steps over which the factor rises linearly from 0 before that.
+        decay_steps: See `type`; counted after the warm-up.
+        end: See `type`.
+    """
+
+    type: Literal["constant", "cosine", "linear", "exponential"] = "constant"
+    warmup_steps: int = pydantic.Field(0, ge=0)
+    decay_steps: int | None = pydantic.Field(None, ge=1)
+    end: float = pydantic.Field(0.1, ge=0.0, le=1.0)
+
+    @pydantic.model_validator(mode="after")
+    def _fits_together(self) -> "ScheduleConfig":
+        if (self.decay_steps is None) != (self.type == "constant"):
+            raise ConfigError(
+                "cosine, linear and exponential need decay_steps, and constant has none. "
+                f"Received: type={self.type}, decay_steps={self.decay_steps}."
+            )
+        return self
+
+
+class PlateauConfig(StrictModel):
+    """The `train.reduce_on_plateau:` section; by default as reczoo/FuxiCTR@0245987 has it.
+
+    Args:
+        factor: Of the learning rates, after `patience` epochs without a better validation AUC.
+        patience: See `factor`.
+        min_learning_rate: Where they stop falling.
+        min_delta: A smaller gain is none.
+    """
+
+    factor: float = pydantic.Field(0.1, gt=0.0, lt=1.0)
+    patience: int = pydantic.Field(1, ge=1)
+    min_learning_rate: float = pydantic.Field(1e-6, ge=0.0, allow_inf_nan=False)
+    min_delta: float = pydantic.Field(1e-6, ge=0.0, allow_inf_nan=False)
+
+
+class TrainConfig(StrictModel):
+    """The `train:` section.
+
+    Args:
+        batch_size: Examples of a step, over all replicas together.
+        eval_batch_size: Examples scored at a time, over all replicas together.
+        epochs: Most passes over the training rows.
+        patience: Passes without a better validation AUC before training stops.
+        learning_rate: Of the dense weights and, unless they have their own, the tables.
+        optimizer: Of the dense weights.
+        tables: Of the embedding tables.
+        schedule: Warm-up and decay of the learning rates.
+        reduce_on_plateau: Lower learning rates where validation stops improving; null for never.
+        clip_norm: Gradients are scaled down to this global norm; null leaves them alone.
+        precision: `bfloat16` computes matrix products in bfloat16; weights stay float32.
+        shuffle_rows: Rows that are permuted together; record files and records are shuffled too.
+        seed: Two runs of one seed are equal on a CPU.
+        deterministic: Restricts TensorFlow to operations that give equal results every time.
+        log_seconds: Seconds between two lines of progress.
+        strategy: `mirrored`, all GPUs of this machine; `multi_worker`, those of all machines that
+            `TF_CONFIG` names; `parameter_server`, tables spread over parameter servers.
+        steps_per_execution: Steps that run between two looks of the callbacks.
+        checkpoint_seconds: Seconds between two checkpoints inside an epoch.
+        profile_steps: First and last step of a TensorBoard profile; null for none.
+        progressive_validation: Score the training rows before they are trained on, once, and
+            report it; needs a warm start.
+        teachers: Folders of finished runs on the same bundle, for a loss that distils them.
+    """
+
+    batch_size: int = pydantic.Field(4096, ge=1)
+    eval_batch_size: int = pydantic.Field(8192, ge=1)
+    epochs: int = pydantic.Field(20, ge=1)
+    patience: int = pydantic.Field(2, ge=1)
+    learning_rate: Positive = 1e-3
+    optimizer: Literal["adam", "adagrad", "sgd"] = "adam"
+    tables: TablesConfig = TablesConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    reduce_on_plateau: PlateauConfig | None = None
+    clip_norm: float | None = pydantic.Field(10.0, gt=0.0, allow_inf_nan=False)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    shuffle_rows: int = pydantic.Field(40_960, ge=1)
+    seed: int = pydantic.Field(0, ge=0, lt=2**31)
+    deterministic: bool = True
+    log_seconds: float = pydantic.Field(10.0, gt=0.0)
+    strategy: Literal["mirrored", "multi_worker", "parameter_server"] = "mirrored"
+    steps_per_execution: int = pydantic.Field(1, ge=1)
+    checkpoint_seconds: float = pydantic.Field(600.0, gt=0.0)
+    profile_steps: tuple[int, int] | None = None
+    progressive_validation: bool = False
+    teachers: list[Annotated[str, pydantic.AfterValidator(os.path.abspath)]] = []
+
+
+class EvaluateConfig(StrictModel):
+    """The `evaluate:` section.
+
+    Args:
+        gauc_weight_by: How groups are averaged; see `models.metrics.group_auc`.
+    """
+
+    gauc_weight_by: Literal["impressions", "clicks", "uniform"] = "impressions"
+
+
+class ExportConfig(StrictModel):
+    """The `export:` section. It is no part of a run's fingerprint: an export can be made again.
+
+    Args:
+        candidates: Features that differ between the candidates of one request to the signature
+            `rank`, such as the item's; null takes all but histories and their keys for them.
+    """
+
+    candidates: list[str] | None = None
+
+
+def default_bundle(data: DataConfig) -> Path:
+    """Where a bundle lies that no option places elsewhere."""
+    name = data.source
+    if name in OWN_FILES and data.path:  # two data sets of one's own have two bundles
+        name = os.path.basename(data.path.rstrip("/")).split(".")[0] or name
+    return Path("bundles") / name.replace(":", "_").replace("/", "_")
+
+
+class DatasetConfig(StrictModel):
+    """What a bundle is made of: which rows, and what their columns mean."""
+
+    data: DataConfig
+    features: NamedFeatures
+    groups: Groups = {}
+    histories: dict[str, HistorySpec] = {}
+
+    @pydantic.model_validator(mode="after")
+    def _check_features(self) -> "DatasetConfig":
+        try:
+            label = self.feature_set.label
+        except pydantic.ValidationError as error:  # the same sentence, without its frame
+            message = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(message) from None
+        if label is None:
+            raise ValueError("no feature has `role: label`. Name the column to predict.")
+        source_named(self.data.source)
+        return self
+
+    @cached_property
+    def feature_set(self) -> FeatureSet:
+        """Features, groups and histories together."""
+        return FeatureSet(features=self.features, groups=self.groups, histories=self.histories)
+
+
+class RunConfig(DatasetConfig):
+    """Everything that a run is made of; saved with it, resolved, as `config.yaml`."""
+
+    model: NetworkConfig = NetworkConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    export: ExportConfig = ExportConfig()
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "RunConfig":
+        check_needs(self.model, placeholder_inputs(self.feature_set), self.groups, "model.")
+        self._check_teachers()
+        candidate_columns(self.feature_set, self.export.candidates)
+        if self.model.embedding.l2 and self.train.tables.optimizer != "adam":
+            raise ConfigError(
+                "model.embedding.l2 regularises whole tables, and train.tables.optimizer="
+                f"{self.train.tables.optimizer} moves only the rows that a batch reads. Set "
+                "train.tables.optimizer to adam, or model.embedding.l2_batch instead of l2."
+            )
+        return self
+
+    def _check_teachers(self) -> None:
+        pupils = [name for name, loss in self.model.cooperation.items() if loss.needs_teachers]
+        if pupils and not self.train.teachers:
+            raise ConfigError(
+                f"model.cooperation.{pupils[0]} distils trained networks, and train.teachers names "
+                "none. Set train.teachers to the folders of finished runs on the same bundle."
+            )
+        if self.train.teachers and not pupils:
+            raise ConfigError(
+                "train.teachers names runs, but no cooperation loss distils them. Add "
+                "model.cooperation.ensemble_distillation with a weight, or remove train.teachers."
+            )
+
+    def check_network(self) -> None:
+        """Builds the network without data, so that parts which do not fit are refused at once.
+
+        Raises:
+            ConfigError: Says what does not fit.
+        """
+        build_network(self.model, placeholder_inputs(self.feature_set), self.groups)

@@ -1,0 +1,224 @@
+"""Every preset trains a few steps, evaluates, exports and reloads, on a small slice."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.bundle import open_bundle
+from features.errors import ConfigError
+from models.spec.build_network import build_network
+from pipeline.batches.dataset import examples
+from pipeline.config.config_files import load_config, load_preset
+from pipeline.config.shipped_files import preset_file, preset_names, preset_title
+from pipeline.data.job.data_job import build_bundle
+from pipeline.evaluation import evaluate
+from pipeline.training.train import new_network
+from serving.exporting.export import expected_scores
+from serving.exporting.signatures import ScoringModule
+from serving.scoring.raw_rows import read_rows
+from serving.scoring.scorer import Scorer
+from tests.memory import release_memory
+from tests.pipeline.small_movielens import write_small_movielens
+
+DATASET = Path(__file__).parents[3] / "configs/movielens_100k/dataset.yaml"
+SPLITS = {"valid": 0.1, "test": 0.1}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    folder = write_small_movielens(tmp_path_factory.mktemp("slice"))
+    return [f"data.path={folder}", "data.history_partitions=2", "train.batch_size=64"]
+
+
+@pytest.fixture(scope="module")
+def bundle(settings, tmp_path_factory):
+    config = load_config(DATASET, [*settings, "model.preset=dnn"], check=False)
+    path = str(tmp_path_factory.mktemp("bundle") / "movielens")
+    build_bundle(config.feature_set, config.data, path)
+    return open_bundle(path)
+
+
+@pytest.fixture(scope="module")
+def training_batches(bundle):
+    return examples(bundle, "train", 64, epochs=1, seed=1, shuffle_rows=512).take(2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _evaluation_batches(bundle):
+    """What reads the rows is traced once for all presets."""
+    datasets = {split: examples(bundle, split, 512) for split in SPLITS}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "examples", lambda bundle, split, batch_size: datasets[split])
+        yield
+
+
+@pytest.fixture(scope="module")
+def sample(bundle):
+    rows = next(read_rows(bundle.sample_rows, bundle.metadata.features))
+    return rows.slice(0, 5).select(bundle.metadata.features.raw_schema(("input",)).names)
+
+
+@pytest.fixture(scope="module")
+def teachers(bundle):
+    metadata = bundle.metadata
+    return [
+        build_network(load_preset(name), metadata.model_inputs(), metadata.features.groups)
+        for name in ("efgc", "crossnet_v2")
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", preset_names())
+def test_preset_trains_evaluates_exports_and_reloads(
+    name, settings, bundle, training_batches, sample, teachers, tmp_path
+):
+    needs_teachers = name == "enkd"
+    more = ["train.teachers=[a_run]"] if needs_teachers else []
+    config = load_config(DATASET, [*settings, *more, f"model.preset={name}"], check=False)
+    network = new_network(config, bundle, teachers if needs_teachers else [])
+    # The variants of a paper differ in what is computed, not in how: their steps are not compiled.
+    network.run_eagerly = "/" in name
+    before = [weight.numpy() for weight in network.trainable_weights]
+    logs = network.fit(training_batches, verbose=0).history
+
+    assert np.isfinite([logs[term] for term in ("loss", *network.term_names)]).all()
+    assert network.divergence() is None
+    for weight, old in zip(network.trainable_weights, before, strict=True):
+        assert not np.array_equal(weight, old), f"{weight.name} was not trained"
+
+    network.forget_teachers()
+    report = evaluate.evaluation_report(network, bundle, 512, "impressions")
+    for split in ("valid", "test"):
+        metrics = report[split]["metrics"]
+        heads = network.branch_names if network.heads == "all" else ()
+        assert list(metrics) == ["fused", *heads]
+        assert all(0.0 <= each["auc"] <= 1.0 for each in metrics.values())
+        assert ("cooperation" in report[split]) == (len(network.branch_names) > 1)
+
+    module = ScoringModule(
+        network, bundle.metadata, bundle.vocabulary_dir, f"{bundle.path}/metadata.json"
+    )
+    module.save(str(tmp_path / "saved"))
+    received = Scorer(tmp_path / "saved").score(sample)["prob"]
+    expected = expected_scores(network, bundle, sample)["prob"]
+    np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-6)
+    del network, module  # and what they traced, before the next preset comes
+    release_memory()
+
+
+def test_every_preset_says_what_it_is_in_a_line():
+    for name in preset_names():
+        assert preset_file(name).read_text("utf-8").startswith("# ")
+        assert 10 < len(preset_title(name)) <= 100, name
+
+
+def test_the_models_of_the_papers_are_there():
+    named = "dnn wide_and_deep deepfm xdeepfm dcn dcnv2 dcnv2_stacked crossnet_v2 nfm ipnn finalmlp"
+    named += " autoint masknet dhen interformer wukong din dien mmoe_plus"
+    named += " efgc enkd kdef mbcnet cetnet dmoe"
+    assert set(named.split()) <= set(preset_names())
+
+
+def test_a_preset_is_refused_with_the_nearest_name():
+    with pytest.raises(ConfigError, match=r"'cetnt' is not a preset. Did you mean cetnet\?"):
+        load_config(DATASET, ["model.preset=cetnt"])
+
+
+# What each ablation row changes in its parent, by hand from the papers' tables.
+ROWS = {
+    "mbcnet/without_efgc": ("mbcnet", {"branches.efgc": None}),
+    "mbcnet/without_cross": ("mbcnet", {"branches.cross": None}),
+    "mbcnet/without_deep": ("mbcnet", {"branches.deep": None}),
+    "mbcnet/without_co_teaching": ("mbcnet", {"cooperation.co_teaching": None}),
+    "mbcnet/without_differentiation": ("mbcnet", {"cooperation.moderate_differentiation": None}),
+    "mbcnet/without_cooperation": ("mbcnet", {"cooperation": {}}),
+    "mbcnet/no_discrimination": ("mbcnet", {"cooperation.co_teaching.direction": "all"}),
+    "mbcnet/weak_to_strong": ("mbcnet", {"cooperation.co_teaching.direction": "weak_to_strong"}),
+    "mbcnet/max_difference": ("mbcnet", {"cooperation.representation_distance": "maximal"}),
+    "mbcnet/min_difference": ("mbcnet", {"cooperation.representation_distance": "minimal"}),
+    "mbcnet/with_fm": ("mbcnet", {"branches.fm": "fm"}),
+    "mbcnet/with_wide": ("mbcnet", {"branches.wide": "wide"}),
+    "mbcnet/with_fm_and_wide": ("mbcnet", {"branches.fm": "fm", "branches.wide": "wide"}),
+    "cetnet/without_confidence": ("cetnet", {"fusion.type": "concat"}),
+    "cetnet/without_kl": ("cetnet", {"cooperation": {}}),
+    "cetnet/without_multi_embedding": ("cetnet", {"tables": "shared"}),
+    "cetnet/without_gradient_stop": ("cetnet", {"fusion.stop_gradient": False}),
+    "cetnet/single_embedding_concat": (
+        "cetnet",
+        {"tables": "shared", "fusion.type": "concat", "cooperation": {}, "heads": "fused"},
+    ),
+    "cetnet/multi_embedding_concat": (
+        "cetnet",
+        {"fusion.type": "concat", "cooperation": {}, "heads": "fused"},
+    ),
+    "dmoe/cin_dcn_me": ("dmoe", {"cooperation": {}}),
+    "dmoe/cin_dcn_se": ("dmoe", {"cooperation": {}, "tables": "shared"}),
+    **{
+        f"dmoe/{expert}_{row}": (f"dmoe/{expert}_me_corr", change)
+        for expert in ("nfm", "deepfm", "crossnet", "dcnv2", "xdeepfm")
+        for row, change in (
+            ("me", {"cooperation": {}}),
+            ("se", {"cooperation": {}, "tables": "shared"}),
+        )
+    },
+    **{
+        f"dmoe/{expert}_{at}": (f"dmoe/{expert}_me_corr", {"cooperation.decorrelation.at": at})
+        for expert in ("crossnet", "dcnv2")
+        for at in ("input", "intermediate")
+    },
+    **{
+        f"dmoe/{expert}_cov_l{norm}": (
+            f"dmoe/{expert}_me_corr",
+            {
+                "cooperation.decorrelation.kind": "covariance",
+                "cooperation.decorrelation.norm": norm,
+            },
+        )
+        for expert in ("dcnv2", "xdeepfm")
+        for norm in (1, 2)
+    },
+}
+# Implied by the changes above: what goes with another fusion or in place of a loss.
+IMPLIED = ("fusion.combine", "fusion.temperature", "fusion.stop_gradient")
+
+
+def flattened(value, prefix="") -> dict:
+    if not isinstance(value, dict) or not value:
+        return {prefix: value}
+    return {
+        key: each
+        for name, inner in value.items()
+        for key, each in flattened(inner, f"{prefix}.{name}".strip(".")).items()
+    }
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_of_a_papers_table_changes_what_it_says_and_nothing_else(name):
+    parent, changes = ROWS[name]
+    before = flattened(load_preset(parent).model_dump(mode="json"))
+    after = flattened(load_preset(name).model_dump(mode="json"))
+    different = {
+        key
+        for key in before.keys() | after.keys()
+        if before.get(key, "absent") != after.get(key, "absent")
+    }
+    allowed = [*changes, *(["cooperation.moderate_differentiation"] if "differe" in name else [])]
+    if "fusion.type" in changes:
+        allowed += IMPLIED
+    unexpected = {key for key in different if not key.startswith(tuple(allowed))}
+    assert not unexpected
+    for key, value in changes.items():
+        if value is None:
+            assert not any(each.startswith(f"{key}.") for each in after), key
+        elif key == "cooperation":
+            assert after["cooperation"] == {}
+        else:
+            short = {"branches": "type", "cooperation": "direction"}.get(key.split(".")[0], "")
+            found = after.get(key, after.get(f"{key}.{short}"))
+            assert found == value, key
+
+
+def test_every_row_of_the_papers_tables_is_a_preset():
+    singles = {f"dmoe/{each}_single" for each in ("nfm", "deepfm", "dcnv2", "xdeepfm", "crossnet")}
+    assert set(ROWS) | singles | {"dmoe/cin_single"} <= set(preset_names())
