@@ -8,7 +8,7 @@ CONFIG ?= configs/movielens_100k/mbcnet.yaml
 
 # What `make check` runs: folders whose tests need seconds, not slow fixtures.
 FAST_TESTS := tests/test_architecture.py tests/features tests/models/fusion tests/models/interaction \
-  tests/models/metrics tests/models/sequence tests/models/test_config.py tests/models/test_build.py \
+  tests/models/metrics tests/models/sequence tests/models/spec/test_network_config.py tests/models/spec/test_build_network.py \
   tests/pipeline/config tests/pipeline/inspection tests/pipeline/data/reading
 
 # Beam's Flink job server, put together from its thin jars; outlives `make clean`.
@@ -56,7 +56,7 @@ lock: $(STAMP)  ## Every pin, for all Pythons, to requirements.txt
 clean:  ## Removes the environment and caches of tools; never bundles, runs or downloads
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 
-$(FLINK_JAR): pipeline/data/flink/pom.xml
+$(FLINK_JAR): pipeline/data/runners/flink/pom.xml
 	@command -v java >/dev/null && command -v mvn >/dev/null || { \
 	  echo "Flink needs Java 11 or newer and Maven (java and mvn on the PATH)."; exit 2; }
 	@echo "fetching Beam's Flink job server into $(FLINK) (150 MB)"

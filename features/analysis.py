@@ -9,10 +9,10 @@ class NumericSummary(StrictModel):
     Args:
         count: Rows that have a value.
         mean: Mean of those values.
-        variance: Their population variance.
+        variance: Population variance of those values.
         minimum: Least value.
         maximum: Greatest value.
-        boundaries: Of `quantiles`: strictly increasing; a value's bucket is the number of
+        boundaries: Limits of `quantiles`: strictly increasing; a value's bucket is the number of
             boundaries that are at most the value.
     """
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal
 import tensorflow as tf
 
 from features.analysis import Analysis
-from features.config import StrictModel, parse
+from features.config import Model, StrictModel, parse
 from features.errors import BundleError, ConfigError
 from features.inputs import InputSpec, model_inputs
 from features.records import Column, Layout
@@ -31,7 +31,7 @@ class VocabularyOrigin(StrictModel):
 
     Args:
         mode: `frozen`, or `extended` by new tokens behind the old ones.
-        fingerprint: Of the earlier bundle.
+        fingerprint: Fingerprint of the earlier bundle.
     """
 
     mode: Literal["frozen", "extended"]
@@ -42,7 +42,7 @@ class BundleMetadata(StrictModel):
     """What the records of a bundle hold, and how they came about.
 
     Args:
-        format_version: Of the bundle's layout on disk; code reads its own version only.
+        format_version: Version of the bundle's layout on disk; code reads its own version only.
         layout: `block` or `row`.
         block_rows: Most rows in a record of layout `block`.
         features: The features, groups and histories.
@@ -84,8 +84,8 @@ class Manifest(StrictModel):
     """Every file of a bundle. Written last: a folder without one is not a bundle.
 
     Args:
-        format_version: As in the metadata.
-        fingerprint: Of the configuration and the source files that the bundle was built from.
+        format_version: Version of the bundle's layout on disk, as in the metadata.
+        fingerprint: Checksum of the configuration and the source files of the bundle.
         sources: Name, size and SHA-256 of those files.
         files: Path inside the bundle -> entry.
     """
@@ -125,7 +125,8 @@ class Bundle:
     def statistics(self) -> dict[str, Any]:
         """Rows, label rate, missing and out-of-vocabulary rates; see `docs/bundle.md`."""
         with tf.io.gfile.GFile(os.path.join(self.path, "statistics.json")) as file:
-            return json.load(file)
+            statistics: dict[str, Any] = json.load(file)
+        return statistics
 
 
 def open_bundle(path: str | Path, verify: bool = False) -> Bundle:
@@ -190,7 +191,7 @@ def _check_file(path: str, entry: FileEntry, verify: bool) -> None:
         )
 
 
-def _read(model: type, path: str) -> Any:
+def _read(model: type[Model], path: str) -> Model:
     try:
         with tf.io.gfile.GFile(path) as file:
             content = json.load(file)

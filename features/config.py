@@ -69,8 +69,8 @@ def known_keys(model: type[pydantic.BaseModel], path: tuple[int | str, ...]) -> 
     current: Any = model
     for part in path:
         current = _inside(current, part)
-    found = next(iter(_models_of(current)), None)
-    fields = found.model_fields.items() if found else ()
+    innermost = next(iter(_models_of(current)), None)
+    fields = innermost.model_fields.items() if innermost else ()
     return [field.alias or name for name, field in fields]
 
 

@@ -113,6 +113,12 @@ class FeatureSpec(StrictModel):
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "FeatureSpec":
+        self._check_kind()
+        self._check_transform()
+        self._check_other_settings()
+        return self
+
+    def _check_kind(self) -> None:
         for name in (self.name, self.vocabulary):
             # Names become files of tokens, and keys of records beside `<name>/row_lengths`.
             if "/" in name or not self.name:
@@ -132,6 +138,8 @@ class FeatureSpec(StrictModel):
                     f"`{setting}` is for {', '.join(kinds)} features, but this one is {self.kind}. "
                     f"Remove `{setting}`, or change the kind."
                 )
+
+    def _check_transform(self) -> None:
         allowed = _TRANSFORMS.get(self.kind, ())
         if self.transform and self.transform not in allowed:
             raise ValueError(
@@ -143,6 +151,8 @@ class FeatureSpec(StrictModel):
                 f"`transform` is for inputs, but this is the {self.role}. Remove `transform`, or "
                 "declare another feature of the same `column`."
             )
+
+    def _check_other_settings(self) -> None:
         if self.kind in ("multivalued", "sequence") and self.max_length is None:
             raise ValueError(f"a {self.kind} feature needs `max_length`, the most tokens it keeps.")
         if self.kind == "embedding" and self.dimension is None:
@@ -163,7 +173,6 @@ class FeatureSpec(StrictModel):
             raise ValueError("`at_least` turns a number into a label: it needs `role: label`.")
         if self.separator == "":
             raise ValueError("`separator` must not be empty. Give the text between two tokens.")
-        return self
 
     @property
     def is_time(self) -> bool:
@@ -183,6 +192,18 @@ class FeatureSpec(StrictModel):
             and self.kind in ("categorical", "multivalued", "sequence")
             and not self.is_time
         )
+
+    @property
+    def embedding_dimension(self) -> int:
+        """Length of the vector of an embedding, which the checks refuse without one."""
+        assert self.dimension is not None
+        return self.dimension
+
+    @property
+    def padded_length(self) -> int:
+        """Length of the lists of a multi-valued feature or sequence; the checks ask for one."""
+        assert self.max_length is not None
+        return self.max_length
 
     @property
     def raw_name(self) -> str:

@@ -28,7 +28,7 @@ class InputSpec:
 
     Args:
         name: The feature's name; the key of its tensor.
-        kind: See the table.
+        kind: One of the kinds in the table.
         vocabulary: Name of the table the ids point into; None for `value` and `vector`.
         vocabulary_size: Number of ids, padding and out-of-vocabulary ids included.
         length: Padded length of `ids` and `steps`, else 0.
@@ -66,7 +66,7 @@ def placeholder_inputs(features: FeatureSet) -> tuple[InputSpec, ...]:
 
 def _input_of(spec: FeatureSpec, features: FeatureSet, analysis: Analysis) -> InputSpec:
     if spec.kind == "embedding":
-        return InputSpec(spec.name, "vector", dimension=spec.dimension)
+        return InputSpec(spec.name, "vector", dimension=spec.embedding_dimension)
     buckets = BUCKETS.get(spec.transform or "")
     if spec.transform == "quantiles":
         buckets = len(analysis.numeric[spec.name].boundaries) + 1

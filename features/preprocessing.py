@@ -1,6 +1,7 @@
 """The one preprocessing graph: raw values in, model inputs out, in the data job and in serving."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -45,7 +46,7 @@ class Preprocessor(tf_keras.layers.Layer):
         analysis: Analysis,
         vocabulary_dir: str,
         roles: Sequence[str] = ("input",),
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         # Raw numbers must not be rounded to bfloat16 under a mixed-precision policy.
         super().__init__(dtype="float32", autocast=False, trainable=False, **kwargs)
@@ -117,7 +118,7 @@ class Preprocessor(tf_keras.layers.Layer):
             ids = [self._ids(raw[spec.raw_name], spec) for spec in specs]
             lengths = tf.reduce_max([_last_present(each) for each in ids], axis=0)
             for spec, each in zip(specs, ids, strict=True):
-                computed[spec.name] = _most_recent(each, lengths, spec.max_length)
+                computed[spec.name] = _most_recent(each, lengths, spec.padded_length)
         return computed
 
     def _numeric(self, value: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:

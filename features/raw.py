@@ -6,7 +6,7 @@ not fit is set aside with a reason; it never becomes a wrong value.
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +20,21 @@ _LARGEST = float(np.finfo(np.float32).max)
 _WHOLE = r"[+-]?[0-9]{1,20}"  # longer ones are no int64, and slow to read
 
 
-def coerce(
-    block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = ROLES
-) -> tuple[pa.RecordBatch, np.ndarray, Reasons]:
+class TypedRows(NamedTuple):
+    """The rows of a block that fit, and why the others do not.
+
+    Args:
+        rows: Typed raw columns of the rows that fit, in their order.
+        indices: Indices of these rows in the block, int64 of shape (good rows,).
+        reasons: For each other row, the reason.
+    """
+
+    rows: pa.RecordBatch
+    indices: np.ndarray
+    reasons: Reasons
+
+
+def coerce(block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = ROLES) -> TypedRows:
     """Turns columns of text, or of whatever JSON held, into typed raw columns.
 
     Sequences that the job builds from a history are left out where the block has no such column.
@@ -33,8 +45,7 @@ def coerce(
         roles: Only features of these roles are read.
 
     Returns:
-        The rows that fit, in their order; their indices in `block`, int64 of shape (good rows,);
-        and for each other row the reason.
+        The rows that fit, and for each other row the reason.
 
     Raises:
         DataError: `block` lacks a column.
@@ -57,7 +68,7 @@ def coerce(
     typed = pa.RecordBatch.from_pydict(columns)
     if reasons:
         typed = typed.take(pa.array(good))
-    return typed, good, reasons
+    return TypedRows(typed, good, reasons)
 
 
 def _empty_as_missing(column: pa.Array) -> pa.Array:
@@ -176,7 +187,7 @@ def _one_each(text: pa.Array) -> pa.Array:
 
 
 def _read_numbers(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
-    if _is_vectors(column, spec.dimension):
+    if _is_vectors(column, spec.embedding_dimension):
         return column.cast(pa.list_(pa.float32()))
     rows = column.to_pylist()
     if not pa.types.is_nested(column.type):  # without a separator any white space separates
@@ -185,8 +196,8 @@ def _read_numbers(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.A
     for row, values in enumerate(rows):
         vector = None if values is None else [_to_float(value) for value in values]
         if vector is not None and (None in vector or len(vector) != spec.dimension):
-            wanted = f"{spec.raw_name} must be {spec.dimension} numbers"
-            reasons.setdefault(row, f"{wanted}, got {len(vector)}: {_quote(values)}")
+            expected = f"{spec.raw_name} must be {spec.dimension} numbers"
+            reasons.setdefault(row, f"{expected}, got {len(vector)}: {_quote(values)}")
             vector = None
         vectors.append(vector)
     return pa.array(vectors, pa.list_(pa.float32()))
@@ -229,9 +240,8 @@ def _check_role(parsed: pa.Array, received: pa.Array, spec: FeatureSpec, reasons
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    )
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_kind(kind) for is_kind in lists)
 
 
 def _reject_present(

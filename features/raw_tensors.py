@@ -61,9 +61,9 @@ def from_arrow(
 
 def _column(column: pa.Array, spec: FeatureSpec) -> "tf.Tensor | tf.RaggedTensor | CodedTokens":
     if spec.kind == "embedding":
-        missing = pa.scalar([0.0] * spec.dimension, spec.raw_type)
+        missing = pa.scalar([0.0] * spec.embedding_dimension, spec.raw_type)
         flat = pc.fill_null(column, missing).flatten().to_numpy(zero_copy_only=False)
-        return tf.constant(flat.reshape(len(column), spec.dimension), tf.float32)
+        return tf.constant(flat.reshape(len(column), spec.embedding_dimension), tf.float32)
     lengths = None
     if _is_list(spec):
         lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
@@ -105,8 +105,8 @@ def parsing_spec(
     spec_of: dict[str, tf.io.FixedLenFeature | tf.io.RaggedFeature] = {}
     for spec in features.inputs:
         if spec.kind == "embedding":
-            zeros = [0.0] * spec.dimension
-            spec_of[spec.raw_name] = tf.io.FixedLenFeature([spec.dimension], tf.float32, zeros)
+            size = spec.embedding_dimension
+            spec_of[spec.raw_name] = tf.io.FixedLenFeature([size], tf.float32, [0.0] * size)
         elif _is_list(spec):
             spec_of[spec.raw_name] = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
         else:
@@ -119,9 +119,9 @@ def dense_specs(features: FeatureSet) -> dict[str, tf.TensorSpec]:
     """Shapes and types of raw inputs where every tensor is dense: lists end in `""`."""
     specs: dict[str, tf.TensorSpec] = {}
     for spec in features.inputs:
-        shape = [None]
+        shape: list[int | None] = [None]
         if spec.kind == "embedding":
-            shape = [None, spec.dimension]
+            shape = [None, spec.embedding_dimension]
         elif _is_list(spec):
             shape = [None, None]
         specs[spec.raw_name] = tf.TensorSpec(shape, _dtype(spec), name=spec.raw_name)

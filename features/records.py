@@ -74,7 +74,8 @@ def encode_block(arrays: Mapping[str, np.ndarray], columns: Sequence[Column]) ->
             )
             array = array[np.arange(array.shape[1]) < lengths[:, np.newaxis]]
         feature[column.name].bytes_list.value.append(array.astype(column.little_endian).tobytes())
-    return example.SerializeToString(deterministic=True)
+    record: bytes = example.SerializeToString(deterministic=True)
+    return record
 
 
 def decode_block(record: tf.Tensor, columns: Sequence[Column]) -> dict[str, tf.Tensor]:

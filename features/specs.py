@@ -8,7 +8,7 @@ import pyarrow as pa
 import pydantic
 
 from features.config import StrictModel
-from features.errors import closest
+from features.errors import ConfigError, closest
 from features.feature_spec import ROLES, FeatureSpec, Kind, Role, Transform
 
 __all__ = [
@@ -173,6 +173,23 @@ class FeatureSet(StrictModel):
     def _one(self, role: str) -> FeatureSpec | None:
         return next(iter(self.with_role(role)), None)
 
+    def required(self, role: str) -> FeatureSpec:
+        """The feature of a role that what is asked for cannot do without.
+
+        Args:
+            role: A role that at most one feature has, such as `timestamp`.
+
+        Raises:
+            ConfigError: No feature has it.
+        """
+        spec = self._one(role)
+        if spec is None:
+            raise ConfigError(
+                f"no feature has the role `{role}`, which is needed here. Add one: "
+                f"`<name>: {{role: {role}}}`."
+            )
+        return spec
+
     @property
     def label(self) -> FeatureSpec | None:
         return self._one("label")
@@ -200,7 +217,7 @@ class FeatureSet(StrictModel):
         for spec in self.inputs:
             if spec.has_vocabulary:
                 users.setdefault(spec.vocabulary, []).append(spec)
-        found = {}
+        vocabularies = {}
         for name, specs in users.items():
             if name in self.features and self.features[name].is_bucketed:
                 raise ValueError(
@@ -219,14 +236,14 @@ class FeatureSet(StrictModel):
                         f"{', '.join(sorted(map(str, values)))}. Name one feature {name!r} and set "
                         "it only there."
                     )
-            found[name] = VocabularySpec(
+            vocabularies[name] = VocabularySpec(
                 name=name,
                 min_count=owners[0].min_count,
                 max_tokens=owners[0].max_tokens,
                 num_oov_buckets=owners[0].num_oov_buckets,
                 counted_from=tuple(spec.name for spec in owners),
             )
-        return found
+        return vocabularies
 
     def raw_schema(self, roles: Sequence[str] = ROLES) -> pa.Schema:
         """Names and types of a raw row's columns, each once, for the features of these roles."""

@@ -4,8 +4,21 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from tests.memory import freeze_imports, release_memory
+
 _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+def pytest_collection_finish() -> None:
+    freeze_imports()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _released_memory():
+    """What one file of tests has traced does not stay for those after it."""
+    yield
+    release_memory()
 
 
 @pytest.fixture(scope="session")

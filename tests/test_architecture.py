@@ -1,6 +1,7 @@
-"""Imports point one way: features <- models <- serving <- pipeline."""
+"""Imports point one way: features <- models <- serving <- pipeline, and so do rooms inside them."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,47 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("features", "models", "serving", "pipeline")  # each may import those before it
 BEAM_FOLDER = "pipeline/data"
+# Rooms (a folder, or a file beside them) of a package, from the ground floor up: a room imports
+# itself and the floors below, nothing above and no neighbour.
+ROOMS = {
+    "pipeline": (
+        ("batches", "system"),
+        ("data", "evaluation"),
+        ("config", "inspection"),
+        ("runs",),
+        ("export", "training"),
+        ("stages",),
+        ("cli",),
+        ("__main__",),
+    ),
+    "pipeline/data": (
+        ("blocks", "settings"),
+        ("sources",),
+        ("reading",),
+        ("analysis", "joining", "runners"),
+        ("histories", "splits", "writing"),
+        ("job",),
+    ),
+    "serving": (
+        ("export_format",),
+        ("client", "scoring"),
+        ("exporting", "server", "endpoint_check"),
+        ("deploy", "variants"),
+    ),
+    "serving/server": (
+        ("core",),
+        ("lifecycle",),
+        ("requests",),
+        ("http", "rpc"),
+        ("page", "options"),
+        ("run",),
+    ),
+}
+# What applications embed: nothing that takes seconds to import or hundreds of megabytes.
+CLIENT = ("serving/export_format", "serving/client")
+CLIENT_MAY_IMPORT = ("features.errors", "google.protobuf", "grpc", "numpy", "serving.client")
+CLIENT_MAY_IMPORT += ("serving.export_format", *sys.stdlib_module_names)
+MAKES_DESCRIPTORS = "serving/client/make_apis.py"  # not a part of the client: writes a file of it
 KERAS_3 = ("tensorflow.keras", "tensorflow.python", "keras")
 
 
@@ -50,8 +92,93 @@ def violations(root: Path) -> list[str]:
     return found
 
 
+def room_of(parts: list[str], package: str) -> str | None:
+    """The room of a package that a file or a dotted name lies in, if it lies in the package."""
+    folders = package.split("/")
+    inner = parts[len(folders) : len(folders) + 1]
+    return inner[0] if inner and parts[: len(folders)] == folders else None
+
+
+def uphill(root: Path, package: str, floors: tuple[tuple[str, ...], ...]) -> list[str]:
+    """A line for each room without a floor, and for each import of a room that is not below."""
+    floor_of = {room: floor for floor, rooms in enumerate(floors) for room in rooms}
+    problems = [
+        f"{package}/{room} stands in ROOMS only"
+        for room in floor_of
+        if not any((root / package).glob(f"{room}/**/*.py"))
+        and not (root / package / f"{room}.py").exists()
+    ]
+    for path in sorted((root / package).rglob("*.py")):
+        file = path.relative_to(root).as_posix()
+        room = room_of(file.removesuffix(".py").split("/"), package)
+        if room == "__init__":
+            continue
+        if room not in floor_of:
+            problems.append(f"{file}: {room} has no floor in ROOMS[{package!r}]")
+            continue
+        for line, name in imports(path):
+            other = room_of(name.split("."), package)
+            if other not in (None, room) and floor_of.get(other, len(floors)) >= floor_of[room]:
+                problems.append(f"{file}:{line} imports {name}: {room} does not lie above {other}")
+    return problems
+
+
+def heavy_imports(root: Path) -> list[str]:
+    """A line for each import of the client's rooms that an application should not need."""
+    return [
+        f"{file}:{line} imports {name}: a client needs NumPy, gRPC and protobuf alone"
+        for folder in CLIENT
+        for path in sorted((root / folder).rglob("*.py"))
+        if (file := path.relative_to(root).as_posix()) != MAKES_DESCRIPTORS
+        for line, name in imports(path)
+        if not any(inside(name, allowed) for allowed in CLIENT_MAY_IMPORT)
+    ]
+
+
 def test_imports_point_one_way():
     assert violations(ROOT) == []
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_no_room_imports_one_that_does_not_lie_below(package):
+    assert uphill(ROOT, package, ROOMS[package]) == []
+
+
+def test_a_client_imports_little():
+    assert heavy_imports(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "expected"),
+    [
+        ("p/low/a.py", "from p.high import b", "imports p.high.b: low does not lie above high"),
+        ("p/high/a.py", "import p.beside.b", "imports p.beside.b: high does not lie above beside"),
+        ("p/low/a.py", "def f():\n    import p.top", "imports p.top: low does not lie above top"),
+        ("p/attic/a.py", "", "attic has no floor in ROOMS['p']"),
+        ("p/top.py", "from p.high.a import b\nimport p.low", None),
+        ("p/high/a.py", "from p.high.c import d\nfrom p.low import e\nimport q.top", None),
+        ("p/high.py", "from p import beside", "imports p.beside: high does not lie above beside"),
+        ("p/low/a.py", "from p import attic", "imports p.attic: low does not lie above attic"),
+        ("p/low/b/c.py", "import p.low.b, p2.top, other", None),
+        ("p/__init__.py", "from p.top import main", None),
+    ],
+)
+def test_an_import_uphill_is_found_and_its_file_named(tmp_path, file, source, expected):
+    for path in ("p/low/x.py", "p/high/x.py", "p/beside/x.py", "p/top.py", file):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(source if path == file else "", "utf-8")
+    problems = uphill(tmp_path, "p", (("low",), ("high", "beside"), ("top",)))
+    assert len(problems) == (expected is not None)
+    if expected:
+        assert problems[0].startswith(file)
+        assert problems[0].endswith(expected)
+
+
+def test_a_heavy_import_of_a_client_is_found(tmp_path):
+    (tmp_path / "serving/client").mkdir(parents=True)
+    (tmp_path / "serving/client/a.py").write_text("import json, numpy, tensorflow", "utf-8")
+    (problem,) = heavy_imports(tmp_path)
+    assert problem.startswith("serving/client/a.py:1 imports tensorflow: ")
 
 
 def test_every_package_is_looked_at():
@@ -64,7 +191,11 @@ def test_every_package_is_looked_at():
     [
         ("features/a.py", "import models", "features may not import models"),
         ("features/a.py", "from pipeline.data import x", "features may not import pipeline"),
-        ("models/a/b.py", "def f():\n    import serving.export", "models may not import serving"),
+        (
+            "models/a/b.py",
+            "def f():\n    import serving.exporting.export",
+            "models may not import serving",
+        ),
         ("serving/a.py", "from pipeline import cli as c", "serving may not import pipeline"),
         ("pipeline/a.py", "from tests import contract", "pipeline may not import tests"),
         ("pipeline/training/a.py", "import apache_beam as beam", "only pipeline/data imports Beam"),
@@ -86,3 +217,16 @@ def test_a_wrong_import_is_found_and_its_file_named(tmp_path, file, source, expe
     if expected:
         assert found[0].startswith(f"{file}:{len(source.splitlines())} imports ")
         assert found[0].endswith(expected)
+
+
+@pytest.mark.parametrize("package", ["p", "p/q"])
+def test_a_room_of_the_table_that_is_gone_is_told(tmp_path, package):
+    assert uphill(tmp_path, package, (("gone",),)) == [f"{package}/gone stands in ROOMS only"]
+
+
+def test_rooms_of_a_room_have_floors_of_their_own(tmp_path):
+    for path, source in (("p/q/low/a.py", "import p.q.high.x"), ("p/q/high/x.py", "import p.z")):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(source, "utf-8")
+    (problem,) = uphill(tmp_path, "p/q", (("low",), ("high",)))
+    assert problem == "p/q/low/a.py:1 imports p.q.high.x: low does not lie above high"

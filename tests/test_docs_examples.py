@@ -1,5 +1,6 @@
-"""The worked example of docs/design_space.md runs, and the page shows the files that run."""
+"""The examples under docs/ run, and pages show the files that run."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,24 +10,43 @@ import pytest
 import yaml
 
 from pipeline.config.config_files import load_config
-from pipeline.config.shipped_files import preset_names
 from tests.pipeline.small_movielens import write_small_movielens
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "docs/examples"
 
 
-def run(folder: Path, *arguments: str, plugins: str) -> subprocess.CompletedProcess:
+def python(folder: Path, *arguments: str, plugins: str = "") -> subprocess.CompletedProcess:
     path = os.pathsep.join([str(ROOT), str(EXAMPLES)])
     environment = {"PYTHONPATH": path, "PATH": "/usr/bin:/bin", "HOME": str(folder)}
     return subprocess.run(
-        [sys.executable, "-m", "pipeline", "run", "--config", str(EXAMPLES / "own_layers.yaml")]
-        + [f"--set={each}" for each in arguments],
+        [sys.executable, *arguments],
         cwd=folder,
         env={**environment, "CONCORD_PLUGINS": plugins},
         capture_output=True,
         text=True,
     )
+
+
+def run(folder: Path, *settings: str, plugins: str) -> subprocess.CompletedProcess:
+    command = ["-m", "pipeline", "run", "--config", str(EXAMPLES / "own_layers.yaml")]
+    return python(folder, *command, *(f"--set={each}" for each in settings), plugins=plugins)
+
+
+@pytest.mark.slow
+def test_the_first_steps_train_look_inside_and_serve(tmp_path):
+    data = write_small_movielens(tmp_path / "data")
+    done = python(tmp_path, str(EXAMPLES / "first_steps.py"), f"data.path={data}", "train.epochs=1")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[-9:-5]] == ["fused", "efgc", "cross", "deep"]
+    predicted = [json.loads(line)["prob"] for line in lines if line.strip().startswith('{"prob"')]
+    served = [float(line.partition(": ")[2]) for line in lines[-5:]]
+    assert served == pytest.approx(predicted, abs=1e-4)
+
+
+def test_the_first_steps_fit_a_screen_or_two():
+    assert len((EXAMPLES / "first_steps.py").read_text("utf-8").splitlines()) <= 65
 
 
 @pytest.mark.slow
@@ -59,4 +79,3 @@ def test_the_configuration_of_the_readme_is_one(tmp_path):
         yaml.safe_dump({**shown, "extends": str(ROOT / shown["extends"])}, sort_keys=False)
     )
     assert list(load_config(path).model.branches) == ["interests", "crosses", "pairs"]
-    assert f"# {len(preset_names())} presets" in page

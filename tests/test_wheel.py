@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.version import VERSION
+from pipeline.system.version import VERSION
 from tests.pipeline.small_movielens import write_small_movielens
 
 ROOT = Path(__file__).parents[1]

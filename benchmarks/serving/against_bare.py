@@ -22,9 +22,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.serving.bare import load
-from benchmarks.serving.load import Client, Ports, Protocol, clients, run_together, server
-from benchmarks.serving.requests_of import Request, request_of
-from serving import names
+from benchmarks.serving.sample_requests import Request, request_of
+from benchmarks.serving.under_load import Client, Ports, Protocol, clients, run_together, server
+from serving.export_format import names
 
 _MODEL = "model"
 _PROTOCOLS: tuple[Protocol, ...] = ("grpc", "rest")
@@ -102,23 +102,23 @@ def _many_clients(
         turns = []
         for _ in rounds:
             began, cpu = time.perf_counter(), time.process_time()
-            found = list(pool.map(lambda _: _bare(bare, seconds), range(arguments.clients)))
-            latencies = [value for each in found for value in each]
+            times = pool.map(lambda _: _bare(bare, seconds), range(arguments.clients))
+            latencies = [value for each in times for value in each]
             taken = time.perf_counter() - began, time.process_time() - cpu
             turns.append(_turn(latencies, request.rows * len(latencies), *taken))
     print(_line("bare", turns), flush=True)
     for protocol in _PROTOCOLS:
         turns = []
         with clients(folder, ports, [protocol] * arguments.clients, _MODEL, [request]) as started:
-            processes = [ports.pid, *(each.process.pid for each in started)]
+            processes = [ports.pid, *(each.process.child.pid for each in started)]
             run_together(started, 1.0)
             for _ in rounds:
                 began, cpu = time.perf_counter(), _processor_seconds(processes)
-                found = run_together(started, seconds)
+                results = run_together(started, seconds)
                 taken = time.perf_counter() - began, _processor_seconds(processes) - cpu
-                _refuse_failures(found)
-                latencies = [value for each in found for value in each["latencies"]]
-                turns.append(_turn(latencies, sum(each["rows"] for each in found), *taken))
+                _refuse_failures(results)
+                latencies = [value for each in results for value in each["latencies"]]
+                turns.append(_turn(latencies, sum(each["rows"] for each in results), *taken))
         rate, _, _, by, _ = _medians(turns)
         verdict = f"{_verdict(rate >= _ROWS_LIMIT)}, {_verdict(by < _P99_LIMIT)}"
         limits = f"{_ROWS_LIMIT:,} rows/s, {_P99_LIMIT:g}: {verdict}"
@@ -163,9 +163,9 @@ def _bare(call: Callable[[], object], seconds: float) -> list[float]:
 
 
 def _latencies(started: Sequence[Client], seconds: float) -> list[float]:
-    found = run_together(started, seconds)
-    _refuse_failures(found)
-    return [value for each in found for value in each["latencies"]]
+    results = run_together(started, seconds)
+    _refuse_failures(results)
+    return [value for each in results for value in each["latencies"]]
 
 
 def _refuse_failures(found: Sequence[dict]) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2
 
-from serving import names
+from serving.export_format import names
+from serving.server.core.private_tensorflow import make_callable
 
 Call = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 
@@ -38,8 +38,6 @@ def _call(session: tf.compat.v1.Session, definition: tf.compat.v1.MetaGraphDef) 
     order = sorted(definition.inputs)
     outputs = definition.outputs
     first = names.PROB if names.PROB in outputs else min(outputs)
-    options = config_pb2.CallableOptions(
-        feed=[definition.inputs[each].name for each in order], fetch=[outputs[first].name]
-    )
-    run = session._make_callable_from_options(options)
+    feeds = [definition.inputs[each].name for each in order]
+    run = make_callable(session, feeds, [outputs[first].name], in_callers_thread=False)
     return lambda inputs: run(*[inputs[each] for each in order])[0]

@@ -24,16 +24,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks.serving.bare import load
-from benchmarks.serving.load import Ports, Protocol, clients, server
-from benchmarks.serving.made_up import requests, write_exports
-from benchmarks.serving.requests_of import made_request
-from serving import names
+from benchmarks.serving.made_up_exports import requests, write_exports
+from benchmarks.serving.sample_requests import made_request
+from benchmarks.serving.under_load import Ports, Protocol, clients, server
+from serving.export_format import names
 
 _MODEL = "model"
 _TABLE_ROWS = 20_000
 _REQUESTS = 4  # different requests of each client
 _SMALL: dict[str, Any] = {
-    "embedding": {"width": 8, "stddev": 1.0},
+    "embedding": {"embedding_dim": 8, "stddev": 1.0},
     "branches": {"deep": {"type": "deep", "units": [64, 32]}},
     "alignment": "none",
     "cooperation": {},

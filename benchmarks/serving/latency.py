@@ -8,7 +8,7 @@ and fed requests of 1, 100 and 1,000 candidates. Sides take turns; differences a
 within a round, and their median printed. Nothing else should run on the machine.
 
 With `--compiled SIZE ...`, the same networks are exported a second time with XLA at these batch
-sizes (`serving.compiled`), and timed beside the others.
+sizes (`serving.exporting.compiled`), and timed beside the others.
 """
 
 import features  # noqa: F401  # isort: skip  (Keras 2, before TensorFlow is imported)
@@ -19,8 +19,8 @@ from pathlib import Path
 
 from benchmarks.serving.bare import load
 from benchmarks.serving.interleaved import Times, difference, interleaved, p50, ratio
-from benchmarks.serving.made_up import NETWORKS, requests, write_exports
-from serving import names
+from benchmarks.serving.made_up_exports import NETWORKS, requests, write_exports
+from serving.export_format import names
 
 _SIZES = (1, 100, 1000)
 _OF = "mbcnet"

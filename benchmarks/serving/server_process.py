@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks.sides.serve import die_with_parent
+from benchmarks.training.peer_process import die_with_parent
 from serving.server.options import ServerOptions
 from serving.server.run import Server
 

@@ -1,7 +1,7 @@
 """Branches: sub-networks that turn the embedded fields into a representation (batch, units).
 
-A branch is a tf_keras layer, best derived from `models.branches.branch.Branch`. Its class attribute
-`takes` says what the network hands it:
+A branch derives from `Branch`, whose class attribute `takes` says what the network hands it (any
+other layer that returns (batch, units) is a branch too, on the flat tokens where it does not say):
 
 | `takes` | call argument |
 |---|---|
@@ -13,6 +13,7 @@ A branch is a tf_keras layer, best derived from `models.branches.branch.Branch`.
 Named models (`DeepFM`, `DIN`, ...) are branches too: with a head of its own, a branch is a model.
 """
 
+from models.branches.autoint import AutoInt
 from models.branches.bi_interaction import BiInteraction
 from models.branches.branch import Branch, Details, ReducedBranch
 from models.branches.cin import CIN
@@ -23,21 +24,23 @@ from models.branches.dcn import DCN
 from models.branches.dcnv2 import DCNv2
 from models.branches.deep import Deep
 from models.branches.deepfm import DeepFM
-from models.branches.dhen import DHEN
-from models.branches.dien import DIEN
+from models.branches.dhen.dhen import DHEN
+from models.branches.dien.dien import DIEN
 from models.branches.din import DIN
 from models.branches.finalmlp import FinalMLP
 from models.branches.fm import FM
 from models.branches.grouped_cross import GroupedCross
 from models.branches.inner_product import InnerProduct
-from models.branches.interformer import InterFormer
+from models.branches.interformer.interformer import InterFormer
 from models.branches.ipnn import IPNN
 from models.branches.low_rank_cross import LowRankCross
 from models.branches.low_rank_cross_mixture import LowRankCrossMixture
+from models.branches.masknet import MaskNet
 from models.branches.mmoe import MMoE
 from models.branches.nfm import NFM
 from models.branches.wide import Wide
 from models.branches.wide_and_deep import WideAndDeep
+from models.branches.wrapped_branch import WrappedBranch, as_branch
 from models.branches.wukong import Wukong
 from models.branches.xdeepfm import XDeepFM
 
@@ -50,6 +53,7 @@ __all__ = [
     "FM",
     "IPNN",
     "NFM",
+    "AutoInt",
     "BiInteraction",
     "Branch",
     "Composite",
@@ -66,9 +70,12 @@ __all__ = [
     "LowRankCross",
     "LowRankCrossMixture",
     "MMoE",
+    "MaskNet",
     "ReducedBranch",
     "Wide",
     "WideAndDeep",
+    "WrappedBranch",
     "Wukong",
     "XDeepFM",
+    "as_branch",
 ]

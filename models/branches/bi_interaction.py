@@ -1,7 +1,5 @@
 """Bi-interaction: all products of two fields, summed."""
 
-from typing import ClassVar
-
 import tensorflow as tf
 import tf_keras
 
@@ -43,7 +41,7 @@ class BiInteraction(ReducedBranch):
         (batch, output_units), or (batch, width) without an output layer.
     """
 
-    takes: ClassVar[str] = "tokens"
+    takes = "tokens"
 
     def interact(self, tokens: tf.Tensor, training: bool | None) -> tf.Tensor:
         return sum_of_products(tokens)

@@ -1,15 +1,16 @@
 """What branches have in common: what they are handed, what they hand back."""
 
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import tensorflow as tf
 import tf_keras
 
-from models.embedded import Embedded
-from models.mlp import MLP
+from models.embeddings.embedded import Embedded
+from models.layers.mlp import MLP
 
 Takes = Literal["flat", "tokens", "first_order", "embedded"]
 Need = Literal["groups", "history", "target"]
+BranchInput: TypeAlias = tf.Tensor | Embedded
 
 
 class Details(NamedTuple):
@@ -17,7 +18,7 @@ class Details(NamedTuple):
 
     intermediates: Outputs of its layers in order, each (batch, width of the layer).
     losses: Losses of its own, by the names in `loss_names`: float32 scalars, weighted, this
-        replica's share of the global mean (`models.cooperation.replicas`).
+        replica's share of the global mean (`models.replicas`).
     """
 
     intermediates: tuple[tf.Tensor, ...] = ()
@@ -33,7 +34,6 @@ class Branch(tf_keras.layers.Layer):
     Class attributes:
         takes: What `x` is, see `models.branches`.
         needs: What the data must declare: feature `groups`; a `history`; a history with a `target`.
-        uses_first_order: Whether it reads `Embedded.first_order`.
         exposes_intermediates: Whether its `Details` have intermediates.
 
     Call arguments:
@@ -41,10 +41,14 @@ class Branch(tf_keras.layers.Layer):
         return_details: Whether to return (representation, `Details`).
     """
 
-    takes: ClassVar[Takes] = "flat"
-    needs: ClassVar[frozenset[Need]] = frozenset()
-    uses_first_order: ClassVar[bool] = False
-    exposes_intermediates: ClassVar[bool] = False
+    takes: Takes = "flat"
+    needs: frozenset[Need] = frozenset()
+    exposes_intermediates: bool = False
+
+    @property
+    def uses_first_order(self) -> bool:
+        """Whether it reads `Embedded.first_order`."""
+        return False
 
     @property
     def num_extra_sets(self) -> int:
@@ -61,11 +65,14 @@ class Branch(tf_keras.layers.Layer):
         """Names of the losses in its `Details`."""
         return ()
 
-    def interact(self, x, training: bool | None) -> tf.Tensor | tuple[tf.Tensor, Details]:
+    def interact(
+        self, x: BranchInput, training: bool | None
+    ) -> tf.Tensor | tuple[tf.Tensor, Details]:
+        """The representation (batch, units), or the representation and `Details`."""
         raise NotImplementedError
 
     def call(
-        self, x, training: bool | None = None, return_details: bool = False
+        self, x: BranchInput, training: bool | None = None, return_details: bool = False
     ) -> tf.Tensor | tuple[tf.Tensor, Details]:
         result = self.interact(x, training)
         h, details = result if isinstance(result, tuple) else (result, Details())
@@ -80,25 +87,27 @@ class ReducedBranch(Branch):
         output_activation: Its activation.
     """
 
-    def __init__(self, output_units: int | None = None, output_activation: str = "relu", **kwargs):
+    def __init__(
+        self, output_units: int | None = None, output_activation: str = "relu", **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.output_units, self.output_activation = output_units, output_activation
-        self.reduction = None
+        self.reduction: MLP | None = None
         if output_units is not None:
-            self._new_reduction()  # refuses a wrong width or activation here already
+            self._new_reduction(output_units)  # refuses a wrong width or activation here already
 
-    def _new_reduction(self) -> MLP:
+    def _new_reduction(self, units: int) -> MLP:
         policy = self.dtype_policy
-        return MLP([self.output_units], self.output_activation, dtype=policy, name="reduction")
+        return MLP([units], self.output_activation, dtype=policy, name="reduction")
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: Any) -> None:
         # Here, not in the constructor: its weights come behind those of the layers before it.
         if self.output_units is not None:
-            self.reduction = self._new_reduction()
+            self.reduction = self._new_reduction(self.output_units)
         super().build(input_shape)
 
     def call(
-        self, x, training: bool | None = None, return_details: bool = False
+        self, x: BranchInput, training: bool | None = None, return_details: bool = False
     ) -> tf.Tensor | tuple[tf.Tensor, Details]:
         h, details = super().call(x, training=training, return_details=True)
         if self.reduction is not None:
@@ -114,8 +123,15 @@ class ReducedBranch(Branch):
 
 
 def feed(
-    branch: tf_keras.layers.Layer, embedded: Embedded, **kwargs
+    branch: Branch, embedded: Embedded, **kwargs: Any
 ) -> tf.Tensor | tuple[tf.Tensor, Details]:
-    """Calls a branch on what it takes; any other layer on the flat tokens."""
-    takes = getattr(branch, "takes", "flat")
-    return branch(embedded if takes == "embedded" else getattr(embedded, takes), **kwargs)
+    """Calls a branch on what it takes."""
+    match branch.takes:
+        case "embedded":
+            return branch(embedded, **kwargs)
+        case "tokens":
+            return branch(embedded.tokens, **kwargs)
+        case "first_order":
+            return branch(embedded.first_order, **kwargs)
+        case _:
+            return branch(embedded.flat, **kwargs)

@@ -1,7 +1,7 @@
 """xDeepFM's compressed interaction network."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -59,8 +59,8 @@ class CIN(ReducedBranch):
         (batch, output_units), or (batch, number of pooled maps) without an output layer.
     """
 
-    takes: ClassVar[str] = "tokens"
-    exposes_intermediates: ClassVar[bool] = True
+    takes = "tokens"
+    exposes_intermediates = True
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class CIN(ReducedBranch):
         self.activation, self.use_bias = activation, use_bias
         self._activate = tf_keras.activations.get(activation)
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         if len(input_shape) != 3:
             raise ValueError(
                 f"{self.name}: expected tokens (batch, num_fields, width). "

@@ -1,14 +1,14 @@
 """What named models that put several branches together have in common."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Branch, Details, feed
-from models.embedded import Embedded
-from models.mlp import MLP
+from models.embeddings.embedded import Embedded
+from models.layers.mlp import MLP
 
 
 class Composite(Branch):
@@ -31,7 +31,7 @@ class Composite(Branch):
         embedded: An `Embedded`.
     """
 
-    takes: ClassVar[str] = "embedded"
+    takes = "embedded"
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Composite(Branch):
         activation: str,
         dropout: float,
         batch_norm: bool,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.mlp = MLP(units, activation, dropout, batch_norm, dtype=self.dtype_policy, name="mlp")
@@ -48,16 +48,18 @@ class Composite(Branch):
     @property
     def uses_first_order(self) -> bool:
         """Whether a part reads `Embedded.first_order`."""
-        return any(getattr(first, "uses_first_order", False) for first, *_ in self.parts.values())
+        firsts = [first for first, *_ in self.parts.values()]
+        return any(first.uses_first_order for first in firsts if isinstance(first, Branch))
 
     def interact(self, embedded: Embedded, training: bool | None) -> tuple[tf.Tensor, Details]:
-        outputs, intermediates = [], []
+        outputs: list[tf.Tensor] = []
+        intermediates: list[tf.Tensor] = []
         for first, *others in self.parts.values():
             if isinstance(first, Branch):
                 h, details = feed(first, embedded, training=training, return_details=True)
                 intermediates += details.intermediates
             else:
-                h = feed(first, embedded, training=training)
+                h = first(embedded.flat, training=training)
             for layer in others:
                 h = layer(h, training=training)
             outputs.append(h)

@@ -1,6 +1,6 @@
 """DCN's cross network, and what all cross networks share."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -36,7 +36,7 @@ class Cross(ReducedBranch):
         (batch, output_units), or (batch, D) without an output layer.
     """
 
-    exposes_intermediates: ClassVar[bool] = True
+    exposes_intermediates = True
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Cross(ReducedBranch):
             )
         self.num_layers = num_layers
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         if len(input_shape) != 2:
             raise ValueError(
                 f"{self.name}: expected flat tokens (batch, num_fields x width). "

@@ -1,7 +1,7 @@
 """DCN: a cross network beside an MLP."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tf_keras
 
@@ -21,7 +21,7 @@ class DCN(Composite):
 
     Example:
         >>> import tensorflow as tf
-        >>> from models.embedded import Embedded
+        >>> from models.embeddings.embedded import Embedded
         >>> tokens = tf.zeros((2, 3, 4))
         >>> DCN([6])(Embedded(tokens, tokens, {}, tf.zeros((2, 0)))).shape
         TensorShape([2, 18])
@@ -37,7 +37,7 @@ class DCN(Composite):
         (batch, D + units[-1]), with D = num_fields x width.
     """
 
-    exposes_intermediates: ClassVar[bool] = True
+    exposes_intermediates = True
 
     def __init__(
         self,

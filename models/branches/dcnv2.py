@@ -1,7 +1,7 @@
 """DCN-V2: a cross network of matrices, with an MLP beside it or on top of it."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import tf_keras
 
@@ -39,7 +39,7 @@ class DCNv2(Composite):
 
     Example:
         >>> import tensorflow as tf
-        >>> from models.embedded import Embedded
+        >>> from models.embeddings.embedded import Embedded
         >>> tokens = tf.zeros((2, 3, 4))
         >>> DCNv2([6])(Embedded(tokens, tokens, {}, tf.zeros((2, 0)))).shape
         TensorShape([2, 18])
@@ -60,7 +60,7 @@ class DCNv2(Composite):
         (batch, D + units[-1]) with D = num_fields x width, or (batch, units[-1]) if stacked.
     """
 
-    exposes_intermediates: ClassVar[bool] = True
+    exposes_intermediates = True
 
     def __init__(
         self,

@@ -1,13 +1,13 @@
 """The deep branch: implicit feature crossing by an MLP over all fields."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Branch, Details
-from models.mlp import MLP
+from models.layers.mlp import MLP
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -30,7 +30,7 @@ class Deep(Branch):
         (batch, units[-1]).
     """
 
-    exposes_intermediates: ClassVar[bool] = True
+    exposes_intermediates = True
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ class DeepFM(Composite):
 
     Example:
         >>> import tensorflow as tf
-        >>> from models.embedded import Embedded
+        >>> from models.embeddings.embedded import Embedded
         >>> tokens = tf.zeros((2, 3, 4))
         >>> DeepFM([6])(Embedded(tokens, tokens, {}, tf.zeros((2, 3)))).shape
         TensorShape([2, 8])

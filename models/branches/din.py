@@ -1,16 +1,16 @@
 """DIN: a user's interests, weighed by how much they matter to the shown item."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-from models.branches.branch import Branch, Details, Need
-from models.embedded import Embedded, History, flatten
-from models.mlp import MLP
-from models.sequence.histories import cleaned, compared_histories, mean_step
-from models.sequence.target_attention import TargetAttention
+from models.branches.branch import Branch, Details
+from models.branches.history_pooling import cleaned, compared_histories, mean_step
+from models.embeddings.embedded import Embedded, History, flatten
+from models.layers.mlp import MLP
+from models.layers.target_attention import TargetAttention
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -52,9 +52,9 @@ class DIN(Branch):
         (batch, units[-1]).
     """
 
-    takes: ClassVar[str] = "embedded"
-    needs: ClassVar[frozenset[Need]] = frozenset({"target"})
-    exposes_intermediates: ClassVar[bool] = True
+    takes = "embedded"
+    needs = frozenset({"target"})
+    exposes_intermediates = True
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class DIN(Branch):
         policy = self.dtype_policy
         self.mlp = MLP(units, activation, dropout, batch_norm, dtype=policy, name="mlp")
         self.histories = None if histories is None else list(histories)
-        self._attention_options = {
+        self._attention_options: dict[str, Any] = {
             "units": list(attention_units),
             "activation": attention_activation,
             "dropout": attention_dropout,

@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
 from features.errors import closest
 from models.branches.branch import Branch
-from models.embedded import Embedded, flatten
-from models.mlp import MLP
+from models.embeddings.embedded import Embedded, flatten
+from models.layers.mlp import MLP
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -64,7 +64,7 @@ class FinalMLP(Branch):
         (batch, units_1[-1] + units_2[-1] + num_heads).
     """
 
-    takes: ClassVar[str] = "embedded"
+    takes = "embedded"
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class FinalMLP(Branch):
         streams = []
         for gate, names in zip(self.gates, self.contexts, strict=True):
             context = None
-            if names:
+            if names and self.fields is not None:
                 tokens = tf.unstack(next(table_sets).tokens, axis=1)
                 context = tf.concat([tokens[self.fields.index(name)] for name in names], axis=1)
             streams.append(gate(embedded.tokens, context=context))
@@ -206,7 +206,7 @@ class _Gate(tf_keras.layers.Layer):
         self.has_context = has_context
         self.hidden = MLP(units, dtype=self.dtype_policy, name="hidden")
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         _, num_fields, width = input_shape
         if not self.has_context:
             initializer = tf_keras.initializers.RandomNormal(stddev=1e-4)

@@ -1,7 +1,5 @@
 """The factorization machine's second-order part."""
 
-from typing import ClassVar
-
 import tensorflow as tf
 import tf_keras
 
@@ -40,7 +38,7 @@ class FM(ReducedBranch):
         (batch, output_units), or (batch, 1) without an output layer.
     """
 
-    takes: ClassVar[str] = "tokens"
+    takes = "tokens"
 
     def interact(self, tokens: tf.Tensor, training: bool | None) -> tf.Tensor:
         return tf.reduce_sum(sum_of_products(tokens), axis=1, keepdims=True)  # (B, 1)

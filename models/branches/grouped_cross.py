@@ -2,14 +2,14 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import ReducedBranch
-from models.embedded import flatten
-from models.mlp import MLP
+from models.embeddings.embedded import flatten
+from models.layers.mlp import MLP
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -45,8 +45,8 @@ class GroupedCross(ReducedBranch):
         (batch, output_units).
     """
 
-    takes: ClassVar[str] = "tokens"
-    needs: ClassVar[frozenset[str]] = frozenset({"groups"})
+    takes = "tokens"
+    needs = frozenset({"groups"})
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class GroupedCross(ReducedBranch):
     def fields_read(self) -> tuple[int, ...]:
         return tuple(sorted({field for group in self.groups for field in group}))
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         num_fields = input_shape[1]
         if len(input_shape) != 3 or max(map(max, self.groups)) >= num_fields:
             raise ValueError(

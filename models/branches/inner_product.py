@@ -1,12 +1,10 @@
 """The inner product of every two fields."""
 
-from typing import ClassVar
-
 import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import ReducedBranch
-from models.interaction.inner_products import inner_products
+from models.layers.inner_products import inner_products
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -38,9 +36,9 @@ class InnerProduct(ReducedBranch):
         (batch, output_units), or (batch, F (F - 1) / 2) without an output layer.
     """
 
-    takes: ClassVar[str] = "tokens"
+    takes = "tokens"
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         if len(input_shape) != 3 or input_shape[1] < 2:
             raise ValueError(
                 f"{self.name}: expected tokens (batch, num_fields >= 2, width), of which it "

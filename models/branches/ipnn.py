@@ -7,7 +7,7 @@ import tf_keras
 
 from models.branches.composite import Composite
 from models.branches.inner_product import InnerProduct
-from models.embedded import Embedded
+from models.embeddings.embedded import Embedded
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

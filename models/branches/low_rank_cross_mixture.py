@@ -1,7 +1,7 @@
 """DCN-V2's low-rank cross network with a mixture of experts."""
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -52,7 +52,7 @@ class LowRankCrossMixture(ReducedBranch):
         (batch, output_units), or (batch, D) without an output layer.
     """
 
-    exposes_intermediates: ClassVar[bool] = True
+    exposes_intermediates = True
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class LowRankCrossMixture(ReducedBranch):
         self.activation = activation
         self._activate = tf_keras.activations.get(activation)
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         layers, experts, rank, width = (
             self.num_layers,
             self.num_experts,

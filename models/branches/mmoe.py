@@ -7,7 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Branch
-from models.mlp import MLP
+from models.layers.mlp import MLP
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

@@ -23,7 +23,7 @@ class NFM(Composite):
 
     Example:
         >>> import tensorflow as tf
-        >>> from models.embedded import Embedded
+        >>> from models.embeddings.embedded import Embedded
         >>> tokens = tf.zeros((2, 3, 4))
         >>> NFM([6])(Embedded(tokens, tokens, {}, tf.zeros((2, 3)))).shape
         TensorShape([2, 7])

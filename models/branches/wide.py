@@ -1,7 +1,5 @@
 """The wide branch: a linear model of the features themselves."""
 
-from typing import ClassVar
-
 import tensorflow as tf
 import tf_keras
 
@@ -41,10 +39,10 @@ class Wide(ReducedBranch):
         (batch, output_units), or (batch, 1) without an output layer.
     """
 
-    takes: ClassVar[str] = "first_order"
-    uses_first_order: ClassVar[bool] = True
+    takes = "first_order"
+    uses_first_order = True
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         if len(input_shape) != 2 or not input_shape[1]:
             raise ValueError(
                 f"{self.name}: expected first-order numbers (batch, num_fields >= 1). "

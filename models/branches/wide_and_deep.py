@@ -20,7 +20,7 @@ class WideAndDeep(Composite):
 
     Example:
         >>> import tensorflow as tf
-        >>> from models.embedded import Embedded
+        >>> from models.embeddings.embedded import Embedded
         >>> tokens = tf.zeros((2, 3, 4))
         >>> WideAndDeep([6])(Embedded(tokens, tokens, {}, tf.zeros((2, 3)))).shape
         TensorShape([2, 7])

@@ -1,14 +1,14 @@
 """Wukong: stacked factorization machines over tokens."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 import tf_keras
 
-from models.branches.branch import Branch, Details, Takes
-from models.embedded import flatten
-from models.mlp import MLP
+from models.branches.branch import Branch, Details
+from models.embeddings.embedded import flatten
+from models.layers.mlp import MLP
 
 Projection = Literal["learned", "attentive", "none"]
 
@@ -64,8 +64,8 @@ class Wukong(Branch):
         (batch, units[-1]); its intermediates are X_1, ..., X_L, each (batch, (n_F + n_L) x d).
     """
 
-    takes: ClassVar[Takes] = "tokens"
-    exposes_intermediates: ClassVar[bool] = True
+    takes = "tokens"
+    exposes_intermediates = True
 
     def __init__(
         self,
@@ -165,11 +165,11 @@ class _WukongLayer(tf_keras.layers.Layer):
         self.mlp = MLP(**mlp, dtype=policy, name="fmb_mlp")
         self.norm_pairs = _norm(policy, "norm_pairs")
         self.norm = _norm(policy, "norm")
-        self.mlp_y = None
+        self.mlp_y: MLP | None = None
         if projection == "attentive":
             self.mlp_y = MLP(**mlp, dtype=policy, name="mlp_y")
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         _, n, width = input_shape
         policy = self.dtype_policy
 
@@ -207,7 +207,7 @@ class _WukongLayer(tf_keras.layers.Layer):
         if self.projection == "none":
             return tf.matmul(x, x, transpose_b=True)
         y = tf.cast(self.kernel_y, x.dtype)
-        if self.projection == "learned":
+        if self.mlp_y is None:  # the projection is learned, the same for all examples
             return tf.matmul(x, tf.einsum("bnd,nk->bdk", x, y))
         own = self.out_y(self.mlp_y(flatten(self.lcb_y(x)), training=training))
         y = y + tf.reshape(own, (-1, x.shape[1], self.rank))  # (B, n, k)

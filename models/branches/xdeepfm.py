@@ -1,7 +1,7 @@
 """xDeepFM: a linear model, a compressed interaction network and an MLP."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tf_keras
 
@@ -23,7 +23,7 @@ class XDeepFM(Composite):
 
     Example:
         >>> import tensorflow as tf
-        >>> from models.embedded import Embedded
+        >>> from models.embeddings.embedded import Embedded
         >>> tokens = tf.zeros((2, 3, 4))
         >>> XDeepFM([6], cin_units=[5, 2])(Embedded(tokens, tokens, {}, tf.zeros((2, 3)))).shape
         TensorShape([2, 14])
@@ -39,7 +39,7 @@ class XDeepFM(Composite):
         (batch, 1 + number of CIN's pooled maps + units[-1]).
     """
 
-    exposes_intermediates: ClassVar[bool] = True
+    exposes_intermediates = True
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Cooperation losses: layers that return one scalar, this replica's share of the global mean.
 
-The attribute `takes` of a loss, which its settings may decide, names what the network passes, in
-the order of the call arguments:
+A loss of one's own derives from `CooperationLoss`, whose attribute `takes` names what the network
+passes, in the order of the call arguments (any other layer with such an attribute is a loss too):
 
 | name | tensor |
 |---|---|
@@ -13,24 +13,30 @@ the order of the call arguments:
 | `intermediates` | outputs of the branches' layers: a tuple, layer by layer, of (batch, n, d_l) |
 | `teacher_logits` | logits of t pre-trained networks (batch, t) |
 
-`pairwise` says that a loss compares branches and needs two of them at least, `needs_teachers` that
-it needs pre-trained networks.
+`pairwise` says that a loss compares branches and needs two of them at least (the default),
+`needs_teachers` that it needs pre-trained networks.
 """
 
 from models.cooperation.co_teaching import BranchCoTeaching
+from models.cooperation.cooperation_loss import CooperationLoss, LossInput
 from models.cooperation.decorrelation import CrossExpertDecorrelation
 from models.cooperation.ensemble_distillation import EnsembleDistillation
 from models.cooperation.moderate_differentiation import ModerateDifferentiation
 from models.cooperation.mutual_distillation import MutualDistillation
 from models.cooperation.representation_distance import RepresentationDistance
 from models.cooperation.symmetric_kl import SymmetricKL
+from models.cooperation.wrapped_loss import WrappedLoss, as_cooperation_loss
 
 __all__ = [
     "BranchCoTeaching",
+    "CooperationLoss",
     "CrossExpertDecorrelation",
     "EnsembleDistillation",
+    "LossInput",
     "ModerateDifferentiation",
     "MutualDistillation",
     "RepresentationDistance",
     "SymmetricKL",
+    "WrappedLoss",
+    "as_cooperation_loss",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 
-def check_choice(layer: str, name: str, value, known: Sequence) -> None:
+def check_choice(layer: str, name: str, value: object, known: Sequence[object]) -> None:
     """Refuses a setting that is not one of `known`.
 
     Raises:

@@ -1,20 +1,21 @@
 """Branch co-teaching: on each example, branches that do well teach those that do not."""
 
 import math
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 import tf_keras
 
 from models.cooperation.arguments import check_choice, check_logits_and_labels
-from models.cooperation.replicas import global_sum
+from models.cooperation.cooperation_loss import CooperationLoss
+from models.replicas import global_sum
 
 Target = Literal["soft", "positive"]
 Direction = Literal["strong_to_weak", "weak_to_strong", "all"]
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class BranchCoTeaching(tf_keras.layers.Layer):
+class BranchCoTeaching(CooperationLoss):
     """Distils strong branches into weak ones, example by example.
 
     With s[b, i] the logit of branch i on example b, p = sigmoid(s) and l[b, i] that
@@ -52,9 +53,7 @@ class BranchCoTeaching(tf_keras.layers.Layer):
         global batch.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("logits", "labels")
-    pairwise: ClassVar[bool] = True
-    needs_teachers: ClassVar[bool] = False
+    takes = ("logits", "labels")
 
     def __init__(
         self,
@@ -63,8 +62,7 @@ class BranchCoTeaching(tf_keras.layers.Layer):
         direction: Direction = "strong_to_weak",
         **kwargs,
     ):
-        # float32 even under mixed precision: bfloat16 rounds small losses away.
-        super().__init__(**{"dtype": "float32", **kwargs})
+        super().__init__(**kwargs)
         if not threshold > 0.0:  # also catches nan
             raise ValueError(
                 "BranchCoTeaching: `threshold` is a logloss in nats and must be > 0. "

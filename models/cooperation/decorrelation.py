@@ -1,20 +1,25 @@
 """Cross-expert de-correlation: experts' outputs shall have nothing linear in common."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 import tf_keras
 
 from models.cooperation.arguments import branch_pairs, check_choice
+from models.cooperation.cooperation_loss import CooperationLoss, LossInput
 from models.cooperation.distance import safe_norm
-from models.cooperation.replicas import equal_share, global_sum
+from models.replicas import equal_share, global_sum
 
 Kind = Literal["correlation", "covariance"]
 Norm = Literal[2, 1]
 Place = Literal["output", "input", "intermediate"]
 
-_TAKES = {"output": "representations", "input": "inputs", "intermediate": "intermediates"}
+_TAKES: dict[Place, LossInput] = {
+    "output": "representations",
+    "input": "inputs",
+    "intermediate": "intermediates",
+}
 # In units of a column's mean magnitude: the rounding of its mean, not a spread, lies below.
 _SMALLEST_STD = 1e-6
 # Columns smaller than this count as 0: their gradient, its inverse, must be squared in float32.
@@ -22,7 +27,7 @@ _SMALLEST_MAGNITUDE = 1e-18
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class CrossExpertDecorrelation(tf_keras.layers.Layer):
+class CrossExpertDecorrelation(CooperationLoss):
     """Penalises correlation between every dimension of one expert and every one of another.
 
     With O_a (B, d) the output of expert a over the global batch, its columns centred and, for
@@ -66,12 +71,10 @@ class CrossExpertDecorrelation(tf_keras.layers.Layer):
         than two examples.
     """
 
-    takes: tuple[str, ...] = ("representations",)  # of the default; an instance has its own
-    pairwise: ClassVar[bool] = True
-    needs_teachers: ClassVar[bool] = False
+    takes: tuple[LossInput, ...] = ("representations",)  # of the default; an instance has its own
 
     def __init__(self, kind: Kind = "correlation", norm: Norm = 2, at: Place = "output", **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})  # moments of thousands of examples
+        super().__init__(**kwargs)
         check_choice("CrossExpertDecorrelation", "kind", kind, get_args(Kind))
         check_choice("CrossExpertDecorrelation", "norm", norm, get_args(Norm))
         check_choice("CrossExpertDecorrelation", "at", at, get_args(Place))
@@ -79,16 +82,19 @@ class CrossExpertDecorrelation(tf_keras.layers.Layer):
         self.takes = (_TAKES[at],)
 
     def call(self, representations: tf.Tensor | Sequence[tf.Tensor]) -> tf.Tensor:
-        is_sequence = isinstance(representations, (tuple, list))
-        if is_sequence != (self.at == "intermediate") or (is_sequence and not representations):
-            received = f"{len(representations)} tensors" if is_sequence else representations.shape
+        if isinstance(representations, Sequence):
+            layers, received = representations, f"{len(representations)} tensors"
+            fits = self.at == "intermediate" and bool(layers)
+        else:
+            layers, received = (representations,), str(representations.shape)
+            fits = self.at != "intermediate"
+        if not fits:
             raise ValueError(
                 f"{self.name}: expected one tensor (batch, n, d), or for at='intermediate' a tuple "
                 f"of at least one, a layer each. Received: {received} with at={self.at!r}. Set "
                 "`at` to where the tensors come from."
             )
-        layers = representations if is_sequence else (representations,)
-        return equal_share(tf.add_n([self._loss(each) for each in layers]))
+        return equal_share(tf.add_n([self._loss(layer) for layer in layers]))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kind": self.kind, "norm": self.norm, "at": self.at}

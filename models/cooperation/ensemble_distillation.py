@@ -1,19 +1,20 @@
 """Ensemble distillation: a network learns from the soft labels of pre-trained teachers."""
 
 import math
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 import tf_keras
 
 from models.cooperation.arguments import check_choice
-from models.cooperation.replicas import global_mean
+from models.cooperation.cooperation_loss import CooperationLoss, LossInput
+from models.replicas import global_mean
 
 TeacherWeights = Literal["uniform", "gate"]
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class EnsembleDistillation(tf_keras.layers.Layer):
+class EnsembleDistillation(CooperationLoss):
     """EnKD: the network's fused logit learns from the logits of t pre-trained networks.
 
     With z_i the logit of teacher i, z_S that of the network, tau the temperature and bce(p, z) the
@@ -64,9 +65,9 @@ class EnsembleDistillation(tf_keras.layers.Layer):
         gate: w and b of shape (t,), only with teacher_weights="gate".
     """
 
-    takes: tuple[str, ...] = ("logit", "teacher_logits")  # of the default
-    pairwise: ClassVar[bool] = False
-    needs_teachers: ClassVar[bool] = True
+    takes: tuple[LossInput, ...] = ("logit", "teacher_logits")  # of the default
+    pairwise = False
+    needs_teachers = True
 
     def __init__(
         self,
@@ -75,7 +76,7 @@ class EnsembleDistillation(tf_keras.layers.Layer):
         scale_by_temperature_squared: bool = False,
         **kwargs,
     ):
-        super().__init__(**{"dtype": "float32", **kwargs})
+        super().__init__(**kwargs)
         if not 0.0 < temperature < math.inf:  # also catches nan
             raise ValueError(
                 "EnsembleDistillation: `temperature` divides logits and must be finite and > 0. "
@@ -138,7 +139,7 @@ class EnsembleDistillation(tf_keras.layers.Layer):
 class _TeacherGate(tf_keras.layers.Layer):
     """Weights (B, t) of the teachers: softmax_i(w_i z_i + b_i)."""
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         shape = (input_shape[1],)
         # Zeros: the gate starts as the plain mean, and departs from it where labels say so.
         self.kernel = self.add_weight("kernel", shape=shape, initializer="zeros")

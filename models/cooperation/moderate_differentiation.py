@@ -1,17 +1,19 @@
 """Moderate differentiation: branches may differ, by an invertible linear map."""
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
 from models.cooperation.arguments import branch_pairs
+from models.cooperation.cooperation_loss import CooperationLoss
 from models.cooperation.distance import safe_norm
-from models.cooperation.replicas import global_mean
+from models.replicas import global_mean
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class ModerateDifferentiation(tf_keras.layers.Layer):
+class ModerateDifferentiation(CooperationLoss):
     """Keeps every branch's representation within a learned rotation of every other's.
 
     With z_i the representation of branch i and W_ij a learned matrix of its pair, W_ji = W_ij^T:
@@ -41,19 +43,19 @@ class ModerateDifferentiation(tf_keras.layers.Layer):
         transforms: (n (n - 1) / 2, d, d), of the pairs (0, 1), (0, 2), ..., (1, 2), ...
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("representations",)
-    pairwise: ClassVar[bool] = True
-    needs_teachers: ClassVar[bool] = False
+    takes = ("representations",)
 
     def __init__(self, squared: bool = False, **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})  # differences of close vectors
+        super().__init__(**kwargs)
         self.squared = squared
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         pairs = branch_pairs(self.name, input_shape)
         width = input_shape[2]
 
-        def orthogonal(shape, dtype=None, **kwargs) -> tf.Tensor:
+        def orthogonal(
+            shape: Sequence[int], dtype: tf.DType | None = None, **kwargs: Any
+        ) -> tf.Tensor:
             initializer = tf_keras.initializers.Orthogonal
             return tf.stack([initializer()(shape[1:], dtype) for _ in range(shape[0])])
 

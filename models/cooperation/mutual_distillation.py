@@ -1,16 +1,17 @@
 """Mutual distillation: branches learn from their ensemble and from each other, by exam scores."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
 from models.cooperation.arguments import check_logits_and_labels
-from models.cooperation.replicas import global_mean, global_sum
+from models.cooperation.cooperation_loss import CooperationLoss
+from models.replicas import global_mean, global_sum
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class MutualDistillation(tf_keras.layers.Layer):
+class MutualDistillation(CooperationLoss):
     """KDEF (earlier EKTF): the ensemble teaches all branches, each branch its better peers' pupil.
 
     With p_k = sigmoid(s_k) of branch k, p_T = sigmoid(mean_k s_k) of the ensemble, y the label,
@@ -48,12 +49,10 @@ class MutualDistillation(tf_keras.layers.Layer):
         Float32 scalar: this replica's share of the loss of the global batch; 0 without examples.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("logits", "labels")
-    pairwise: ClassVar[bool] = True
-    needs_teachers: ClassVar[bool] = False
+    takes = ("logits", "labels")
 
     def __init__(self, detach_scores: bool = False, **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})  # squares of small differences
+        super().__init__(**kwargs)
         self.detach_scores = detach_scores
 
     def call(self, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -1,19 +1,20 @@
 """Plain distance between branches: the ablation of moderate differentiation."""
 
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 import tf_keras
 
 from models.cooperation.arguments import branch_pairs, check_choice
+from models.cooperation.cooperation_loss import CooperationLoss
 from models.cooperation.distance import safe_norm
-from models.cooperation.replicas import global_mean
+from models.replicas import global_mean
 
 Direction = Literal["minimal", "maximal"]
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class RepresentationDistance(tf_keras.layers.Layer):
+class RepresentationDistance(CooperationLoss):
     """Draws the branches' representations together, or drives them apart.
 
         loss = +- mean over examples and pairs i < j of |z_i - z_j|
@@ -37,12 +38,10 @@ class RepresentationDistance(tf_keras.layers.Layer):
         Float32 scalar: this replica's share of the mean over the global batch.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("representations",)
-    pairwise: ClassVar[bool] = True
-    needs_teachers: ClassVar[bool] = False
+    takes = ("representations",)
 
     def __init__(self, direction: Direction = "minimal", **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})
+        super().__init__(**kwargs)
         check_choice("RepresentationDistance", "direction", direction, get_args(Direction))
         self.direction = direction
 

@@ -1,17 +1,17 @@
 """Symmetric KL divergence: draws the branches' predictions together, from both sides."""
 
 import itertools
-from typing import ClassVar
 
 import tensorflow as tf
 import tf_keras
 
 from models.cooperation.arguments import check_logits
-from models.cooperation.replicas import global_mean
+from models.cooperation.cooperation_loss import CooperationLoss
+from models.replicas import global_mean
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class SymmetricKL(tf_keras.layers.Layer):
+class SymmetricKL(CooperationLoss):
     """Mean over branches' pairs of the symmetric KL divergence between their predictions.
 
     With s_a the logit of branch a and p_a = sigmoid(s_a):
@@ -39,13 +39,7 @@ class SymmetricKL(tf_keras.layers.Layer):
         Float32 scalar: this replica's share of the mean over the global batch; 0 without examples.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("logits",)
-    pairwise: ClassVar[bool] = True
-    needs_teachers: ClassVar[bool] = False
-
-    def __init__(self, **kwargs):
-        # float32 even under mixed precision: bfloat16 rounds small differences away.
-        super().__init__(**{"dtype": "float32", **kwargs})
+    takes = ("logits",)
 
     def call(self, logits: tf.Tensor) -> tf.Tensor:
         check_logits(self.name, logits)

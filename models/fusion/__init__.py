@@ -14,14 +14,12 @@ return (batch, d'). The class attribute `takes` names what each uses beside repr
 `gives_logit` is True for the last: it returns the fused logit, and no head follows.
 
 Confidence and gate are `WeightedFusion`s: `fusion.fusion_weights(logits=..., gate_input=...)` gives
-the weights (batch, n) they use. `fusion.weights(...)` is the same function; without the call
-`fusion.weights` is what it is on every Keras layer, the list of its variables.
-
-`EqualFusion`s, the means and sums, have `fusion_weights` too: (1, n), the same for every branch and
-example.
+the weights (batch, n) they use. (`fusion.weights` is what it is on every Keras layer, the list of
+its variables.) `EqualFusion`s, the means and sums, have `fusion_weights` too: (1, n), the same for
+every branch and example. Those of a concatenation are None.
 
 A fusion of one's own derives from `Fusion` and defines `fuse`, or from `WeightedFusion` and defines
-`scores`.
+`scores`. Any other layer that is called like these is a fusion too.
 """
 
 from models.fusion.concat import ConcatFusion
@@ -33,6 +31,7 @@ from models.fusion.logit import LogitFusion
 from models.fusion.mean import MeanFusion
 from models.fusion.sum import SumFusion
 from models.fusion.weighted import WeightedFusion
+from models.fusion.wrapped_fusion import WrappedFusion, as_fusion
 
 __all__ = [
     "ConcatFusion",
@@ -44,4 +43,6 @@ __all__ = [
     "MeanFusion",
     "SumFusion",
     "WeightedFusion",
+    "WrappedFusion",
+    "as_fusion",
 ]

@@ -3,7 +3,7 @@
 import tensorflow as tf
 import tf_keras
 
-from models.embedded import flatten
+from models.embeddings.embedded import flatten
 from models.fusion.fusion import Fusion
 
 

@@ -1,12 +1,11 @@
 """Confidence fusion: on each example, the surer a branch is, the more it counts."""
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-from models.fusion.fusion import Takes
 from models.fusion.weighted import Combine, WeightedFusion
 
 
@@ -34,7 +33,7 @@ class ConfidenceFusion(WeightedFusion):
         >>> logits = tf.constant([[0.0, 100.0]])  # entropies ln 2 and 0
         >>> fusion(tf.ones((1, 2, 4)), logits=logits).shape
         TensorShape([1, 8])
-        >>> fusion.weights(logits).numpy().round(3)
+        >>> fusion.fusion_weights(logits).numpy().round(3)
         array([[0.333, 0.667]], dtype=float32)
 
     Args:
@@ -52,7 +51,7 @@ class ConfidenceFusion(WeightedFusion):
         (batch, n x d) or (batch, d).
     """
 
-    takes: ClassVar[tuple[Takes, ...]] = ("logits",)
+    takes = ("logits",)
 
     def __init__(
         self,

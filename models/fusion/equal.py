@@ -14,7 +14,7 @@ class EqualFusion(Fusion):
 
     num_branches: int | None = None
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         self.num_branches = input_shape[1]
         super().build(input_shape)
 
@@ -31,7 +31,9 @@ class EqualFusion(Fusion):
         """The branches' weights (1, n), float32: the same for every example.
 
         Args:
-            logits, gate_input, training: Not used; see `WeightedFusion.fusion_weights`.
+            logits: Not used; see `Fusion.fusion_weights`.
+            gate_input: Not used.
+            training: Not used.
 
         Raises:
             ValueError: The fusion has not been called yet, so it does not know n.

@@ -1,6 +1,6 @@
 """What fusions have in common: what they are handed, what they hand back."""
 
-from typing import ClassVar, Literal
+from typing import Any, Literal
 
 import tensorflow as tf
 import tf_keras
@@ -36,13 +36,34 @@ class Fusion(tf_keras.layers.Layer):
         ValueError: Something that it takes is missing or has another shape.
     """
 
-    takes: ClassVar[tuple[Takes, ...]] = ()
-    gives_logit: ClassVar[bool] = False
+    takes: tuple[Takes, ...] = ()
+    gives_logit: bool = False
 
+    # Any arguments to a type checker: a subclass has one for each name that it takes.
     def fuse(
-        self, representations: tf.Tensor, training: bool | None, **taken: tf.Tensor
+        self, representations: tf.Tensor, training: bool | None, *args: Any, **taken: Any
     ) -> tf.Tensor:
+        """The fused representation (batch, d')."""
         raise NotImplementedError
+
+    def fusion_weights(
+        self,
+        logits: tf.Tensor | None = None,
+        gate_input: tf.Tensor | None = None,
+        training: bool | None = False,
+    ) -> tf.Tensor | None:
+        """The weights of the branches, (batch, n) or (1, n), float32.
+
+        Args:
+            logits: The branches' logits, as in the call.
+            gate_input: The flat tokens that a gate reads, as in the call.
+            training: By default the weights that an answer uses, also where this is called in a
+                training step: no dropout, and no second update of moving averages.
+
+        Returns:
+            None, the default, where the fusion gives the branches no weights.
+        """
+        return None
 
     def call(
         self,
@@ -68,7 +89,7 @@ class Fusion(tf_keras.layers.Layer):
 
     def taken(self, **offered: tf.Tensor | None) -> dict[str, tf.Tensor]:
         """Of what is offered, by name, what this fusion takes; refuses what is missing."""
-        taken = {}
+        taken: dict[str, tf.Tensor] = {}
         for name in self.takes:
             x = offered[name]
             x = None if x is None else tf.convert_to_tensor(x)

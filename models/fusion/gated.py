@@ -1,14 +1,13 @@
 """Gated fusion: a gate with embeddings of its own says how much each branch counts."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-from models.fusion.fusion import Takes
 from models.fusion.weighted import Combine, WeightedFusion
-from models.mlp import MLP
+from models.layers.mlp import MLP
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -45,7 +44,7 @@ class GatedFusion(WeightedFusion):
         (batch, d) or (batch, n x d).
     """
 
-    takes: ClassVar[tuple[Takes, ...]] = ("gate_input",)
+    takes = ("gate_input",)
 
     def __init__(
         self,
@@ -65,7 +64,7 @@ class GatedFusion(WeightedFusion):
                 self.units, activation, dropout, batch_norm, dtype=self.dtype_policy, name="hidden"
             )
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         # float32 as every logit: a softmax of bfloat16 scores moves in steps.
         self.gate = tf_keras.layers.Dense(
             input_shape[1], kernel_initializer="glorot_normal", dtype="float32", name="gate"

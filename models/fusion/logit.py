@@ -1,12 +1,11 @@
 """Logit fusion: the branches vote, and nothing is learnt on top of them."""
 
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 import tf_keras
 
 from models.fusion.equal import EqualFusion
-from models.fusion.fusion import Takes
 
 Combine = Literal["mean", "sum"]
 
@@ -39,8 +38,8 @@ class LogitFusion(EqualFusion):
         The fused logit (batch, 1), float32.
     """
 
-    takes: ClassVar[tuple[Takes, ...]] = ("logits",)
-    gives_logit: ClassVar[bool] = True
+    takes = ("logits",)
+    gives_logit = True
 
     def __init__(self, combine: Combine = "mean", **kwargs):
         super().__init__(**kwargs)

@@ -1,11 +1,10 @@
 """Fusions that give every branch a weight, example by example."""
 
-from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_args
 
 import tensorflow as tf
 
-from models.embedded import flatten
+from models.embeddings.embedded import flatten
 from models.fusion.fusion import Fusion
 
 Combine = Literal["concat", "sum"]
@@ -24,7 +23,7 @@ class WeightedFusion(Fusion):
         combine: `concat` gives (batch, n x d), `sum` (batch, d).
     """
 
-    def __init__(self, combine: Combine, **kwargs):
+    def __init__(self, combine: Combine, **kwargs: Any):
         super().__init__(**kwargs)
         if combine not in get_args(Combine):
             raise ValueError(
@@ -33,7 +32,7 @@ class WeightedFusion(Fusion):
             )
         self.combine = combine
 
-    def scores(self, training: bool | None, **taken: tf.Tensor) -> tf.Tensor:
+    def scores(self, training: bool | None, *args: Any, **taken: Any) -> tf.Tensor:
         """(batch, n), float32."""
         raise NotImplementedError
 
@@ -46,9 +45,9 @@ class WeightedFusion(Fusion):
         """The branches' weights (batch, n), float32; an example's sum to 1.
 
         Args:
-            logits, gate_input: As in the call; only what the fusion `takes` is used.
-            training: By default the weights that an answer uses, also where this is called in a
-                training step: no dropout, and no second update of moving averages.
+            logits: The branches' logits, as in the call; used only by a fusion that `takes` them.
+            gate_input: The flat tokens that a gate reads, likewise.
+            training: As for `Fusion.fusion_weights`.
 
         Raises:
             ValueError: Something that the fusion takes is missing or has another shape.
@@ -56,13 +55,8 @@ class WeightedFusion(Fusion):
         taken = self.taken(logits=logits, gate_input=gate_input)
         return tf.nn.softmax(self.scores(training, **taken), axis=1)
 
-    @property
-    def weights(self) -> "CallableVariables":
-        """Keras' list of the layer's variables; called, it is `fusion_weights`."""
-        return CallableVariables(super().weights, self.fusion_weights)
-
     def fuse(
-        self, representations: tf.Tensor, training: bool | None, **taken: tf.Tensor
+        self, representations: tf.Tensor, training: bool | None, *args: Any, **taken: Any
     ) -> tf.Tensor:
         w = self.fusion_weights(**taken, training=training)
         weighted = w[:, :, tf.newaxis] * tf.cast(representations, w.dtype)  # (B, n, d)
@@ -71,22 +65,3 @@ class WeightedFusion(Fusion):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "combine": self.combine}
-
-
-class CallableVariables(list):
-    """A list of variables that can be called as well.
-
-    For `weights`, which Keras defines as the list of a layer's variables and reads everywhere
-    (optimizers, checkpoints, saved models), and which of a fusion one expects to be a function.
-    """
-
-    def __init__(self, variables: Iterable[tf.Variable] = (), function: Callable | None = None):
-        super().__init__(variables)
-        self._function = function
-
-    def __call__(self, *args, **kwargs) -> tf.Tensor:
-        return self._function(*args, **kwargs)
-
-    def __reduce__(self):
-        # A copy is a plain list: the function would bring the layer with it.
-        return list, (list(self),)

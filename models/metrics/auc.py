@@ -27,7 +27,8 @@ def auc_by_group(
     """The AUC inside every group, from rank sums (Mann-Whitney), without a loop over groups.
 
     Args:
-        labels, scores: As for `auc`.
+        labels: 0s and 1s, (rows,).
+        scores: Logits or probabilities, (rows,).
         groups: Group keys, (rows,), of any type that sorts.
 
     Returns:

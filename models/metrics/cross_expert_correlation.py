@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from models.cooperation.replicas import global_sum
+from models.replicas import global_sum
 
 # A column is constant where its sum of squared deviations is at most this times its squared mean.
 # Rounding in float64 stays below it, and a single float32 step in one of many rows lies above it.
@@ -105,7 +105,7 @@ class CrossExpertCorrelation(tf_keras.metrics.Metric):
             )
         self.num_branches, self.width = num_branches, width
         self._state: tuple[tf.Variable, ...] = ()
-        if num_branches is not None:
+        if num_branches is not None and width is not None:
             self._create(num_branches, width)
 
     def update_state(self, representations: tf.Tensor) -> None:

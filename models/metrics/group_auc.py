@@ -19,7 +19,7 @@ def group_auc(
 ) -> float:
     """The weighted mean of the groups' AUCs. Groups with one class are left out.
 
-    Exact, as FuxiCTR's gAUC (which weights by impressions); `model_equations.md` section 19.
+    Exact, as FuxiCTR's gAUC (which weights by impressions); `docs/model_equations.md` section 19.
 
     Example:
         >>> group_auc([0, 1, 0, 1, 0], [0.1, 0.9, 0.3, 0.3, 0.7], ["a", "a", "b", "b", "c"])
@@ -59,7 +59,7 @@ class GroupAUC(tf_keras.metrics.Metric):
     """
 
     def __init__(
-        self, weight_by: WeightBy = "impressions", name: str = "group_auc", dtype="float64"
+        self, weight_by: WeightBy = "impressions", name: str = "group_auc", dtype: str = "float64"
     ):
         super().__init__(name=name, dtype=dtype)
         self.weight_by = weight_by
@@ -82,8 +82,10 @@ class GroupAUC(tf_keras.metrics.Metric):
         def evaluate() -> np.float64:
             if not blocks:
                 return np.float64("nan")
-            columns = (np.concatenate(each) for each in zip(*blocks, strict=True))
-            return np.float64(group_auc(*columns, weight_by=weight_by))
+            labels, scores, groups = (
+                np.concatenate(column) for column in zip(*blocks, strict=True)
+            )
+            return np.float64(group_auc(labels, scores, groups, weight_by))
 
         value = tf.numpy_function(evaluate, [], tf.float64)
         return tf.cast(tf.ensure_shape(value, ()), self.dtype)

@@ -18,7 +18,7 @@ class NamedMeans(tf_keras.metrics.Metric):
         names: Names of the values, in the order of the vector.
     """
 
-    def __init__(self, names: Sequence[str], name: str = "named_means", dtype=None):
+    def __init__(self, names: Sequence[str], name: str = "named_means", dtype: str | None = None):
         super().__init__(name=name, dtype=dtype)
         self.names = tuple(names)
         self.total = self.add_weight("total", shape=(len(self.names),), initializer="zeros")

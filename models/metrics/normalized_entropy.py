@@ -51,7 +51,7 @@ class NormalizedEntropy(tf_keras.metrics.Metric):
         self,
         base_rate: float | None = None,
         name: str = "normalized_entropy",
-        dtype="float64",
+        dtype: str = "float64",
     ):
         super().__init__(name=name, dtype=dtype)
         self.base_rate = base_rate

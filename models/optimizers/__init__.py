@@ -10,11 +10,11 @@
 optimizer for everything else. `make_optimizer` builds it from a configuration's names.
 """
 
+from models.embeddings.row_slots import RowSlots, TableRows, mark_table, table_rows
 from models.optimizers.fused_adam import FusedAdam
 from models.optimizers.lazy_adam import LazyAdam
 from models.optimizers.make import make_optimizer, row_slots_of
 from models.optimizers.network_optimizer import NetworkOptimizer
-from models.optimizers.rows import RowSlots, TableRows, mark_table, table_rows
 from models.optimizers.rowwise_adagrad import RowwiseAdagrad
 
 __all__ = [

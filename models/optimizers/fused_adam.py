@@ -3,8 +3,8 @@
 import tensorflow as tf
 import tf_keras
 
+from models.embeddings.row_slots import table_rows
 from models.optimizers.lazy_adam import adam_scalars
-from models.optimizers.rows import table_rows
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

@@ -3,8 +3,8 @@
 import tensorflow as tf
 import tf_keras
 
+from models.embeddings.row_slots import RowSlots
 from models.optimizers.row_optimizer import RowOptimizer
-from models.optimizers.rows import RowSlots
 
 _ONE = 0x3F800000  # the bits of 1.0f
 
@@ -24,7 +24,7 @@ class LazyAdam(RowOptimizer):
 
     With `correct_skipped`, the moments of a row that k steps passed over first decay by beta_1^k
     and beta_2^k, as dense Adam's would have; weights still rest while no batch reads them. A step
-    that was not applied (`models.guarded_update`) counts as one that passed over every row.
+    that was not applied (`models.network.guarded_update`) counts as one that passed over every row.
 
     A row is [w | m | v], and [w | m | v | last step] with `correct_skipped`: `last_step` reads it.
 

@@ -5,10 +5,10 @@ from typing import Literal
 import tf_keras
 
 from features.errors import ConfigError, closest
+from models.embeddings.row_slots import RowSlots
 from models.optimizers.fused_adam import FusedAdam
 from models.optimizers.lazy_adam import LazyAdam
 from models.optimizers.network_optimizer import NetworkOptimizer
-from models.optimizers.rows import RowSlots
 from models.optimizers.rowwise_adagrad import RowwiseAdagrad
 from models.optimizers.schedules import ScheduleType, make_schedule
 

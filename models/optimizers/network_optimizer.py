@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from models.optimizers.rows import RowSlots, row_slots, table_rows
+from models.embeddings.row_slots import RowSlots, row_slots, table_rows
 
 Optimizer = tf_keras.optimizers.Optimizer
 Schedule = tf_keras.optimizers.schedules.LearningRateSchedule

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import tensorflow as tf
 import tf_keras
 
-from models.optimizers.rows import RowSlots, TableRows, plain_rows, table_rows
+from models.embeddings.row_slots import RowSlots, TableRows, plain_rows, table_rows
 
 
 class RowOptimizer(tf_keras.optimizers.Optimizer):

@@ -3,8 +3,8 @@
 import tensorflow as tf
 import tf_keras
 
+from models.embeddings.row_slots import RowSlots
 from models.optimizers.row_optimizer import RowOptimizer
-from models.optimizers.rows import RowSlots
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

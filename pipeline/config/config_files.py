@@ -9,7 +9,7 @@ import yaml
 
 from features.config import parse
 from features.errors import ConfigError, closest
-from models.config import NetworkConfig
+from models.spec.network_config import NetworkConfig
 from pipeline.config.run_config import DatasetConfig, RunConfig
 from pipeline.config.shipped_files import config_file, preset_file
 
@@ -87,7 +87,7 @@ def load_preset(name: str, overrides: Sequence[str] = ()) -> NetworkConfig:
 
     Args:
         name: Of a preset, or the path of a YAML file.
-        overrides: Such as `model.embedding.width=8`.
+        overrides: Such as `model.embedding.embedding_dim=8`.
 
     Raises:
         ConfigError: There is no such preset, or its file has a mistake.

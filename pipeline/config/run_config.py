@@ -11,12 +11,12 @@ from features.config import StrictModel
 from features.errors import ConfigError
 from features.inputs import placeholder_inputs
 from features.specs import FeatureSet, Groups, HistorySpec, NamedFeatures
-from models.build import build_network, check_needs
-from models.config import NetworkConfig
-from pipeline.data.config import DataConfig
+from models.spec.build_network import build_network, check_needs
+from models.spec.network_config import NetworkConfig
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import source_named
 from pipeline.data.sources.own import OWN_FILES
-from serving.sides import candidate_columns
+from serving.exporting.column_sides import candidate_columns
 
 Positive = Annotated[float, pydantic.Field(gt=0.0, allow_inf_nan=False)]
 
@@ -216,11 +216,7 @@ class RunConfig(DatasetConfig):
         return self
 
     def _check_teachers(self) -> None:
-        pupils = [
-            name
-            for name, loss in self.model.cooperation.items()
-            if getattr(loss.cls, "needs_teachers", False)
-        ]
+        pupils = [name for name, loss in self.model.cooperation.items() if loss.needs_teachers]
         if pupils and not self.train.teachers:
             raise ConfigError(
                 f"model.cooperation.{pupils[0]} distils trained networks, and train.teachers names "

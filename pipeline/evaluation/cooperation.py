@@ -16,6 +16,11 @@ def cooperation_report(
 ) -> dict[str, Any]:
     """What applies to two branches and more; empty for one.
 
+    Args:
+        branch_names: Names of the branches in the order of the columns of `outputs`.
+        scores: Labels and probabilities of the split.
+        outputs: What the network says of the same rows.
+
     Returns:
         `cross_expert_correlation`: the sum over pairs;
         `pairs`: a list of {`branches`: [a, b], `cross_expert_correlation`} and, where branches
@@ -26,7 +31,7 @@ def cooperation_report(
         over the examples, where the fusion does not weigh all alike}. Left out where there is
         neither.
     """
-    if len(branch_names) < 2:
+    if len(branch_names) < 2 or outputs.correlation is None:
         return {}
     pairs = [
         {"branches": list(pair), "cross_expert_correlation": value_or_none(correlation)}

@@ -7,16 +7,23 @@ import tf_keras
 
 from features.bundle import Bundle
 from models.metrics import information_abundance, singular_values
-from pipeline.dataset import examples, refusing_damage
+from models.metrics.group_auc import WeightBy
+from pipeline.batches.dataset import examples, refusing_damage
 from pipeline.evaluation.cooperation import cooperation_report
 from pipeline.evaluation.outputs import OutputReader
 from pipeline.evaluation.scores import scores_of, value_or_none
 
 
 def evaluation_report(
-    network: tf_keras.Model, bundle: Bundle, batch_size: int, gauc_weight_by: str
+    network: tf_keras.Model, bundle: Bundle, batch_size: int, gauc_weight_by: WeightBy
 ) -> dict[str, Any]:
     """The metrics of validation and test rows, with what they were computed on.
+
+    Args:
+        network: Trained network.
+        bundle: Data bundle whose rows are scored.
+        batch_size: Rows that are scored at a time.
+        gauc_weight_by: How groups count in gAUC; see `models.metrics.group_auc`.
 
     Returns:
         `valid` and `test`, each: `rows`, `click_rate`, `gauc_groups`, `gauc_weight_by`, `metrics`
@@ -56,12 +63,12 @@ def tables_report(network: tf_keras.Model) -> dict[str, dict[str, dict[str, Any]
     report: dict[str, dict[str, Any]] = {}
     for position, table_set in enumerate(network.table_set_names):
         report[table_set] = {}
-        for vocabulary in bank.places:
+        for vocabulary in bank.layout.places:
             table = bank.rows_of(vocabulary, position).numpy()  # one vocabulary at a time
             report[table_set][vocabulary] = {
                 "rows": table.shape[0],
                 "width": table.shape[1],
                 "information_abundance": value_or_none(information_abundance(table)),
-                "singular_values": [float(f"{each:.6g}") for each in singular_values(table)],
+                "singular_values": [float(f"{value:.6g}") for value in singular_values(table)],
             }
     return report

@@ -1,6 +1,6 @@
 """All that a network says of a split, in one pass, with representations reduced on the way."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.metrics import CrossExpertCorrelation
-
-_KEPT = ("logit", "branch_logits", "fusion_weights")
+from models.network.outputs import NetworkOutputs
 
 
 @dataclass(frozen=True)
@@ -34,12 +33,12 @@ class OutputReader:
     """Reads the outputs of a network over whole datasets; one graph serves all of them.
 
     Every replica of the network's strategy scores its share of each batch; with parameter servers
-    this process does. Representations
-    (batch, n, d) go into the correlation where they are made, and are not kept.
+    this process does. Representations (batch, n, d) go into the correlation where they are made,
+    and are not kept.
 
     Args:
-        network: Called with features and `training=False`, it returns `logit`, `representations`
-            and where it has them `branch_logits` and `fusion_weights`; it has `branch_names`.
+        network: Called with features and `training=False`, it returns `NetworkOutputs`; it has
+            `branch_names`.
     """
 
     def __init__(self, network: tf_keras.Model):
@@ -52,8 +51,9 @@ class OutputReader:
         if len(network.branch_names) > 1:
             with self._strategy.scope():
                 self._correlation = CrossExpertCorrelation()
-        # The iterator is its argument, so batches of any size share one graph.
-        self._next_batch = tf.function(self._score_next_batch)
+        # The iterator is its argument, so batches of any size share one graph. As in an export,
+        # nothing of it is for AutoGraph, which takes as long as tracing does.
+        self._next_batch = tf.function(self._score_next_batch, autograph=False)
 
     def read(self, dataset: tf.data.Dataset) -> Outputs:
         """Scores every row of a dataset of (features, ...) once."""
@@ -67,14 +67,15 @@ class OutputReader:
             except tf.errors.OutOfRangeError:
                 break
             batches.append({name: value.numpy() for name, value in batch.items()})
-        kept = {
-            name: np.concatenate([batch[name] for batch in batches]) if name in batches[0] else None
-            for name in _KEPT
-        }
-        correlation = self._correlation.by_pair().numpy() if self._correlation else None
-        return Outputs(**kept, correlation=correlation)
+        kept = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+        return Outputs(
+            logit=kept["logit"],
+            branch_logits=kept.get("branch_logits"),
+            fusion_weights=kept.get("fusion_weights"),
+            correlation=self._correlation.by_pair().numpy() if self._correlation else None,
+        )
 
-    def _score_next_batch(self, iterator) -> dict[str, tf.Tensor]:
+    def _score_next_batch(self, iterator: Iterator) -> dict[str, tf.Tensor]:
         outputs = self._strategy.run(self._score, args=(next(iterator)[0],))
         # Replicas hold consecutive rows of the batch.
         return {
@@ -83,11 +84,12 @@ class OutputReader:
         }
 
     def _score(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        outputs = self._network(features, training=False)
+        outputs: NetworkOutputs = self._network(features, training=False)
         if self._correlation:
-            self._correlation.update_state(outputs["representations"])
-        return {
-            name: tf.cast(outputs[name], tf.float32)
-            for name in _KEPT
-            if outputs.get(name) is not None
+            self._correlation.update_state(outputs.representations)
+        kept = {
+            "logit": outputs.logit,
+            "branch_logits": outputs.branch_logits,
+            "fusion_weights": outputs.fusion_weights,
         }
+        return {name: tf.cast(x, tf.float32) for name, x in kept.items() if x is not None}

@@ -9,7 +9,8 @@ import tf_keras
 
 from features.bundle import Bundle
 from models.metrics import auc, calibration, group_auc, logloss, normalized_entropy
-from pipeline.dataset import column_arrays, examples, refusing_damage
+from models.metrics.group_auc import WeightBy
+from pipeline.batches.dataset import column_arrays, examples, refusing_damage
 
 FUSED = "fused"
 
@@ -30,15 +31,18 @@ class Scores:
 
     def training_metrics(self) -> dict[str, float]:
         """logloss and AUC: of the fused prediction by their names, of a branch with `_<branch>`."""
-        found = {}
+        metrics = {}
         for name, probs in self.probs.items():
             suffix = "" if name == FUSED else f"_{name}"
-            found[f"logloss{suffix}"] = logloss(self.labels, probs)
-            found[f"auc{suffix}"] = auc(self.labels, probs)
-        return found
+            metrics[f"logloss{suffix}"] = logloss(self.labels, probs)
+            metrics[f"auc{suffix}"] = auc(self.labels, probs)
+        return metrics
 
-    def metrics(self, gauc_weight_by: str) -> dict[str, dict[str, float | None]]:
+    def metrics(self, gauc_weight_by: WeightBy) -> dict[str, dict[str, float | None]]:
         """Every metric of the fused prediction and of every branch.
+
+        Args:
+            gauc_weight_by: How groups count in gAUC; see `models.metrics.group_auc`.
 
         Returns:
             `fused` or branch -> metric -> value, None where the rows define none, as gAUC where no
@@ -47,16 +51,16 @@ class Scores:
         """
         return {name: self._metrics_of(probs, gauc_weight_by) for name, probs in self.probs.items()}
 
-    def _metrics_of(self, probs: np.ndarray, gauc_weight_by: str) -> dict[str, float | None]:
-        found = {"auc": auc(self.labels, probs)}
+    def _metrics_of(self, probs: np.ndarray, gauc_weight_by: WeightBy) -> dict[str, float | None]:
+        values = {"auc": auc(self.labels, probs)}
         if self.groups is not None:
-            found["gauc"] = group_auc(self.labels, probs, self.groups, weight_by=gauc_weight_by)
-        found |= {
+            values["gauc"] = group_auc(self.labels, probs, self.groups, weight_by=gauc_weight_by)
+        values |= {
             "logloss": logloss(self.labels, probs),
             "normalized_entropy": normalized_entropy(self.labels, probs),
             "calibration": calibration(self.labels, probs),
         }
-        return {name: value_or_none(value) for name, value in found.items()}
+        return {name: value_or_none(value) for name, value in values.items()}
 
 
 def score_split(
@@ -69,10 +73,10 @@ def score_split(
     """Scores every row of a split once.
 
     Args:
-        network: What scores.
-        bundle: Whose rows.
-        split: Which of them.
-        batch_size: Rows at a time.
+        network: Network that scores.
+        bundle: Data bundle whose rows are scored.
+        split: `train`, `valid` or `test`.
+        batch_size: Rows that are scored at a time.
         predict: Stands for `network.predict`, where that cannot run as it is.
     """
     predict = predict or network.predict
@@ -97,20 +101,22 @@ def scores_of(
     """The scores that logits of all rows of a split make.
 
     Args:
-        bundle: Gives the labels and the groups.
-        split: `valid` or `test`.
-        branch_names: In the order of `branch_logits`.
-        logit: Of the fused prediction, (rows,) or (rows, 1).
-        branch_logits: (rows, n); None where branches have no logit of their own.
+        bundle: Data bundle that the labels and the groups are read from.
+        split: `train`, `valid` or `test`.
+        branch_names: Names of the branches in the order of the columns of `branch_logits`.
+        logit: Logit of the fused prediction, (rows,) or (rows, 1).
+        branch_logits: Logits of the branches, (rows, n); None where branches have no logit of
+            their own.
     """
     features = bundle.metadata.features
     logits = {FUSED: logit.reshape(-1)}
     if branch_logits is not None:
         logits |= dict(zip(branch_names, branch_logits.T, strict=True))
-    names = [spec.name for spec in (features.label, features.group_key) if spec is not None]
+    label = features.required("label")
+    names = [spec.name for spec in (label, features.group_key) if spec is not None]
     columns = column_arrays(bundle, split, names)
     return Scores(
-        labels=columns[features.label.name],
+        labels=columns[label.name],
         probs={name: _sigmoid(values) for name, values in logits.items()},
         groups=columns[features.group_key.name] if features.group_key else None,
     )

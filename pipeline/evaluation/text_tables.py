@@ -22,7 +22,7 @@ class TextTable:
     Args:
         caption: One line above it.
         columns: Headings.
-        rows: As many cells each.
+        rows: Rows of as many cells as there are columns.
     """
 
     caption: str
@@ -45,7 +45,7 @@ def embedding_tables(report: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> l
     """Information abundance, a row for each vocabulary and a column for each table set.
 
     Args:
-        report: As `evaluate.tables_report` gives it, or empty.
+        report: What `evaluate.tables_report` returns, or an empty mapping.
 
     Returns:
         One table; none where nothing is embedded from a table.
@@ -53,7 +53,7 @@ def embedding_tables(report: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> l
     sets = {name: tables for name, tables in report.items() if tables}
     if not sets:
         return []
-    rows = {name: each["rows"] for tables in sets.values() for name, each in tables.items()}
+    rows = {name: table["rows"] for tables in sets.values() for name, table in tables.items()}
     largest = sorted(rows, key=lambda name: -rows[name])
     widths = {name: next(iter(tables.values()))["width"] for name, tables in sets.items()}
     note = f" (the {_MOST_ROWS} largest of {len(rows)})" if len(rows) > _MOST_ROWS else ""

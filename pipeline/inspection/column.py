@@ -9,12 +9,12 @@ class Column:
     """A feature of the proposal, or why the column makes none.
 
     Args:
-        column: Name in the data.
-        settings: As a feature's in YAML, without its name.
+        column: Name of the column in the data.
+        settings: Settings of the feature as in YAML, without its name.
         reason: What was seen, in a few words; stands as a comment.
         left_out: Why it is no feature; None where it is one.
         suspect: Whether it was left out for leaking the label.
-        auc: Of the label by this column alone, on rows that it was not fitted to.
+        auc: AUC of the label by this column alone, on rows that it was not fitted to.
     """
 
     column: str

@@ -86,7 +86,15 @@ class Facts:
         )
 
     def quantile(self, share: float) -> float:
-        """A quantile of the rows' numbers."""
+        """A quantile of the rows' numbers.
+
+        Raises:
+            ValueError: The column holds no numbers.
+        """
+        if self.numbers is None:
+            raise ValueError(
+                f"column {self.name!r} holds no numbers, and a quantile is of numbers."
+            )
         order = np.argsort(self.numbers, kind="stable")
         reached = np.cumsum(self.counts[order])
         place = np.searchsorted(reached, share * reached[-1])
@@ -102,7 +110,10 @@ def _facts(name: str, column: pa.Array) -> Facts:
     is_list = pa.types.is_list(column.type)
     if is_list:
         rows = column.to_pylist()
-        joined = [None if each is None else "\x1f".join(t or "" for t in each) for each in rows]
+        joined = [
+            None if tokens is None else "\x1f".join(token or "" for token in tokens)
+            for tokens in rows
+        ]
         column = pa.array(joined, pa.string())
     encoded = column.dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.inspection.column import Column
+from pipeline.inspection.column_names import ID, ITEM, QUANTITY, TYPE, USER, hints
 from pipeline.inspection.facts import Facts
 from pipeline.inspection.lists import list_column, tokens_of
-from pipeline.inspection.names import ID, ITEM, QUANTITY, TYPE, USER, hints
 
 FEW = 20  # distinct whole numbers that are taken for tokens
 _SKEWED = 20.0  # largest number over the median
@@ -22,7 +22,7 @@ def propose_kind(facts: Facts, others: Mapping[str, Facts]) -> Column:
     """What is proposed for a column by its values and its name, whatever the label.
 
     Args:
-        facts: Of the column.
+        facts: Facts of the column.
         others: Facts of all columns.
     """
     if not facts.values:
@@ -31,16 +31,16 @@ def propose_kind(facts: Facts, others: Mapping[str, Facts]) -> Column:
     if tokens is not None:
         if not tokens.distinct:
             return Column(facts.name, {"kind": "categorical"}, "").without("empty in every row")
-        found = list_column(facts, tokens, others)
+        column = list_column(facts, tokens, others)
     elif facts.numbers is not None:
-        found = _of_numbers(facts)
+        column = _of_numbers(facts, facts.numbers)
     else:
-        found = _of_texts(facts)
+        column = _of_texts(facts)
     if facts.distinct == 1 and facts.present == facts.rows:
-        return found.without("the same in every row")
-    if found.kind == "categorical" and facts.distinct == facts.rows > FEW:
-        return found.without("another value in every row: nothing to learn")
-    return found
+        return column.without("the same in every row")
+    if column.kind == "categorical" and facts.distinct == facts.rows > FEW:
+        return column.without("another value in every row: nothing to learn")
+    return column
 
 
 def _of_texts(facts: Facts) -> Column:
@@ -56,11 +56,11 @@ def _of_texts(facts: Facts) -> Column:
     return _tokens(facts)
 
 
-def _of_numbers(facts: Facts) -> Column:
-    is_token = _why_tokens(facts)
-    if is_token is not None:
-        return _tokens(facts, is_token)
-    low, high = float(facts.numbers.min()), float(facts.numbers.max())
+def _of_numbers(facts: Facts, numbers: np.ndarray) -> Column:
+    why_tokens = _why_tokens(facts, numbers)
+    if why_tokens is not None:
+        return _tokens(facts, why_tokens)
+    low, high = float(numbers.min()), float(numbers.max())
     middle = facts.quantile(0.5)
     settings: dict[str, object] = {"kind": "numeric"}
     shown = f"{low:g} to {high:g}, median {middle:g}"
@@ -74,7 +74,7 @@ def _of_numbers(facts: Facts) -> Column:
     return Column(facts.name, settings, shown)
 
 
-def _why_tokens(facts: Facts) -> str | None:
+def _why_tokens(facts: Facts, numbers: np.ndarray) -> str | None:
     """Why numbers are tokens, in words; None where they are quantities."""
     if not facts.is_whole:
         return None
@@ -82,7 +82,6 @@ def _why_tokens(facts: Facts) -> str | None:
         return "few distinct numbers" if facts.distinct <= 2 else None
     if hints(facts.name, ID | TYPE | USER | ITEM):
         return "numbers, by its name tokens"
-    numbers = facts.numbers
     if facts.distinct <= FEW:
         return f"few distinct numbers, {numbers.min():g} to {numbers.max():g}"
     if numbers.min() < 0:
@@ -111,9 +110,9 @@ def _tokens(facts: Facts, note: str = "") -> Column:
             if np.sum(facts.counts >= 2 * _MIN_COUNTS[-1]) >= FEW:
                 settings["min_count"] = _MIN_COUNTS[-1]
     reason = f"{facts.distinct:,} tokens"
-    once = float(np.sum(facts.counts == 1)) / facts.rows
-    if once > 0.05:
-        reason += f", {100 * once:.0f} % of the rows have one of their own"
+    unique_share = float(np.sum(facts.counts == 1)) / facts.rows
+    if unique_share > 0.05:
+        reason += f", {100 * unique_share:.0f} % of the rows have one of their own"
     return Column(facts.name, settings, f"{reason}; {note}" if note else reason)
 
 

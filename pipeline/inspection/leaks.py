@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.inspection.column_names import LASTING, hints, is_outcome
 from pipeline.inspection.facts import Facts
-from pipeline.inspection.names import LASTING, hints, is_outcome
 
 _BINS = 100
 _PRIOR_ROWS = 20.0
@@ -24,7 +24,7 @@ class Leak:
     """How well a column alone tells the label.
 
     Args:
-        auc: On the half of the rows that it was not fitted to; 0.5 where it tells nothing.
+        auc: AUC on the half of the rows that it was not fitted to; 0.5 where it tells nothing.
         why: Why it is a suspect; None where it is none.
     """
 
@@ -36,9 +36,9 @@ def find_leak(facts: Facts, labels: np.ndarray, seed: int = 0) -> Leak:
     """Fits the label by this column alone on half of the rows, and ranks the other half.
 
     Args:
-        facts: Of the column.
+        facts: Facts of the column.
         labels: 0.0 or 1.0 of each row, float64 of shape (rows,).
-        seed: Of the halves.
+        seed: Seed of the choice of the halves.
     """
     codes = _cells(facts)
     order = np.random.default_rng(seed).permutation(len(labels))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.inspection.column import Column
+from pipeline.inspection.column_names import SEQUENCE, hints
 from pipeline.inspection.facts import Facts
-from pipeline.inspection.names import SEQUENCE, hints
 
 SEPARATORS = (",", "|", ";", " ", "^", "#")
 _LOOKED_AT = 20_000  # distinct values
@@ -20,9 +20,9 @@ class Tokens:
     """The values of a column, cut into tokens.
 
     Args:
-        separator: None where the column holds lists.
+        separator: Text between two tokens; None where the column holds lists.
         rows: Tokens of each distinct value.
-        counts: Rows of each distinct value.
+        counts: Number of rows of each distinct value.
     """
 
     separator: str | None
@@ -64,24 +64,24 @@ def _is_cut(tokens: Tokens, facts: Facts) -> bool:
     several = np.array([len(row) > 1 for row in tokens.rows])
     if tokens.counts[several].sum() < 0.05 * tokens.counts.sum():
         return False
-    found = [token for row in tokens.rows for token in row]
-    if any(len(token) > _LONGEST_TOKEN for token in found):
+    all_tokens = [token for row in tokens.rows for token in row]
+    if any(len(token) > _LONGEST_TOKEN for token in all_tokens):
         return False
-    if any(token != token.strip() or not token for token in found):
+    if any(token != token.strip() or not token for token in all_tokens):
         return False
     if _vector_length(tokens) is not None:
         return True
     if tokens.separator == " ":  # sentences are no lists
-        return all(token.isdigit() for token in found)
-    return len(set(found)) < len(tokens.rows) or max(map(len, tokens.rows)) > 2
+        return all(token.isdigit() for token in all_tokens)
+    return len(set(all_tokens)) < len(tokens.rows) or max(map(len, tokens.rows)) > 2
 
 
 def list_column(facts: Facts, tokens: Tokens, others: Mapping[str, Facts]) -> Column:
     """What is proposed for a column of several values.
 
     Args:
-        facts: Of the column.
-        tokens: From `tokens_of`.
+        facts: Facts of the column.
+        tokens: Its values cut into tokens, from `tokens_of`.
         others: Facts of all columns: tokens of a sequence are mostly values of another column.
     """
     separator = {} if tokens.separator is None else {"separator": tokens.separator}
@@ -128,5 +128,5 @@ def _vocabulary(name: str, distinct: set[str], others: Mapping[str, Facts]) -> s
         for other, facts in others.items()
         if other != name and not facts.is_list and facts.distinct > 20 and distinct
     }
-    best = max(shares, key=shares.get, default=None)
+    best = max(shares, key=shares.__getitem__, default=None)
     return best if best is not None and shares[best] >= 0.5 else None

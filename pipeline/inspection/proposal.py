@@ -7,10 +7,11 @@ import numpy as np
 
 from features.errors import DataError
 from pipeline.inspection.column import Column
+from pipeline.inspection.column_names import ITEM, USER, feature_name, words
 from pipeline.inspection.facts import Facts, facts_of
 from pipeline.inspection.kinds import propose_kind
 from pipeline.inspection.leaks import find_leak
-from pipeline.inspection.names import ITEM, USER, feature_name, words
+from pipeline.inspection.read_sample import Sample
 from pipeline.inspection.roles import (
     Label,
     Time,
@@ -21,7 +22,6 @@ from pipeline.inspection.roles import (
     is_day,
     labels_of,
 )
-from pipeline.inspection.sample import Sample
 
 _LEAST_ROWS_FOR_LEAKS = 100
 _HISTORY_LENGTH = 50
@@ -34,18 +34,18 @@ class Proposal:
 
     Args:
         sample: The rows.
-        facts: Of each column.
+        facts: Facts of each column.
         label: The column to predict.
-        click_rate: Its mean.
+        click_rate: Mean of the label.
         time: The rows' times, where they have any.
         user: The column whose rows belong together.
         item: The column of what is shown.
         columns: All columns but the label and the time, in the order of the data.
-        split: As `data.split`.
+        split: Settings of `data.split`.
         names: Column -> name of its feature.
-        histories: As in YAML.
+        histories: Settings of `histories`, as in YAML.
         sequences: Name -> settings of the features that come from histories.
-        groups: As in YAML.
+        groups: Settings of `groups`, as in YAML.
     """
 
     sample: Sample
@@ -84,13 +84,13 @@ def propose(sample: Sample, label: str | None = None) -> Proposal:
         DataError: No column can be the label, or none is left to learn from.
     """
     facts = facts_of(sample.columns)
-    found = find_label(facts, label)
-    labels = labels_of(facts[found.column], found)
-    others = {name: each for name, each in facts.items() if name != found.column}
+    target = find_label(facts, label)
+    labels = labels_of(facts[target.column], target)
+    others = {name: column for name, column in facts.items() if name != target.column}
     time, user, item = find_time(others), find_user(others), find_item(others)
     columns = [
-        _column(each, others, labels, time, (user, item))
-        for name, each in others.items()
+        _column(column, others, labels, time, (user, item))
+        for name, column in others.items()
         if time is None or name != time.column
     ]
     inputs = {column.column for column in columns if column.left_out is None}
@@ -100,18 +100,18 @@ def propose(sample: Sample, label: str | None = None) -> Proposal:
     if not inputs and time is None:
         why = "; ".join(f"{column.column}: {column.left_out}" for column in columns[:3])
         raise DataError(
-            f"no column is left to learn {found.column!r} from ({why or 'it is the only one'}). "
+            f"no column is left to learn {target.column!r} from ({why or 'it is the only one'}). "
             "Give rows with more columns, or name another column with --label."
         )
     names: dict[str, str] = {}
     for name in facts:
         names[name] = feature_name(name, names.values())
     columns = [_with_vocabulary(column, names, inputs & tokens) for column in columns]
-    histories, sequences = _histories(found, time, user, item, names)
+    histories, sequences = _histories(target, time, user, item, names)
     return Proposal(
         sample=sample,
         facts=facts,
-        label=found,
+        label=target,
         click_rate=float(labels.mean()),
         time=time,
         user=user,
@@ -179,9 +179,8 @@ def _histories(
 def _split(time: Time | None, facts: dict[str, Facts], labels: np.ndarray) -> dict[str, Any]:
     """By time where each split then has rows of both labels; else by a hash of the row."""
     shares = {"valid": _SHARE, "test": _SHARE}
-    if time is not None:
-        column = facts[time.column]
-        times = column.numbers[column.codes]
+    if time is not None and (moments := facts[time.column].numbers) is not None:
+        times = moments[facts[time.column].codes]
         cuts = [np.quantile(times, 1 - 2 * _SHARE), np.quantile(times, 1 - _SHARE)]
         splits = np.searchsorted(cuts, times, side="right")
         if all(len(np.unique(labels[splits == split])) == 2 for split in range(3)):
@@ -198,14 +197,14 @@ def _groups(
 ) -> dict[str, list[str]]:
     """Features of the user with those of the item, told by the first word of their names."""
 
-    def of(vocabulary: set[str]) -> list[str]:
+    def features_of(vocabulary: set[str]) -> list[str]:
         return [
             names[column.column]
             for column in columns
             if column.left_out is None and (words(column.column) or [""])[0] in vocabulary
         ]
 
-    users, items = of(USER), of(ITEM)
+    users, items = features_of(USER), features_of(ITEM)
     groups = {"user_x_item": users + items} if users and items else {}
     kept = [column.column for column in columns if column.left_out is None]
     if groups and user in kept and item is not None and len(groups["user_x_item"]) > 2:

@@ -7,8 +7,8 @@ from datetime import datetime
 import numpy as np
 
 from features.errors import DataError, closest
+from pipeline.inspection.column_names import ID, ITEM, LABELS, RATINGS, TIME, USER, hints, words
 from pipeline.inspection.facts import Facts
-from pipeline.inspection.names import ID, ITEM, LABELS, RATINGS, TIME, USER, hints, words
 
 # First and last plausible moment, 1990 and 2040, in seconds.
 _FIRST, _LAST = 631_152_000, 2_208_988_800
@@ -20,8 +20,8 @@ class Label:
     """The column to predict.
 
     Args:
-        column: Its name.
-        at_least: From which number on it is 1, where it is not 0 or 1.
+        column: Name of the column.
+        at_least: Number from which on the label is 1, where it is not 0 or 1.
         others: Columns that could be meant too.
     """
 
@@ -35,8 +35,8 @@ class Time:
     """The column of a row's moment.
 
     Args:
-        column: Its name.
-        unit: As in a feature's settings.
+        column: Name of the column.
+        unit: Unit of its numbers, as in a feature's settings.
         others: Columns that hold times too.
     """
 
@@ -48,12 +48,16 @@ class Time:
 def find_label(facts: Mapping[str, Facts], given: str | None = None) -> Label:
     """The label: the given column, or what is 0 and 1 and named like one, or the first such.
 
+    Args:
+        facts: Facts of every column.
+        given: Name of the column that the user chose.
+
     Raises:
         DataError: No column can be it.
     """
     if given is not None and given not in facts:
         raise DataError(f"there is no column {given!r} to be the label. {closest(given, facts)}")
-    binary = [name for name, each in facts.items() if each.is_binary]
+    binary = [name for name, column in facts.items() if column.is_binary]
     if given is None:
         ranked = sorted(binary, key=lambda name: (_rank(name, LABELS), binary.index(name)))
         if ranked and (_rank(ranked[0], LABELS) < len(LABELS) or not _ratings(facts)):
@@ -69,7 +73,8 @@ def find_label(facts: Mapping[str, Facts], given: str | None = None) -> Label:
     if given in binary:
         return Label(given, None, others)
     chosen = facts[given]
-    numbers = np.unique(np.float32([] if chosen.numbers is None else chosen.numbers))
+    read = np.asarray([] if chosen.numbers is None else chosen.numbers, np.float32)
+    numbers = np.unique(read)
     if chosen.present < chosen.rows or len(numbers) < 2:
         raise DataError(
             f"column {given!r} cannot be the label: it must hold two numbers or more, in every "
@@ -77,7 +82,6 @@ def find_label(facts: Mapping[str, Facts], given: str | None = None) -> Label:
             "% of the rows."
         )
     # The number that puts the rows as nearly as it can into halves.
-    read = np.float32(chosen.numbers)
     shares = [chosen.counts[read >= number].sum() / chosen.rows for number in numbers[1:]]
     best = int(np.argmin(np.abs(np.array(shares) - 0.5)))
     return Label(given, float(numbers[1 + best]), others)
@@ -86,12 +90,16 @@ def find_label(facts: Mapping[str, Facts], given: str | None = None) -> Label:
 def labels_of(facts: Facts, label: Label) -> np.ndarray:
     """0.0 or 1.0 of each row, float64 of shape (rows,)."""
     threshold = 0.5 if label.at_least is None else label.at_least
-    return (np.float32(facts.numbers) >= np.float32(threshold)).astype(np.float64)[facts.codes]
+    return (np.asarray(facts.numbers, np.float32) >= np.float32(threshold)).astype(np.float64)[
+        facts.codes
+    ]
 
 
 def find_time(facts: Mapping[str, Facts]) -> Time | None:
     """The time: whole numbers that are moments in every row; by its name, or the finest."""
-    units = {name: unit for name, each in facts.items() if (unit := time_unit(each)) is not None}
+    units = {
+        name: unit for name, column in facts.items() if (unit := time_unit(column)) is not None
+    }
     full = [name for name in units if facts[name].present == facts[name].rows]
     if not full:
         return None
@@ -101,8 +109,8 @@ def find_time(facts: Mapping[str, Facts]) -> Time | None:
 
 
 def time_unit(facts: Facts) -> str | None:
-    """Unit of a column of moments; None where it holds others things."""
-    if not facts.is_whole:
+    """Unit of a column of moments; None where it holds other things."""
+    if not facts.is_whole or facts.numbers is None:
         return None
     low, high = facts.numbers.min(), facts.numbers.max()
     named = hints(facts.name, TIME)
@@ -140,26 +148,26 @@ def _find_id(
         short = len(parts) == 1 or bool(set(parts) & ID)
         return bool(parts) and short and hints(name, vocabulary)
 
-    found = [
+    ids = [
         name
-        for name, each in facts.items()
+        for name, column in facts.items()
         if is_id(name)
-        and not each.is_list
-        and each.distinct > 1
-        and each.present >= least_rows * each.distinct
-        and (each.present == each.rows or not must_be_full)
+        and not column.is_list
+        and column.distinct > 1
+        and column.present >= least_rows * column.distinct
+        and (column.present == column.rows or not must_be_full)
     ]
-    return min(found, key=lambda name: (len(words(name)), -facts[name].distinct), default=None)
+    return min(ids, key=lambda name: (len(words(name)), -facts[name].distinct), default=None)
 
 
 def _ratings(facts: Mapping[str, Facts]) -> list[str]:
     return [
         name
-        for name, each in facts.items()
+        for name, column in facts.items()
         if hints(name, set(RATINGS))
-        and each.numbers is not None
-        and each.present == each.rows
-        and 2 < each.distinct <= 20
+        and column.numbers is not None
+        and column.present == column.rows
+        and 2 < column.distinct <= 20
     ]
 
 

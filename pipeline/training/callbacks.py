@@ -14,9 +14,10 @@ from features.errors import TrainingError
 from models.network import CooperativeNetwork
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import score_split
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
 from pipeline.training.checkpoints import Checkpoints, latest_checkpoint
 from pipeline.training.cluster import is_chief
+from pipeline.training.private_api import TensorLogsCallback
 from pipeline.training.profile import Profile
 from pipeline.training.step_time import StepTimes
 from pipeline.training.strategy import predicting, write_path
@@ -24,7 +25,7 @@ from pipeline.training.strategy import predicting, write_path
 log = logging.getLogger(__name__)
 
 
-class Validation(tf_keras.callbacks.Callback):
+class Validation(TensorLogsCallback):
     """Puts exact validation metrics into the epoch's logs, where the callbacks after it look.
 
     Args:
@@ -33,18 +34,21 @@ class Validation(tf_keras.callbacks.Callback):
 
     def __init__(self, evaluate: Callable[[], dict[str, float]]) -> None:
         super().__init__()
-        self._supports_tf_logs = True  # spares a copy of the logs at every step
         self._evaluate = evaluate
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs.update(self._evaluate())
 
 
-class DivergenceGuard(tf_keras.callbacks.Callback):
+class DivergenceGuard(TensorLogsCallback):
     """Stops training when a loss term was not finite at some step.
 
     The network notes the step; this looks at the note every `every_seconds` and at the end of
     each epoch, before a checkpoint is written.
+
+    Args:
+        last_checkpoint: Called without arguments; returns the path of the last good checkpoint.
+        every_seconds: Time between two looks at the note inside an epoch.
 
     Raises:
         TrainingError: Names the term, the step and the last good checkpoint.
@@ -52,24 +56,23 @@ class DivergenceGuard(tf_keras.callbacks.Callback):
 
     def __init__(self, last_checkpoint: Callable[[], str | None], every_seconds: float) -> None:
         super().__init__()
-        self._supports_tf_logs = True  # spares a copy of the logs at every step
         self._last_checkpoint = last_checkpoint
-        self._every = every_seconds
+        self._every_seconds = every_seconds
         self._next = 0.0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if time.monotonic() >= self._next:
-            self._next = time.monotonic() + self._every
+            self._next = time.monotonic() + self._every_seconds
             self._check()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._check()
 
     def _check(self) -> None:
-        found = self.model.divergence()
-        if found is None:
+        divergence = self.model.divergence()
+        if divergence is None:
             return
-        term, step = found
+        term, step = divergence
         rate = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
         checkpoint = self._last_checkpoint()
         raise TrainingError(
@@ -79,7 +82,7 @@ class DivergenceGuard(tf_keras.callbacks.Callback):
         )
 
 
-class Progress(tf_keras.callbacks.Callback):
+class Progress(TensorLogsCallback):
     """A line every few seconds: step, loss terms, examples per second, time left.
 
     Args:
@@ -93,11 +96,10 @@ class Progress(tf_keras.callbacks.Callback):
         self, steps_per_epoch: int, epochs: int, batch_size: int, every_seconds: float
     ) -> None:
         super().__init__()
-        self._supports_tf_logs = True  # spares a copy of the logs at every step
         self._steps_per_epoch = steps_per_epoch
         self._epochs = epochs
         self._batch_size = batch_size
-        self._every = every_seconds
+        self._every_seconds = every_seconds
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._epoch = 0
@@ -113,7 +115,7 @@ class Progress(tf_keras.callbacks.Callback):
         if not self._first_step:  # the first steps of a run compile: they say nothing of the rate
             self._first = self._told = now
             self._first_step = self._told_step = step
-        if now - self._told < self._every:
+        if now - self._told < self._every_seconds:
             return
         rate = (step - self._told_step) / (now - self._told)
         left = (self._steps_per_epoch - step) / rate
@@ -156,12 +158,29 @@ def training_callbacks(
     """All of a training, in the order in which they look at an epoch's end.
 
     Args:
-        config: What is trained.
-        bundle: On what.
-        run: Where checkpoints and logs go.
-        steps: Of an epoch.
-        network: Compiled, its optimizer built.
+        config: Configuration of the run.
+        bundle: Data bundle that is trained on.
+        run: Folder that checkpoints and logs go to.
+        steps: Number of steps of an epoch.
+        network: Network that is trained: compiled, its optimizer built.
     """
+    callbacks = [
+        *_watching(config, bundle, run, steps, network),
+        *_choosing(config, run),
+        *_measuring(config, run, steps),
+    ]
+    fingerprint = run.state().get("fingerprint", "")
+    every_seconds = config.train.checkpoint_seconds
+    return [
+        *callbacks,
+        Checkpoints(run.last_checkpoint, network, fingerprint, steps, every_seconds, callbacks),
+    ]
+
+
+def _watching(
+    config: RunConfig, bundle: Bundle, run: RunDir, steps: int, network: CooperativeNetwork
+) -> list[tf_keras.callbacks.Callback]:
+    """The guard against divergence, validation and progress."""
     settings = config.train
 
     def validate() -> dict[str, float]:
@@ -169,10 +188,17 @@ def training_callbacks(
         scores = score_split(network, bundle, "valid", settings.eval_batch_size, predict)
         return {f"val_{name}": value for name, value in scores.training_metrics().items()}
 
-    callbacks: list[tf_keras.callbacks.Callback] = [
+    return [
         DivergenceGuard(lambda: latest_checkpoint(run.last_checkpoint), settings.log_seconds),
         Validation(validate),
         Progress(steps, settings.epochs, settings.batch_size, settings.log_seconds),
+    ]
+
+
+def _choosing(config: RunConfig, run: RunDir) -> list[tf_keras.callbacks.Callback]:
+    """What looks at the validation AUC: the best epoch, the learning rate, the end."""
+    settings = config.train
+    callbacks: list[tf_keras.callbacks.Callback] = [
         tf_keras.callbacks.ModelCheckpoint(
             str(write_path(run.best_checkpoint)),
             "val_auc",
@@ -194,21 +220,23 @@ def training_callbacks(
                 mode="max",
             )
         )
-    callbacks += [
+    return [
+        *callbacks,
         tf_keras.callbacks.TensorBoard(str(write_path(run.tensorboard)), write_graph=False),
         tf_keras.callbacks.EarlyStopping("val_auc", mode="max", patience=settings.patience),
     ]
-    if is_chief():
-        callbacks.append(StepTimes(steps))
-        if settings.profile_steps is not None:
-            executions = settings.steps_per_execution
-            callbacks.append(Profile(run.tensorboard, settings.profile_steps, executions))
-    fingerprint = run.state().get("fingerprint", "")
-    every = settings.checkpoint_seconds
-    return [
-        *callbacks,
-        Checkpoints(run.last_checkpoint, network, fingerprint, steps, every, callbacks),
-    ]
+
+
+def _measuring(config: RunConfig, run: RunDir, steps: int) -> list[tf_keras.callbacks.Callback]:
+    """Where the time of a step goes, measured by the chief."""
+    if not is_chief():
+        return []
+    settings = config.train
+    callbacks: list[tf_keras.callbacks.Callback] = [StepTimes(steps)]
+    if settings.profile_steps is not None:
+        executions = settings.steps_per_execution
+        callbacks.append(Profile(run.tensorboard, settings.profile_steps, executions))
+    return callbacks
 
 
 def duration(seconds: float) -> str:

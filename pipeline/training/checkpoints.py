@@ -9,8 +9,9 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from pipeline.position import Position
+from pipeline.batches.position import Position
 from pipeline.training.cluster import is_chief
+from pipeline.training.private_api import TensorLogsCallback, random_generators
 from pipeline.training.strategy import training_strategy, write_path
 
 # What the callbacks of tf_keras carry from one epoch to the next.
@@ -23,7 +24,7 @@ _CARRIED = {
 _ASK_OTHERS_EVERY = 50  # batches: several workers agree on the moment by a message
 
 
-class Checkpoints(tf_keras.callbacks.Callback):
+class Checkpoints(TensorLogsCallback):
     """Saves a training at every epoch's end and every few seconds inside an epoch.
 
     A checkpoint holds weights and moving statistics, the optimizer (slots, iterations, learning
@@ -35,12 +36,12 @@ class Checkpoints(tf_keras.callbacks.Callback):
     Must be the last callback: it saves what the others decided, and restores after they began.
 
     Args:
-        folder: Where checkpoints lie, one at a time.
-        network: Compiled, its optimizer built.
-        fingerprint: Of the run; a checkpoint of another one is not used.
-        steps: Of an epoch.
-        every_seconds: Between two checkpoints inside an epoch.
-        callbacks: The others.
+        folder: Folder that checkpoints lie in, one at a time.
+        network: Network that is trained: compiled, its optimizer built.
+        fingerprint: Fingerprint of the run; a checkpoint of another one is not used.
+        steps: Number of steps of an epoch.
+        every_seconds: Time between two checkpoints inside an epoch.
+        callbacks: The other callbacks of the training.
     """
 
     def __init__(
@@ -53,17 +54,16 @@ class Checkpoints(tf_keras.callbacks.Callback):
         callbacks: Sequence[tf_keras.callbacks.Callback],
     ) -> None:
         super().__init__()
-        self._supports_tf_logs = True  # spares a copy of the logs at every step
         self._folder, self._network = folder, network
         self._fingerprint, self._steps = fingerprint, steps
-        self._every, self._next = every_seconds, 0.0
-        self._others = [each for each in callbacks if type(each) in _CARRIED]
-        self._noted = _Noted({})
+        self._every_seconds, self._next_save = every_seconds, 0.0
+        self._others = [callback for callback in callbacks if type(callback) in _CARRIED]
+        self._state = _JsonState({})
         self._checkpoint = tf.train.Checkpoint(
             network=network,
-            generators=_generators(network),
-            means=[each for metric in network.metrics for each in metric.variables],
-            noted=self._noted,
+            generators=random_generators(network),
+            means=[variable for metric in network.metrics for variable in metric.variables],
+            noted=self._state,
         )
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(write_path(folder)), max_to_keep=1, checkpoint_name="step"
@@ -87,32 +87,25 @@ class Checkpoints(tf_keras.callbacks.Callback):
         path = self.latest()
         if path is None:
             return False
-        noted = _Noted({})
-        tf.train.Checkpoint(noted=noted).read(path).expect_partial()
-        if noted.content.get("fingerprint") != self._fingerprint:
+        saved = _JsonState({})
+        tf.train.Checkpoint(noted=saved).read(path).expect_partial()
+        if saved.content.get("fingerprint") != self._fingerprint:
             return False
         self._checkpoint.restore(path).assert_consumed()
-        noted = self._noted.content
-        self.position = Position(noted["epoch"], noted["batch"])
-        self.stopped, self.seconds_before = noted["stopped"], noted["seconds"]
-        for callback, content in zip(self._others, noted["callbacks"], strict=True):
-            for name, value in content.items():
-                setattr(callback, name, value)
+        state = self._state.content
+        self.position = Position(state["epoch"], state["batch"])
+        self.stopped, self.seconds_before = state["stopped"], state["seconds"]
+        self._restore_others()
         if self.position.batch:
-            self._restored_means = [each.numpy() for each in self._checkpoint.means]
+            self._restored_means = [mean.numpy() for mean in self._checkpoint.means]
         if is_chief():
             _remove_unfinished(self._folder, path)
         return True
 
     def on_train_begin(self, logs: Any = None) -> None:
-        # The others have just forgotten what they were told.
-        for callback, content in zip(
-            self._others, self._noted.content.get("callbacks", ()), strict=False
-        ):
-            for name, value in content.items():
-                setattr(callback, name, value)
+        self._restore_others()  # they have just forgotten what they were told
         self._began = time.monotonic()
-        self._next = self._began + self._every
+        self._next_save = self._began + self._every_seconds
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.position = Position(epoch, self.position.batch)
@@ -127,15 +120,22 @@ class Checkpoints(tf_keras.callbacks.Callback):
             return  # the end of an epoch has a checkpoint of its own, after validation
         if self._network.divergence() is None:
             self._save()
-        self._next = time.monotonic() + self._every
+        self._next_save = time.monotonic() + self._every_seconds
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.position = Position(epoch + 1, 0)
         self._save()
-        self._next = time.monotonic() + self._every
+        self._next_save = time.monotonic() + self._every_seconds
+
+    def _restore_others(self) -> None:
+        """Gives the other callbacks their state of the checkpoint, if one was restored."""
+        contents = self._state.content.get("callbacks", [{}] * len(self._others))
+        for callback, content in zip(self._others, contents, strict=True):
+            for name, value in content.items():
+                setattr(callback, name, value)
 
     def _due(self, before: int, done: int) -> bool:
-        due = time.monotonic() >= self._next
+        due = time.monotonic() >= self._next_save
         strategy = training_strategy()
         if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
             return due
@@ -146,19 +146,19 @@ class Checkpoints(tf_keras.callbacks.Callback):
         return float(strategy.reduce(tf.distribute.ReduceOp.SUM, votes, axis=None)) > 0.0
 
     def _save(self) -> None:
-        self._noted.content = {
+        self._state.content = {
             "fingerprint": self._fingerprint,
             "epoch": self.position.epoch,
             "batch": self.position.batch,
             "stopped": bool(self._network.stop_training),
             "seconds": self.seconds_before + time.monotonic() - self._began,
-            "callbacks": [_carried(each) for each in self._others],
+            "callbacks": [_carried(callback) for callback in self._others],
         }
         number = self.position.epoch * self._steps + self.position.batch
         self._manager.save(checkpoint_number=number)
 
 
-class _Noted(tf.train.experimental.PythonState):
+class _JsonState(tf.train.experimental.PythonState):
     """JSON inside a checkpoint."""
 
     def __init__(self, content: dict[str, Any]) -> None:
@@ -183,17 +183,10 @@ def _carried(callback: tf_keras.callbacks.Callback) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """Numbers of NumPy as those of Python, which JSON writes without loss."""
     if isinstance(value, Mapping):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     return value.item() if hasattr(value, "item") else value
-
-
-def _generators(network: tf_keras.Model) -> list[tf.random.Generator]:
-    """Those of the layers that draw while they train; Keras keeps them out of checkpoints."""
-    layers = [each for each in network.submodules if hasattr(each, "_random_generator")]
-    found = [getattr(each._random_generator, "_generator", None) for each in layers]
-    return [each for each in found if each is not None]
 
 
 def _remove_unfinished(folder: Path, latest: str) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from features.errors import ConfigError
 
@@ -44,36 +44,44 @@ class Cluster:
         return sum(len(addresses) for addresses in self.jobs.values())
 
 
+@overload
+def cluster_for(strategy: Literal["mirrored"]) -> None: ...
+
+
+@overload
+def cluster_for(strategy: Literal["multi_worker", "parameter_server"]) -> Cluster: ...
+
+
 def cluster_for(strategy: StrategyName) -> Cluster | None:
     """The cluster that `TF_CONFIG` describes; None for `mirrored`, which is one process.
 
     Raises:
         ConfigError: `TF_CONFIG` is missing, damaged, or describes what the strategy cannot use.
     """
-    found = cluster_of_environment()
+    cluster = cluster_of_environment()
     if strategy == "mirrored":
-        if found is not None and found.size > 1:
+        if cluster is not None and cluster.size > 1:
             raise ConfigError(
-                f"TF_CONFIG names {found.size} processes, and train.strategy=mirrored trains in "
+                f"TF_CONFIG names {cluster.size} processes, and train.strategy=mirrored trains in "
                 "one: each would train alone and write the same files. Set train.strategy to "
                 "multi_worker or parameter_server, or unset TF_CONFIG."
             )
         return None
-    if found is None:
+    if cluster is None:
         raise ConfigError(
             f"train.strategy={strategy} needs the environment variable TF_CONFIG, which is not "
             f"set. Set it in every process, such as {_EXAMPLES[strategy]}, or start a local group: "
             "python -m pipeline supervise --workers 2 -- train --config ... --out ..."
         )
-    jobs = {job for job, addresses in found.jobs.items() if addresses}
+    jobs = {job for job, addresses in cluster.jobs.items() if addresses}
     needed = {"worker"} if strategy == "multi_worker" else _JOBS[strategy]
-    if not needed <= jobs <= _JOBS[strategy] or len(found.jobs.get("chief", ())) > 1:
+    if not needed <= jobs <= _JOBS[strategy] or len(cluster.jobs.get("chief", ())) > 1:
         raise ConfigError(
             f"TF_CONFIG names the jobs {', '.join(sorted(jobs))}, and train.strategy={strategy} "
             f"needs {', '.join(sorted(needed))}, and one chief at most. For example: "
             f"{_EXAMPLES[strategy]}"
         )
-    return found
+    return cluster
 
 
 def cluster_of_environment() -> Cluster | None:
@@ -89,7 +97,7 @@ def cluster_of_environment() -> Cluster | None:
         content = json.loads(text)
         if not content.get("cluster"):
             return None
-        jobs = {job: _addresses(each) for job, each in content["cluster"].items()}
+        jobs = {job: _addresses(given) for job, given in content["cluster"].items()}
         job, index = content["task"]["type"], int(content["task"]["index"])
     except (ValueError, TypeError, KeyError, AttributeError):
         raise ConfigError(
@@ -113,7 +121,7 @@ def is_chief() -> bool:
 
 def _addresses(given: Any) -> tuple[str, ...]:
     if not isinstance(given, list) or not all(
-        isinstance(each, str) and each.rpartition(":")[2].isdigit() for each in given
+        isinstance(address, str) and address.rpartition(":")[2].isdigit() for address in given
     ):
         raise ValueError(given)
     return tuple(given)

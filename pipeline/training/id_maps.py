@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from features.bundle import METADATA, VOCABULARIES, Bundle, BundleMetadata, read_metadata
 from features.errors import ConfigError
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ def id_maps(
     """The map of every vocabulary that both bundles have.
 
     Args:
-        earlier: Of the earlier bundle.
-        earlier_folder: With its folder of vocabularies.
-        bundle: The new one.
+        earlier: Metadata of the earlier bundle.
+        earlier_folder: Folder that holds the earlier bundle's folder of vocabularies.
+        bundle: The new bundle.
     """
     metadata = bundle.metadata
     known = {spec.vocabulary: spec.vocabulary_size for spec in earlier.model_inputs()}
@@ -85,8 +85,8 @@ def id_maps(
             )
             continue
         before, now = (
-            each.analysis.numeric[name].boundaries if name in each.analysis.numeric else ()
-            for each in (earlier, metadata)
+            numeric[name].boundaries if name in numeric else ()
+            for numeric in (earlier.analysis.numeric, metadata.analysis.numeric)
         )
         if before and now:
             yield name, map_buckets(before, now)
@@ -99,22 +99,22 @@ def map_tokens(earlier: pa.Array, tokens: pa.Array, earlier_oov: int, oov: int) 
     """Matches two vocabularies.
 
     Args:
-        earlier: Its tokens in the order of their ids.
-        tokens: Those of the new one.
-        earlier_oov: Number of its out-of-vocabulary ids.
-        oov: That of the new one.
+        earlier: Tokens of the earlier vocabulary in the order of their ids.
+        tokens: Tokens of the new one, likewise.
+        earlier_oov: Number of out-of-vocabulary ids of the earlier vocabulary.
+        oov: Number of those of the new one.
     """
     position = pc.fill_null(pc.index_in(tokens, value_set=earlier), -1).to_numpy().astype(np.int64)
-    found = position >= 0
-    of_tokens = np.where(found, 1 + earlier_oov + position, -1)
+    is_known = position >= 0
+    of_tokens = np.where(is_known, 1 + earlier_oov + position, -1)
     special = np.arange(1 + oov)  # missing, and out of vocabulary
     special = np.where(special <= earlier_oov, special, -1)
     # As StringLookup does it.
-    strangers = tf.constant([each.as_py() for each in tokens.filter(pa.array(~found))], tf.string)
+    new = tf.constant([token.as_py() for token in tokens.filter(pa.array(~is_known))], tf.string)
     unknown = of_tokens.copy()
     if earlier_oov:
-        unknown[~found] = 1 + tf.strings.to_hash_bucket_fast(strangers, earlier_oov).numpy()
-    kept = int(found.sum())
+        unknown[~is_known] = 1 + tf.strings.to_hash_bucket_fast(new, earlier_oov).numpy()
+    kept = int(is_known.sum())
     counts = {"kept": kept, "new": len(tokens) - kept, "dropped": len(earlier) - kept}
     return IdMap(np.concatenate([special, of_tokens]), np.concatenate([special, unknown]), counts)
 
@@ -126,8 +126,8 @@ def map_buckets(earlier: tuple[float, ...], boundaries: tuple[float, ...]) -> Id
     open, that of the values just beside their boundary.
 
     Args:
-        earlier: Boundaries of the earlier bundle.
-        boundaries: Of the new one.
+        earlier: Boundaries of the earlier bundle, ascending.
+        boundaries: Boundaries of the new bundle, ascending.
     """
     inner = (np.asarray(boundaries[:-1]) + np.asarray(boundaries[1:])) / 2
     middles = [np.nextafter(boundaries[0], -np.inf), *inner, boundaries[-1]]

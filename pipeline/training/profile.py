@@ -5,21 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-import tf_keras
 
 from features.errors import ConfigError
+from pipeline.training.private_api import TensorLogsCallback
 
 log = logging.getLogger(__name__)
 
 
-class Profile(tf_keras.callbacks.Callback):
+class Profile(TensorLogsCallback):
     """Writes a profile of some steps, for the Profile tab of TensorBoard.
 
     Keras' TensorBoard callback could do so too, but counts executions where
     `steps_per_execution` is above 1, and says nothing when training ends before the first step.
 
     Args:
-        folder: TensorBoard's; the profile goes to `plugins/profile` in it.
+        folder: Folder of TensorBoard; the profile goes to `plugins/profile` in it.
         steps: The first and the last step to trace, counted from 1 through all epochs of this
             process. Step 1 compiles.
         steps_per_execution: As the network is compiled. Whole executions are traced.
@@ -32,8 +32,7 @@ class Profile(tf_keras.callbacks.Callback):
         self, folder: Path | str, steps: tuple[int, int], steps_per_execution: int = 1
     ) -> None:
         super().__init__()
-        self._supports_tf_logs = True  # spares a copy of the logs at every step
-        self._increment = steps_per_execution
+        self._steps_per_execution = steps_per_execution
         self._folder, (self._first, self._last) = str(folder), steps
         if not 1 <= self._first <= self._last:
             raise ConfigError(
@@ -46,12 +45,12 @@ class Profile(tf_keras.callbacks.Callback):
         self._before = self._step = 0  # steps of earlier epochs; steps so far
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._offset = None
+        self._offset: int | None = None
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         if self._offset is None:  # a resumed epoch does not begin at batch 0
             self._offset = self._before - batch
-        upcoming = batch + self._offset + self._increment
+        upcoming = batch + self._offset + self._steps_per_execution
         if not self._active and not self._done and upcoming >= self._first:
             try:
                 tf.profiler.experimental.start(self._folder)
@@ -60,7 +59,7 @@ class Profile(tf_keras.callbacks.Callback):
             self._active, self._begun = True, batch + self._offset + 1
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._before = self._step = batch + self._offset + 1
+        self._before = self._step = batch + (self._offset or 0) + 1
         if self._active and self._step >= self._last:
             self._stop()
 

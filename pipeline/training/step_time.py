@@ -3,16 +3,16 @@
 import logging
 import re
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
-import tf_keras
 
 from models.network import CooperativeNetwork
+from pipeline.training.private_api import TensorLogsCallback, read_trace
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class StepTime:
     """Where a step's time went.
 
     Args:
-        milliseconds: Of a step.
+        milliseconds: Time of a step.
         shares: By the names of `PARTS`, what each took of it; they sum to 1. `branches`, `tables`
             and `fusion` (alignment, fusion, heads, losses) are forward and backward, `tables`
             with its update; `optimizer` is that of all other weights; `input` is waiting for
@@ -76,7 +76,7 @@ class Scopes:
     Args:
         inside: Part by the name of a layer of the network.
         outside: Part by scope, of what runs outside the network's call: losses, the optimizer.
-        network: Scope of the network's call.
+        network: Outermost scope of the network's call.
     """
 
     def __init__(self, network: str, inside: Mapping[str, str], outside: Mapping[str, str]) -> None:
@@ -85,9 +85,9 @@ class Scopes:
     @classmethod
     def of(cls, network: CooperativeNetwork) -> "Scopes":
         """Those of a compiled network."""
-        inside = {layer.name: "branches" for layer in network._branch_layers}
+        inside = {layer.name: "branches" for layer in network.branches.values()}
         inside[network.embeddings.name] = "tables"
-        losses = {layer.name: "fusion" for layer in network._cooperation_layers}
+        losses = {layer.name: "fusion" for layer in network.cooperation_losses.values()}
         outside = {**losses, network.optimizer.name: "optimizer", "logistic_loss": "fusion"}
         return cls(network.name, inside, outside)
 
@@ -125,11 +125,11 @@ def shares_of(spans: Iterable[Span]) -> tuple[float, dict[str, float]]:
         edges += [(span.start, 1, key), (span.stop, -1, key)]
     edges.sort(key=lambda edge: edge[0])
     running: Counter[tuple[str, str]] = Counter()
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     before = edges[0][0]
     for time, change, key in edges:
         if time > before:
-            working = [each for each, count in running.items() if count and each[0] != "input"]
+            working = [names for names, count in running.items() if count and names[0] != "input"]
             waiting = [("input", "input")] if running["input", "input"] else [("other", "other")]
             active = working or waiting
             for names in active:
@@ -147,7 +147,7 @@ def step_time(spans: Iterable[Span], steps: int, nanoseconds: float = 1.0) -> St
     Args:
         spans: At least one.
         steps: How many steps they cover.
-        nanoseconds: Of the spans' unit.
+        nanoseconds: How many nanoseconds the unit of the spans is.
     """
     total, shares = shares_of(spans)
     bound = max(_BOUNDS, key=shares.__getitem__)
@@ -160,7 +160,7 @@ def read_spans(space: Any, scopes: Scopes) -> list[Span]:
 
     Args:
         space: An `XSpace`, as the profiler writes it. Only its CPU planes are read.
-        scopes: Of the network that was trained.
+        scopes: Scopes of the network that was trained.
     """
     spans = []
     for plane in space.planes:
@@ -168,10 +168,10 @@ def read_spans(space: Any, scopes: Scopes) -> list[Span]:
             continue
         known = {}  # by the id of an event's name, of which there are few
         for number, metadata in plane.event_metadata.items():
-            found = _OPERATION.fullmatch(metadata.name)
-            part = found and scopes.part_of(found["name"])
-            if part:
-                product = any(word in found["type"] for word in ("MatMul", "Einsum", "Conv"))
+            operation = _OPERATION.fullmatch(metadata.name)
+            part = scopes.part_of(operation["name"]) if operation else None
+            if operation and part:
+                product = any(word in operation["type"] for word in ("MatMul", "Einsum", "Conv"))
                 known[number] = (part, product)
             elif metadata.name.startswith(f"{_INPUT}Op::"):  # it does not run as an operation
                 known[number] = ("input", False)
@@ -184,14 +184,14 @@ def read_spans(space: Any, scopes: Scopes) -> list[Span]:
     return spans
 
 
-class StepTimes(tf_keras.callbacks.Callback):
-    """Traces a few steps of the first epoch, logs where their time went, and keeps it as `found`.
+class StepTimes(TensorLogsCallback):
+    """Traces a few steps of the first epoch, logs where their time went; keeps it as `measured`.
 
     Costs tracing of `steps` steps, about a tenth of a second for each thousand operations, once.
     Measures nothing while another profile is taken, on GPUs, or when an epoch is too short.
 
     Args:
-        steps_per_epoch: Steps of an epoch.
+        steps_per_epoch: Number of steps of an epoch.
         steps: Least number of steps to trace.
         first: The first of them; earlier where the epoch is short, never the very first ones,
             which compile.
@@ -199,12 +199,11 @@ class StepTimes(tf_keras.callbacks.Callback):
 
     def __init__(self, steps_per_epoch: int, steps: int = 5, first: int = 50) -> None:
         super().__init__()
-        self._supports_tf_logs = True  # spares a copy of the logs at every step
         self._steps = steps
         self._first = max(min(first, steps_per_epoch // 2), 3)
         self._folder: tempfile.TemporaryDirectory | None = None
         self._done = bool(tf.config.list_physical_devices("GPU"))
-        self.found: StepTime | None = None
+        self.measured: StepTime | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._seen = 0  # executions, in this process
@@ -219,7 +218,7 @@ class StepTimes(tf_keras.callbacks.Callback):
             try:
                 tf.profiler.experimental.start(self._folder.name)
             except tf.errors.AlreadyExistsError:
-                self._leave()
+                self._leave(self._folder)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self._folder is None:
@@ -227,26 +226,21 @@ class StepTimes(tf_keras.callbacks.Callback):
         traced = batch + 1 - self._begun
         if traced >= self._steps:
             tf.profiler.experimental.stop()
-            self._measure(traced)
+            self._measure(self._folder, traced)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self._folder is not None:
             tf.profiler.experimental.stop(save=False)
-            self._leave()
+            self._leave(self._folder)
 
-    def _measure(self, steps: int) -> None:
-        # A module of TensorFlow that only traces need.
-        from tensorflow.tsl.profiler.protobuf import xplane_pb2
-
-        space = xplane_pb2.XSpace()
-        for path in Path(self._folder.name).rglob("*.xplane.pb"):
-            space.MergeFromString(path.read_bytes())
+    def _measure(self, folder: tempfile.TemporaryDirectory, steps: int) -> None:
+        space = read_trace(Path(folder.name).rglob("*.xplane.pb"))
         spans = read_spans(space, Scopes.of(self.model))
-        self._leave()
+        self._leave(folder)
         if spans:
-            self.found = step_time(spans, steps, nanoseconds=1e-3)
-            log.info("%s", self.found)
+            self.measured = step_time(spans, steps, nanoseconds=1e-3)
+            log.info("%s", self.measured)
 
-    def _leave(self) -> None:
-        self._folder.cleanup()
+    def _leave(self, folder: tempfile.TemporaryDirectory) -> None:
+        folder.cleanup()
         self._folder, self._done = None, True

@@ -17,6 +17,7 @@ import tf_keras
 
 from features.errors import ConfigError
 from pipeline.training.cluster import Cluster, StrategyName, cluster_for, is_chief
+from pipeline.training.private_api import keeping_coordinator
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +40,10 @@ def training_strategy(name: StrategyName | None = None) -> tf.distribute.Strateg
         ConfigError: `TF_CONFIG` does not fit the name, or the process has another strategy.
     """
     if not _made:
+        if name == "mirrored":
+            cluster_for(name)  # refuses one
         chosen = name or "mirrored"
-        cluster = cluster_for(chosen) if name else None
-        _made[chosen] = _MAKERS[chosen](cluster)
+        _made[chosen] = _MAKERS[chosen]()
     ((made, strategy),) = _made.items()
     if name not in (None, made):
         raise ConfigError(
@@ -51,7 +53,7 @@ def training_strategy(name: StrategyName | None = None) -> tf.distribute.Strateg
     return strategy
 
 
-def _mirrored(cluster: Cluster | None) -> tf.distribute.Strategy:
+def _mirrored() -> tf.distribute.Strategy:
     gpus = tf.config.list_logical_devices("GPU")
     if len(gpus) < 2:
         # The same step; and a mirrored iterator waits for tf.data's autotuner before it ends.
@@ -59,12 +61,13 @@ def _mirrored(cluster: Cluster | None) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus])
 
 
-def _multi_worker(cluster: Cluster | None) -> tf.distribute.Strategy:
-    log.info("waiting for %d processes", cluster.size)
+def _multi_worker() -> tf.distribute.Strategy:
+    log.info("waiting for %d processes", cluster_for("multi_worker").size)
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
-def _parameter_server(cluster: Cluster | None) -> tf.distribute.Strategy:
+def _parameter_server() -> tf.distribute.Strategy:
+    cluster = cluster_for("parameter_server")
     log.info("waiting for %d processes", cluster.size)
     return tf.distribute.ParameterServerStrategy(
         tf.distribute.cluster_resolver.TFConfigClusterResolver(),
@@ -75,7 +78,7 @@ def _parameter_server(cluster: Cluster | None) -> tf.distribute.Strategy:
     )
 
 
-_MAKERS: dict[str, Callable[[Cluster | None], tf.distribute.Strategy]] = {
+_MAKERS: dict[str, Callable[[], tf.distribute.Strategy]] = {
     "mirrored": _mirrored,
     "multi_worker": _multi_worker,
     "parameter_server": _parameter_server,
@@ -98,19 +101,20 @@ def join_cluster(name: StrategyName, grace_seconds: float = 300.0) -> bool:
     Raises:
         ConfigError: `TF_CONFIG` does not fit the name.
     """
-    cluster = cluster_for(name)
-    if name != "parameter_server" or cluster.job == "chief":
-        training_strategy(name)
-        return True
-    _serve(cluster, grace_seconds)
-    return False
+    if name == "parameter_server":
+        cluster = cluster_for(name)
+        if cluster.job != "chief":
+            _serve(cluster, grace_seconds)
+            return False
+    training_strategy(name)
+    return True
 
 
 def _serve(cluster: Cluster, grace_seconds: float) -> None:
     # A task answers the chief and every worker at once: with fewer threads they all wait.
     threads = max(os.cpu_count() or 1, cluster.size + 1)
     server = tf.distribute.Server(
-        tf.train.ClusterSpec({job: list(each) for job, each in cluster.jobs.items()}),
+        tf.train.ClusterSpec({job: list(addresses) for job, addresses in cluster.jobs.items()}),
         job_name=cluster.job,
         task_index=cluster.index,
         protocol="grpc",
@@ -173,9 +177,9 @@ def _parts(batch: tuple, count: int) -> tf.data.Dataset:
     """A batch as `count` batches, one for each replica; the last ones may be empty."""
     rows = tf.shape(tf.nest.flatten(batch)[0])[0]
 
-    def part(i: tf.Tensor) -> tuple:
-        i = tf.cast(i, tf.int32)
-        start, stop = i * rows // count, (i + 1) * rows // count
+    def part(position: tf.Tensor) -> tuple:
+        replica = tf.cast(position, tf.int32)
+        start, stop = replica * rows // count, (replica + 1) * rows // count
         return tf.nest.map_structure(lambda column: column[start:stop], batch)
 
     return tf.data.Dataset.range(count).map(part)
@@ -213,11 +217,7 @@ def predicting(network: tf_keras.Model) -> Callable[..., Any]:
         return network.predict
 
     def predict(*args: Any, **kwargs: Any) -> Any:
-        coordinator = network._cluster_coordinator
-        try:
-            with ThreadPoolExecutor(1) as thread:
-                return thread.submit(network.predict, *args, **kwargs).result()
-        finally:
-            network._cluster_coordinator = coordinator
+        with keeping_coordinator(network), ThreadPoolExecutor(1) as thread:
+            return thread.submit(network.predict, *args, **kwargs).result()
 
     return predict

@@ -74,7 +74,7 @@ class _Signals:
 
     def __enter__(self) -> "_Signals":
         self.received: int | None = None
-        self._before = {each: signal.signal(each, self._note) for each in _PASSED_ON}
+        self._before = {number: signal.signal(number, self._note) for number in _PASSED_ON}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -128,9 +128,9 @@ class _Group:
                 if code not in (None, 0):
                     self.first_to_fail = name
                     # A mistake of the user's is found by all: another code may only be earlier.
-                    found = USER_ERROR if USER_ERROR in codes.values() else code
-                    return found if found > 0 else 128 - found
-            if all(code == 0 for n, code in codes.items() if n.split()[0] in self._waits_for):
+                    told = USER_ERROR if USER_ERROR in codes.values() else code
+                    return told if told > 0 else 128 - told
+            if all(codes[name] == 0 for name in codes if name.split()[0] in self._waits_for):
                 return 0
             time.sleep(_POLL_SECONDS)
         return 0
@@ -168,6 +168,6 @@ def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on; asked for together, so that they differ."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("localhost", 0))
-        return [each.getsockname()[1] for each in sockets]
+        for listener in sockets:
+            listener.bind(("localhost", 0))
+        return [listener.getsockname()[1] for listener in sockets]

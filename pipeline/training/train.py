@@ -6,30 +6,31 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
 import tf_keras
 
 from features.bundle import Bundle
 from features.errors import ConfigError
-from models.build import build_network
-from models.cost import num_parameters
-from models.embeddings import EmbeddingBank
+from models.embeddings import EmbeddingLayout
 from models.network import CooperativeNetwork
-from models.optimizers import make_optimizer, row_slots_of
-from pipeline.available_memory import available_bytes
+from models.network.cost import num_parameters
+from models.optimizers import RowSlots, make_optimizer, row_slots_of
+from models.spec.build_network import build_network
+from pipeline.batches.dataset import examples, refusing_damage
+from pipeline.batches.position import WHOLE, Position, batches_of_epoch
 from pipeline.config.run_config import RunConfig
-from pipeline.dataset import examples, refusing_damage
-from pipeline.position import WHOLE, Position, batches_of_epoch
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
+from pipeline.system.available_memory import available_bytes
 from pipeline.training.bfloat16 import warn_slow_bfloat16
 from pipeline.training.callbacks import training_callbacks
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import cluster_for, is_chief
-from pipeline.training.memory import check_tables_fit, memory_of
+from pipeline.training.private_api import begin_fit_at
 from pipeline.training.step_time import StepTime, StepTimes
 from pipeline.training.strategy import training_input, training_strategy, wait_for_all
+from pipeline.training.training_memory import check_tables_fit, memory_of
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +40,10 @@ class Trained:
     """What training ends with.
 
     Args:
-        network: With the weights of the best epoch.
+        network: Network with the weights of the best epoch.
         history: Log name -> value after each epoch.
         best_epoch: Counted from 1.
-        seconds: Spent in all epochs together, validation included.
+        seconds: Time spent in all epochs together, validation included.
         step_time: Where a step's time went; None where it was not measured.
     """
 
@@ -74,10 +75,11 @@ def train(
     """Fits a network until the validation AUC stops rising, and restores its best epoch.
 
     Args:
-        config: What to train.
-        bundle: On what.
-        run: Where checkpoints and logs go. Those that are there are replaced, unless `resume`.
-        teachers: From `pipeline.training.teachers.load_teachers`.
+        config: Configuration of the run.
+        bundle: Data bundle to train on.
+        run: Folder that checkpoints and logs go to. Those that are there are replaced, unless
+            `resume`.
+        teachers: From `pipeline.stages.teachers.load_teachers`.
         warm_start: Called with the network before its first step, unless there is a checkpoint to
             continue from; see `pipeline.training.warm_start`.
         resume: Continue from the last checkpoint of this run, if there is one.
@@ -87,30 +89,15 @@ def train(
         ConfigError: The configuration does not fit the data.
     """
     settings = config.train
-    strategy = training_strategy(settings.strategy)
+    training_strategy(settings.strategy)
     if not resume and is_chief():
         for folder in (run.best_checkpoint.parent, run.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
     wait_for_all()
-    available = available_bytes()
-    network = new_network(config, bundle, teachers)
-    with strategy.scope():
-        network.optimizer.build(network.trainable_variables)
-    weights = network.trainable_weights
-    log.info("%s", memory_of(weights, settings.optimizer, settings.tables.optimizer, available))
-    rows = bundle.metadata.rows["train"]
-    steps = _steps_of_epoch(config, rows)
-    log.info(
-        "%s examples in %s steps an epoch, %s weights, %d replica%s",
-        f"{rows:,}",
-        f"{steps:,}",
-        f"{sum(map(num_parameters, weights)):,}",
-        strategy.num_replicas_in_sync,
-        "s" * (strategy.num_replicas_in_sync > 1),
-    )
+    steps = _steps_of_epoch(config, bundle.metadata.rows["train"])
+    network = _network_to_fit(config, bundle, teachers, steps)
     callbacks = training_callbacks(config, bundle, run, steps, network)
-    (checkpoints,) = (each for each in callbacks if isinstance(each, Checkpoints))
-    (history,) = (each for each in callbacks if isinstance(each, tf_keras.callbacks.History))
+    checkpoints = _the_one(Checkpoints, callbacks)
     if resume and checkpoints.restore():
         log.info(
             "continues from %s: epoch %d/%d, step %s/%s",
@@ -123,23 +110,14 @@ def train(
     elif warm_start is not None:
         warm_start(network)
     started = time.monotonic()
-    start = checkpoints.position
-    if start.epoch < settings.epochs and not checkpoints.stopped:
-        # Keras asks here where its own BackupAndRestore had stopped.
-        network._maybe_load_initial_counters_from_ckpt = lambda *_: (start.epoch, start.batch)
-        with refusing_damage(bundle):
-            network.fit(
-                training_input(lambda part: _examples(config, bundle, start, part)),
-                epochs=settings.epochs,
-                steps_per_epoch=steps,
-                callbacks=callbacks,
-                verbose=0,
-            )
+    if checkpoints.position.epoch < settings.epochs and not checkpoints.stopped:
+        _fit_from(checkpoints.position, config, bundle, network, steps, callbacks)
     seconds = checkpoints.seconds_before + time.monotonic() - started
     network.forget_teachers()
     wait_for_all()
     _restore_best(network, run)
-    history = {name: [float(value) for value in values] for name, values in history.history.items()}
+    logged = _the_one(tf_keras.callbacks.History, callbacks).history
+    history = {name: [float(value) for value in values] for name, values in logged.items()}
     best = max(range(len(history["val_auc"])), key=history["val_auc"].__getitem__)
     epochs = len(history["val_auc"])
     log.info(
@@ -149,14 +127,63 @@ def train(
         best + 1,
         history["val_auc"][best],
     )
-    measured = [each.found for each in callbacks if isinstance(each, StepTimes)]
-    return Trained(network, history, best + 1, seconds, *measured)
+    step_time = _the_one(StepTimes, callbacks).measured if is_chief() else None
+    return Trained(network, history, best + 1, seconds, step_time)
+
+
+_Callback = TypeVar("_Callback", bound=tf_keras.callbacks.Callback)
+
+
+def _the_one(kind: type[_Callback], callbacks: Sequence[tf_keras.callbacks.Callback]) -> _Callback:
+    (only,) = (callback for callback in callbacks if isinstance(callback, kind))
+    return only
+
+
+def _fit_from(
+    start: Position,
+    config: RunConfig,
+    bundle: Bundle,
+    network: CooperativeNetwork,
+    steps: int,
+    callbacks: Sequence[tf_keras.callbacks.Callback],
+) -> None:
+    begin_fit_at(network, start.epoch, start.batch)
+    with refusing_damage(bundle):
+        network.fit(
+            training_input(lambda part: _examples(config, bundle, start, part)),
+            epochs=config.train.epochs,
+            steps_per_epoch=steps,
+            callbacks=callbacks,
+            verbose=0,
+        )
+
+
+def _network_to_fit(
+    config: RunConfig, bundle: Bundle, teachers: Sequence[CooperativeNetwork], steps: int
+) -> CooperativeNetwork:
+    """A new network with its optimizer's variables; logs what it needs."""
+    settings, strategy = config.train, training_strategy()
+    available = available_bytes()
+    network = new_network(config, bundle, teachers)
+    with strategy.scope():
+        network.optimizer.build(network.trainable_variables)
+    weights = network.trainable_weights
+    log.info("%s", memory_of(weights, settings.optimizer, settings.tables.optimizer, available))
+    log.info(
+        "%s examples in %s steps an epoch, %s weights, %d replica%s",
+        f"{bundle.metadata.rows['train']:,}",
+        f"{steps:,}",
+        f"{sum(map(num_parameters, weights)):,}",
+        strategy.num_replicas_in_sync,
+        "s" * (strategy.num_replicas_in_sync > 1),
+    )
+    return network
 
 
 def _steps_of_epoch(config: RunConfig, rows: int) -> int:
     settings = config.train
     shard = WHOLE
-    if settings.strategy == "multi_worker":  # each gets equally many rows of every batch
+    if settings.strategy == "multi_worker":  # every worker gets equally many rows of every batch
         shard = (0, cluster_for(settings.strategy).size)
     return batches_of_epoch(rows, settings.batch_size, shard)
 
@@ -210,14 +237,15 @@ def new_network(
     policy = "mixed_bfloat16" if settings.precision == "bfloat16" else "float32"
     tf_keras.mixed_precision.set_global_policy(policy)
     metadata = bundle.metadata
+    slots = row_slots_of(settings.tables.optimizer, settings.tables.correct_skipped)
     with strategy.scope():
         network = build_network(
             config.model,
             metadata.model_inputs(),
             metadata.features.groups,
             teachers,
-            slots=row_slots_of(settings.tables.optimizer, settings.tables.correct_skipped),
-            check_bank=lambda bank: _check_fits(config, bank),
+            slots=slots,
+            check_layout=lambda layout: _check_fits(config, layout, slots),
         )
         network.compile(
             optimizer=new_optimizer(config),
@@ -229,10 +257,10 @@ def new_network(
     return network
 
 
-def _check_fits(config: RunConfig, bank: EmbeddingBank) -> None:
+def _check_fits(config: RunConfig, layout: EmbeddingLayout, slots: RowSlots | None) -> None:
     elsewhere = tf.config.list_physical_devices("GPU")  # then the tables lie there
     if config.train.strategy != "parameter_server" and not elsewhere:
-        check_tables_fit(bank, config.train.tables.optimizer)
+        check_tables_fit(layout, slots, config.train.tables.optimizer)
 
 
 def load_network(config: RunConfig, bundle: Bundle, run: RunDir) -> CooperativeNetwork:

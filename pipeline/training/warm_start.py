@@ -1,18 +1,17 @@
 """A new day's network takes over what the day before has learnt, token by token."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
-from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from features.bundle import Bundle
 from features.errors import ConfigError
 from models.network import CooperativeNetwork
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
 from pipeline.training.id_maps import IdMap, earlier_metadata, id_maps
+from pipeline.training.private_api import checkpoint_keys
 
 _ROWS_AT_ONCE = 65_536  # of a table, moved together
 
@@ -48,7 +47,7 @@ class WarmStart:
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """Vocabulary -> `kept`, `new` and `dropped` tokens."""
-        return {name: each.counts for name, each in self.maps.items()}
+        return {name: id_map.counts for name, id_map in self.maps.items()}
 
     def apply(self, network: CooperativeNetwork) -> None:
         """Fills a network; new tokens get the rows that the earlier network read for them.
@@ -57,17 +56,17 @@ class WarmStart:
         train.
 
         Args:
-            network: Compiled, its optimizer built.
+            network: Network to fill: compiled, its optimizer built.
 
         Raises:
             ConfigError: It has another shape than the earlier one.
         """
         checkpoint = str(self.run.best_checkpoint)
         reader = tf.train.load_checkpoint(checkpoint)
-        saved = _saved_variables(checkpoint, network)
+        keys = checkpoint_keys(checkpoint, network)
         tables = self._table_maps(network)
         moved = [
-            (variable, saved.get(id(variable)), table)
+            (variable, keys.get(id(variable)), table)
             for variable, table in _carried_variables(network, list(tables))
         ]
         self._check_shapes(moved, reader.get_variable_to_shape_map(), tables)
@@ -94,21 +93,20 @@ class WarmStart:
 
     def _table_maps(self, network: CooperativeNetwork) -> dict[int, tuple]:
         """Table -> for each of its rows the earlier row twice (as `IdMap`), and their number."""
-        bank = network.embeddings
-        inputs = [spec.to_dict() for spec in self._inputs]
+        layout = network.embeddings.layout
         try:
-            earlier = type(bank).from_config({**bank.get_config(), "inputs": inputs})
+            earlier = replace(layout, inputs=self._inputs)
         except ValueError as error:
             raise self._refused(f"its inputs do not fit: {error}") from None
-        if list(earlier.places) != list(bank.places):
+        if list(earlier.places) != list(layout.places):
             raise self._refused(
-                f"it embeds {', '.join(earlier.places)}, the new network {', '.join(bank.places)}"
+                f"it embeds {', '.join(earlier.places)}, the new network {', '.join(layout.places)}"
             )
-        found = {}
-        for position, table in enumerate(bank.tables):
+        table_maps = {}
+        for position, table in enumerate(layout.tables):
             source = np.full(table.num_rows, -1, np.int64)
             unknown = source.copy()
-            for name, place in bank.places.items():
+            for name, place in layout.places.items():
                 if place.table != position:
                     continue
                 before, ids = earlier.places[name], self.maps[name]
@@ -123,8 +121,8 @@ class WarmStart:
                         f"vocabulary {name} is compressed, its ids share rows, and its tokens "
                         "have changed: their rows cannot be told apart. Store it plainly"
                     )
-            found[position] = (source, unknown, earlier.tables[position].num_rows)
-        return found
+            table_maps[position] = (source, unknown, earlier.tables[position].num_rows)
+        return table_maps
 
     def _check_shapes(self, moved: list, shapes: dict, tables: dict) -> None:
         differences = []
@@ -151,35 +149,21 @@ class WarmStart:
         )
 
 
-def _saved_variables(checkpoint: str, network: tf_keras.Model) -> dict[int, str]:
-    """id() of each variable of a network -> the name that a checkpoint holds it under."""
-    graph = trackable_object_graph_pb2.TrackableObjectGraph()
-    graph.ParseFromString(
-        tf.train.load_checkpoint(checkpoint).get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
-    )
-    matched = tf.train.CheckpointView(checkpoint).match(network)
-    return {
-        id(each): graph.nodes[node].attributes[0].checkpoint_key
-        for node, each in matched.items()
-        if graph.nodes[node].attributes
-    }
-
-
 def _carried_variables(
     network: CooperativeNetwork, tables: list[int]
 ) -> Iterator[tuple[tf.Variable, int | None]]:
     """What is taken over, each with the table whose rows it has."""
     optimizer = network.optimizer
     names = {network.embeddings.tables[i].table.name.split(":")[0]: i for i in tables}
-    rows = {name: network.embeddings.tables[i].num_rows for name, i in names.items()}
+    rows = {name: network.embeddings.layout.tables[i].num_rows for name, i in names.items()}
     rate = optimizer.learning_rate
     for variable in (*network.weights, *optimizer.variables):
         if variable is rate or not (variable.dtype.is_floating or variable is optimizer.iterations):
             continue
         own = variable.name.split(":")[0]
-        of = [name for name in names if own == name or own.endswith(f"/{name}")]
-        is_table = bool(of) and variable.shape.rank and variable.shape[0] == rows[of[0]]
-        yield variable, names[of[0]] if is_table else None
+        owners = [name for name in names if own == name or own.endswith(f"/{name}")]
+        is_table = bool(owners) and variable.shape.rank and variable.shape[0] == rows[owners[0]]
+        yield variable, names[owners[0]] if is_table else None
 
 
 def _chunks(rows: np.ndarray) -> Iterator[np.ndarray]:

@@ -28,7 +28,7 @@ class ServerOptions:
         max_concurrency: Most requests that are answered or wait at a time.
         batching: Merge small requests that come together.
         tls_cert: Certificate chain (PEM), for both ports.
-        tls_key: Its private key (PEM).
+        tls_key: Private key of the certificate (PEM).
         tls_client_ca: Certificates (PEM) of who may sign clients' certificates; given, a client
             without one is refused.
         grace_seconds: How long running requests may go on when the server stops.

@@ -11,18 +11,18 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from features.errors import ConfigError
-from serving.server import page
-from serving.server.batching import BatchingOptions
-from serving.server.config import from_folder, read_config
-from serving.server.grpc_api import MODEL_SERVICE, PREDICTION_SERVICE, GrpcApi
-from serving.server.grpc_server import end_grpc, start_grpc
-from serving.server.handlers import Handlers
-from serving.server.health import Health
-from serving.server.manager import ModelManager
-from serving.server.metrics import Metrics
+from serving.server.core.batching import BatchingOptions
+from serving.server.http.rest_api import RestApi
+from serving.server.http.rest_server import RestServer
+from serving.server.lifecycle.manager import ModelManager
+from serving.server.lifecycle.models_config import from_folder, read_config
 from serving.server.options import ServerOptions
-from serving.server.rest_api import RestApi
-from serving.server.rest_server import RestServer
+from serving.server.page import page
+from serving.server.requests.handlers import Handlers
+from serving.server.requests.prometheus import Metrics
+from serving.server.rpc.grpc_api import MODEL_SERVICE, PREDICTION_SERVICE, GrpcApi
+from serving.server.rpc.grpc_server import end_grpc, start_grpc
+from serving.server.rpc.health import Health
 
 _HEALTH_SECONDS = 0.5  # how often the health of gRPC follows that of the models
 _SERVICES = ("", PREDICTION_SERVICE, MODEL_SERVICE)
@@ -54,10 +54,11 @@ class Server:
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
         self._tls = options.ssl_context()
-        if options.models_config is None:
-            models = (from_folder(options.path, options.name),)
-        else:
+        if options.models_config is not None:
             models = read_config(options.models_config)
+        else:
+            assert options.path is not None  # `ServerOptions` has one of the two
+            models = (from_folder(options.path, options.name),)
         self._base_paths = frozenset(each.base_path.resolve() for each in models)
         self.manager = ModelManager(
             models,
@@ -217,7 +218,7 @@ def serve(options: ServerOptions, announce: Callable[[Server], None]) -> None:
             "--tls-key, or --host 127.0.0.1",
             options.host,
         )
-    asked = threading.Event()
+    stop_asked = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def restore() -> None:
@@ -227,20 +228,22 @@ def serve(options: ServerOptions, announce: Callable[[Server], None]) -> None:
     def ask(number: int, _: FrameType | None) -> None:
         _log.info("%s: finishing what runs", signal.Signals(number).name)
         restore()
-        asked.set()
+        stop_asked.set()
 
     for number in before:
         signal.signal(number, ask)
     try:
         with Server(options) as server:
             announce(server)
-            asked.wait()
+            stop_asked.wait()
     finally:
         restore()
 
 
 def _credentials(options: ServerOptions) -> grpc.ServerCredentials:
     """gRPC's TLS, of files that the SSL context has checked."""
+    assert options.tls_cert is not None
+    assert options.tls_key is not None
     clients = options.tls_client_ca
     return grpc.ssl_server_credentials(
         [(options.tls_key.read_bytes(), options.tls_cert.read_bytes())],

@@ -30,7 +30,7 @@ def compare(variant: Variant, reference: np.ndarray, received: np.ndarray) -> Di
         variant: Which.
         reference: Probabilities (rows,) that the full network gives, of the branch where one is
             exported alone.
-        received: Those of the variant, for the same rows.
+        received: Scores of the variant, for the same rows.
 
     Raises:
         ExportError: They differ by more, or are no numbers, or there are none.
@@ -40,17 +40,17 @@ def compare(variant: Variant, reference: np.ndarray, received: np.ndarray) -> Di
             f"the {variant.name} export has nothing to be compared on: probabilities of shape "
             f"{received.shape}, and {reference.shape} of the full network. It was discarded."
         )
-    apart = np.abs(received.astype(np.float64) - reference)
-    found = Difference(float(np.max(apart)), float(np.mean(apart)), len(apart))
+    distances = np.abs(received.astype(np.float64) - reference)
+    difference = Difference(float(np.max(distances)), float(np.mean(distances)), len(distances))
     allowed = variant.tolerance
     # Written so that nan fails.
-    if not (found.largest <= allowed.largest and found.mean <= allowed.mean):
-        worst = int(np.argmax(apart))  # a nan counts as the largest
+    if not (difference.largest <= allowed.largest and difference.mean <= allowed.mean):
+        worst = int(np.argmax(distances))  # a nan counts as the largest
         raise ExportError(
             f"the {variant.name} export does not score as the full network does: over "
-            f"{found.rows:,} validation rows probabilities differ by {found.largest:.3g} at most "
-            f"(row {worst}: {received[worst]:.7g} instead of {reference[worst]:.7g}) and "
-            f"{found.mean:.3g} on average, and {allowed.largest:g} and {allowed.mean:g} are "
+            f"{difference.rows:,} validation rows probabilities differ by {difference.largest:.3g} "
+            f"at most (row {worst}: {received[worst]:.7g} instead of {reference[worst]:.7g}) and "
+            f"{difference.mean:.3g} on average, and {allowed.largest:g} and {allowed.mean:g} are "
             "allowed. It was discarded; export without this option."
         )
-    return found
+    return difference

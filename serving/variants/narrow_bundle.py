@@ -56,15 +56,15 @@ def _narrowed(features: FeatureSet, inputs: Collection[str]) -> FeatureSet:
             continue
         if spec.role == "input" and spec.has_vocabulary:
             # The feature that these were set on may be gone.
-            made = features.vocabularies[spec.vocabulary]
+            vocabulary = features.vocabularies[spec.vocabulary]
             update = {
-                setting: getattr(made, setting)
+                setting: getattr(vocabulary, setting)
                 for setting in ("min_count", "max_tokens", "num_oov_buckets")
             }
             spec = spec.model_copy(update=update)
         kept[name] = spec
     groups = {
-        group: [each for each in members if each in kept]
+        group: tuple(each for each in members if each in kept)
         for group, members in features.groups.items()
     }
     histories = {spec.history for spec in kept.values()}

@@ -44,8 +44,8 @@ def preprocessed(path: str) -> Iterator[Mapping[str, np.ndarray]]:
         from features.bundle import read_metadata
         from features.preprocessing import Preprocessor
         from features.raw_tensors import from_arrow
-        from serving.names import tensor_names
-        from serving.rows import read_rows
+        from serving.export_format.names import tensor_names
+        from serving.scoring.raw_rows import read_rows
     except ModuleNotFoundError as error:
         sys.exit(f"error: raw rows need Concord: {error}. Put its folder on PYTHONPATH.")
 

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +21,11 @@ from features.errors import ExportError
 from features.inputs import InputSpec
 from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
-from models.table_layout import tensor_spec
-from serving import names
-from serving.layout import OPENVINO_MODEL
-from serving.signatures import Network, probabilities
-from serving.variants.latency import Run, repeated_rows
+from models.embeddings.embedding_inputs import tensor_spec
+from serving.export_format import names
+from serving.export_format.export_layout import OPENVINO_MODEL
+from serving.exporting.signatures import Network, probabilities
+from serving.variants.side_by_side_latency import Run, repeated_rows
 
 SCORE_SCRIPT = "score.py"
 SAMPLE_INPUTS = "sample_inputs.npz"  # what score.py reads when it is given nothing
@@ -54,7 +55,7 @@ def write_ir(network: Network, inputs: Sequence[InputSpec], bundle: Bundle, fold
     Args:
         network: Called as `network(features, training=False)`.
         inputs: What it reads.
-        bundle: Whose metadata and vocabularies belong to it.
+        bundle: Bundle whose metadata and vocabularies are copied beside the IR.
         folder: An empty one.
 
     Raises:
@@ -89,8 +90,14 @@ class IrModel:
 
     @property
     def inputs(self) -> list[str]:
-        """Names of the input tensors: `serving.names.tensor_names` of the features."""
+        """Names of the input tensors: `names.tensor_names` of the features."""
         return [each.get_any_name() for each in self._compiled.inputs]
+
+    @property
+    def precision(self) -> str:
+        """Type in which it computes, such as `f32`."""
+        precision: str = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        return precision
 
     def score(self, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
         """Probabilities, float32 (batch,), of preprocessed features; others are ignored."""
@@ -160,15 +167,15 @@ def _converted(openvino: ModuleType, network: Network, inputs: Sequence[InputSpe
         ) from error
     finally:
         root.setLevel(level)  # OpenVINO leaves it at ERROR, and our own warnings unheard
-    for each in model.inputs:
-        (name,) = {name.split(":")[0] for name in each.get_names()} & set(signature)
-        each.get_tensor().set_names({name})
+    for tensor in model.inputs:
+        (name,) = {name.split(":")[0] for name in tensor.get_names()} & set(signature)
+        tensor.get_tensor().set_names({name})
     (output,) = model.outputs
     output.get_tensor().set_names({names.PROB})
     return model
 
 
-def _main_diagonal(node) -> list:
+def _main_diagonal(node: Any) -> list:
     """Matrices with a vector on the diagonal: what OpenVINO has no operation for."""
     from openvino import opset15 as operations
 

@@ -46,7 +46,7 @@ class Variant:
         precision: Type in which embedding tables are stored. They are read as float32.
         branch: Name of the branch that is exported alone; None for the whole network.
         format: `saved_model`, or `openvino` for OpenVINO's IR.
-        compiled: Batch sizes at which XLA computes the network, see `serving.compiled`.
+        compiled: Batch sizes at which XLA computes the network, see `serving.exporting.compiled`.
 
     Raises:
         ExportError: There is no such thing, or two options exclude each other.

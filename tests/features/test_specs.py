@@ -156,3 +156,12 @@ def test_the_raw_schema_has_each_column_once(features):
 def test_round_trips_through_json_and_pickle(features):
     assert FeatureSet.model_validate_json(features.model_dump_json()) == features
     assert pickle.loads(pickle.dumps(features)) == features
+
+
+@pytest.mark.parametrize("role", ["timestamp", "label"])
+def test_a_role_that_is_required_and_that_nobody_has_is_told_with_the_remedy(role):
+    features = FeatureSet(features={"city": {"kind": "categorical"}, "clicked": {"role": "weight"}})
+    assert features.required("weight").name == "clicked"
+    message = rf"no feature has the role `{role}`.*Add one: `<name>: {{role: {role}}}`"
+    with pytest.raises(ConfigError, match=message):
+        features.required(role)

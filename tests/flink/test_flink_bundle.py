@@ -10,15 +10,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from features.errors import ConfigError, DataError, UserError
 from pipeline.config.config_files import load_config
-from pipeline.data.job import build_bundle
-from pipeline.data.job_server import flink_jar
+from pipeline.data.job.data_job import build_bundle
+from pipeline.data.runners.job_server import flink_jar
+from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = Path(os.environ.get("CONCORD_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -125,13 +125,6 @@ def test_killed_it_leaves_no_bundle_and_no_server(tmp_path):
     process.communicate()
     assert not (tmp_path / "out").exists()
     wait_until(lambda: not servers())
-
-
-def wait_until(fact, seconds=60):
-    until = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.1)
 
 
 def test_input_that_makes_no_bundle_gets_the_same_sentence(small_log, tmp_path):

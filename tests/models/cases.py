@@ -3,18 +3,20 @@
 from typing import Any
 
 import numpy as np
+import tf_keras
 
 from models import branches as b
 from models import cooperation as c
 from models import fusion as f
-from models.alignment import MLPPerBranch, NoAlignment, SharedMLP
-from models.bank_tables import BankTables
+from models.alignment import MLPPerBranch, NoAlignment, SharedMLP, WrappedAlignment
 from models.embeddings import EmbeddingBank
-from models.mlp import MLP
+from models.embeddings.bank_tables import BankTables
+from models.embeddings.embedding_layout import EmbeddingLayout, TableLayout
+from models.embeddings.numeric_embedding import NumericToken
+from models.embeddings.row_table import RowTable
+from models.layers.mlp import MLP
 from models.network import CooperativeNetwork
-from models.numeric_token import NumericToken
 from models.optimizers import RowSlots
-from models.row_table import RowTable
 from tests.contract import Case
 from tests.models import small
 from tests.models.cases_inside import INSIDE
@@ -66,6 +68,7 @@ def network_inputs(rng: np.random.Generator, batch: int) -> dict[str, Any]:
 
 
 BRANCHES = {
+    b.AutoInt: Case(lambda: b.AutoInt(2, 4, 3, False, True, **mlp(6, 4)), floats(4, 3)),
     b.BiInteraction: Case(lambda: b.BiInteraction(5, "tanh"), floats(4, 3)),
     b.CIN: Case(
         lambda: b.CIN(
@@ -142,6 +145,7 @@ BRANCHES = {
         ),
         floats(6),
     ),
+    b.MaskNet: Case(lambda: b.MaskNet("parallel", (6, 5), 1.5, **mlp(7, 4)), floats(4, 3)),
     b.NFM: Case(lambda: b.NFM(linear=False, **mlp(6, 4)), embedded()),
     b.Wide: Case(lambda: b.Wide(5, "tanh"), floats(4)),
     b.WideAndDeep: Case(lambda: b.WideAndDeep(**mlp(6, 4)), embedded()),
@@ -157,6 +161,9 @@ BRANCHES = {
             **mlp(7, 5),
         ),
         floats(4, 3),
+    ),
+    b.WrappedBranch: Case(
+        lambda: b.WrappedBranch(tf_keras.layers.Dense(4, "tanh", name="own")), floats(5)
     ),
     b.XDeepFM: Case(
         lambda: b.XDeepFM(
@@ -175,6 +182,9 @@ FUSIONS = {
     f.LogitFusion: Case(lambda: f.LogitFusion("sum"), fused("logits"), always_float32=True),
     f.MeanFusion: Case(f.MeanFusion, floats(3, 4)),
     f.SumFusion: Case(f.SumFusion, floats(3, 4)),
+    f.WrappedFusion: Case(
+        lambda: f.WrappedFusion(f.GatedFusion(**mlp(6, 4))), fused("logits", "gate_input")
+    ),
 }
 
 COOPERATION = {
@@ -205,24 +215,31 @@ COOPERATION = {
     c.RepresentationDistance: Case(
         lambda: c.RepresentationDistance("maximal"), floats(3, 4), always_float32=True
     ),
+    c.WrappedLoss: Case(
+        lambda: c.WrappedLoss(c.EnsembleDistillation(2.0, teacher_weights="gate")),
+        taught,
+        always_float32=True,
+    ),
 }
 
 OTHERS = {
     CooperativeNetwork: Case(lambda: small.network(tables="per_branch"), network_inputs),
     EmbeddingBank: Case(
         lambda: EmbeddingBank(
-            small.INPUTS,
-            width=3,
-            num_sets=2,
+            EmbeddingLayout(
+                small.INPUTS,
+                3,
+                num_sets=2,
+                first_order=[1],
+                embedding_dims={"item": 2},
+                compressed={"user": {"type": "hashed", "rows": 5, "hashes": 2}},
+                numeric="mlp",
+                numeric_units=[4],
+            ),
             stddev=0.3,
             l2=0.1,
-            first_order=[1],
-            numeric="mlp",
-            numeric_units=[4],
             initializer="uniform",
             l2_batch=0.1,
-            widths={"item": 2},
-            compressed={"user": {"type": "hashed", "rows": 5, "hashes": 2}},
             slots=RowSlots(per_column=2),
         ),
         network_inputs,
@@ -230,12 +247,14 @@ OTHERS = {
     ),
     BankTables: Case(
         lambda: BankTables(
-            small.INPUTS,
-            width=3,
-            num_sets=2,
-            num_first_order=1,
-            widths={"item": 2},
-            compressed={"user": {"type": "quotient_remainder", "rows": 5}},
+            EmbeddingLayout(
+                small.INPUTS,
+                3,
+                num_sets=2,
+                first_order=[0],
+                embedding_dims={"item": 2},
+                compressed={"user": {"type": "quotient_remainder", "rows": 5}},
+            ),
             slots=RowSlots(per_segment=1, initial=0.5),
             stddev=0.3,
             initializer="truncated_normal",
@@ -245,12 +264,10 @@ OTHERS = {
     ),
     RowTable: Case(
         lambda: RowTable(
-            9,
-            [2, 3],
+            TableLayout(9, [2, 3], [(2, 4)]),
             slots=RowSlots(per_column=2, per_row=1),
             stddev=0.3,
             initializer="uniform",
-            around_one=[(2, 4)],
         ),
         lambda rng, batch: {"x": rng.integers(0, 9, (batch, 2)).astype("int32")},
         always_float32=True,
@@ -260,6 +277,7 @@ OTHERS = {
     NoAlignment: Case(NoAlignment, hidden(4, 4)),
     NumericToken: Case(lambda: NumericToken(3, num_sets=2, units=[4]), floats(5)),
     SharedMLP: Case(lambda: SharedMLP(**mlp(6, 4)), hidden(5, 5, 5)),
+    WrappedAlignment: Case(lambda: WrappedAlignment(MLPPerBranch(**mlp(6, 4))), hidden(3, 5)),
 }
 
 CASES = {**BRANCHES, **FUSIONS, **COOPERATION, **OTHERS, **INSIDE}

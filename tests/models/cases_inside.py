@@ -3,24 +3,24 @@
 import numpy as np
 
 from models import branches as b
-from models.interaction.attention_module import AttentionModule
-from models.interaction.cross_module import CrossModule
-from models.interaction.dhen_layer import DHENLayer
-from models.interaction.dot_module import DotModule
-from models.interaction.interaction_arch import InteractionArch
-from models.interaction.to_tokens import ToTokens
-from models.interaction.token_linear import TokenLinear
-from models.sequence.attentional_gru import AttentionalGRU
-from models.sequence.cross_arch import CrossArch
-from models.sequence.dice import Dice
-from models.sequence.interest_evolution import InterestEvolution
-from models.sequence.mask_net import MaskNet
-from models.sequence.next_event_loss import NextEventLoss
-from models.sequence.pooling_attention import PoolingAttention
-from models.sequence.self_attention import SelfAttention
-from models.sequence.sequence_arch import SequenceArch
-from models.sequence.summary_gate import SummaryGate
-from models.sequence.target_attention import TargetAttention
+from models.branches.dhen.attention_module import AttentionModule
+from models.branches.dhen.cross_module import CrossModule
+from models.branches.dhen.dhen_layer import DHENLayer
+from models.branches.dhen.dot_module import DotModule
+from models.branches.dien.attentional_gru import AttentionalGRU
+from models.branches.dien.interest_evolution import InterestEvolution
+from models.branches.dien.next_event_loss import NextEventLoss
+from models.branches.interformer.cross_arch import CrossArch
+from models.branches.interformer.interaction_arch import InteractionArch
+from models.branches.interformer.pooling_attention import PoolingAttention
+from models.branches.interformer.self_masked_projection import SelfMaskedProjection
+from models.branches.interformer.sequence_arch import SequenceArch
+from models.branches.interformer.summary_gate import SummaryGate
+from models.layers.dice import Dice
+from models.layers.self_attention import SelfAttention
+from models.layers.target_attention import TargetAttention
+from models.layers.to_tokens import ToTokens
+from models.layers.token_linear import TokenLinear
 from tests.contract import Case
 from tests.models.embedded_inputs import random_embedded
 
@@ -69,9 +69,9 @@ INSIDE = {
         lambda: InteractionArch("cross", 2, 3, (6,), (5,), "tanh"),
         tensors(tokens=(3, 4), summary=(2, 4)),
     ),
-    MaskNet: Case(lambda: MaskNet(3, "tanh"), tensors(x=(5, 4))),
     PoolingAttention: Case(lambda: PoolingAttention(3, 4), tensors(x=(5, 4), mask=(5,))),
     SelfAttention: Case(lambda: SelfAttention(4, (0, 1, 2, 1, 2)), tensors(x=(5, 4), mask=(5,))),
+    SelfMaskedProjection: Case(lambda: SelfMaskedProjection(3, "tanh"), tensors(x=(5, 4))),
     SequenceArch: Case(
         lambda: SequenceArch(3, 4, False, (2, 3)),
         tensors(scale=0.3, events=(5, 4), cls=(3, 4), summary=(3, 4), mask=(5,)),

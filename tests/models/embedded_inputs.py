@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.embedded import Embedded, History
+from models.embeddings.embedded import Embedded, History
 
 
 def random_embedded(

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from features.inputs import InputSpec
-from models.build import build_network
-from models.config import NetworkConfig
 from models.network import CooperativeNetwork
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 
 INPUTS = (
     InputSpec("user", "id", "user", 11),
@@ -20,7 +20,7 @@ INPUTS = (
 )
 GROUPS = {"pair": ["user", "item"], "taste": ["user", "genres", "clicked"]}
 SETTINGS: dict[str, Any] = {
-    "embedding": {"width": 4, "stddev": 0.5, "l2": 1e-3},
+    "embedding": {"embedding_dim": 4, "stddev": 0.5, "l2": 1e-3},
     "branches": {
         "efgc": {"units": [8], "output_units": 8},
         "cross": {"type": "low_rank_cross_mixture", "rank": 3, "output_units": 8},

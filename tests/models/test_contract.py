@@ -8,15 +8,30 @@ import pytest
 import tf_keras
 
 import models
+from models.alignment import Alignment, MLPAlignment
 from models.branches import Branch, Composite, ReducedBranch
+from models.cooperation import CooperationLoss
 from models.fusion import EqualFusion, Fusion, WeightedFusion
-from models.named_loss_model import NamedLossModel
+from models.layers.wrapped_layer import WrappedLayer
 from models.network import CooperativeNetwork
+from models.network.named_loss_model import NamedLossModel
 from tests import contract
 from tests.contract import Case
 from tests.models.cases import CASES
 
-BASES = {Branch, Composite, EqualFusion, Fusion, NamedLossModel, ReducedBranch, WeightedFusion}
+BASES = {
+    Alignment,
+    Branch,
+    Composite,
+    CooperationLoss,
+    EqualFusion,
+    Fusion,
+    MLPAlignment,
+    NamedLossModel,
+    ReducedBranch,
+    WeightedFusion,
+    WrappedLayer,
+}
 
 
 def public_layers() -> set[type]:

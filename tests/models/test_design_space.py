@@ -7,9 +7,9 @@ import tf_keras
 
 from features.errors import ConfigError
 from features.inputs import InputSpec
-from models.build import build_network
-from models.config import NetworkConfig
 from models.network import CooperativeNetwork
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from tests.contract import assert_close
 from tests.models import small
 
@@ -18,7 +18,7 @@ DEEP = {"type": "deep", "units": [8, 6]}
 
 def network(inputs=small.INPUTS, teachers=(), **settings) -> CooperativeNetwork:
     defaults = {
-        "embedding": {"width": 4, "stddev": 0.5},
+        "embedding": {"embedding_dim": 4, "stddev": 0.5},
         "alignment": "none",
         "cooperation": {},
     }
@@ -31,23 +31,23 @@ def test_copies_are_branches_of_one_kind_and_other_weights():
     assert net.branch_names == ("one", "two_1", "two_2")
     assert net.table_set_names == ("one", "two_1", "two_2")
     x, *_ = small.rows(0, 4)
-    z = net(x)["representations"].numpy()
+    z = net(x).representations.numpy()
     assert not np.allclose(z[:, 1], z[:, 2])
 
 
 def test_copies_may_share_their_weights_and_differ_by_their_tables():
     net = network(branches={"a": {**DEEP, "copies": 2, "share_weights": True}}, tables="per_branch")
-    assert net._branch_layers[0] is net._branch_layers[1]
+    assert net.branches["a_1"] is net.branches["a_2"]
     x, *_ = small.rows(0, 4)
     table = net.embeddings.tables[0].table.numpy()
-    assert not np.allclose(*np.moveaxis(net(x)["representations"].numpy(), 1, 0))
+    assert not np.allclose(*np.moveaxis(net(x).representations.numpy(), 1, 0))
     net.embeddings.tables[0].table.assign(np.concatenate([table[:, :4], table[:, :4]], axis=1))
     for projection in net.embeddings.projections.values():
         kernel = projection.numpy()
         projection.assign(np.concatenate([kernel[:, :4], kernel[:, :4]], axis=1))
-    assert_close(*tf.unstack(net(x)["representations"], axis=1))
+    assert_close(*tf.unstack(net(x).representations, axis=1))
     clone = CooperativeNetwork.from_config(net.get_config())
-    assert clone._branch_layers[0] is clone._branch_layers[1]
+    assert clone.branches["a_1"] is clone.branches["a_2"]
 
 
 def test_branches_that_name_one_table_set_share_it():
@@ -69,42 +69,44 @@ def test_a_gate_reads_a_table_set_of_its_own_or_a_branchs(gate_table, sets):
         fusion={"type": "gate", "units": [5]},
         tower={"units": [7]},
     )
-    assert net.embeddings.num_sets == sets
+    assert net.embeddings.layout.num_sets == sets
     x, labels, _ = small.rows(0, 6)
     outputs = net(x)
-    np.testing.assert_allclose(tf.reduce_sum(outputs["fusion_weights"], axis=1), 1.0, rtol=1e-6)
-    z, g = outputs["representations"].numpy(), outputs["fusion_weights"].numpy()
-    expected = net._heads["fused"](net.tower(np.einsum("bnd,bn->bd", z, g)))
-    np.testing.assert_allclose(outputs["logit"], expected, rtol=1e-5)
+    np.testing.assert_allclose(tf.reduce_sum(outputs.fusion_weights, axis=1), 1.0, rtol=1e-6)
+    z, g = outputs.representations.numpy(), outputs.fusion_weights.numpy()
+    expected = net.head_layers["fused"](net.tower(np.einsum("bnd,bn->bd", z, g)))
+    np.testing.assert_allclose(outputs.logit, expected, rtol=1e-5)
     with tf.GradientTape() as tape:
         loss = net.compute_loss((x, labels))
     columns = tf.convert_to_tensor(tape.gradient(loss, net.embeddings.tables[0].table)).numpy()
     gate = columns[
-        :, net.gate_table * net.embeddings.width : (net.gate_table + 1) * net.embeddings.width
+        :,
+        net.gate_table * net.embeddings.layout.embedding_dim : (net.gate_table + 1)
+        * net.embeddings.layout.embedding_dim,
     ]
     assert np.abs(gate).max() > 0.0
-    before = outputs["fusion_weights"].numpy()
+    before = outputs.fusion_weights.numpy()
     table = net.embeddings.tables[0].table.numpy()
-    table[:, : net.embeddings.width] += 1.0  # the tables of branch a
+    table[:, : net.embeddings.layout.embedding_dim] += 1.0  # the tables of branch a
     net.embeddings.tables[0].table.assign(table)
-    np.testing.assert_array_equal(net(x)["fusion_weights"], before)
+    np.testing.assert_array_equal(net(x).fusion_weights, before)
 
 
 def test_confidence_weighs_by_the_branches_own_logits():
     net = network(branches={"a": DEEP, "b": DEEP}, fusion={"type": "confidence", "combine": "sum"})
     x, *_ = small.rows(0, 6)
     outputs = net(x)
-    expected = net.fusion.weights(outputs["branch_logits"])
-    np.testing.assert_allclose(outputs["fusion_weights"], expected, rtol=1e-6)
+    expected = net.fusion.fusion_weights(outputs.branch_logits)
+    np.testing.assert_allclose(outputs.fusion_weights, expected, rtol=1e-6)
 
 
 def test_a_fusion_of_logits_needs_no_head():
     net = network(branches={"a": DEEP, "b": DEEP}, fusion="logit")
-    assert set(net._heads) == {"a", "b"}
+    assert set(net.head_layers) == {"a", "b"}
     x, *_ = small.rows(0, 6)
     outputs = net(x)
-    expected = outputs["branch_logits"].numpy().mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(outputs["logit"], expected, rtol=1e-6)
+    expected = outputs.branch_logits.numpy().mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(outputs.logit, expected, rtol=1e-6)
 
 
 def test_loglosses_have_weights():
@@ -128,10 +130,10 @@ def test_decorrelation_reads_the_place_it_is_put_at(at):
     outputs = net(x)
     width = 7 * 4
     if at == "intermediate":
-        assert [each.shape for each in outputs["intermediates"]] == [(32, 2, width)] * 2
+        assert [each.shape for each in outputs.for_losses.intermediates] == [(32, 2, width)] * 2
     elif at == "input":
         tokens = [each.flat for each in net.embeddings(x)]
-        np.testing.assert_array_equal(outputs["inputs"], tf.stack(tokens, axis=1))
+        np.testing.assert_array_equal(outputs.for_losses.inputs, tf.stack(tokens, axis=1))
     with tf.GradientTape() as tape:
         loss = net.loss_terms(net(x), labels)["decorrelation"]
     kernels = [
@@ -157,7 +159,7 @@ def test_teachers_are_asked_and_never_trained_or_saved(tmp_path):
     student = network(branches={"deep": DEEP}, heads="fused", cooperation=loss, teachers=[teacher])
     data = small.rows(0, 16)
     outputs = student(data[0])
-    np.testing.assert_array_equal(outputs["teacher_logits"], teacher(data[0])["logit"])
+    np.testing.assert_array_equal(outputs.for_losses.teacher_logits, teacher(data[0]).logit)
     before = teacher.get_weights()
     student.compile(optimizer=tf_keras.optimizers.SGD(0.5))
     student.train_on_batch(*data[:2])
@@ -165,12 +167,12 @@ def test_teachers_are_asked_and_never_trained_or_saved(tmp_path):
         np.testing.assert_array_equal(old, new)
     student.save_weights(str(tmp_path / "weights"))
     student.forget_teachers()
-    assert "teacher_logits" not in student(data[0])
+    assert student(data[0]).for_losses.teacher_logits is None
     alone = network(branches={"deep": DEEP}, heads="fused", cooperation=loss)
     assert alone.loss_terms(alone(data[0]), data[1])["ensemble_distillation"] == 0.0
     status = alone.load_weights(str(tmp_path / "weights"))
     status.assert_existing_objects_matched()
-    assert_close(alone(data[0])["logit"], student(data[0])["logit"])
+    assert_close(alone(data[0]).logit, student(data[0]).logit)
 
 
 PLAIN = (InputSpec("user", "id", "user", 11), InputSpec("item", "id", "item", 23))
@@ -217,6 +219,6 @@ def test_refuses_what_the_data_cannot_give(inputs, settings, message):
     groups = {} if inputs is PLAIN else small.GROUPS
     settings = {"alignment": "none", "cooperation": {}, "heads": "fused", **settings}
     with pytest.raises(ConfigError, match=message) as refused:
-        build_network(NetworkConfig(embedding={"width": 4}, **settings), inputs, groups)
+        build_network(NetworkConfig(embedding={"embedding_dim": 4}, **settings), inputs, groups)
     assert "Call arguments" not in str(refused.value)
     assert "\n" not in str(refused.value)

@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.build import build_network
-from models.config import NetworkConfig
 from models.optimizers import make_optimizer, row_slots_of
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from tests.models import small
 from tests.models.test_training import dataset
 
-EMBEDDING = {"width": 4, "stddev": 0.5, "l2_batch": 1e-2, "widths": {"item": 2}}
+EMBEDDING = {
+    "embedding_dim": 4,
+    "stddev": 0.5,
+    "l2_batch": 1e-2,
+    "embedding_dims": {"item": 2},
+}
 SETTINGS = {
     **small.SETTINGS,
     "embedding": EMBEDDING,
@@ -39,7 +44,7 @@ def weights_of(network) -> dict[str, np.ndarray]:
     assert len(found) == len(network.trainable_weights)
     for table in network.embeddings.tables:
         name = own_name(table.table)
-        found[name] = found[name][:, : table.columns]
+        found[name] = found[name][:, : table.layout.columns]
     return found
 
 
@@ -93,10 +98,10 @@ def test_two_replicas_reach_the_weights_of_one(two_replicas, tables, options):
 
 def test_lazy_training_leaves_rows_alone_that_no_batch_reads():
     network, initial, _ = trained(tf.distribute.get_strategy(), rows=3)
-    place = network.embeddings.places["user"]
+    place = network.embeddings.layout.places["user"]
     after = network.embeddings.rows_of("user", 0).numpy()
     name = own_name(network.embeddings.tables[place.table].table)
-    before = initial[name][place.start : place.stop, : place.width]
+    before = initial[name][place.start : place.stop, : place.embedding_dim]
     read = np.isin(np.arange(11), small.rows(0, 3)[0]["user"])
     assert 0 < read.sum() < 11
     np.testing.assert_array_equal(after[~read], before[~read])
@@ -106,7 +111,7 @@ def test_lazy_training_leaves_rows_alone_that_no_batch_reads():
 def test_dropped_state_changes_no_score():
     network, *_ = trained(tf.distribute.get_strategy())
     features = small.rows(3, 5)[0]
-    before = network(features)["logit"].numpy()
+    before = network(features).logit.numpy()
     network.embeddings.drop_slots()
-    np.testing.assert_array_equal(network(features)["logit"], before)
+    np.testing.assert_array_equal(network(features).logit, before)
     assert all(table.state_columns == 0 for table in network.embeddings.tables)

@@ -10,7 +10,7 @@ import tf_keras
 from features.inputs import InputSpec
 from models.alignment import NoAlignment
 from models.branches import Deep
-from models.embeddings import EmbeddingBank
+from models.embeddings import EmbeddingBank, EmbeddingLayout
 from models.fusion import MeanFusion
 from models.network import CooperativeNetwork
 from tests.models import small
@@ -118,7 +118,7 @@ def test_evaluation_weights_batches_by_their_examples(one):
 def test_predicts_from_features_alone_too(one):
     features, *_ = small.rows(1, 5)
     received = one.network.predict(features, verbose=0)["logit"]
-    np.testing.assert_allclose(received, one.network(features)["logit"][:, 0], atol=1e-6)
+    np.testing.assert_allclose(received, one.network(features).logit[:, 0], atol=1e-6)
 
 
 class Breaks(tf_keras.layers.Layer):
@@ -137,7 +137,9 @@ class Breaks(tf_keras.layers.Layer):
 
 
 def value_network(branches) -> CooperativeNetwork:
-    bank = EmbeddingBank([InputSpec("a", "value"), InputSpec("b", "id", "b", 5)], width=4)
+    bank = EmbeddingBank(
+        EmbeddingLayout([InputSpec("a", "value"), InputSpec("b", "id", "b", 5)], 4)
+    )
     network = CooperativeNetwork(bank, branches, NoAlignment(), MeanFusion())
     network.compile(optimizer=tf_keras.optimizers.Adam(0.1))
     return network

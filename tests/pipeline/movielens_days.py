@@ -6,7 +6,7 @@ import numpy as np
 
 from features.config import parse
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig
+from pipeline.data.settings.data_config import DataConfig
 
 ROWS = 300
 CONTENT = {

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
@@ -14,8 +15,14 @@ from features.inputs import model_inputs
 from features.raw import coerce
 from features.records import columns_of
 from features.specs import FeatureSet
-from serving.export import export
+from models.network.outputs import NetworkOutputs
+from serving.client.client import Client
+from serving.export_format.export_layout import SAMPLE_ROWS
+from serving.exporting.export import export
+from serving.server.options import ServerOptions
+from serving.server.run import Server
 
+MODEL = "clicks"  # as which `endpoint` serves the export
 FEATURES = FeatureSet.model_validate(
     {
         "features": {
@@ -123,11 +130,11 @@ class Network(tf_keras.Model):
             parts.append(tf.cast(value, self.compute_dtype))
         joined = self.dropout(tf.concat(parts, axis=1), training=training)
         logits = tf.concat([branch(joined) for branch in self.branches], axis=1)
-        outputs = {"logit": tf.reduce_mean(logits, axis=1, keepdims=True)}
+        outputs = NetworkOutputs(logit=tf.reduce_mean(logits, axis=1, keepdims=True))
         if self.heads == "fused":
             return outputs
         weights = tf.nn.softmax(tf.cast(logits, tf.float32))
-        return {**outputs, "branch_logits": logits, "fusion_weights": weights}
+        return outputs._replace(branch_logits=logits, fusion_weights=weights)
 
 
 def len_of(x: tf.Tensor) -> tf.Tensor:
@@ -135,7 +142,7 @@ def len_of(x: tf.Tensor) -> tf.Tensor:
 
 
 def raw_rows(rows: list[dict]) -> pa.RecordBatch:
-    """Typed raw rows, as the data job and `serving.rows` make them."""
+    """Typed raw rows, as the data job and `serving.scoring.raw_rows` make them."""
     schema = FEATURES.raw_schema(("input",))
     batch = pa.RecordBatch.from_pylist(rows, schema=schema)
     typed, good, _ = coerce(batch, FEATURES, roles=("input",))
@@ -200,3 +207,33 @@ def network(make_network) -> Network:
 def exported(network, bundle, rows, tmp_path_factory):
     """A verified export; its folder must not be changed."""
     return export(network, bundle, tmp_path_factory.mktemp("export"), rows)
+
+
+@pytest.fixture(scope="session")
+def endpoint(exported) -> Iterator[Server]:
+    """Serves `exported` as the model `clicks`."""
+    options = ServerOptions(exported.parent, name=MODEL, grpc_port=0, rest_port=0)
+    with Server(options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def target(endpoint) -> str:
+    return f"127.0.0.1:{endpoint.grpc_port}"
+
+
+@pytest.fixture
+def client(target) -> Iterator[Client]:
+    with Client(target, MODEL, timeout=60.0) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def plain_rows(rows) -> list[dict]:
+    """The rows as an application holds them, some of their values missing."""
+    return rows.to_pylist()
+
+
+@pytest.fixture(scope="session")
+def sample_rows(exported) -> list[dict]:
+    return [json.loads(line) for line in (exported / SAMPLE_ROWS).read_text().splitlines()]

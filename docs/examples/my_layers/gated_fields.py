@@ -1,14 +1,13 @@
 """A branch of one's own: fields weighted by how much they matter for the example."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import tensorflow as tf
 import tf_keras
 
 from models.branches import Branch
-from models.embedded import flatten
-from models.mlp import MLP
+from models.embeddings.embedded import flatten
+from models.layers.mlp import MLP
 
 
 @tf_keras.utils.register_keras_serializable(package="my_layers")
@@ -19,13 +18,13 @@ class GatedFields(Branch):
         units: Hidden units of the MLP.
     """
 
-    takes: ClassVar[str] = "tokens"  # (batch, num_fields, width)
+    takes = "tokens"  # (batch, num_fields, width)
 
     def __init__(self, units: Sequence[int] = (64, 32), **kwargs):
         super().__init__(**kwargs)
         self.mlp = MLP(units, dtype=self.dtype_policy, name="mlp")
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         self.gate = tf_keras.layers.Dense(input_shape[1], "sigmoid", dtype=self.dtype_policy)
         super().build(input_shape)
 

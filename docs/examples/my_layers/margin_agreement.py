@@ -1,26 +1,26 @@
 """A cooperation loss of one's own: branches shall agree, up to a margin."""
 
 import itertools
-from typing import ClassVar
 
 import tensorflow as tf
 import tf_keras
 
-from models.cooperation.replicas import global_mean
+from models.cooperation import CooperationLoss
+from models.replicas import global_mean
 
 
 @tf_keras.utils.register_keras_serializable(package="my_layers")
-class MarginAgreement(tf_keras.layers.Layer):
+class MarginAgreement(CooperationLoss):
     """Mean over examples and pairs of max(0, |s_i - s_j| - margin), s being logits.
 
     Args:
         margin: Difference of two logits that costs nothing.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("logits",)  # what the network passes, in this order
+    takes = ("logits",)  # what the network passes, in this order
 
     def __init__(self, margin: float = 0.5, **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})
+        super().__init__(**kwargs)
         if not margin >= 0.0:
             raise ValueError(f"MarginAgreement: `margin` must be >= 0. Received: margin={margin}.")
         self.margin = margin

@@ -6,6 +6,7 @@ vocabulary, five numbers for each numeric feature and block. No element stands f
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import apache_beam as beam
@@ -18,7 +19,6 @@ from features.analysis import Analysis, NumericSummary
 from features.specs import FeatureSet, FeatureSpec
 from pipeline.data.analysis import moments
 from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies
-from pipeline.data.analysis.fitted import Fitted
 from pipeline.data.analysis.histogram import (
     AdaptiveHistogram,
     HistogramFn,
@@ -34,12 +34,34 @@ from pipeline.data.analysis.vocabulary_files import (
     why_empty,
     write_vocabulary,
 )
-from pipeline.data.arrow_bytes import to_bytes
-from pipeline.data.stable_hash import stable_hash
+from pipeline.data.blocks.arrow_bytes import to_bytes
+from pipeline.data.blocks.stable_hash import stable_hash
 
 log = logging.getLogger(__name__)
 _TOKEN_SHARDS = 16  # parts, by hash, in which a vocabulary is merged
+# Typed, so that Beam and mypy know what comes out under which name.
+_ROWS: Literal["rows"] = "rows"
+_QUANTILES: Literal["quantiles"] = "quantiles"
+_MOMENTS: Literal["moments"] = "moments"
 _FLUSH_AT = 1_000_000  # distinct tokens of one vocabulary that a worker holds
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The analysis of the training rows.
+
+    Args:
+        analysis: For the preprocessing graph.
+        rows: Split -> rows.
+        problems: Why no bundle can be made of these rows: a sentence each.
+        vocabulary_changes: Vocabulary -> what an earlier bundle's knew of the training rows;
+            empty without `data.vocabularies`.
+    """
+
+    analysis: Analysis
+    rows: dict[str, int]
+    problems: tuple[str, ...] = ()
+    vocabulary_changes: Mapping[str, dict[str, int]] = field(default_factory=dict)
 
 
 class Analyse(beam.PTransform):
@@ -114,7 +136,7 @@ class CountBlocks(beam.DoFn):
         | TaggedOutput[Literal["moments"], tuple[int, dict[str, Moments]]]
     ]:
         key, split, block = element
-        yield TaggedOutput("rows", (split, block.num_rows))
+        yield TaggedOutput(_ROWS, (split, block.num_rows))
         if split != "train":
             return
         for name, vocabulary in self._features.vocabularies.items():
@@ -129,8 +151,8 @@ class CountBlocks(beam.DoFn):
             of_feature[spec.name] = moments_of(numbers)
             if spec.transform == "quantiles":
                 keys = float32_keys(numbers.drop_null().to_numpy(zero_copy_only=False))
-                yield TaggedOutput("quantiles", (spec.name, keys))
-        yield TaggedOutput("moments", (key, of_feature))
+                yield TaggedOutput(_QUANTILES, (spec.name, keys))
+        yield TaggedOutput(_MOMENTS, (key, of_feature))
 
     def finish_bundle(self) -> Iterator:
         for name in self._tokens:
@@ -155,10 +177,10 @@ def fit(
     earlier: EarlierVocabularies | None = None,
 ) -> Fitted:
     """Puts the parts together, in the order of the blocks' keys, so that rounding never varies."""
-    found = {each.name: each for each in vocabularies}
-    sizes = {name: found[name].size if name in found else 0 for name in features.vocabularies}
+    written = {each.name: each for each in vocabularies}
+    sizes = {name: written[name].size if name in written else 0 for name in features.vocabularies}
     problems = tuple(
-        why_empty(spec, found[name].seen if name in found else None, rows.get("train", 0))
+        why_empty(spec, written[name].seen if name in written else None, rows.get("train", 0))
         for name, spec in features.vocabularies.items()
         if not sizes[name]
     )
@@ -182,7 +204,7 @@ def fit(
         f"{sum(sizes.values()):,}",
         len(sizes),
     )
-    changes = {name: found[name].change() for name in sizes if name in found} if earlier else {}
+    changes = {name: written[name].change() for name in sizes if name in written} if earlier else {}
     return Fitted(analysis, dict(sorted(rows.items())), problems, changes)
 
 
@@ -192,7 +214,9 @@ def boundaries_of(histogram: AdaptiveHistogram | None, spec: FeatureSpec) -> tup
     Exact for up to 65,536 distinct values; beyond, each is the least number of the histogram's
     bin that holds the quantile.
     """
-    if spec.transform != "quantiles" or histogram is None or not histogram.total:
+    if spec.transform != "quantiles" or spec.num_buckets is None:
+        return ()
+    if histogram is None or not histogram.total:
         return ()
     ranks = np.arange(1, spec.num_buckets) * histogram.total // spec.num_buckets
     place = np.searchsorted(np.cumsum(histogram.counts), ranks, side="right")

@@ -16,7 +16,7 @@ from features.analysis import NumericSummary
 from features.bundle import BundleMetadata, VocabularyOrigin, open_bundle
 from features.errors import BundleError, ConfigError
 from features.specs import FeatureSet, FeatureSpec, VocabularySpec
-from pipeline.data.config import DataConfig
+from pipeline.data.settings.data_config import DataConfig
 
 _FITTED = ("zscore", "quantiles")  # transforms that depend on the training rows
 # Of a numeric feature: with another value the earlier summary would mean something else.

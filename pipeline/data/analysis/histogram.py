@@ -1,5 +1,7 @@
 """Counts of values in bins that widen as needed: bounded memory, the same result in any order."""
 
+from collections.abc import Iterable
+
 import apache_beam as beam
 import numpy as np
 
@@ -27,13 +29,13 @@ class AdaptiveHistogram:
             raise ValueError(f"AdaptiveHistogram: `max_bins` must be >= 2. Received: {max_bins}.")
         self.max_bins = max_bins
         self.shift = 0
-        self._keys = np.empty(0, np.int64)  # value >> shift, increasing
+        self.keys = np.empty(0, np.int64)  # value >> shift, increasing
         self.counts = np.empty(0, np.int64)
 
     @property
     def edges(self) -> np.ndarray:
         """Least value of each bin, int64 of shape (bins,), increasing."""
-        return self._keys << self.shift
+        return self.keys << self.shift
 
     @property
     def total(self) -> int:
@@ -48,7 +50,7 @@ class AdaptiveHistogram:
     def merge(self, other: "AdaptiveHistogram") -> None:
         """Adds the counts of another histogram; `other` stays as it is."""
         self._widen(max(self.shift, other.shift))
-        self._include(other._keys >> (self.shift - other.shift), other.counts)
+        self._include(other.keys >> (self.shift - other.shift), other.counts)
 
     def cut(self, rows_below: float) -> int | None:
         """The edge that has nearest to `rows_below` values below it.
@@ -56,22 +58,22 @@ class AdaptiveHistogram:
         The result is an edge of a bin, so equal values are never parted by it. It is one past the
         last value where that is nearest, and None where nothing was counted.
         """
-        if not len(self._keys):
+        if not len(self.keys):
             return None
-        edges = np.append(self.edges, (self._keys[-1] + 1) << self.shift)
+        edges = np.append(self.edges, (self.keys[-1] + 1) << self.shift)
         below = np.concatenate([[0], np.cumsum(self.counts)])
         return int(edges[np.argmin(np.abs(below - rows_below))])
 
     def _widen(self, shift: int) -> None:
-        keys, counts = self._keys >> (shift - self.shift), self.counts
+        keys, counts = self.keys >> (shift - self.shift), self.counts
         self.shift = shift
-        self._keys, self.counts = _summed(keys, counts)
+        self.keys, self.counts = _summed(keys, counts)
 
     def _include(self, keys: np.ndarray, counts: np.ndarray) -> None:
-        self._keys, self.counts = _summed(
-            np.concatenate([self._keys, keys]), np.concatenate([self.counts, counts])
+        self.keys, self.counts = _summed(
+            np.concatenate([self.keys, keys]), np.concatenate([self.counts, counts])
         )
-        while len(self._keys) > self.max_bins:
+        while len(self.keys) > self.max_bins:
             self._widen(self.shift + 1)
 
 
@@ -96,7 +98,7 @@ class HistogramFn(beam.CombineFn):
         accumulator.add(values)
         return accumulator
 
-    def merge_accumulators(self, accumulators) -> AdaptiveHistogram:
+    def merge_accumulators(self, accumulators: Iterable[AdaptiveHistogram]) -> AdaptiveHistogram:
         merged = self.create_accumulator()
         for accumulator in accumulators:
             merged.merge(accumulator)

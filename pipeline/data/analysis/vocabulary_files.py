@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from features.specs import VocabularySpec
 from pipeline.data.analysis import token_counts
 from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies
-from pipeline.data.arrow_bytes import from_bytes, to_bytes
-from pipeline.files import write_text
+from pipeline.data.blocks.arrow_bytes import from_bytes, to_bytes
+from pipeline.system.files import write_text
 
 
 @dataclass(frozen=True)

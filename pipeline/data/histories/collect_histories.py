@@ -6,15 +6,20 @@ import apache_beam as beam
 import pyarrow as pa
 
 from features.specs import FeatureSet, HistorySpec
-from pipeline.data.dictionaries import with_dictionaries
+from pipeline.data.blocks.block_key import MAX_ROWS, block_key
+from pipeline.data.blocks.carried_columns import text
+from pipeline.data.blocks.dictionaries import with_dictionaries
+from pipeline.data.blocks.scatter import Scatter, gather
 from pipeline.data.histories.event_needs import clocks, event_columns
 from pipeline.data.histories.events import EVENT_TIME, counting, scaled
-from pipeline.data.histories.histories import UNTIL, EarlierLists, Events, Histories, histories_of
-from pipeline.data.histories.scatter import Scatter, gather
-from pipeline.data.reading.read import MAX_ROWS
-from pipeline.data.reading.read_rows import block_key
+from pipeline.data.histories.example_histories import (
+    UNTIL,
+    EarlierLists,
+    Events,
+    Histories,
+    histories_of,
+)
 from pipeline.data.sources.base import EventLog
-from pipeline.data.working import text
 
 _ROWS = ""  # label of rows; lists are labelled with their history, events with `_EVENTS` and name
 _EVENTS = "events/"
@@ -48,21 +53,21 @@ class CollectHistories(beam.PTransform):
             name: {
                 spec.raw_name: (spec.column, spec.max_length)
                 for spec in features.features.values()
-                if spec.history == name
+                if spec.history == name and spec.max_length is not None
             }
             for name, history in features.histories.items()
             if history.key == key
         }
         self._histories = {
-            name: features.histories[name] for name, found in self._lengths.items() if found
+            name: features.histories[name] for name, lengths in self._lengths.items() if lengths
         }
         self._columns = {name: event_columns(features, name) for name in self._histories}
         self._clocks = {name: clocks(features, log) for name, log in (event_logs or {}).items()}
         self._key, self._partitions = key, partitions
-        self._time = features.timestamp.raw_name
+        self._time = features.required("timestamp").raw_name
 
     # Beam takes annotations for type hints, and has none for several collections.
-    def expand(self, inputs):  # noqa: ANN201
+    def expand(self, inputs):  # noqa: ANN001, ANN201
         rows, lists, events = inputs
         used = {each.events for each in self._histories.values()}
         parts = (
@@ -121,18 +126,18 @@ class CollectHistories(beam.PTransform):
             events, of_events = others.get(_EVENTS + history.events), EVENT_TIME
         if events is None:
             nothing = {column: pa.array([], pa.string()) for column in columns}
-            found = Events(pa.array([], pa.string()), times[:0], nothing)
+            known_events = Events(pa.array([], pa.string()), times[:0], nothing)
         else:
             if history.conditions:
                 counts = counting(events, history.where, history.unless)
                 events = events.filter(pa.array(counts))
-            found = Events(
+            known_events = Events(
                 events.column(key),
                 events.column(of_events).to_numpy(),
                 {column: events.column(text(column)) for column in columns},
             )
         earlier = _earlier(others.get(name), key, columns)
-        return histories_of(rows.column(key), times, found, self._lengths[name], earlier)
+        return histories_of(rows.column(key), times, known_events, self._lengths[name], earlier)
 
 
 def _earlier(lists: pa.RecordBatch | None, key: str, columns: Iterable[str]) -> EarlierLists | None:

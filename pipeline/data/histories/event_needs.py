@@ -48,7 +48,7 @@ def clocks(features: FeatureSet, log: EventLog) -> tuple[int, int]:
     Raises:
         ConfigError: There is no such pair of numbers.
     """
-    unit = features.timestamp.unit
+    unit = features.required("timestamp").unit
     if log.unit in (None, unit):
         return 1, 1
     if unit not in _PER_SECOND:

@@ -9,13 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from features.specs import FeatureSet, FeatureSpec
+from pipeline.data.blocks.accounts import REJECTED, ROWS_KEPT, ROWS_READ
+from pipeline.data.blocks.carried_columns import flag, plain_text, text
+from pipeline.data.blocks.stable_hash import stable_hash
 from pipeline.data.histories.event_needs import clocks, event_columns
-from pipeline.data.inputs import InputFile
 from pipeline.data.reading.ranges import CutFiles
-from pipeline.data.reading.read_rows import REJECTED, ROWS_KEPT, ROWS_READ, ReadRows
+from pipeline.data.reading.read_rows import ReadRows
 from pipeline.data.sources.base import EventLog
-from pipeline.data.stable_hash import stable_hash
-from pipeline.data.working import flag, plain_text, text
+from pipeline.data.sources.input_file import InputFile
 
 EVENT_TIME = "row/event_time"
 _BITS = 24  # of the hash of a key: 2 MB, and of a million keys that nobody has, 6 % pass
@@ -75,8 +76,8 @@ class WantedFn(beam.CombineFn):
 
     def merge_accumulators(self, accumulators: Iterable[Wanted]) -> Wanted:
         latest, keys = None, self.create_accumulator().keys
-        for each in accumulators:
-            latest, keys = _later(latest, each.latest), keys | each.keys
+        for part in accumulators:
+            latest, keys = _later(latest, part.latest), keys | part.keys
         return Wanted(latest, keys)
 
     def extract_output(self, accumulator: Wanted) -> Wanted:
@@ -135,7 +136,7 @@ class ReadEvents(beam.PTransform):
             required=[log.key],
         )
 
-    def expand(self, files):  # noqa: ANN201  (several outputs)
+    def expand(self, files):  # noqa: ANN001, ANN201  (several outputs)
         return (
             files
             | "Parts" >> CutFiles(self._log.file)

@@ -44,10 +44,10 @@ def read_pieces(
     """
     offset, line, buffer = 0, newlines + 1, b""
     if start:
-        found = _first_line(stream, start, stop)
-        if found is None:
+        first_line = _first_line(stream, start, stop)
+        if first_line is None:
             return
-        offset, buffer = found
+        offset, buffer = first_line
         line += offset > start  # the break before it stands in the range, and was not counted
     while stop is None or offset < stop:
         # The last line is the one that holds the last byte of this part of the grid.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from pipeline.data.reading.compression import SUFFIXES, without_compression
+from pipeline.data.sources.base import SUFFIXES, without_compression
 
 
 def match_paths(pattern: str) -> list[str]:
@@ -23,14 +23,14 @@ def match_files(folder: str, patterns: Iterable[str]) -> list[str]:
     Each stands there once, however many patterns match it; of a plain file and its compressed
     twin the plain one does.
     """
-    found: dict[str, set[str]] = {}
+    twins_of: dict[str, set[str]] = {}
     for pattern in patterns:
         for suffix in SUFFIXES:
             for path in match_paths(FileSystems.join(folder, pattern + suffix)):
-                found.setdefault(without_compression(path), set()).add(path)
+                twins_of.setdefault(without_compression(path), set()).add(path)
     return sorted(
         min(twins, key=lambda path: SUFFIXES.index(path.removeprefix(plain)))
-        for plain, twins in found.items()
+        for plain, twins in twins_of.items()
     )
 
 

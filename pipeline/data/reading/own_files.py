@@ -4,17 +4,17 @@ import csv
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
-from pipeline.data.config import DataConfig
-from pipeline.data.reading.compression import COMPRESSED
-from pipeline.data.reading.file_config import FormatConfig
 from pipeline.data.reading.match import match_files, match_paths
 from pipeline.data.reading.own_json import json_lines_file
 from pipeline.data.reading.read import open_file
-from pipeline.data.sources.base import File, ParquetFile, SideTable, Source, TextFile
+from pipeline.data.settings.data_config import DataConfig
+from pipeline.data.settings.file_config import FormatConfig
+from pipeline.data.sources.base import COMPRESSED, File, ParquetFile, SideTable, Source, TextFile
 from pipeline.data.sources.own import OWN_FILES, source_of_path
 
 DELIMITERS = ("\t", ",", ";", "|")
@@ -52,10 +52,10 @@ def open_own_files(source: Source, data: DataConfig) -> tuple[Source, DataConfig
     patterns = data.log or tuple(sum((data.split.files or {}).values(), ()))
     if not patterns:
         of_tables = {path for table in tables for path in match_files(folder, table.file.patterns)}
-        log = [each for each in match_files(folder, source.log.patterns) if each not in of_tables]
-        patterns = tuple(os.path.basename(path) for path in log)
+        paths = [path for path in match_files(folder, source.log_patterns) if path not in of_tables]
+        patterns = tuple(os.path.basename(path) for path in paths)
         if not patterns:
-            wanted = ", ".join(source.log.patterns)
+            wanted = ", ".join(source.log_patterns)
             raise DataError(
                 f"{data.path} has no files {wanted} (plain or with {', '.join(COMPRESSED)}) "
                 f"for data.source={source.name!r}. Check data.path, or name the files in data.log."
@@ -75,7 +75,7 @@ def sniff_delimiter(line: str, columns: Sequence[str] | None = None, quoting: bo
     """
 
     def values(delimiter: str) -> int:
-        quotes = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
+        quotes: Literal[0, 3] = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
         try:
             return len(next(csv.reader([line], delimiter=delimiter, quoting=quotes), []))
         except csv.Error:  # whoever reads the line says what is wrong with it
@@ -84,7 +84,7 @@ def sniff_delimiter(line: str, columns: Sequence[str] | None = None, quoting: bo
     counts = {delimiter: values(delimiter) for delimiter in DELIMITERS}
     if columns is not None and len(columns) in counts.values():
         return next(each for each, count in counts.items() if count == len(columns))
-    best = max(DELIMITERS, key=counts.get)
+    best = max(DELIMITERS, key=lambda delimiter: counts[delimiter])
     return best if counts[best] > 1 else ","
 
 

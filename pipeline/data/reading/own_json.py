@@ -1,7 +1,7 @@
 """JSON lines of the user's own: the columns are the keys that the first lines have."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from features.errors import DataError
 from pipeline.data.reading.read import DAMAGED, open_file
@@ -36,23 +36,25 @@ def json_lines_file(path: str, patterns: tuple[str, ...]) -> JsonLinesFile:
             "data.source to what the file is."
         )
     columns = {"/".join(key): key for key in keys}
-    picks = {"/".join(key): "list" for key, is_list in keys.items() if is_list}
+    picks: dict[str, Literal["list"]] = {
+        "/".join(key): "list" for key, is_list in keys.items() if is_list
+    }
     return JsonLinesFile(patterns, columns, picks)
 
 
 def _object(line: bytes) -> dict[str, Any]:
     """What a line holds; nothing where it is no object, as the job will say of each such line."""
     try:
-        found = json.loads(line)
+        content = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _add_keys(
-    keys: dict[tuple[str, ...], bool], found: dict[str, Any], outer: tuple[str, ...] = ()
+    keys: dict[tuple[str, ...], bool], content: dict[str, Any], outer: tuple[str, ...] = ()
 ) -> None:
-    for name, value in found.items():
+    for name, value in content.items():
         if isinstance(value, dict):
             _add_keys(keys, value, (*outer, name))
         else:

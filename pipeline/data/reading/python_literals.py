@@ -35,7 +35,8 @@ def read_literal(line: str) -> Any:
     """
     parts = _STRING.split(line)  # strings at odd places
     skeleton = "'".join(parts[::2])
-    place = _SKELETON.match(skeleton).end()
+    literal = _SKELETON.match(skeleton)
+    place = literal.end() if literal else 0
     if place < len(skeleton):
         raise ValueError(f"{skeleton[place : place + 20]!r} is no literal")
     if "\0" in line:

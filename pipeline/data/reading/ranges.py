@@ -15,15 +15,15 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import TaggedOutput
 
-from pipeline.data.inputs import InputFile
+from pipeline.data.blocks.block_key import MAX_ROWS
 from pipeline.data.reading import lines
-from pipeline.data.reading.compression import COMPRESSED
-from pipeline.data.reading.read import DAMAGED, MAX_ROWS
-from pipeline.data.reading.row_groups import groups_of, row_counts
-from pipeline.data.sources.base import File, ParquetFile, VectorFile
+from pipeline.data.reading.parquet_columns import groups_of, row_counts
+from pipeline.data.reading.read import DAMAGED
+from pipeline.data.sources.base import COMPRESSED, File, ParquetFile, VectorFile
+from pipeline.data.sources.input_file import InputFile
 
 RANGE_PIECES = 32  # of `lines.PIECE_BYTES`
-_TO_COUNT = "to_count"
+_TO_COUNT: Literal["to_count"] = "to_count"
 
 
 class CutFiles(beam.PTransform):
@@ -42,7 +42,7 @@ class CutFiles(beam.PTransform):
         numbered = (
             cut[_TO_COUNT]
             | "SpreadToCount" >> beam.Reshuffle()
-            | "CountLines" >> beam.Map(_with_newlines)
+            | "CountLines" >> beam.Map(with_newlines)
             | "OfAFile" >> beam.GroupByKey()
             | "Number" >> beam.FlatMap(number_lines)
         )
@@ -90,7 +90,7 @@ def _row_group_starts(path: str) -> list[int]:
     return [groups[first][0] for first, _ in parts] or [0]
 
 
-def _with_newlines(part: InputFile) -> tuple[int, tuple[InputFile, int]]:
+def with_newlines(part: InputFile) -> tuple[int, tuple[InputFile, int]]:
     """A file's index; a part of it, and its line breaks, which the last part need not know."""
     if part.stop is None:
         return part.index, (part, 0)

@@ -9,7 +9,7 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
@@ -18,15 +18,14 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
-from pipeline.data.reading.arrow_text import as_text, can_be_text
-from pipeline.data.reading.json_rows import JsonLineParser
+from pipeline.data.blocks.block_key import MAX_ROWS
+from pipeline.data.reading.json_lines import JsonLineParser
 from pipeline.data.reading.lines import LONGEST_LINE, Piece, read_pieces
-from pipeline.data.reading.row_groups import groups_of, row_counts
+from pipeline.data.reading.parquet_columns import as_text, can_be_text, groups_of, row_counts
 from pipeline.data.reading.text_rows import BadLine, LineParser, ParsedLines
 from pipeline.data.reading.vector_files import check_vectors, read_vectors
 from pipeline.data.sources.base import File, JsonLinesFile, ParquetFile, TextFile, VectorFile
 
-MAX_ROWS = 16_384  # of a block
 _BUFFER_BYTES = 1 << 20
 DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException)
 
@@ -51,7 +50,7 @@ class RowBlock:
     text_of: Callable[[int], str]
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The rest of a file cannot be read; the message says where and why."""
 
 
@@ -125,7 +124,7 @@ def read_blocks(
         newlines: Line breaks before `start`.
 
     Raises:
-        Unreadable: The file breaks off or is damaged. Blocks before that place were yielded.
+        UnreadableError: The file breaks off or is damaged. Blocks before that place were yielded.
     """
     if isinstance(file, ParquetFile):
         return _read_parquet(file, path, wanted, start, stop)
@@ -143,6 +142,7 @@ def _read_text(
     stop: int | None,
     newlines: int,
 ) -> Iterator[RowBlock]:
+    parser: JsonLineParser | LineParser
     if isinstance(file, JsonLinesFile):
         parser = JsonLineParser(file, wanted)
     else:
@@ -156,7 +156,7 @@ def _read_text(
                 yield from _blocks_of(piece, parsed, file.encoding)
                 line = piece.line + piece.data.count(b"\n") - 1
     except DAMAGED as error:
-        raise Unreadable(
+        raise UnreadableError(
             f"{path} is damaged or breaks off after line {line:,}: {error}. Download it again."
         ) from error
 
@@ -216,7 +216,9 @@ def _read_parquet(
                     yield RowBlock(row, rows, positions, [], _row_text(rows, row))
                     row += len(rows)
     except DAMAGED as error:
-        raise Unreadable(f"{path} is damaged after row {row:,}: {error}. Get it again.") from error
+        raise UnreadableError(
+            f"{path} is damaged after row {row:,}: {error}. Get it again."
+        ) from error
 
 
 def _read_vectors(file: VectorFile, path: str, wanted: Sequence[str]) -> Iterator[RowBlock]:
@@ -229,7 +231,9 @@ def _read_vectors(file: VectorFile, path: str, wanted: Sequence[str]) -> Iterato
                 positions = np.arange(row + 1, row + 1 + len(rows))
                 yield RowBlock(row, rows, positions, [], _row_text(rows, row))
     except (*DAMAGED, ValueError) as error:
-        raise Unreadable(f"{path} is damaged after row {row:,}: {error}. Get it again.") from error
+        raise UnreadableError(
+            f"{path} is damaged after row {row:,}: {error}. Get it again."
+        ) from error
 
 
 def _row_text(rows: pa.RecordBatch, offset: int) -> Callable[[int], str]:
@@ -251,9 +255,9 @@ def decompressed(raw: BinaryIO, path: str) -> BinaryIO:
     if path.endswith(".gz"):
         return io.BufferedReader(gzip.GzipFile(fileobj=raw), _BUFFER_BYTES)
     if path.endswith(".bz2"):
-        return bz2.BZ2File(raw)
+        return cast(BinaryIO, bz2.BZ2File(raw))
     if path.endswith(".xz"):
-        return lzma.LZMAFile(raw)
+        return cast(BinaryIO, lzma.LZMAFile(raw))
     return raw
 
 

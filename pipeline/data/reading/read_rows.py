@@ -1,6 +1,6 @@
 """Files to typed rows, as a Beam transform: what does not fit is set aside with its position."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -11,43 +11,17 @@ import pyarrow.compute as pc
 from features.bundle import SPLITS
 from features.raw import Reasons, coerce
 from features.specs import FeatureSet
-from pipeline.data.inputs import InputFile
-from pipeline.data.reading.ahead import ahead
-from pipeline.data.reading.generate import generate_blocks
+from pipeline.data.blocks.accounts import REJECTED, ROWS, ROWS_READ, rejected
+from pipeline.data.blocks.block_key import MAX_ROWS, block_key
+from pipeline.data.blocks.carried_columns import POSITION, SPLIT, flag, text
+from pipeline.data.reading.prefetch import prefetched
 from pipeline.data.reading.ranges import CutFiles
-from pipeline.data.reading.read import RowBlock, Unreadable, read_blocks
+from pipeline.data.reading.read import RowBlock, UnreadableError, read_blocks
 from pipeline.data.sources.base import File
+from pipeline.data.sources.input_file import InputFile
 from pipeline.data.sources.parts import RowParts
-from pipeline.data.working import POSITION, SPLIT, flag, text
 
-REJECTED, ROWS_READ, ROWS_KEPT, ROWS = "rejected", "rows_read", "rows_kept", "rows"
-POSITION_BITS = 42
 _TRUE, _FALSE = pa.array(["1", "1.0", "true", "True"]), pa.array(["0", "0.0", "false", "False"])
-_LONGEST_TEXT = 1_000
-
-
-def rejected(
-    table: str, file: str, position: int, reason: str, row: str, fatal: bool = False
-) -> dict[str, Any]:
-    """A row that could not be read, or (`fatal`) why the rest of a file cannot."""
-    return {
-        "table": table,
-        "file": file,
-        "position": int(position),
-        "reason": reason,
-        "row": row[:_LONGEST_TEXT],
-        "fatal": fatal,
-    }
-
-
-def block_key(file_index: int, position: int) -> int:
-    """Orders blocks by file, then by position in it, whatever worker read them."""
-    return file_index << POSITION_BITS | position
-
-
-def file_index(key: int) -> int:
-    """The file that `block_key` was made with."""
-    return key >> POSITION_BITS
 
 
 class ReadRows(beam.PTransform):
@@ -56,8 +30,8 @@ class ReadRows(beam.PTransform):
     Input: `InputFile`s. Outputs:
 
     - `rows`: (block key, RecordBatch) with the typed columns of the features that the table
-      holds, the text of `texts` and the truth of `flags`, as `pipeline.data.working` names them;
-      and `SPLIT`, where the file belongs to one.
+      holds, the text of `texts` and the truth of `flags`, named as in
+      `pipeline.data.blocks.carried_columns`; and `SPLIT`, where the file belongs to one.
     - `rejected`: see `rejected`.
     - `rows_read`: (table, number of rows, good or not) of each block.
 
@@ -76,7 +50,7 @@ class ReadRows(beam.PTransform):
         file: File | RowParts,
         columns: Sequence[str],
         features: FeatureSet,
-        texts: Sequence[str] = (),
+        texts: Iterable[str] = (),
         flags: Sequence[str] = (),
         required: Sequence[str] = (),
         keep_positions: bool = False,
@@ -100,7 +74,7 @@ class ReadRows(beam.PTransform):
             fields.append(pa.field(POSITION, pa.int64()))
         return pa.schema(fields)
 
-    def expand(self, files):  # noqa: ANN201  (several outputs)
+    def expand(self, files):  # noqa: ANN001, ANN201  (several outputs)
         return (
             files
             | "Parts" >> self._parts()
@@ -114,9 +88,9 @@ class ReadRows(beam.PTransform):
         """All that is in a file: blocks of good rows, and tagged what else there is to say."""
         try:
             blocks = ((block, *self.typed(block)) for block in self._blocks(file))
-            for block, typed, reasons in ahead(blocks):
+            for block, typed, reasons in prefetched(blocks):
                 yield from self._outputs(block, typed, reasons, file)
-        except Unreadable as error:
+        except UnreadableError as error:
             fatal = rejected(file.table, file.path, 0, str(error), "", fatal=True)
             yield beam.pvalue.TaggedOutput(REJECTED, fatal)
 
@@ -179,6 +153,25 @@ class ReadRows(beam.PTransform):
             carried = {name: column.take(pa.array(good)) for name, column in columns.items()}
         named = dict(zip(typed.schema.names, typed.columns, strict=True))
         return pa.RecordBatch.from_pydict(named | carried), reasons
+
+
+def generate_blocks(log: RowParts, part: int, wanted: tuple[str, ...]) -> Iterator[RowBlock]:
+    """The rows of a part; positions are row numbers, from 1, of what the part is cut from.
+
+    Args:
+        log: As `RowParts.configured` returned it.
+        part: From 0.
+        wanted: Columns to compute or read.
+    """
+    start = log.parts()[part].first
+    for rows in log.blocks(part, wanted, MAX_ROWS):
+        positions = np.arange(start + 1, start + len(rows) + 1)
+        yield RowBlock(start, rows, positions, [], _text_of(rows, start))
+        start += len(rows)
+
+
+def _text_of(rows: pa.RecordBatch, start: int):
+    return lambda position: str(rows.slice(position - 1 - start, 1).to_pylist()[0])
 
 
 def _truth(column: pa.Array, name: str, reasons: Reasons) -> pa.Array:

@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from features.bundle import SPLITS, FileEntry, file_entry
 from features.errors import ConfigError, DataError, closest
-from pipeline.data.config import DataConfig
-from pipeline.data.reading.arrow_text import as_text
-from pipeline.data.reading.read import Unreadable
+from pipeline.data.reading.parquet_columns import as_text
+from pipeline.data.reading.read import UnreadableError
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources.base import Source
 from pipeline.data.sources.parts import Part, RowParts
 from pipeline.data.sources.tfds import TFDS, tfds_source
@@ -48,9 +48,10 @@ class TfdsRows(RowParts):
             )
         chosen: dict[str, str | None] = dict.fromkeys(data.log or self.lengths)
         if data.split.by == "files":
-            files = data.split.files or tfds_source(name, self, tuple(self.lengths)).splits
-            chosen = {theirs: ours for ours in SPLITS for theirs in files.get(ours, ())}
-            if len(chosen) < sum(map(len, files.values())):
+            source = tfds_source(name, self, tuple(self.lengths))
+            names = source.patterns_of_splits(data.split.files)
+            chosen = {theirs: ours for ours in SPLITS for theirs in names.get(ours, ())}
+            if len(chosen) < sum(len(theirs) for theirs in names.values()):
                 raise ConfigError(
                     "data.split.files names a split of the data set twice. Give each to one split; "
                     "data.split.validation=published takes the test rows for validation."
@@ -81,7 +82,7 @@ class TfdsRows(RowParts):
                 row += len(columns[0])
         except (tf.errors.OpError, OSError) as error:
             reason = str(error).split("\n")[0]
-            raise Unreadable(
+            raise UnreadableError(
                 f"{self.directory}, split {split}, is damaged after row {row:,}: {reason}. Prepare "
                 "the data set again."
             ) from error

@@ -60,8 +60,8 @@ def _read_npy(stream: BinaryIO) -> Iterator[tuple[int, pa.Array, pa.Array]]:
 
 def _read_h5(stream: BinaryIO) -> Iterator[tuple[int, pa.Array, pa.Array]]:
     file = h5py.File(stream, "r")
-    found = [name for name in (KEY, VALUE) if isinstance(file.get(name), h5py.Dataset)]
-    if len(found) < 2:
+    datasets = [name for name in (KEY, VALUE) if isinstance(file.get(name), h5py.Dataset)]
+    if len(datasets) < 2:
         raise ValueError(
             f"an HDF5 file with {', '.join(file) or 'nothing'} in it, and datasets {KEY!r} and "
             f"{VALUE!r} are needed"

@@ -1,46 +1,34 @@
-"""The data sets that can be read, one file each."""
+"""The data sets that can be read."""
 
 from features.errors import ConfigError, closest
 from pipeline.data.sources.amazon_electronics import AMAZON_ELECTRONICS
-from pipeline.data.sources.amazonelectronics_x1 import AMAZONELECTRONICS_X1
 from pipeline.data.sources.avazu import AVAZU
-from pipeline.data.sources.avazu_x1 import AVAZU_X1
-from pipeline.data.sources.avazu_x4 import AVAZU_X4
 from pipeline.data.sources.base import Source
+from pipeline.data.sources.benchmark_sets import BENCHMARK_SETS
 from pipeline.data.sources.criteo import CRITEO
-from pipeline.data.sources.criteo_x1 import CRITEO_X1
-from pipeline.data.sources.criteo_x4 import CRITEO_X4
 from pipeline.data.sources.kuairand_pure import KUAIRAND_PURE
 from pipeline.data.sources.kuaivideo import KUAIVIDEO
-from pipeline.data.sources.kuaivideo_x1 import KUAIVIDEO_X1
 from pipeline.data.sources.movielens_1m import MOVIELENS_1M, MOVIELENS_1M_PAIRS
 from pipeline.data.sources.movielens_100k import MOVIELENS_100K
 from pipeline.data.sources.own import OWN_FILES
 from pipeline.data.sources.synthetic import IMAGE2PRODUCT
 from pipeline.data.sources.taobao_ad import TAOBAO_AD
-from pipeline.data.sources.taobaoad_x1 import TAOBAOAD_X1
 from pipeline.data.sources.tfds import TFDS, tfds_source
 
 SOURCES: dict[str, Source] = {
     source.name: source
     for source in (
         AMAZON_ELECTRONICS,
-        AMAZONELECTRONICS_X1,
         AVAZU,
-        AVAZU_X1,
-        AVAZU_X4,
         CRITEO,
-        CRITEO_X1,
-        CRITEO_X4,
         KUAIRAND_PURE,
         KUAIVIDEO,
-        KUAIVIDEO_X1,
         MOVIELENS_100K,
         MOVIELENS_1M,
         MOVIELENS_1M_PAIRS,
         TAOBAO_AD,
-        TAOBAOAD_X1,
         IMAGE2PRODUCT,
+        *BENCHMARK_SETS,
         *OWN_FILES.values(),
     )
 }

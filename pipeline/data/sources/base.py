@@ -3,9 +3,20 @@
 import codecs
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.data.sources.parts import RowParts
+
+COMPRESSED = (".gz", ".bz2", ".xz")  # endings of compressed files
+SUFFIXES = ("", *COMPRESSED)
+
+
+def without_compression(path: str) -> str:
+    """The name that a file has unpacked."""
+    for suffix in COMPRESSED:
+        if path.endswith(suffix):
+            return path.removesuffix(suffix)
+    return path
 
 
 @dataclass(frozen=True)
@@ -231,3 +242,18 @@ class Source:
     splits: Mapping[str, tuple[str, ...]] | None = None
     negatives: Negatives | None = None
     fetch: Callable[[], str] | None = None
+
+    @property
+    def log_patterns(self) -> tuple[str, ...]:
+        """Globs of the log's files; none where it comes in parts."""
+        return () if isinstance(self.log, RowParts) else self.log.patterns
+
+    def patterns_of_splits(
+        self, given: Mapping[Any, tuple[str, ...]] | None
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Split -> globs of the log files that hold it; empty where nobody says.
+
+        Args:
+            given: What the settings say, `data.split.files`; it replaces the publisher's.
+        """
+        return given or self.splits or {}

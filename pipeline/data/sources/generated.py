@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from features.bundle import FileEntry
 from features.errors import ConfigError
-from pipeline.data.config import DataConfig
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources.parts import Part, RowParts
 
 

@@ -16,8 +16,8 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
+from pipeline.data.blocks.stable_hash import as_share, seeded_hash, stable_hash
 from pipeline.data.sources.image2product_fields import CODES, FIELDS, GROUPS, IMAGE_SIZE, Entity
-from pipeline.data.stable_hash import as_share, seeded_hash, stable_hash
 
 NUM: dict[Entity, int] = {"user": 3_000, "query": 2_000, "item": 1_500}
 INTERACTION_SCALE = 0.8  # standard deviation of each group's part of the logit
@@ -127,15 +127,20 @@ def world(seed: int) -> World:
     for cluster in ("query_cluster", "doc_cluster"):
         of_cluster = _codes(seed, f"{cluster}_category", FIELDS[cluster].size, 20)
         codes[f"{cluster}_category"] = of_cluster[codes[cluster]]
+    with_image: tuple[Entity, ...] = ("query", "item")
+    with_taste: tuple[Entity, ...] = ("user", "item")
     images = {
-        each: _normals(seed, f"{each}_image", (NUM[each], IMAGE_SIZE)) for each in ("query", "item")
+        entity: _normals(seed, f"{entity}_image", (NUM[entity], IMAGE_SIZE))
+        for entity in with_image
     }
-    for each, vectors in images.items():
+    for entity, vectors in images.items():
         for place in range(7):  # bins along a random direction
-            along = vectors @ _normals(seed, f"{each} direction {place}", (IMAGE_SIZE,))
+            along = vectors @ _normals(seed, f"{entity} direction {place}", (IMAGE_SIZE,))
             bins = np.clip(4.0 * along / np.std(along) + 8.0, 0, CODES - 1)
-            codes[f"{each}_image_code_{place}"] = bins.astype(np.int64)
-    taste = {each: _normals(seed, f"{each}_taste", (NUM[each], _RANK)) for each in ("user", "item")}
+            codes[f"{entity}_image_code_{place}"] = bins.astype(np.int64)
+    taste = {
+        entity: _normals(seed, f"{entity}_taste", (NUM[entity], _RANK)) for entity in with_taste
+    }
 
     def crossed(left: str, right: str) -> tuple[Entity, np.ndarray, np.ndarray]:
         factors = []
@@ -148,8 +153,12 @@ def world(seed: int) -> World:
         crossed("user_consumption", "item_price_level"),
         crossed("user_age", "item_category"),
     )
-    both = ("user", np.hstack([money[1], age[1]]), np.hstack([money[2], age[2]]))
-    interactions = (
+    both: tuple[Entity, np.ndarray, np.ndarray] = (
+        "user",
+        np.hstack([money[1], age[1]]),
+        np.hstack([money[2], age[2]]),
+    )
+    interactions: tuple[tuple[Entity, np.ndarray, np.ndarray], ...] = (
         ("query", images["query"], images["item"]),
         crossed("query_image_code_0", "item_category"),
         crossed("user_style", "item_image_code_0"),
@@ -205,8 +214,8 @@ def _standardized(
     """Both factors with mean 0, their inner product with variance 1, over the draws."""
     left, right = _centred(left, entity), _centred(right, "item")
     covariances = [
-        (factor.T * draw_weights(each)) @ factor
-        for each, factor in ((entity, left), ("item", right))
+        (factor.T * draw_weights(owner)) @ factor
+        for owner, factor in ((entity, left), ("item", right))
     ]
     return entity, left / np.sqrt(np.sum(covariances[0] * covariances[1])), right
 

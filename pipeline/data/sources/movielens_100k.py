@@ -1,7 +1,7 @@
 """MovieLens-100K as RecBole packages it: tab-separated files with typed headers."""
 
-from pipeline.data.reading.fetch import fetch_movielens_100k
 from pipeline.data.sources.base import SideTable, Source, TextFile
+from pipeline.data.sources.fetch import fetch_movielens_100k
 
 
 def _atomic(name: str, **rename: str) -> TextFile:

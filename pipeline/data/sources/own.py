@@ -2,8 +2,14 @@
 
 import os
 
-from pipeline.data.reading.compression import without_compression
-from pipeline.data.sources.base import File, JsonLinesFile, ParquetFile, Source, TextFile
+from pipeline.data.sources.base import (
+    File,
+    JsonLinesFile,
+    ParquetFile,
+    Source,
+    TextFile,
+    without_compression,
+)
 
 _ENDINGS = {".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".json": "jsonl"}
 

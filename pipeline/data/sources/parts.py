@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from features.bundle import FileEntry
-from pipeline.data.config import DataConfig
+from pipeline.data.settings.data_config import DataConfig
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.data.blocks.stable_hash import as_share, seeded_hash, stable_hash
 from pipeline.data.sources import image2product_world as planted
 from pipeline.data.sources.base import Source
 from pipeline.data.sources.generated import GeneratedRows
 from pipeline.data.sources.image2product_fields import FIELDS, GROUPS, HISTORY_LENGTH, LABEL, Field
 from pipeline.data.sources.image2product_world import best_auc
-from pipeline.data.stable_hash import as_share, seeded_hash, stable_hash
 
 __all__ = ["IMAGE2PRODUCT", "best_auc", "rows_of", "statistics_of"]
 

@@ -1,18 +1,23 @@
 """`tfds:NAME`: any data set of tensorflow-datasets."""
 
 from features.errors import ConfigError
-from pipeline.data.sources.base import Source
+from pipeline.data.sources.base import Source, TextFile
 from pipeline.data.sources.parts import RowParts
 
 TFDS = "tfds:"  # and the name of a data set, as `tfds.builder` takes it
 
 
-def tfds_source(name: str, log: RowParts | None = None, splits: tuple[str, ...] = ()) -> Source:
+_NOT_OPENED = TextFile(patterns=())
+
+
+def tfds_source(
+    name: str, log: RowParts | TextFile = _NOT_OPENED, splits: tuple[str, ...] = ()
+) -> Source:
     """The source of a data set.
 
     Args:
         name: Such as `tfds:movielens/100k-ratings`.
-        log: Its rows, once it was opened.
+        log: Its rows, once it was opened; until then no file.
         splits: Names of its splits, once it was opened.
 
     Raises:
@@ -23,17 +28,17 @@ def tfds_source(name: str, log: RowParts | None = None, splits: tuple[str, ...] 
             "data.source='tfds:' names no data set. Write one behind it, such as "
             "tfds:movielens/100k-ratings."
         )
-    found = {
+    names_of = {
         ours: (theirs,)
         for ours, theirs in (("train", "train"), ("valid", "validation"), ("test", "test"))
         if theirs in splits
     }
-    found |= {"valid": ("valid",)} if "valid" in splits and "valid" not in found else {}
+    names_of |= {"valid": ("valid",)} if "valid" in splits and "valid" not in names_of else {}
     return Source(
         name=name,
         title=name.removeprefix(TFDS),
         homepage="https://www.tensorflow.org/datasets",
         terms="see the data set's page",
         log=log,
-        splits=found if {"train", "test"} <= found.keys() else None,
+        splits=names_of if {"train", "test"} <= names_of.keys() else None,
     )

@@ -7,10 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data.dictionaries import with_dictionaries
-from pipeline.data.histories.scatter import Scatter, gather
-from pipeline.data.reading.read import MAX_ROWS
-from pipeline.data.reading.read_rows import block_key
+from pipeline.data.blocks.block_key import MAX_ROWS, block_key
+from pipeline.data.blocks.dictionaries import with_dictionaries
+from pipeline.data.blocks.scatter import Scatter, gather
 
 
 class ByKey(beam.PTransform):
@@ -37,7 +36,7 @@ class ByKey(beam.PTransform):
         self._key, self._partitions = key, partitions
         self._steps, self._sides = tuple(steps), tuple(sides)
 
-    def expand(self, rows):  # noqa: ANN201  (Beam takes annotations for type hints)
+    def expand(self, rows):  # noqa: ANN001, ANN201  (Beam takes annotations for type hints)
         return (
             rows
             | "Unlabelled" >> beam.MapTuple(lambda key, batch: ("", key, batch))

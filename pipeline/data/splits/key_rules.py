@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig, NegativesConfig
-from pipeline.data.reading.read_rows import ROWS_KEPT
+from pipeline.data.blocks.accounts import ROWS_KEPT
+from pipeline.data.blocks.carried_columns import EVENT_ONLY
+from pipeline.data.settings.data_config import DataConfig, NegativesConfig
 from pipeline.data.sources.base import Negatives
 from pipeline.data.splits.by_key import ByKey
 from pipeline.data.splits.last import LeaveLastOut
 from pipeline.data.splits.negatives import ItemsOf, Sampler
-from pipeline.data.working import EVENT_ONLY
 
 
 class KeyRules(beam.PTransform):
@@ -36,10 +36,9 @@ class KeyRules(beam.PTransform):
         super().__init__()
         self._negatives, self._partitions = negatives, partitions
         self._steps: dict[str, list] = {}
-        if data.split.by == "last":
-            rule = LeaveLastOut(
-                data.split.key, features.timestamp.raw_name, data.split.validation == "clean"
-            )
+        if data.split.by == "last" and data.split.key is not None:
+            time = features.required("timestamp").raw_name
+            rule = LeaveLastOut(data.split.key, time, data.split.validation == "clean")
             self._steps[data.split.key] = [rule]
         if negatives is not None:
             settings = data.negatives or NegativesConfig()
@@ -48,17 +47,18 @@ class KeyRules(beam.PTransform):
             self._steps.setdefault(negatives.key, []).append(sampler)
 
     # Beam takes annotations for type hints, and has none for a dict of collections.
-    def expand(self, rows):  # noqa: ANN201
+    def expand(self, rows):  # noqa: ANN001, ANN201
         kept, sides = [], []
         if self._negatives is not None:
             sides = [beam.pvalue.AsSingleton(rows | "Items" >> ItemsOf(self._negatives.item))]
         for key, steps in self._steps.items():
             rows = rows | f"By:{key}" >> ByKey(key, self._partitions, steps, sides)
         if self._negatives is not None:
-            kept = [rows | "Account" >> beam.FlatMap(self._account)]
+            kept = [rows | "Account" >> beam.FlatMap(_account, self._negatives.label)]
         return {"rows": rows, ROWS_KEPT: kept}
 
-    def _account(self, block: tuple[int, pa.RecordBatch]) -> Iterator[tuple[str, int]]:
-        rows = block[1]
-        negatives = np.count_nonzero(rows.column(self._negatives.label).to_numpy() == 0.0)
-        yield "log", int(rows.column(EVENT_ONLY).true_count - negatives)
+
+def _account(block: tuple[int, pa.RecordBatch], label: str) -> Iterator[tuple[str, int]]:
+    rows = block[1]
+    negatives = np.count_nonzero(rows.column(label).to_numpy() == 0.0)
+    yield "log", int(rows.column(EVENT_ONLY).true_count - negatives)

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from features.bundle import SPLITS
+from pipeline.data.blocks.carried_columns import SPLIT, text
 from pipeline.data.splits.by_key import codes_of, ordinals
-from pipeline.data.working import SPLIT, text
 
 
 @dataclass(frozen=True)

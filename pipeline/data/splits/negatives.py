@@ -9,11 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.specs import FeatureSet
-from pipeline.data.config import NegativesConfig
+from pipeline.data.blocks.carried_columns import (
+    EVENT_ONLY,
+    flag,
+    flag_columns,
+    plain_text,
+    text,
+    text_columns,
+)
+from pipeline.data.blocks.stable_hash import as_share, seeded_hash, stable_hash
+from pipeline.data.settings.data_config import NegativesConfig
 from pipeline.data.sources.base import Negatives
 from pipeline.data.splits.by_key import codes_of, ordinals
-from pipeline.data.stable_hash import as_share, seeded_hash, stable_hash
-from pipeline.data.working import EVENT_ONLY, flag, flag_columns, plain_text, text, text_columns
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,9 @@ class Sampler:
         """
         keys = rows.column(text(self.negatives.key))
         codes = codes_of(keys)
-        places, _ = ordinals(codes, rows.column(self.features.timestamp.raw_name).to_numpy())
+        places, _ = ordinals(
+            codes, rows.column(self.features.required("timestamp").raw_name).to_numpy()
+        )
         is_example = places >= self.settings.min_history
         chosen = plain_text(rows.column(text(self.negatives.item)))
         touched = pc.index_in(chosen, value_set=items).to_numpy(zero_copy_only=False)
@@ -81,7 +90,7 @@ class Sampler:
 
     def _label_columns(self, labels: np.ndarray) -> dict[str, pa.Array]:
         name = self.negatives.label
-        columns = {name: pa.array(labels, self.features.label.raw_type)}
+        columns = {name: pa.array(labels, self.features.required("label").raw_type)}
         if name in text_columns(self.features):
             columns[text(name)] = pa.array(labels.astype(np.int8)).cast(pa.string())
         if name in flag_columns(self.features):
@@ -135,7 +144,7 @@ class ItemsOf(beam.PTransform):
         super().__init__()
         self._name = text(item)
 
-    def expand(self, rows):  # noqa: ANN201  (Beam takes annotations for type hints)
+    def expand(self, rows):  # noqa: ANN001, ANN201  (Beam takes annotations for type hints)
         items = rows | "Of" >> beam.Map(lambda block: plain_text(block[1].column(self._name)))
         return items | "Distinct" >> beam.CombineGlobally(_Distinct())
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from features.errors import ConfigError
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources.base import Negatives, Source
 
 
@@ -53,7 +53,8 @@ def check_context(features: FeatureSet, negatives: Negatives, log_columns: Itera
     Raises:
         ConfigError: A feature tells of the event.
     """
-    shared = {negatives.key, negatives.item, *negatives.context, features.timestamp.column}
+    time = features.required("timestamp").column
+    shared = {negatives.key, negatives.item, *negatives.context, time}
     for spec in features.features.values():
         if spec.history or spec.column not in set(log_columns) - shared:
             continue

@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 
 from features.bundle import SPLITS
 from features.splits import valid_is_test
-from pipeline.data.reading.read_rows import POSITION_BITS
-from pipeline.data.spool import SpooledBlock, opened
-from pipeline.data.stable_hash import as_share, seeded_hash, stable_hash
-from pipeline.data.working import POSITION, SPLIT, SPLIT_HASH, text
+from pipeline.data.blocks.block_key import POSITION_BITS
+from pipeline.data.blocks.carried_columns import POSITION, SPLIT, SPLIT_HASH, text
+from pipeline.data.blocks.spill import SpilledBlock, opened
+from pipeline.data.blocks.stable_hash import as_share, seeded_hash, stable_hash
 
 _TRAIN, _VALID, _TEST = (SPLITS.index(name) for name in ("train", "valid", "test"))
 
@@ -70,7 +70,7 @@ def split_of(rows: pa.RecordBatch, rule: dict[str, Any]) -> np.ndarray:
 
 
 def cut_block(
-    block: tuple[int, pa.RecordBatch | SpooledBlock], rule: dict[str, Any]
+    block: tuple[int, pa.RecordBatch | SpilledBlock], rule: dict[str, Any]
 ) -> Iterator[tuple[int, str, pa.RecordBatch]]:
     """The rows of a block by split, in their order; keys stay unique.
 

@@ -10,7 +10,7 @@ from features.errors import ConfigError
 from features.feature_spec import TimeUnit
 from features.specs import FeatureSet
 from pipeline.data.analysis.histogram import AdaptiveHistogram, HistogramFn
-from pipeline.data.config import DataConfig, SplitConfig
+from pipeline.data.settings.data_config import DataConfig, SplitConfig
 from pipeline.data.sources.base import Source
 from pipeline.data.sources.generated import GeneratedRows
 from pipeline.data.splits.days import last_day, start_of
@@ -32,7 +32,7 @@ def check_split(data: DataConfig, features: FeatureSet, source: Source) -> None:
         )
     if split.by != "files":
         return
-    if isinstance(source.log, GeneratedRows) or not (split.files or source.splits):
+    if isinstance(source.log, GeneratedRows) or not source.patterns_of_splits(split.files):
         raise ConfigError(
             f"split.by=files takes the publisher's files, and data.source={source.name!r} does not "
             "say which rows are for what. Set data.split.by to time, day, hash or last"
@@ -53,7 +53,7 @@ def hashes_rows(split: SplitConfig, source: Source) -> bool:
 
 
 def _takes_valid_from_train(split: SplitConfig, source: Source) -> bool:
-    return split.validation == "clean" and "valid" not in (split.files or source.splits)
+    return split.validation == "clean" and "valid" not in source.patterns_of_splits(split.files)
 
 
 def thresholds(histogram: AdaptiveHistogram, split: SplitConfig) -> tuple[int, int] | None:
@@ -79,7 +79,8 @@ def day_limits(last: int, split: SplitConfig, unit: TimeUnit) -> tuple[int, int]
     """
     test = last + 1 - split.test_days
     valid = test - (split.valid_days if split.validation == "clean" else 0)
-    return tuple(start_of(day, unit, split.utc_offset_hours) for day in (valid, test))
+    offset = split.utc_offset_hours
+    return start_of(valid, unit, offset), start_of(test, unit, offset)
 
 
 class SplitRule(beam.PTransform):
@@ -102,7 +103,7 @@ class SplitRule(beam.PTransform):
         self.known: dict[str, Any] = {"by": split.by, "validation": split.validation}
         if split.by == "files":
             takes_valid = _takes_valid_from_train(split, source)
-            given = "valid" in (split.files or source.splits)
+            given = "valid" in source.patterns_of_splits(split.files)
             self.known["valid_is_test"] = published and not given
         else:
             self.known["valid_is_test"] = published
@@ -117,8 +118,8 @@ class SplitRule(beam.PTransform):
             self.known["seed"] = seed
         if split.by not in BY_TIME:
             return
-        self._time = features.timestamp.raw_name
-        self._unit = features.timestamp.unit
+        timestamp = features.required("timestamp")
+        self._time, self._unit = timestamp.raw_name, timestamp.unit
         self.known |= {"column": self._time, "unit": self._unit}
         self._given = split.starts(self._unit)
         if split.by == "day":
@@ -149,7 +150,7 @@ class SplitRule(beam.PTransform):
             blocks
             | "Times" >> beam.Map(lambda block: block[1].column(self._time).to_numpy())
             | "Histogram" >> beam.CombineGlobally(HistogramFn())
-            | "Thresholds" >> beam.Map(lambda found: thresholds(found, self._split))
+            | "Thresholds" >> beam.Map(lambda histogram: thresholds(histogram, self._split))
             | "Rule" >> beam.Map(self._from_starts)
         )
 

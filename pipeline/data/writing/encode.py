@@ -17,9 +17,9 @@ from features.preprocessing import Preprocessor
 from features.raw_tensors import CodedTokens, RawTensors, from_arrow
 from features.records import columns_of
 from features.specs import ROLES, FeatureSet
-from pipeline.data.analysis.fitted import Fitted
-from pipeline.data.dictionaries import with_dictionaries
-from pipeline.data.spool import SpooledBlock, opened
+from pipeline.data.analysis.analyse import Fitted
+from pipeline.data.blocks.dictionaries import with_dictionaries
+from pipeline.data.blocks.spill import SpilledBlock, opened
 from pipeline.data.writing.encoded import to_batch
 from pipeline.data.writing.shuffle import ShardKey, ShuffleConfig, SubBlock, sub_blocks
 from pipeline.data.writing.statistics import Counts, count_block
@@ -112,7 +112,7 @@ class EncodeBlocks(beam.DoFn):
         return columns_of(self._features)
 
     def process(
-        self, element: tuple[int, str, pa.RecordBatch | SpooledBlock], fitted: Fitted
+        self, element: tuple[int, str, pa.RecordBatch | SpilledBlock], fitted: Fitted
     ) -> Iterator[
         tuple[ShardKey, SubBlock] | TaggedOutput[Literal["statistics"], tuple[str, Counts]]
     ]:

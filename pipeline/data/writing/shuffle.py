@@ -13,8 +13,8 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.analysis.fitted import Fitted
-from pipeline.data.arrow_bytes import from_bytes, to_bytes
+from pipeline.data.analysis.analyse import Fitted
+from pipeline.data.blocks.arrow_bytes import from_bytes, to_bytes
 
 ShardKey = tuple[str, int]  # split, shard
 SubBlock = tuple[int, bytes]  # key of the block that the rows come from, the rows

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from models.embedded import Embedded
+from models.embeddings.embedded import Embedded
 from tests.models.embedded_inputs import random_embedded
 
 

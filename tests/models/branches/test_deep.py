@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.branches import Deep
-from models.mlp import MLP
+from models.layers.mlp import MLP
 
 
 def test_is_an_mlp_on_flat_inputs():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tf_keras
 
+from models.branches.autoint import AutoInt
 from models.branches.bi_interaction import BiInteraction
 from models.branches.cin import CIN
 from models.branches.cross import Cross
@@ -92,3 +93,17 @@ def test_low_rank_cross_mixture(peers, num_experts):
     ours.kernel_gate.assign(np.concatenate([gate.kernel.numpy() for gate in theirs.gating], axis=1))
     ours.bias.assign([bias.numpy()[:, 0] for bias in theirs.bias])
     assert_same(ours(flat()), theirs(flat()))
+
+
+@pytest.mark.parametrize("scale", [False, True], ids=["unscaled", "scaled"])
+@pytest.mark.parametrize("residual", [True, False], ids=["residual", "no_residual"])
+def test_autoint(peers, residual, scale):
+    theirs = peers.InteractingLayer(5, 2, residual, scale)
+    *qkv, res = [*randomized(theirs, tokens()), None][:4]
+    ours = AutoInt(1, 2, 5, residual, scale)
+    ours(tokens())
+    (layer,) = ours.stack
+    layer.kernel_qkv.assign(np.stack([kernel.reshape(3, 2, 5) for kernel in qkv], axis=1))
+    if residual:
+        layer.kernel_res.assign(res)
+    assert_same(ours(tokens()), theirs(tokens()))

@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 
 from models.branches.din import DIN
-from models.embedded import Embedded
+from models.embeddings.embedded import Embedded
 from tests.models.embedded_inputs import random_embedded
-from tests.models.sequence import oracles
+from tests.models.layers import sequence_oracles as oracles
 
 HISTORIES = {"clicks": (5, 2, 1), "skips": (4, 1, 1), "searches": (3, 1, 0)}
 

@@ -44,7 +44,7 @@ def test_matches_oracle(branches, temperature, combine):
     expected = oracle(z, logits, temperature, combine)
     np.testing.assert_allclose(fusion(z, logits=logits), expected, rtol=1e-4, atol=1e-5)
     expected = weights_oracle(logits, temperature)
-    np.testing.assert_allclose(fusion.weights(logits), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(fusion.fusion_weights(logits), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_defaults_are_the_papers():
@@ -68,14 +68,14 @@ def test_extreme_logits_have_the_exact_weights(size):
 
 def test_small_entropies_do_not_drown_in_the_logit():
     logits = np.array([[-16.0, 20.0]], "float32")  # entropies 1.9e-6 and 4.3e-8
-    log_ratio = np.diff(np.log(ConfidenceFusion(1e-6).weights(logits)))[0, 0]
+    log_ratio = np.diff(np.log(ConfidenceFusion(1e-6).fusion_weights(logits)))[0, 0]
     assert log_ratio == pytest.approx((entropy(16.0) - entropy(20.0)) / 1e-6, rel=1e-3)
 
 
 def test_at_temperature_1_no_branch_has_more_than_twice_the_weight_of_another():
     rng = np.random.default_rng(1)
     logits = np.concatenate([rng.normal(scale=8.0, size=(500, 2)), [[0.0, 1e4], [-1e4, 0.0]]])
-    w = ConfidenceFusion().weights(logits).numpy()
+    w = ConfidenceFusion().fusion_weights(logits).numpy()
     ratios = w.max(axis=1) / w.min(axis=1)
     assert ratios.max() == pytest.approx(2.0)  # reached by an undecided and a certain branch
     assert (ratios <= 2.0 + 1e-5).all()
@@ -87,8 +87,10 @@ def test_at_temperature_1_no_branch_has_more_than_twice_the_weight_of_another():
 def test_permuting_the_branches_permutes_the_weights():
     z, logits = inputs(4)
     order = [2, 0, 3, 1]
-    w = ConfidenceFusion().weights(logits).numpy()
-    np.testing.assert_allclose(ConfidenceFusion().weights(logits[:, order]), w[:, order], rtol=1e-6)
+    w = ConfidenceFusion().fusion_weights(logits).numpy()
+    np.testing.assert_allclose(
+        ConfidenceFusion().fusion_weights(logits[:, order]), w[:, order], rtol=1e-6
+    )
     summed = ConfidenceFusion(combine="sum")
     np.testing.assert_allclose(
         summed(z[:, order], logits=logits[:, order]), summed(z, logits=logits), rtol=1e-4, atol=1e-6
@@ -98,20 +100,22 @@ def test_permuting_the_branches_permutes_the_weights():
 def test_which_label_a_branch_is_sure_of_does_not_matter():
     _, logits = inputs()
     np.testing.assert_array_equal(
-        ConfidenceFusion().weights(logits), ConfidenceFusion().weights(-logits)
+        ConfidenceFusion().fusion_weights(logits), ConfidenceFusion().fusion_weights(-logits)
     )
 
 
 def test_equal_logits_and_a_high_temperature_give_equal_weights():
     _, logits = inputs(4)
     equal = np.full(logits.shape, 0.25)
-    np.testing.assert_allclose(ConfidenceFusion().weights(np.full_like(logits, 3.0)), equal)
-    np.testing.assert_allclose(ConfidenceFusion(1e6).weights(logits), equal, rtol=1e-5)
+    np.testing.assert_allclose(ConfidenceFusion().fusion_weights(np.full_like(logits, 3.0)), equal)
+    np.testing.assert_allclose(ConfidenceFusion(1e6).fusion_weights(logits), equal, rtol=1e-5)
 
 
 def test_a_low_temperature_picks_the_surest_branch():
     logits = np.array([[1.0, -3.0, 2.0]])
-    np.testing.assert_allclose(ConfidenceFusion(1e-3).weights(logits), [[0.0, 1.0, 0.0]], atol=1e-6)
+    np.testing.assert_allclose(
+        ConfidenceFusion(1e-3).fusion_weights(logits), [[0.0, 1.0, 0.0]], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("combine", COMBINES)
@@ -152,7 +156,7 @@ def test_confidence_is_float32_under_mixed_precision():
     assert fusion(z, logits=logits).dtype == tf.bfloat16
     # At this temperature rounding logits to bfloat16 would change the weights beyond recognition.
     np.testing.assert_allclose(
-        fusion.weights(logits), weights_oracle(logits, 0.01), rtol=1e-3, atol=1e-6
+        fusion.fusion_weights(logits), weights_oracle(logits, 0.01), rtol=1e-3, atol=1e-6
     )
 
 

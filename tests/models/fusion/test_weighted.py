@@ -1,4 +1,4 @@
-"""`weights` of a fusion is a function, and to Keras it stays the list of variables."""
+"""`fusion_weights` of a fusion is a function; `weights` stays Keras' list of variables."""
 
 import copy
 
@@ -41,22 +41,25 @@ def assert_same(received: tf_keras.Model, expected: tf_keras.Model) -> None:
     np.testing.assert_allclose(received(batch()), expected(batch()), rtol=1e-6)
 
 
-def test_called_it_is_fusion_weights():
+def test_the_weights_of_branches_and_the_variables_are_told_apart():
     fusion = ConfidenceFusion()
     logits = np.array([[0.3, -2.0, 5.0]])
-    np.testing.assert_array_equal(fusion.weights(logits), fusion.fusion_weights(logits=logits))
-    assert fusion.weights(logits).dtype == tf.float32
+    np.testing.assert_array_equal(
+        fusion.fusion_weights(logits), fusion.fusion_weights(logits=logits)
+    )
+    assert not callable(fusion.weights)
+    assert fusion.fusion_weights(logits).dtype == tf.float32
     assert fusion.weights == []  # it has no variables
     gate = model().get_layer("fusion")
     x = batch()["x"]
     np.testing.assert_array_equal(
-        gate.weights(gate_input=x), gate.fusion_weights(gate_input=x, training=False)
+        gate.fusion_weights(gate_input=x), gate.fusion_weights(gate_input=x, training=False)
     )
     with pytest.raises(ValueError, match="needs `gate_input`"):
-        gate.weights(x)  # that is `logits`
+        gate.fusion_weights(x)  # that is `logits`
 
 
-def test_uncalled_it_is_the_list_of_variables():
+def test_weights_is_the_list_of_variables():
     fusion = model().get_layer("fusion")
     names = [v.name.rsplit("/", 2)[1] for v in fusion.weights]
     # Batch normalisation's moving averages come last, as in any layer.
@@ -111,8 +114,8 @@ def test_models_are_saved_and_loaded(trained, tmp_path, name):
     assert_same(loaded, trained)
     x = batch()["x"]
     np.testing.assert_allclose(
-        loaded.get_layer("fusion").weights(gate_input=x),
-        trained.get_layer("fusion").weights(gate_input=x),
+        loaded.get_layer("fusion").fusion_weights(gate_input=x),
+        trained.get_layer("fusion").fusion_weights(gate_input=x),
         rtol=1e-6,
     )
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from models.guarded_update import all_finite, apply_gradients_if
+from models.network.guarded_update import all_finite, apply_gradients_if
 from models.optimizers import NetworkOptimizer, TableRows, mark_table, table_rows
 
 ROWS, SEGMENTS = 12, (3, 1)

@@ -174,11 +174,11 @@ def dataset():
 def test_a_preset_replaces_the_inherited_network_and_is_refined(dataset, write):
     own = {
         "extends": str(dataset.with_name("mbcnet.yaml")),
-        "model": {"preset": "dnn", "embedding": {"width": 8}},
+        "model": {"preset": "dnn", "embedding": {"embedding_dim": 8}},
     }
     config = load_config(write("own.yaml", own))
     assert list(config.model.branches) == ["dnn"]
-    assert config.model.embedding.width == 8
+    assert config.model.embedding.embedding_dim == 8
     assert config.model.embedding.l2 == 0.0  # that of mbcnet.yaml belonged to its network
     assert config.train.batch_size == 512
     assert load_config(write("resolved.yaml", dump_config(config))) == config
@@ -190,10 +190,10 @@ def test_of_two_presets_the_later_one_counts(dataset):
 
 
 def test_a_preset_may_be_a_file_and_name_another(dataset, write, monkeypatch, tmp_path):
-    write("nets/mine.yaml", "model: {preset: nfm, embedding: {width: 3}}")
+    write("nets/mine.yaml", "model: {preset: nfm, embedding: {embedding_dim: 3}}")
     monkeypatch.chdir(tmp_path)
     config = load_config(dataset, ["model.preset=nets/mine.yaml"])
-    assert (list(config.model.branches), config.model.embedding.width) == (["nfm"], 3)
+    assert (list(config.model.branches), config.model.embedding.embedding_dim) == (["nfm"], 3)
     assert load_preset("nets/mine.yaml") == config.model
 
 

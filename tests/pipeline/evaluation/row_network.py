@@ -3,6 +3,8 @@
 import tensorflow as tf
 import tf_keras
 
+from models.network.outputs import NetworkOutputs
+
 BRANCHES = ("up", "down", "bend")
 
 
@@ -19,12 +21,9 @@ class RowNetwork(tf_keras.Model):
         self.traces += 1
         row = tf.cast(features["row"], tf.float32)[:, tf.newaxis]
         each = tf.concat([row, -2.0 * row, tf.sin(row)], axis=1)[:, : len(self.branch_names)]
-        outputs = {
-            "logit": row / 8.0,
-            "representations": tf.stack([each, 1000.0 + tf.cos(each)], axis=2),
-        }
-        if self.has_logits:
-            outputs["branch_logits"] = each
-        if self.has_weights:
-            outputs["fusion_weights"] = tf.nn.softmax(each)
-        return outputs
+        return NetworkOutputs(
+            logit=row / 8.0,
+            branch_logits=each if self.has_logits else None,
+            representations=tf.stack([each, 1000.0 + tf.cos(each)], axis=2),
+            fusion_weights=tf.nn.softmax(each) if self.has_weights else None,
+        )

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from features.inputs import InputSpec
-from models.embeddings import EmbeddingBank
+from models.embeddings import EmbeddingBank, EmbeddingLayout
 from models.metrics import best_share, cross_expert_correlation, disagreement
 from pipeline.evaluation.evaluate import evaluation_report, tables_report
 from pipeline.evaluation.scores import FUSED, score_split
@@ -24,7 +24,7 @@ class PredictingNetwork(RowNetwork):
 
     def predict_step(self, inputs):
         outputs = self(inputs[0], training=False)
-        return {"logit": outputs["logit"][:, 0], "branch_logits": outputs["branch_logits"]}
+        return {"logit": outputs.logit[:, 0], "branch_logits": outputs.branch_logits}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_each_split_has_its_own_cooperation(evaluated):
         outputs = network({"row": arrays[split]["row"]}, training=False)
         found = report[split]["cooperation"]
         assert found["cross_expert_correlation"] == pytest.approx(
-            cross_expert_correlation(outputs["representations"].numpy()), abs=1e-4
+            cross_expert_correlation(outputs.representations.numpy()), abs=1e-4
         )
         scores = score_split(network, bundle, split, 16)
         probs = np.stack([scores.probs[name] for name in network.branch_names], axis=1)
@@ -69,7 +69,7 @@ def test_each_split_has_its_own_cooperation(evaluated):
         assert shares == pytest.approx(best_share(scores.labels, probs))
         means = [branch["fusion_weight"]["mean"] for branch in found["branches"].values()]
         assert sum(means) == pytest.approx(1.0, abs=1e-6)
-        assert means == pytest.approx(outputs["fusion_weights"].numpy().mean(axis=0), abs=1e-6)
+        assert means == pytest.approx(outputs.fusion_weights.numpy().mean(axis=0), abs=1e-6)
     assert report["valid"]["cooperation"] != report["test"]["cooperation"]
 
 
@@ -87,7 +87,7 @@ def bank(**options):
         InputSpec("age", "value"),
         InputSpec("seen", "ids", "item", 400, length=2),
     ]
-    bank = EmbeddingBank(inputs, width=4, stddev=0.1, **options)
+    bank = EmbeddingBank(EmbeddingLayout(inputs, embedding_dim=4, **options), stddev=0.1)
     bank({"user": tf.zeros(1, tf.int32), "age": tf.zeros(1), "seen": tf.zeros((1, 2), tf.int32)})
     return bank
 
@@ -96,7 +96,7 @@ def test_every_table_of_every_set_has_its_abundance():
     embeddings = bank(num_sets=2)
     network = SimpleNamespace(embeddings=embeddings, table_set_names=("shared", "gate"))
     # The second set's items collapse: all rows lie on a line.
-    start, stop = embeddings.places["item"].start, embeddings.places["item"].stop
+    start, stop = embeddings.layout.places["item"].start, embeddings.layout.places["item"].stop
     table = embeddings.tables[0].table.numpy()
     table[start:stop, 4:] = np.outer(np.arange(400), [1, 2, 0, -1])
     embeddings.tables[0].table.assign(table)
@@ -104,7 +104,10 @@ def test_every_table_of_every_set_has_its_abundance():
     assert list(report) == ["shared", "gate"]
     for m, tables in enumerate(report.values()):
         for vocabulary, found in tables.items():
-            start, stop = embeddings.places[vocabulary].start, embeddings.places[vocabulary].stop
+            start, stop = (
+                embeddings.layout.places[vocabulary].start,
+                embeddings.layout.places[vocabulary].stop,
+            )
             values = np.linalg.svd(table[start:stop, 4 * m : 4 * m + 4], compute_uv=False)
             assert found["information_abundance"] == pytest.approx(
                 values.sum() / values[0], abs=1e-4
@@ -129,7 +132,7 @@ def test_a_table_of_zeros_has_none_and_a_network_without_tables_an_empty_report(
         "information_abundance": None,
         "singular_values": [0.0] * 4,
     }
-    values = EmbeddingBank([InputSpec("age", "value")], width=4)
+    values = EmbeddingBank(EmbeddingLayout([InputSpec("age", "value")], embedding_dim=4))
     values({"age": tf.zeros(1)})
     nothing = tables_report(SimpleNamespace(embeddings=values, table_set_names=("all",)))
     assert nothing == {"all": {}}

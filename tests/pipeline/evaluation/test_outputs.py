@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from models.metrics import cross_expert_correlation_by_pair
-from pipeline.dataset import examples
+from pipeline.batches.dataset import examples
 from pipeline.evaluation.outputs import OutputReader
 from tests.pipeline.evaluation.row_network import RowNetwork
 

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pytest
 
 from features.errors import DataError
-from pipeline.data.config import DataConfig
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.inspection.proposal import propose
-from pipeline.inspection.sample import Sample
+from pipeline.inspection.read_sample import Sample
 from tests.pipeline.inspection.planted import KINDS, ROWS, SUSPECTS, planted_columns
 
 

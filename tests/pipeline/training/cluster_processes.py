@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from models.build import build_network
-from models.config import NetworkConfig
 from models.network import CooperativeNetwork
 from models.optimizers import make_optimizer, row_slots_of
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from pipeline.evaluation.outputs import OutputReader
 from pipeline.training import strategy as strategies
 from pipeline.training.strategy import (
@@ -44,7 +44,7 @@ def batches(part: tuple[int, int] | None = None) -> tf.data.Dataset:
 
 def network() -> CooperativeNetwork:
     """Every kind of input and the losses of MBCnet; compiled, its optimizer built."""
-    settings = {**small.SETTINGS, "embedding": {"width": 4, "stddev": 0.5}}
+    settings = {**small.SETTINGS, "embedding": {"embedding_dim": 4, "stddev": 0.5}}
     slots = row_slots_of("lazy_adam")
     made = build_network(NetworkConfig(**settings), small.INPUTS, small.GROUPS, slots=slots)
     # A tight norm: clipped before the sum over replicas, the step would be another one.

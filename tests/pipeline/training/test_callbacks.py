@@ -12,17 +12,17 @@ from pipeline.training.callbacks import DivergenceGuard, Progress, Validation, d
 class Diverged:
     """Stands for a network: what the guard asks of one."""
 
-    def __init__(self, found):
-        self._found = found
+    def __init__(self, diverged):
+        self.diverged = diverged
         self.optimizer = type("Optimizer", (), {"learning_rate": tf.Variable(0.5)})()
 
     def divergence(self):
-        return self._found
+        return self.diverged
 
 
-def guard(found, checkpoint: str | None) -> DivergenceGuard:
-    callback = DivergenceGuard(lambda: checkpoint, every_seconds=0.0)
-    callback.set_model(Diverged(found))
+def guard(diverged, checkpoint: str | None, every_seconds=0.0) -> DivergenceGuard:
+    callback = DivergenceGuard(lambda: checkpoint, every_seconds)
+    callback.set_model(Diverged(diverged))
     return callback
 
 
@@ -46,10 +46,9 @@ def test_the_guard_lets_finite_losses_pass():
 
 
 def test_the_guard_looks_no_more_often_than_it_was_told():
-    callback = guard(None, None)
-    callback._every = 1000.0
+    callback = guard(None, None, every_seconds=1000.0)
     callback.on_train_batch_end(0)
-    callback.model._found = ("logloss", 2)
+    callback.model.diverged = ("logloss", 2)
     callback.on_train_batch_end(1)  # too early to look
     with pytest.raises(TrainingError):
         callback.on_epoch_end(0)  # always looks: a checkpoint is about to be written

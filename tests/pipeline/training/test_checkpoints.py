@@ -15,7 +15,7 @@ import tensorflow as tf
 import yaml
 
 from pipeline.config.run_config import RunConfig
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
 from pipeline.training.callbacks import DivergenceGuard
 from pipeline.training.checkpoints import latest_checkpoint
 from pipeline.training.train import train
@@ -41,7 +41,7 @@ def content(bundle, **settings) -> dict:
         **features,
         "data": {"source": bundle.metadata.source},
         "model": {
-            "embedding": {"width": 4, "stddev": 0.1},
+            "embedding": {"embedding_dim": 4, "stddev": 0.1},
             "branches": {"deep": {"units": [8], "dropout": 0.3, "batch_norm": True}},
             "alignment": {"type": "shared_mlp", "units": [8], "dropout": 0.2},
             "cooperation": {},

@@ -9,10 +9,10 @@ import tf_keras
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from features.inputs import InputSpec
-from models.build import build_network
-from models.config import NetworkConfig
 from models.network import CooperativeNetwork
 from models.optimizers import make_optimizer, row_slots_of
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
 from pipeline.training.step_time import (
     PARTS,
     Scopes,
@@ -147,7 +147,7 @@ def test_reads_a_trace():
 def network() -> CooperativeNetwork:
     built = build_network(
         NetworkConfig(
-            embedding={"width": 4},
+            embedding={"embedding_dim": 4},
             branches={"deep": {"units": [8]}, "other": {"type": "deep", "units": [8]}},
         ),
         (InputSpec("user", "id", "user", 50), InputSpec("item", "id", "item", 50)),
@@ -172,17 +172,17 @@ def test_a_training_is_measured_once(caplog):
     with caplog.at_level(logging.INFO, "pipeline.training.step_time"):
         model.fit(batches(), epochs=2, steps_per_epoch=12, callbacks=[callback], verbose=0)
     (line,) = caplog.messages
-    assert line == str(callback.found)
-    shares = callback.found.shares
+    assert line == str(callback.measured)
+    shares = callback.measured.shares
     assert sum(shares.values()) == pytest.approx(1.0)
     assert min(shares[part] for part in ("branches", "fusion", "tables", "optimizer")) > 0.0
-    assert callback.found.milliseconds > 0.0
+    assert callback.measured.milliseconds > 0.0
 
 
 def test_an_epoch_that_is_too_short_is_left_alone():
     callback = StepTimes(4)
     network().fit(batches(), epochs=2, steps_per_epoch=4, callbacks=[callback], verbose=0)
-    assert callback.found is None
+    assert callback.measured is None
     tf.profiler.experimental.start("unused")  # nothing else is running
     tf.profiler.experimental.stop(save=False)
 
@@ -196,5 +196,5 @@ def test_another_profile_is_not_disturbed(tmp_path):
     callbacks = [Traced(), callback]
     network().fit(batches(), steps_per_epoch=12, callbacks=callbacks, verbose=0)
     tf.profiler.experimental.stop()
-    assert callback.found is None
+    assert callback.measured is None
     assert list(tmp_path.rglob("*.xplane.pb"))

@@ -6,8 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,22 +16,16 @@ from features.errors import ConfigError
 from pipeline.training import strategy as strategies
 from pipeline.training.strategy import join_cluster, training_strategy
 from pipeline.training.supervise import free_ports, supervise
-from serving.fresh_process import environment
+from serving.exporting.fresh_process import environment
 from tests.pipeline.training import cluster_processes
 from tests.pipeline.training.cluster_processes import BATCH, STEPS, batches, network
+from tests.waiting import wait_until
 
 PROCESS = [sys.executable, "-m", cluster_processes.__name__]
 
 
 def _listening(port: int) -> socket.socket:
     return socket.create_server(("localhost", port), backlog=100)
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20.0
-    while not condition():
-        assert time.monotonic() < until, "waited too long"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +67,9 @@ def test_gradients_of_tables_cross_processes_as_rows(two_workers):
     folder, one, _ = two_workers
     sent = json.loads((folder / "worker0.json").read_text())["sent"]
     tables = [each for each in one.trainable_variables if "/table" in each.name]
-    weights = 4 * one.embeddings.num_sets  # columns of a row, without the optimizer's moments
+    weights = (
+        4 * one.embeddings.layout.num_sets
+    )  # columns of a row, without the optimizer's moments
     assert tables
     assert tables[0].shape[1] == 3 * weights
     gathered = [shape for op, shape in sent if op.startswith("CollectiveGather")]
@@ -121,7 +115,7 @@ def test_a_server_serves_until_its_chief_has_ended(tmp_path, monkeypatch):
     )
     with _listening(port):
         serving.start()
-        _until(lambda: strategies._answers(f"localhost:{own}"))
+        wait_until(lambda: strategies._answers(f"localhost:{own}"))
         serving.join(2.0)
         assert serving.is_alive(), "it serves while the chief answers"
     serving.join(20.0)
@@ -131,7 +125,7 @@ def test_a_server_serves_until_its_chief_has_ended(tmp_path, monkeypatch):
 def test_a_process_has_one_strategy(monkeypatch):
     monkeypatch.setattr(strategies, "_made", {})
     made = tf.distribute.get_strategy()
-    monkeypatch.setitem(strategies._MAKERS, "mirrored", lambda cluster: made)
+    monkeypatch.setitem(strategies._MAKERS, "mirrored", lambda: made)
     monkeypatch.delenv("TF_CONFIG", raising=False)
     assert training_strategy() is made
     assert training_strategy("mirrored") is made
@@ -141,9 +135,9 @@ def test_a_process_has_one_strategy(monkeypatch):
 
 def test_a_run_of_a_cluster_is_loaded_without_one(monkeypatch):
     monkeypatch.setattr(strategies, "_made", {})
-    monkeypatch.setitem(strategies._MAKERS, "mirrored", lambda cluster: cluster)
+    monkeypatch.setitem(strategies._MAKERS, "mirrored", lambda: "alone")
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}}')
-    assert training_strategy() is None
+    assert training_strategy() == "alone"
     monkeypatch.setattr(strategies, "_made", {})
     with pytest.raises(ConfigError, match="TF_CONFIG"):
         training_strategy("mirrored")

@@ -11,8 +11,8 @@ from features.bundle import open_bundle
 from features.errors import ConfigError, TrainingError
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import score_split
-from pipeline.run_dir import RunDir
-from pipeline.training.teachers import check_teacher_runs, load_teachers
+from pipeline.runs.run_dir import RunDir
+from pipeline.stages.teachers import check_teacher_runs, load_teachers
 from pipeline.training.train import load_network, train
 
 
@@ -30,7 +30,7 @@ def configured(bundle, **settings) -> RunConfig:
             "groups": features.groups,
             "histories": {"all": {"key": "user"}},
             "model": {
-                "embedding": {"width": 4, "stddev": 0.1},
+                "embedding": {"embedding_dim": 4, "stddev": 0.1},
                 "branches": {
                     "efgc": {"units": [8], "output_units": 8},
                     "deep": {"units": [8]},

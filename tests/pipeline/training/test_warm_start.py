@@ -9,12 +9,14 @@ import pytest
 
 from features.bundle import METADATA, file_entry, open_bundle
 from features.errors import ConfigError
-from pipeline.evaluation.report import report_html
+from pipeline.evaluation.html_report import report_html
 from pipeline.evaluation.scores import score_split
-from pipeline.main_job import Start, check_start, evaluate_stage, train_stage
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
+from pipeline.stages.evaluate_stage import evaluate_stage
+from pipeline.stages.progressive import PREVIOUS, with_previous
+from pipeline.stages.start import Start, check_start
+from pipeline.stages.train_stage import train_stage
 from pipeline.training.id_maps import map_buckets, map_tokens
-from pipeline.training.progressive import PREVIOUS, with_previous
 from pipeline.training.train import load_network, new_network
 from pipeline.training.warm_start import WarmStart
 from tests.pipeline.training.test_checkpoints import configured
@@ -87,7 +89,10 @@ def test_known_tokens_keep_their_whole_rows_and_new_ones_start_fresh(
     warm = WarmStart(run, tuesday)
     warm.apply(network)
     old = before.embeddings.tables[0].table.numpy()
-    items, old_items = network.embeddings.places["item"], before.embeddings.places["item"]
+    items, old_items = (
+        network.embeddings.layout.places["item"],
+        before.embeddings.layout.places["item"],
+    )
 
     def row(bank_rows, place, name, names):
         return bank_rows[place.start + 2 + names.index(name)]
@@ -106,7 +111,7 @@ def test_known_tokens_keep_their_whole_rows_and_new_ones_start_fresh(
         np.testing.assert_array_equal(
             row(started, items, name, NEW_ITEMS), row(source, items, name, NEW_ITEMS), err_msg=name
         )
-    user = network.embeddings.places["user"]
+    user = network.embeddings.layout.places["user"]
     np.testing.assert_array_equal(started[user.start : user.stop], old[user.start : user.stop])
     assert warm.counts["item"] == {"kept": 10, "new": 2, "dropped": 2}
     tables = {table.table.name for table in network.embeddings.tables}
@@ -135,7 +140,7 @@ def test_dense_adam_keeps_the_moments_of_its_rows(first, tuesday, tmp_path):
         if b.name.split(":")[0].endswith(f"/{name}")
     ]
     assert len(pairs) == 2
-    item = network.embeddings.places["item"].start + 2
+    item = network.embeddings.layout.places["item"].start + 2
     for old, new in pairs:
         np.testing.assert_array_equal(new[item], old[item + 11])  # i11 comes first on Tuesday
         assert np.abs(old).sum() > 0
@@ -192,7 +197,7 @@ def test_the_earlier_run_is_part_of_the_fingerprint(second, first, tuesday):
 
 def test_a_network_of_another_shape_is_refused(first, tuesday):
     config, _, run = first
-    embedding = config.model.embedding.model_copy(update={"width": 5})
+    embedding = config.model.embedding.model_copy(update={"embedding_dim": 5})
     wider = config.model_copy(
         update={"model": config.model.model_copy(update={"embedding": embedding})}
     )

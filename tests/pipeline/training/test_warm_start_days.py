@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from features.bundle import open_bundle
-from pipeline.data.job import build_bundle
+from pipeline.data.job.data_job import build_bundle
 from pipeline.evaluation.scores import score_split
-from pipeline.main_job import Start, train_stage
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
+from pipeline.stages.start import Start
+from pipeline.stages.train_stage import train_stage
 from pipeline.training.train import new_network
 from pipeline.training.warm_start import WarmStart
 from tests.pipeline.movielens_days import features, lines, settings, write_day

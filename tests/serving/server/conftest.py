@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from serving.inputs import signature_inputs
+from serving.scoring.signature_inputs import signature_inputs
 from serving.server.options import ServerOptions
 from serving.server.run import Server
 

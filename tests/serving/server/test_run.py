@@ -20,12 +20,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import model_management_pb2
 
 from features.errors import ConfigError
-from serving.fresh_process import ROOT, environment
+from serving.exporting.fresh_process import ROOT, environment
 from serving.server.options import ServerOptions
 from serving.server.run import Server, serve
 from tests.serving.server import toy
 from tests.serving.server.conftest import GrpcClient, RestClient
-from tests.serving.server.test_grpc_api import code_and_text, outputs_of, predict_request
+from tests.serving.server.rpc.test_grpc_api import code_and_text, outputs_of, predict_request
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,12 @@ import tensorflow as tf
 from features.errors import ExportError
 from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
-from models.build import build_network
-from models.config import NetworkConfig
-from serving.export import expected_scores
+from models.network.outputs import NetworkOutputs
+from models.spec.build_network import build_network
+from models.spec.network_config import NetworkConfig
+from serving.exporting.export import expected_scores
 from serving.variants.openvino_ir import IrModel, require_openvino, write_ir
-from serving.variants.write import Cut, write_openvino
+from serving.variants.write_variant import Cut, write_openvino
 
 NEEDED = "the package openvino is not installed: pip install openvino"
 
@@ -24,7 +25,7 @@ NEEDED = "the package openvino is not installed: pip install openvino"
 def network(bundle):
     metadata = bundle.metadata
     config = NetworkConfig(
-        embedding={"width": 4, "stddev": 0.5},
+        embedding={"embedding_dim": 4, "stddev": 0.5},
         branches={
             "efgc": {"units": [8], "output_units": 8},
             "cross": {"type": "low_rank_cross_mixture", "rank": 3, "output_units": 8},
@@ -65,7 +66,7 @@ def test_scores_as_the_network_does_at_any_batch_size(written, network, bundle, 
 
 def test_computes_and_stores_float32(written, network):
     model = IrModel(written)
-    assert model._compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
+    assert model.precision == "f32"
     (table,) = network.embeddings.tables
     assert table.table.numpy().tobytes() in (written / "model.bin").read_bytes()
 
@@ -126,8 +127,8 @@ def test_an_ir_that_scores_otherwise_is_refused(network, bundle, rows, tmp_path,
         def score(self, tensors):
             return expected + np.float32(1e-4)
 
-    monkeypatch.setattr("serving.variants.write.IrModel", Other)
-    monkeypatch.setattr("serving.variants.write.write_ir", lambda *args: None)
+    monkeypatch.setattr("serving.variants.write_variant.IrModel", Other)
+    monkeypatch.setattr("serving.variants.write_variant.write_ir", lambda *args: None)
     with pytest.raises(ExportError, match=r"on 12 sample rows .* differ by 0\.0001, .*discarded"):
         write_openvino(Cut(network, bundle), tmp_path / "1", rows, tmp_path / "rows.jsonl")
 
@@ -136,7 +137,8 @@ def test_an_operation_that_openvino_lacks_is_named(bundle, tmp_path):
     pytest.importorskip("openvino", reason=NEEDED)
 
     def call(features, training):
-        return {"logit": tf.math.lgamma(features["price"])[:, tf.newaxis] + tf.zeros((1, 1))}
+        logit = tf.math.lgamma(features["price"])[:, tf.newaxis] + tf.zeros((1, 1))
+        return NetworkOutputs(logit=logit)
 
     call.branch_names = ()
     with pytest.raises(ExportError, match=r"cannot convert this network: no operations for Lgamma"):

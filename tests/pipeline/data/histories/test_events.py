@@ -12,15 +12,15 @@ from apache_beam.testing.test_pipeline import TestPipeline
 import pipeline.data.histories.events as events_module
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig
-from pipeline.data.examples import Examples
+from pipeline.data.blocks.carried_columns import text
 from pipeline.data.histories.events import Wanted, WantedFn, scaled
-from pipeline.data.inputs import open_inputs
+from pipeline.data.job.examples import Examples
+from pipeline.data.job.open_inputs import open_inputs
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import EventLog, Source, TextFile
-from pipeline.data.working import text
 
-SPOOL = tempfile.TemporaryDirectory()  # rows wait there for the limits of the splits
+SPILL = tempfile.TemporaryDirectory()  # rows wait there for the limits of the splits
 SHOP = Source(
     name="shop",
     title="Shop",
@@ -127,7 +127,7 @@ def run(folder, features=None, **settings):
 
     # In memory, so that the functions may write into `found`.
     with TestPipeline() as p:
-        out = p | Examples(open_inputs(features, data), features, data, SPOOL.name)
+        out = p | Examples(open_inputs(features, data), features, data, SPILL.name)
         for name, keep in (
             ("blocks", keep_rows),
             ("rejected", found["rejected"].append),

@@ -9,12 +9,12 @@ import pytest
 
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
+from pipeline.batches.dataset import column_arrays
 from pipeline.config.run_config import default_bundle
-from pipeline.data.config import DataConfig
-from pipeline.data.inputs import open_inputs
-from pipeline.data.job import build_bundle
+from pipeline.data.job.data_job import build_bundle
+from pipeline.data.job.open_inputs import open_inputs
 from pipeline.data.reading.own_files import sniff_delimiter
-from pipeline.dataset import column_arrays
+from pipeline.data.settings.data_config import DataConfig
 
 HEADER = ("user", "item", "price", "click")
 ROWS = [(f"u{n % 7}", f"i{n % 5}", f"{n * 0.5}", str(n % 2)) for n in range(60)]

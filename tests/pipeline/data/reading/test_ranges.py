@@ -13,8 +13,8 @@ from apache_beam.testing.util import assert_that, equal_to
 import pipeline.data.reading.lines as lines
 import pipeline.data.reading.ranges as ranges
 import pipeline.data.reading.read as read
-from pipeline.data.inputs import InputFile
 from pipeline.data.sources.base import ParquetFile, TextFile
+from pipeline.data.sources.input_file import InputFile
 
 CSV = TextFile(("*",))
 BARE = TextFile(("*",), columns=("a", "b"))
@@ -47,7 +47,7 @@ def blocks_of(file, part):
 
 def cut(file, whole):
     """The parts, each knowing the breaks before it."""
-    counted = [ranges._with_newlines(part)[1] for part in ranges.parts_of(file, whole)]
+    counted = [ranges.with_newlines(part)[1] for part in ranges.parts_of(file, whole)]
     random.Random(3).shuffle(counted)
     return list(ranges.number_lines((0, counted)))
 

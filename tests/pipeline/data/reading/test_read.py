@@ -70,7 +70,7 @@ def test_damaged_compression_names_the_file_and_the_place(tmp_path, damage):
     content = b"a,b\n" + b"".join(f"{line},{line**3}\n".encode() for line in range(300_000))
     path = write(tmp_path, damage(gzip.compress(content)), "log.csv.gz")
     blocks = read.read_blocks(CSV, path, ("a", "b"), ("b",))
-    with pytest.raises(read.Unreadable, match=r"log\.csv\.gz is damaged .* after line [\d,]+"):
+    with pytest.raises(read.UnreadableError, match=r"log\.csv\.gz is damaged .* after line [\d,]+"):
         list(blocks)
 
 

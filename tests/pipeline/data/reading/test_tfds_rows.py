@@ -9,11 +9,11 @@ import tensorflow_datasets as tfds
 
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig
-from pipeline.data.inputs import open_inputs
-from pipeline.data.job import build_bundle
-from pipeline.data.reading import generate, tfds_rows
-from pipeline.dataset import column_arrays
+from pipeline.batches.dataset import column_arrays
+from pipeline.data.job.data_job import build_bundle
+from pipeline.data.job.open_inputs import open_inputs
+from pipeline.data.reading import read_rows, tfds_rows
+from pipeline.data.settings.data_config import DataConfig
 
 COUNTS = {"train": 50, "validation": 10, "test": 12}
 SHARDS = {"train": [20, 30], "validation": [10], "test": [12]}
@@ -111,13 +111,13 @@ def test_parts_hold_every_example_once_in_order_whatever_the_files(
     folder, monkeypatch, part_rows, size
 ):
     monkeypatch.setattr(tfds_rows, "PART_ROWS", part_rows)
-    monkeypatch.setattr(generate, "MAX_ROWS", size)
+    monkeypatch.setattr(read_rows, "MAX_ROWS", size)
     log = open_inputs(FEATURES, config(folder, log=("train",))).source.log
     wanted = ("city", "tags", "user/depth", "clicked", "vector")
     blocks = [
         block
-        for part in range(generate.num_parts(log))
-        for block in generate.generate_blocks(log, part, wanted)
+        for part in range(len(log.parts()))
+        for block in read_rows.generate_blocks(log, part, wanted)
     ]
     assert len({block.key for block in blocks}) == len(blocks)
     positions = [int(position) for block in blocks for position in block.positions]

@@ -10,7 +10,7 @@ import pipeline.data.reading.vector_files as vector_files
 from features.errors import DataError
 from features.raw import coerce
 from features.specs import FeatureSet
-from pipeline.data.reading.read import Unreadable, read_blocks, read_header
+from pipeline.data.reading.read import UnreadableError, read_blocks, read_header
 from pipeline.data.sources.base import VectorFile
 
 FILE = VectorFile(("*",), key="item", vector="image")
@@ -129,7 +129,7 @@ def test_a_matrix_that_breaks_off_is_read_up_to_there(tmp_path):
     (tmp_path / "v.npy").write_bytes(npy(MATRIX)[:-30])
     path, found = str(tmp_path / "v.npy"), []
     blocks = read_blocks(FILE, path, ("item", "image"), ("item", "image"))
-    with pytest.raises(Unreadable, match="after row 60: it ends after 90 of its 100 vectors"):
+    with pytest.raises(UnreadableError, match="after row 60: it ends after 90 of its 100 vectors"):
         found.extend(len(block.rows) for block in blocks)
     assert found == [30, 30, 30]
 

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from features.bundle import SPLITS
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig
-from pipeline.data.job import build_bundle
+from pipeline.data.blocks.carried_columns import SPLIT, text
+from pipeline.data.job.data_job import build_bundle
+from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import Source, TextFile
 from pipeline.data.splits.last import LeaveLastOut
-from pipeline.data.working import SPLIT, text
 
 
 @pytest.mark.parametrize("clean", [True, False])

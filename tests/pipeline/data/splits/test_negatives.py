@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from features.errors import ConfigError
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig, NegativesConfig
+from pipeline.data.blocks.carried_columns import EVENT_ONLY, flag, text
+from pipeline.data.settings.data_config import DataConfig, NegativesConfig
 from pipeline.data.sources import SOURCES
 from pipeline.data.sources.base import Negatives
 from pipeline.data.splits.negatives import Sampler, draw_untouched
 from pipeline.data.splits.negatives_check import check_context, check_negatives
-from pipeline.data.working import EVENT_ONLY, flag, text
 
 NEGATIVES = Negatives(key="user", item="item")
 FEATURES = {

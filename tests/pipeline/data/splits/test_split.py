@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from features.config import parse
 from features.errors import ConfigError
 from pipeline.data.analysis.histogram import AdaptiveHistogram
-from pipeline.data.config import DataConfig, SplitConfig
-from pipeline.data.reading.read_rows import block_key
+from pipeline.data.blocks.block_key import block_key
+from pipeline.data.blocks.carried_columns import POSITION, text
+from pipeline.data.blocks.stable_hash import seeded_hash
+from pipeline.data.settings.data_config import DataConfig, SplitConfig
 from pipeline.data.splits.split import cut_block, split_hashes, split_rows, with_split_hash
 from pipeline.data.splits.split_rule import thresholds
-from pipeline.data.stable_hash import seeded_hash
-from pipeline.data.working import POSITION, text
 
 
 def test_shares_are_met_as_nearly_as_equal_times_allow():

@@ -9,11 +9,11 @@ import pytest
 
 from features.errors import ConfigError
 from features.specs import FeatureSet
-from pipeline.data.config import DataConfig, SplitConfig
+from pipeline.data.blocks.carried_columns import SPLIT, SPLIT_HASH
+from pipeline.data.settings.data_config import DataConfig, SplitConfig
 from pipeline.data.sources.base import Source, TextFile
 from pipeline.data.splits.split import cut_block, split_of
 from pipeline.data.splits.split_rule import SplitRule, check_split, day_limits, hashes_rows
-from pipeline.data.working import SPLIT, SPLIT_HASH
 
 SOURCE = Source("s", "S", "h", "t", TextFile(("a.csv",)))
 BENCHMARK = Source(

@@ -6,8 +6,8 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from features.analysis import Analysis
-from pipeline.data.analysis.fitted import Fitted
-from pipeline.data.arrow_bytes import to_bytes
+from pipeline.data.analysis.analyse import Fitted
+from pipeline.data.blocks.arrow_bytes import to_bytes
 from pipeline.data.writing.shuffle import Shuffle, ShuffleConfig, gather, scatter, sub_blocks
 
 SCHEMA = pa.schema([("row", pa.int64())])

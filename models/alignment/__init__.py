@@ -1,0 +1,28 @@
+"""Alignments: from the branches' representations (batch, d_i) to one space (batch, n, d).
+
+| alignment | what it does |
+|---|---|
+| `NoAlignment` | stacks representations that have one width already |
+| `SharedMLP` | one MLP for all branches |
+| `MLPPerBranch` | an MLP for each branch, whose widths may differ |
+
+An alignment of one's own derives from `Alignment` and defines `call(representations, names=())`.
+Any other layer that is called like this is one too, but none of its branches can be exported alone.
+"""
+
+from models.alignment.alignment import Alignment
+from models.alignment.mlp_alignment import MLPAlignment
+from models.alignment.mlp_per_branch import MLPPerBranch
+from models.alignment.no_alignment import NoAlignment
+from models.alignment.shared_mlp import SharedMLP
+from models.alignment.wrapped_alignment import WrappedAlignment, as_alignment
+
+__all__ = [
+    "Alignment",
+    "MLPAlignment",
+    "MLPPerBranch",
+    "NoAlignment",
+    "SharedMLP",
+    "WrappedAlignment",
+    "as_alignment",
+]

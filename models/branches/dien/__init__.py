@@ -1,0 +1,1 @@
+"""DIEN and the recurrent layers of its own."""

@@ -1,0 +1,59 @@
+"""What branches do to every history: choose, clean, pool."""
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+
+from features.errors import closest
+from models.embeddings.embedded import History
+
+
+def compared_histories(
+    layer: str, target_widths: Mapping[str, int], chosen: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Sorted names of the histories that a branch compares with the shown item.
+
+    Args:
+        layer: The branch's name, for messages.
+        target_widths: By history, the width of its target; 0 for none.
+        chosen: Names the user wants; None is every history that has a target.
+
+    Raises:
+        ValueError: A name that does not exist or has no target; nothing left to compare.
+    """
+    able = sorted(name for name, width in target_widths.items() if width)
+    if chosen is not None and not chosen:
+        raise ValueError(
+            f"{layer}: `histories` is empty. Name one, or leave it out for all that have a target."
+        )
+    for name in chosen or ():
+        if name not in target_widths:
+            raise ValueError(
+                f"{layer}: `histories` names {name!r}, which is not a history. "
+                f"{closest(name, target_widths)}"
+            )
+        if name not in able:
+            raise ValueError(
+                f"{layer}: history {name!r} has no target: no feature of the shown item shares a "
+                f"vocabulary with one of its sequences. With a target: {', '.join(able) or 'none'}."
+            )
+    if not able:
+        raise ValueError(
+            f"{layer}: expected a history with a target, a feature of the shown item that shares "
+            f"a vocabulary with a sequence. Received histories without: {sorted(target_widths)}."
+        )
+    return tuple(sorted(set(chosen))) if chosen is not None else tuple(able)
+
+
+def cleaned(history: History) -> History:
+    """The history with zeros where there is no event, whatever was there."""
+    steps = history.steps
+    zeros = tf.zeros_like(steps)
+    return history._replace(steps=tf.where(history.mask[:, :, tf.newaxis], steps, zeros))
+
+
+def mean_step(history: History) -> tf.Tensor:
+    """The mean event of a cleaned history, (batch, width of a step); 0 where it is empty."""
+    total = tf.reduce_sum(tf.cast(history.steps, tf.float32), axis=1)
+    count = tf.reduce_sum(tf.cast(history.mask, tf.float32), axis=1, keepdims=True)
+    return tf.cast(total / tf.maximum(count, 1.0), history.steps.dtype)

@@ -1,0 +1,1 @@
+"""InterFormer and the three archs of its layers."""

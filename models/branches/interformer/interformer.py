@@ -1,0 +1,215 @@
+"""InterFormer: non-sequence tokens and histories that learn from each other in every layer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from models.branches.branch import Branch, Details
+from models.branches.history_pooling import cleaned
+from models.branches.interformer.cross_arch import CrossArch, last_steps
+from models.branches.interformer.interaction_arch import Interaction, InteractionArch
+from models.branches.interformer.self_masked_projection import SelfMaskedProjection
+from models.branches.interformer.sequence_arch import SequenceArch
+from models.branches.interformer.summary_gate import GatingActivation, GatingMode
+from models.embeddings.embedded import Embedded, History, flatten
+from models.layers.mlp import MLP
+from models.layers.self_attention import divide_heads
+
+
+@tf_keras.utils.register_keras_serializable(package="concord")
+class InterFormer(Branch):
+    """Layers of three parts: one for tokens, one for histories, and a narrow one between them.
+
+    X are the n tokens of the inputs that are no sequences. The aligned sequences of a history
+    become one token per event (`SelfMaskedProjection`); S are the events of all histories, one
+    history after the other, and CLS = X_sum^(1). Layers l = 1..L:
+
+        X_sum, S_sum  = CrossArch(X, CLS, S)
+        X             = InteractionArch(X, S_sum)
+        CLS, S        = SequenceArch(CLS, S, X_sum)
+
+    and h = MLP(X_sum || S_sum) of one more CrossArch, flat.
+
+    Reference: Zeng et al., InterFormer, arXiv:2411.09852v4; sizes of its App. B.
+    Departs from it: taken literally, the head reads the summaries made before the last layer's
+    other two parts, which then never learn; hence the last CrossArch. Dense features are tokens
+    of their own, as the embeddings hand them over, instead of one token together.
+    Decided where it is open: histories of different data may have different lengths and their
+    steps are not aligned with each other, so that they stand side by side on the axis of tokens,
+    each with positions from 1, while the paper joins aligned sequences on the axis of features.
+    S_recent are the last events of each history, since nothing says which of two histories has the
+    later event. Gates, residuals and pooling: see the parts. There are no clock times.
+
+    Example:
+        >>> from models.embeddings.embedded import History
+        >>> tokens, mask = tf.zeros((2, 3, 4)), tf.ones((2, 5), tf.bool)
+        >>> history = History(tf.zeros((2, 5, 8)), mask, tf.zeros((2, 4)))
+        >>> embedded = Embedded(tokens, tokens, {"clicks": history}, tf.zeros((2, 0)))
+        >>> InterFormer(units=[8])(embedded).shape
+        TensorShape([2, 8])
+
+    Args:
+        num_layers: L.
+        num_heads: Heads of all attention; must divide the embedding width.
+        num_cls: Tokens in X_sum, and CLS.
+        num_pma: Tokens in S_sum that are pooled by attention; 0 leaves them out.
+        num_recent: Last events of each history in S_sum; 0 leaves them out.
+        interaction, interaction_layers, interaction_units, rank, dot_units: See `InteractionArch`.
+        gating_mode, gating_activation: See `SummaryGate`.
+        residual: See `SequenceArch`.
+        units: Hidden units of the MLP, the last its width.
+        activation: Of all hidden units.
+        dropout: As for `MLP`, of the last MLP.
+
+    Call arguments:
+        embedded: An `Embedded` with one history or more.
+
+    Returns:
+        (batch, units[-1]); its intermediates are X after each layer, flat.
+    """
+
+    takes = "embedded"
+    needs = frozenset({"history"})
+    exposes_intermediates = True
+
+    def __init__(
+        self,
+        num_layers: int = 3,
+        num_heads: int = 2,
+        num_cls: int = 4,
+        num_pma: int = 2,
+        num_recent: int = 2,
+        interaction: Interaction = "dhen",
+        interaction_layers: int = 1,
+        interaction_units: Sequence[int] = (256,),
+        rank: int = 32,
+        dot_units: Sequence[int] = (256,),
+        gating_mode: GatingMode = "glu",
+        gating_activation: GatingActivation = "sigmoid",
+        residual: bool = True,
+        units: Sequence[int] = (512, 256, 128),
+        activation: str = "swish",
+        dropout: float = 0.1,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if min(num_layers, num_heads, num_cls) < 1 or min(num_pma, num_recent) < 0:
+            raise ValueError(
+                "InterFormer: `num_layers`, `num_heads` and `num_cls` must be >= 1, `num_pma` and "
+                f"`num_recent` >= 0. Received: num_layers={num_layers}, num_heads={num_heads}, "
+                f"num_cls={num_cls}, num_pma={num_pma}, num_recent={num_recent}."
+            )
+        self.num_layers, self.num_heads = num_layers, num_heads
+        self.num_cls, self.num_pma, self.num_recent = num_cls, num_pma, num_recent
+        self.interaction, self.interaction_layers = interaction, interaction_layers
+        self.interaction_units, self.dot_units = tuple(interaction_units), tuple(dot_units)
+        self.rank, self.gating_mode, self.gating_activation = rank, gating_mode, gating_activation
+        self.residual, self.activation = residual, activation
+        policy = self.dtype_policy
+        self.cross_archs = [
+            CrossArch(
+                num_cls,
+                num_pma,
+                num_heads,
+                gating_mode,
+                gating_activation,
+                dtype=policy,
+                name=f"cross_{i}",
+            )
+            for i in range(num_layers + 1)
+        ]
+        self.interaction_archs = [
+            InteractionArch(
+                interaction,
+                interaction_layers,
+                rank,
+                dot_units,
+                interaction_units,
+                activation,
+                dtype=policy,
+                name=f"interaction_{i}",
+            )
+            for i in range(num_layers)
+        ]
+        self.head = MLP(units, activation, dropout, dtype=policy, name="head")
+
+    def build(self, input_shape: Embedded) -> None:
+        shapes = Embedded(*input_shape)  # from a saved configuration it comes as a plain tuple
+        _, count, width = shapes.non_sequence
+        names = sorted(shapes.histories)
+        lengths = [History(*shapes.histories[name]).mask[1] for name in names]
+        if not names or not count:
+            raise ValueError(
+                f"{self.name}: expected at least one history and one input that is no sequence. "
+                f"Received: histories {names} and {count} other inputs. Declare more inputs, or "
+                "use a branch without histories, such as `dhen`."
+            )
+        divide_heads(self.name, width, self.num_heads)
+        policy = self.dtype_policy
+        self.mask_nets = [  # the paper's name, which checkpoints have in theirs
+            SelfMaskedProjection(width, self.activation, dtype=policy, name=f"mask_net_{name}")
+            for name in names
+        ]
+        self.sequence_archs = [
+            SequenceArch(
+                self.num_cls,
+                self.num_heads,
+                self.residual,
+                lengths,
+                dtype=policy,
+                name=f"sequence_{i}",
+            )
+            for i in range(self.num_layers)
+        ]
+        super().build(input_shape)
+
+    def interact(self, embedded: Embedded, training: bool | None) -> tuple[tf.Tensor, Details]:
+        x, cls, outputs = embedded.non_sequence, None, []
+        events, mask, recent = self._events(embedded.histories)
+        for cross, interaction, sequence in zip(
+            self.cross_archs[:-1], self.interaction_archs, self.sequence_archs, strict=True
+        ):
+            x_sum, s_sum = cross(x, events=events, mask=mask, recent=recent, cls=cls)
+            x = interaction(x, summary=s_sum)
+            cls = x_sum if cls is None else cls
+            cls, events = sequence(events, cls=cls, summary=x_sum, mask=mask)
+            outputs.append(flatten(x))
+        summaries = self.cross_archs[-1](x, events=events, mask=mask, recent=recent, cls=cls)
+        h = self.head(flatten(tf.concat(summaries, axis=1)), training=training)
+        return h, Details(tuple(outputs))
+
+    def _events(self, histories: dict[str, History]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The events of all histories side by side, their mask, and what picks the last ones."""
+        masks = [histories[name].mask for name in sorted(histories)]
+        total, before = sum(mask.shape[1] for mask in masks), 0
+        events, recent = [], []
+        for name, mask, mask_net in zip(sorted(histories), masks, self.mask_nets, strict=True):
+            events.append(mask_net(cleaned(histories[name]).steps))
+            after = total - before - mask.shape[1]
+            picks = last_steps(mask, self.num_recent)
+            recent.append(tf.pad(picks, [[0, 0], [0, 0], [before, after]]))
+            before += mask.shape[1]
+        return tf.concat(events, axis=1), tf.concat(masks, axis=1), tf.concat(recent, axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_layers": self.num_layers,
+            "num_heads": self.num_heads,
+            "num_cls": self.num_cls,
+            "num_pma": self.num_pma,
+            "num_recent": self.num_recent,
+            "interaction": self.interaction,
+            "interaction_layers": self.interaction_layers,
+            "interaction_units": list(self.interaction_units),
+            "rank": self.rank,
+            "dot_units": list(self.dot_units),
+            "gating_mode": self.gating_mode,
+            "gating_activation": self.gating_activation,
+            "residual": self.residual,
+            "units": list(self.head.units),
+            "activation": self.activation,
+            "dropout": self.head.dropout,
+        }

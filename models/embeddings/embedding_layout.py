@@ -1,0 +1,295 @@
+"""How a network's inputs lie in embedding tables: the one place that everyone asks."""
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import tensorflow as tf
+
+from features.errors import closest
+from features.inputs import InputSpec
+from models.embeddings.compressed_rows import Storage
+from models.embeddings.embedding_inputs import (
+    ID_KINDS,
+    aligned_sequences,
+    target_of_sequences,
+    tensor_spec,
+    vocabulary_sizes,
+)
+
+Numeric = Literal["each", "mlp"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the rows of a vocabulary lie.
+
+    Args:
+        table: Position of the table among the layout's tables.
+        start: Its first row there.
+        storage: How its ids become rows, counted from `start`.
+        embedding_dim: Columns of a row that belong to one table set.
+    """
+
+    table: int
+    start: int
+    storage: Storage
+    embedding_dim: int
+
+    @property
+    def stop(self) -> int:
+        """The row behind its last one."""
+        return self.start + sum(self.storage.tables)
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """Rows and columns of one embedding table.
+
+    Args:
+        num_rows: Number of rows.
+        segments: Widths of the parts of a row that belong together: a table set's columns, a
+            first-order weight.
+        around_one: Ranges [start, stop) of rows that start around 1 instead of 0.
+    """
+
+    num_rows: int
+    segments: Sequence[int]
+    around_one: Sequence[Sequence[int]] = ()
+
+    def __post_init__(self) -> None:
+        _freeze(
+            self,
+            num_rows=int(self.num_rows),
+            segments=tuple(int(columns) for columns in self.segments),
+            around_one=tuple((int(start), int(stop)) for start, stop in self.around_one),
+        )
+
+    @property
+    def columns(self) -> int:
+        """Columns of weights in a row."""
+        return sum(self.segments)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them; `TableLayout(**layout.to_dict()) == layout`."""
+        return {
+            "num_rows": self.num_rows,
+            "segments": list(self.segments),
+            "around_one": [list(rows) for rows in self.around_one],
+        }
+
+
+@dataclass(frozen=True)
+class EmbeddingLayout:
+    """Inputs, their field embeddings, and the tables that hold their vocabularies' rows.
+
+    Vocabularies whose rows have one embedding dimension lie below each other in one table. A row
+    holds the columns of every table set, and behind them a column of first-order weights for each
+    set that asks for one.
+
+    Example:
+        >>> inputs = [InputSpec("city", "id", "city", 10), InputSpec("age", "value")]
+        >>> layout = EmbeddingLayout(inputs, embedding_dim=4, num_sets=2)
+        >>> layout.field_names, layout.tables[0].num_rows, layout.tables[0].columns
+        (('city', 'age'), 10, 8)
+
+    Args:
+        inputs: The network's inputs.
+        embedding_dim: Length of a field embedding.
+        num_sets: Number of independent sets of tables.
+        first_order: Table sets that have first-order weights too.
+        embedding_dims: By vocabulary, the embedding dimension of its rows, where it is not that
+            of a field embedding.
+        compressed: By vocabulary, options of `Storage`: `{"type": "hashed", "rows": 1000}`.
+        numeric: What becomes of `value` inputs: `each` has a field embedding of its own; `mlp`
+            makes one, the last, of all of them, by an MLP of each table set's own (CETNet, DHEN,
+            Wukong: "dense features").
+        numeric_units: Hidden layers of that MLP; none makes it one linear layer.
+
+    Raises:
+        ValueError: An input is incomplete, inputs contradict each other, or an option is not
+            possible or names no vocabulary.
+    """
+
+    inputs: Sequence[InputSpec]
+    embedding_dim: int = 16
+    num_sets: int = 1
+    first_order: Sequence[int] = ()
+    embedding_dims: Mapping[str, int] = field(default_factory=dict)
+    compressed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    numeric: Numeric = "each"
+    numeric_units: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        _freeze(
+            self,
+            inputs=tuple(self.inputs),
+            first_order=tuple(sorted(set(self.first_order))),
+            embedding_dims=dict(self.embedding_dims),
+            compressed={name: dict(options) for name, options in self.compressed.items()},
+            numeric_units=tuple(self.numeric_units),
+        )
+        if min([self.embedding_dim, self.num_sets, *self.embedding_dims.values()]) < 1:
+            raise ValueError(
+                "EmbeddingLayout: `embedding_dim`, `embedding_dims` and `num_sets` must be >= 1. "
+                f"Received: embedding_dim={self.embedding_dim}, "
+                f"embedding_dims={self.embedding_dims}, num_sets={self.num_sets}."
+            )
+        table_sets = set(range(self.num_sets))
+        if not set(self.first_order) <= table_sets or self.numeric not in get_args(Numeric):
+            raise ValueError(
+                "EmbeddingLayout: `first_order` must name table sets below "
+                f"num_sets={self.num_sets}, `numeric` one of {', '.join(get_args(Numeric))}. "
+                f"Received: first_order={list(self.first_order)}, numeric={self.numeric!r}."
+            )
+        _ = self.places, self.histories  # refuse what does not fit, now
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "EmbeddingLayout":
+        """The layout whose `to_dict` gave these fields."""
+        return cls(**{**fields, "inputs": [InputSpec(**spec) for spec in fields["inputs"]]})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """Where each vocabulary lies, in the order of appearance."""
+        sizes = vocabulary_sizes(self.inputs)
+        for option in ("embedding_dims", "compressed"):
+            for vocabulary in getattr(self, option):
+                if vocabulary not in sizes:
+                    raise ValueError(
+                        f"EmbeddingLayout: `{option}` names {vocabulary!r}, which is no "
+                        f"vocabulary. {closest(vocabulary, list(sizes))}"
+                    )
+        rows_so_far: dict[int, int] = {}  # by embedding dimension, in the order of the tables
+        places = {}
+        for vocabulary, size in sizes.items():
+            try:
+                storage = Storage(size, **self.compressed.get(vocabulary, {}))
+            except ValueError as error:
+                raise ValueError(f"EmbeddingLayout: vocabulary {vocabulary!r}: {error}") from None
+            dim = self.embedding_dims.get(vocabulary, self.embedding_dim)
+            start = rows_so_far.setdefault(dim, 0)
+            place = Place(list(rows_so_far).index(dim), start, storage, dim)
+            rows_so_far[dim] = place.stop
+            places[vocabulary] = place
+        return places
+
+    @cached_property
+    def tables(self) -> tuple[TableLayout, ...]:
+        """The tables: one for each embedding dimension of rows."""
+        by_table: dict[int, list[Place]] = {}
+        for place in self.places.values():
+            by_table.setdefault(place.table, []).append(place)
+        return tuple(
+            TableLayout(
+                places[-1].stop,
+                [places[-1].embedding_dim] * self.num_sets + [1] * len(self.first_order),
+                [
+                    (place.start + place.storage.tables[0], place.stop)
+                    for place in places
+                    if len(place.storage.tables) == 2
+                ],
+            )
+            for _, places in sorted(by_table.items())
+        )
+
+    @cached_property
+    def histories(self) -> dict[str, tuple[str, ...]]:
+        """Names of the aligned `steps` inputs of each history."""
+        return aligned_sequences(self.inputs)
+
+    @cached_property
+    def targets(self) -> dict[str, str]:
+        """The `id` input that each sequence's steps are compared with, where there is one."""
+        return target_of_sequences(self.inputs)
+
+    @property
+    def segments(self) -> tuple[int, ...]:
+        """Widths of the parts of a row once it has the length of field embeddings."""
+        return (*[self.embedding_dim] * self.num_sets, *[1] * len(self.first_order))
+
+    @property
+    def numeric_inputs(self) -> tuple[InputSpec, ...]:
+        """The `value` inputs."""
+        return tuple(spec for spec in self.inputs if spec.kind == "value")
+
+    @property
+    def joins_numeric(self) -> bool:
+        """Whether one field embedding stands for all `value` inputs."""
+        return self.numeric == "mlp" and bool(self.numeric_inputs)
+
+    @cached_property
+    def projected(self) -> tuple[InputSpec, ...]:
+        """The inputs whose field embedding is a linear projection of their values."""
+        kinds = ("vector",) if self.joins_numeric else ("value", "vector")
+        return tuple(spec for spec in self.inputs if spec.kind in kinds)
+
+    @cached_property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of the field embeddings in their order: those of the inputs, `numeric` for the
+        one that stands for all `value` inputs.
+        """
+        if not self.joins_numeric:
+            return tuple(spec.name for spec in self.inputs)
+        return (*(spec.name for spec in self.inputs if spec.kind != "value"), "numeric")
+
+    def position_of(self, name: str) -> int:
+        """Position of the field embedding that an input is in.
+
+        Raises:
+            ValueError: There is no such input.
+        """
+        if self.joins_numeric and name in [spec.name for spec in self.numeric_inputs]:
+            return len(self.field_names) - 1
+        return self.field_names.index(name)
+
+    @property
+    def signature(self) -> dict[str, tf.TensorSpec]:
+        """Shape and dtype of every input tensor, batch size unknown."""
+        return {spec.name: tensor_spec(spec) for spec in self.inputs}
+
+    def place_of(self, spec: InputSpec) -> Place:
+        """Where the rows of an input's vocabulary lie.
+
+        Raises:
+            KeyError: The input has no vocabulary.
+        """
+        if spec.vocabulary is None:
+            raise KeyError(spec.name)
+        return self.places[spec.vocabulary]
+
+    def runs(self, broadcast: Collection[str] = ()) -> list[list[InputSpec]]:
+        """The inputs in their order, neighbours whose rows can be treated as one together.
+
+        Those are `id` inputs of the same table that are stored plainly; any other input is alone.
+
+        Args:
+            broadcast: Names of inputs that are given once for the whole batch, see
+                `models.embeddings.broadcast`.
+        """
+
+        def key(spec: InputSpec) -> tuple[int, bool] | str:
+            if spec.kind != "id" or not self.place_of(spec).storage.is_plain:
+                return spec.name
+            return self.place_of(spec).table, spec.name in broadcast
+
+        return [list(run) for _, run in itertools.groupby(self.inputs, key=key)]
+
+    def id_runs(self, broadcast: Collection[str] = ()) -> list[list[InputSpec]]:
+        """The runs whose inputs are ids; see `runs`."""
+        return [run for run in self.runs(broadcast) if run[0].kind in ID_KINDS]
+
+
+def _freeze(layout: TableLayout | EmbeddingLayout, **fields: Any) -> None:
+    """Sets fields of a frozen dataclass, while it is made, to values that cannot change."""
+    for name, value in fields.items():
+        object.__setattr__(layout, name, value)

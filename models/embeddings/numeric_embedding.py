@@ -1,0 +1,65 @@
+"""One token for all numeric inputs together."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from models.layers.mlp import MLP
+
+
+@tf_keras.utils.register_keras_serializable(package="concord")
+class NumericToken(tf_keras.layers.Layer):
+    """Makes a token of the numeric inputs, by an MLP of each table set's own.
+
+    Hidden layers with ReLU, then a linear layer to the token.
+
+    References: "dense features" of Liu et al., CETNet, arXiv:2411.13700, Eq. 2 and 3; Wukong,
+    arXiv:2403.02545; InterFormer, arXiv:2411.09852v4, which has no hidden layer.
+
+    Example:
+        >>> [token.shape for token in NumericToken(embedding_dim=4, num_sets=2)(tf.zeros((3, 5)))]
+        [TensorShape([3, 1, 4]), TensorShape([3, 1, 4])]
+
+    Args:
+        embedding_dim: Length of the token.
+        num_sets: Number of table sets.
+        units: Hidden units.
+
+    Call arguments:
+        values: Float tensor (batch, number of numeric inputs).
+
+    Returns:
+        A list of `num_sets` tensors (batch, 1, embedding_dim).
+    """
+
+    def __init__(self, embedding_dim: int, num_sets: int = 1, units: Sequence[int] = (), **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.embedding_dim, self.num_sets, self.units = embedding_dim, num_sets, tuple(units)
+        policy = self.dtype_policy
+        self.hidden = [
+            MLP(self.units, dtype=policy, name=f"hidden_{m}")
+            for m in range(num_sets if self.units else 0)
+        ]
+        self.outputs = [
+            tf_keras.layers.Dense(
+                embedding_dim, kernel_initializer="glorot_normal", dtype=policy, name=f"token_{m}"
+            )
+            for m in range(num_sets)
+        ]
+
+    def call(self, values: tf.Tensor) -> list[tf.Tensor]:
+        tokens = []
+        for m, output in enumerate(self.outputs):
+            h = self.hidden[m](values) if self.hidden else values
+            tokens.append(output(h)[:, tf.newaxis, :])
+        return tokens
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "num_sets": self.num_sets,
+            "units": list(self.units),
+        }

@@ -1,1 +1,0 @@
-"""Interaction modules: layers from tokens (batch, m, width) to tokens (batch, l, width)."""

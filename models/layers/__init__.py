@@ -1,0 +1,1 @@
+"""Layers that several branches share: the MLP, attention, activations, products of vectors."""

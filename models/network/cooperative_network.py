@@ -1,0 +1,327 @@
+"""The cooperative network: wires embeddings, branches, alignment, fusion and losses together."""
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import tensorflow as tf
+import tf_keras
+
+from models.alignment import Alignment, as_alignment
+from models.branches import Branch, as_branch
+from models.branches.branch import Details, feed
+from models.cooperation import CooperationLoss, LossInput, as_cooperation_loss
+from models.embeddings.bank import EmbeddingBank
+from models.embeddings.embedded import Embedded
+from models.embeddings.row_table import ReadRows
+from models.fusion import Fusion, as_fusion
+from models.network.named_loss_model import NamedLossModel
+from models.network.outputs import ForLosses, NetworkOutputs
+from models.network.serialized import deserialized, serialized
+from models.network.wiring import (
+    check_representations,
+    check_scalar,
+    check_wiring,
+    intermediates_by_layer,
+    table_set_names,
+)
+from models.replicas import global_mean
+
+Features = Mapping[str, tf.Tensor]
+
+
+@tf_keras.utils.register_keras_serializable(package="concord")
+class CooperativeNetwork(NamedLossModel):
+    """One point of the space tables x branches x alignment x heads x fusion x cooperation.
+
+        h_i = branch_i(embedded), z = alignment(h), s_i = head_i(z_i)
+        s   = head(tower(fusion(z)))
+        loss = bce(s, y) + sum_i bce(s_i, y) + sum_c weight_c cooperation_c + embedding_l2
+
+    All weights exist once the network is constructed. `NamedLossModel` says how it trains and
+    what happens to a step that is not finite. Logits and losses are always float32.
+
+    Args:
+        embeddings: The bank, with the table sets that `table_sets` and `gate_table` name.
+        branches: By name, in order; see `models.branches` for what makes a branch. One layer
+            under several names is one set of weights that is called on several inputs. A layer
+            that is not of the base class of its axis is wrapped once, here as below.
+        alignment: (list of (B, d_i)) -> (B, n, d); see `models.alignment`.
+        fusion: (B, n, d) -> (B, d'); see `models.fusion`.
+        cooperation: By name, the loss layer and its weight; see `models.cooperation`. The layers
+            see every example alike, whatever its weight.
+        heads: `all` gives each branch a logit and a logloss of its own, `fused` does not.
+        tower: Layer (B, d') -> (B, d'') between the fusion and its logit.
+        table_sets: For each branch its table set, then the extra ones that it asks for. By
+            default all share set 0 or, where there are as many sets as branches, each has its own.
+        gate_table: The table set whose tokens the fusion's gate reads, where it has one.
+        logloss_weights: Factors of the loglosses, by `fused` or the branch's name; others are 1.
+        teachers: Trained networks on the same inputs, for the losses that need them; never
+            trained, saved or exported with this one. Without any, those losses are 0.
+
+    Call arguments:
+        features: Tensors by input name.
+
+    Returns:
+        `NetworkOutputs`.
+    """
+
+    def __init__(
+        self,
+        embeddings: EmbeddingBank,
+        branches: Mapping[str, tf_keras.layers.Layer],
+        alignment: tf_keras.layers.Layer,
+        fusion: tf_keras.layers.Layer,
+        cooperation: Mapping[str, tuple[tf_keras.layers.Layer, float]] | None = None,
+        heads: Literal["all", "fused"] = "all",
+        tower: tf_keras.layers.Layer | None = None,
+        table_sets: Mapping[str, Sequence[int]] | None = None,
+        gate_table: int | None = None,
+        logloss_weights: Mapping[str, float] | None = None,
+        teachers: Sequence[tf_keras.Model] = (),
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        cooperation = dict(cooperation or {})
+        if table_sets is None:
+            own = len(branches) > 1 and embeddings.layout.num_sets == len(branches)
+            table_sets = {name: (i if own else 0,) for i, name in enumerate(branches)}
+        self.embeddings, self.heads = embeddings, heads
+        self.alignment: Alignment = as_alignment(alignment)
+        self.fusion: Fusion = as_fusion(fusion)
+        self.tower = tower
+        self.gate_table = gate_table
+        self.logloss_weights = dict(logloss_weights or {})
+        # Not attributes of their own: Keras would save the teachers, and wrap tuples of ints.
+        self._fixed = SimpleNamespace(
+            teachers=tuple(teachers),
+            table_sets={name: tuple(sets) for name, sets in table_sets.items()},
+        )
+        self._branch_names = tuple(branches)
+        # A layer that stands under several names is wrapped once.
+        as_branches = {id(layer): as_branch(layer) for layer in branches.values()}
+        self._branch_layers = [as_branches[id(layer)] for layer in branches.values()]
+        self._cooperation_names = tuple(cooperation)
+        self._cooperation_layers = [as_cooperation_loss(layer) for layer, _ in cooperation.values()]
+        check_wiring(self)
+        self._reads = {name for layer in self._cooperation_layers for name in layer.takes}
+        self._heads = {
+            name: tf_keras.layers.Dense(
+                1, kernel_initializer="glorot_normal", dtype="float32", name=f"head_{name}"
+            )
+            for name in (*(self._branch_names if heads == "all" else ()), "fused")
+            if name != "fused" or not self.fusion.gives_logit
+        }
+        loglosses = {
+            "logloss" if name == "fused" else f"logloss_{name}": float(weight)
+            for name, weight in self.logloss_weights.items()
+        }
+        self.term_weights = {
+            **loglosses,
+            **{name: float(weight) for name, (_, weight) in cooperation.items()},
+        }
+        self.watch_terms()
+        self._create_weights()
+
+    @property
+    def branch_names(self) -> tuple[str, ...]:
+        """Names of the branches, in the order of `branch_logits` and `representations`."""
+        return self._branch_names
+
+    @property
+    def branches(self) -> dict[str, Branch]:
+        """The branches by name, in order; a layer may stand under several names."""
+        return dict(zip(self._branch_names, self._branch_layers, strict=True))
+
+    @property
+    def cooperation_losses(self) -> dict[str, CooperationLoss]:
+        """The cooperation losses by name, in the order of their terms."""
+        return dict(zip(self._cooperation_names, self._cooperation_layers, strict=True))
+
+    @property
+    def head_layers(self) -> dict[str, tf_keras.layers.Layer]:
+        """The heads, by the name of their branch or `fused`.
+
+        Branches have heads where `heads` is `all`; the fusion has one unless it gives the logit
+        itself.
+        """
+        return dict(self._heads)
+
+    @property
+    def table_sets(self) -> dict[str, tuple[int, ...]]:
+        """The table sets of each branch: its own, then the extra ones."""
+        return self._fixed.table_sets
+
+    @property
+    def table_set_names(self) -> tuple[str, ...]:
+        """A name for each table set, after who reads it."""
+        return table_set_names(self)
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of the terms of the loss, in the order of `loss_terms`."""
+        heads = [f"logloss_{name}" for name in self._branch_names] if self.heads == "all" else []
+        own = [
+            f"{name}_{loss}" for name, branch in self.branches.items() for loss in branch.loss_names
+        ]
+        l2 = ["embedding_l2"] if self.embeddings.l2 or self.embeddings.l2_batch else []
+        return ("logloss", *heads, *self._cooperation_names, *own, *l2)
+
+    def call(self, features: Features, training: bool = False) -> NetworkOutputs:
+        # Layers inside take `training` from Keras' call context.
+        tables, read = self.embeddings(features, return_read=True)
+        views = [self._view(tables, name) for name in self._branch_names]
+        hidden, details = zip(
+            *[
+                feed(branch, view, return_details=True)
+                for branch, view in zip(self._branch_layers, views, strict=True)
+            ],
+            strict=True,
+        )
+        check_representations(self._branch_names, hidden)
+        z = self.alignment(list(hidden), names=self._branch_names)  # (B, n, d)
+        logits = self._branch_logits(z) if self.heads == "all" else None
+        gate_input = None if self.gate_table is None else tables[self.gate_table].flat
+        return NetworkOutputs(
+            logit=self._fused_logit(z, logits, gate_input),
+            branch_logits=logits,
+            representations=z,
+            fusion_weights=self._fusion_weights(z, logits, gate_input),
+            for_losses=self._for_losses(features, views, details)._replace(read=tuple(read)),
+        )
+
+    def _branch_logits(self, z: tf.Tensor) -> tf.Tensor:
+        representations = zip(self._branch_names, tf.unstack(z, axis=1), strict=True)
+        return tf.concat([self._heads[name](z_i) for name, z_i in representations], axis=1)
+
+    def _fused_logit(
+        self, z: tf.Tensor, logits: tf.Tensor | None, gate_input: tf.Tensor | None
+    ) -> tf.Tensor:
+        fused = self.fusion(z, logits=logits, gate_input=gate_input)
+        if self.fusion.gives_logit:
+            return tf.cast(fused, tf.float32)
+        if self.tower is not None:
+            fused = self.tower(fused)
+        return self._heads["fused"](fused)  # (B, 1)
+
+    def _fusion_weights(
+        self, z: tf.Tensor, logits: tf.Tensor | None, gate_input: tf.Tensor | None
+    ) -> tf.Tensor | None:
+        weights = self.fusion.fusion_weights(logits=logits, gate_input=gate_input)
+        if weights is not None and weights.shape[0] == 1:  # the same for every example
+            weights = tf.broadcast_to(weights, (tf.shape(z)[0], weights.shape[1]))
+        return weights
+
+    def _for_losses(
+        self, features: Features, views: Sequence[Embedded], details: Sequence[Details]
+    ) -> ForLosses:
+        inputs = intermediates = teacher_logits = None
+        if "inputs" in self._reads:
+            inputs = tf.stack([view.flat for view in views], axis=1)  # (B, n, D)
+        if "intermediates" in self._reads:
+            intermediates = intermediates_by_layer(self._branch_names, details)
+        losses = {
+            f"{name}_{loss}": value
+            for name, detail in zip(self._branch_names, details, strict=True)
+            for loss, value in detail.losses.items()
+        }
+        if self._fixed.teachers:
+            taught = [teacher(features, training=False).logit for teacher in self._fixed.teachers]
+            teacher_logits = tf.concat([tf.stop_gradient(logit) for logit in taught], axis=1)
+        return ForLosses(inputs, intermediates, losses, teacher_logits)
+
+    def loss_terms(
+        self,
+        outputs: NetworkOutputs,
+        labels: tf.Tensor,
+        weights: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Every term of the loss, unweighted; call in replica context when training.
+
+        Args:
+            outputs: What the network returned.
+            labels: 0s and 1s, (batch,) or (batch, 1).
+            weights: Weights of the examples in the loglosses, (batch,) or (batch, 1).
+
+        Returns:
+            By the names of `term_names`, float32 scalars: this replica's share of the term over
+            the global batch.
+        """
+        labels = _as_column("labels", labels)
+        weights = None if weights is None else _as_column("weights", weights)
+        logits, for_losses = outputs.logit, outputs.for_losses
+        if outputs.branch_logits is not None:
+            logits = tf.concat([logits, outputs.branch_logits], axis=1)  # (B, 1 + n)
+        bce = tf.nn.sigmoid_cross_entropy_with_logits(
+            tf.broadcast_to(labels, tf.shape(logits)), logits
+        )
+        terms = tf.unstack(global_mean(bce, weights), num=logits.shape[1])
+        tensors: dict[LossInput, Any] = {
+            "labels": labels,
+            "logits": outputs.branch_logits,
+            "logit": outputs.logit,
+            "representations": outputs.representations,
+            "inputs": for_losses.inputs,
+            "intermediates": for_losses.intermediates,
+            "teacher_logits": for_losses.teacher_logits,
+        }
+        for layer in self._cooperation_layers:
+            if layer.needs_teachers and not self._fixed.teachers:
+                terms.append(tf.zeros([]))
+            else:
+                terms.append(check_scalar(layer.name, layer.loss_of(tensors)))
+        terms += for_losses.branch_losses.values()
+        if self.embeddings.l2 or self.embeddings.l2_batch:
+            terms.append(self.embeddings.regularization(for_losses.read))
+        return dict(zip(self.term_names, terms, strict=True))
+
+    def tables_read(self, outputs: NetworkOutputs) -> list[tuple[tf.Variable, ReadRows]]:
+        """The tables and their rows, unless a loss is over whole tables or they lie in shards."""
+        tables, read = self.embeddings.tables, outputs.for_losses.read
+        if not read or self.embeddings.l2 or any(table.is_sharded for table in tables):
+            return []
+        return list(zip([table.table for table in tables], read, strict=True))
+
+    def predict_step(self, inputs: Features | tuple[Features, ...]) -> dict[str, tf.Tensor]:
+        """`logit` (B,) and, with heads="all", `branch_logits` (B, n); labels are ignored."""
+        features = inputs[0] if isinstance(inputs, tuple) else inputs
+        outputs = self(features, training=False)
+        predictions = {"logit": tf.squeeze(outputs.logit, axis=1)}
+        if outputs.branch_logits is not None:
+            predictions["branch_logits"] = outputs.branch_logits
+        return predictions
+
+    def get_config(self) -> dict[str, Any]:
+        return serialized(self)
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None
+    ) -> "CooperativeNetwork":
+        return cls(**deserialized(config, custom_objects))
+
+    def forget_teachers(self) -> None:
+        """Lets go of the teachers once training is over."""
+        self._fixed.teachers = ()
+
+    def _view(self, tables: Sequence[Embedded], branch: str) -> Embedded:
+        own, *extra = self.table_sets[branch]
+        return tables[own]._replace(extra=tuple(tables[m] for m in extra))
+
+    def _create_weights(self) -> None:
+        """Creates all weights, by an empty batch: none waits for the first step to appear."""
+        features = {
+            name: tf.zeros((0, *spec.shape[1:]), spec.dtype)
+            for name, spec in self.embeddings.layout.signature.items()
+        }
+        self.loss_terms(self(features), labels=tf.zeros((0, 1)))
+
+
+def _as_column(name: str, x: tf.Tensor) -> tf.Tensor:
+    x = tf.cast(x, tf.float32)
+    if x.shape.rank not in (1, 2) or x.shape[1:] not in ((), (1,)):
+        raise ValueError(
+            f"CooperativeNetwork: {name} must have shape (batch,) or (batch, 1). "
+            f"Received: {x.shape}."
+        )
+    return tf.reshape(x, (-1, 1))

@@ -1,0 +1,163 @@
+"""Which parts of a network fit together, and how its branches' insides are put side by side."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import tensorflow as tf
+
+from models.branches.branch import Branch, Details
+from models.cooperation import CooperationLoss
+from models.embeddings.bank import EmbeddingBank
+from models.fusion import Fusion
+
+
+class Wired(Protocol):
+    """What is asked here of a network; `CooperativeNetwork` says what each is."""
+
+    embeddings: EmbeddingBank
+    heads: str
+    gate_table: int | None
+    logloss_weights: dict[str, float]
+    fusion: Fusion
+
+    @property
+    def branches(self) -> Mapping[str, Branch]: ...
+
+    @property
+    def cooperation_losses(self) -> Mapping[str, CooperationLoss]: ...
+
+    @property
+    def table_sets(self) -> Mapping[str, tuple[int, ...]]: ...
+
+    @property
+    def term_names(self) -> tuple[str, ...]: ...
+
+
+def check_wiring(network: Wired) -> None:
+    """Refuses parts that do not fit each other.
+
+    Raises:
+        ValueError: Says which, and what would fit.
+    """
+    names = list(network.branches)
+    if network.heads not in ("all", "fused"):
+        raise ValueError(
+            "CooperativeNetwork: `heads` must be 'all' or 'fused'. "
+            f"Received: heads={network.heads!r}."
+        )
+    sets = [m for sets_of_branch in network.table_sets.values() for m in sets_of_branch]
+    sets += [] if network.gate_table is None else [network.gate_table]
+    if not names or set(network.table_sets) != set(names):
+        raise ValueError(
+            "CooperativeNetwork: expected at least one branch, and a table set for each. "
+            f"Received: branches={names}, table_sets={network.table_sets}."
+        )
+    if set(sets) != set(range(network.embeddings.layout.num_sets)):
+        raise ValueError(
+            "CooperativeNetwork: expected embeddings with one table set, one per branch, or those "
+            f"that `table_sets` and `gate_table` name. Received: branches={names}, "
+            f"num_sets={network.embeddings.layout.num_sets}, "
+            f"table sets in use {sorted(set(sets))}."
+        )
+    for name, branch in network.branches.items():
+        expected = 1 + branch.num_extra_sets
+        if len(network.table_sets[name]) != expected:
+            raise ValueError(
+                f"CooperativeNetwork: branch {name!r} asks for {expected} table sets. "
+                f"Received: {list(network.table_sets[name])}."
+            )
+    terms = network.term_names
+    if len(set(terms)) < len(terms) or "fused" in names:
+        raise ValueError(
+            "CooperativeNetwork: the names of branches and cooperation losses must be distinct "
+            f"and no branch may be called 'fused'. Received terms {list(terms)}."
+        )
+    unknown = set(network.logloss_weights) - {*names, "fused"}
+    if unknown:
+        raise ValueError(
+            f"CooperativeNetwork: `logloss_weights` names {sorted(unknown)}. Expected 'fused' or "
+            f"one of the branches {names}."
+        )
+    readers: list[tuple[str, Sequence[str]]] = [
+        (f"cooperation loss {name!r}", loss.takes)
+        for name, loss in network.cooperation_losses.items()
+    ]
+    readers.append(("the fusion", network.fusion.takes))
+    for reader, takes in readers:
+        if "logits" in takes and network.heads == "fused":
+            raise ValueError(
+                f"CooperativeNetwork: {reader} reads the branches' logits, which need heads='all'. "
+                "Received: heads='fused'."
+            )
+    if "gate_input" in network.fusion.takes and network.gate_table is None:
+        raise ValueError(
+            "CooperativeNetwork: the fusion has a gate, which reads a table set. Give `gate_table`."
+        )
+
+
+def check_representations(names: Sequence[str], hidden: Sequence[tf.Tensor]) -> None:
+    """Refuses a branch that returns anything but (batch, units).
+
+    Raises:
+        ValueError: Names the branch.
+    """
+    for name, h in zip(names, hidden, strict=True):
+        if h.shape.rank != 2 or not h.shape[1]:
+            raise ValueError(
+                f"branch {name!r} must return a representation of shape (batch, units), units "
+                f"known. Received: {tuple(h.shape)}."
+            )
+
+
+def check_scalar(name: str, term: tf.Tensor) -> tf.Tensor:
+    """Refuses a loss that is no scalar.
+
+    Raises:
+        ValueError: Names the loss.
+    """
+    if term.shape.rank != 0:
+        raise ValueError(
+            f"loss {name!r} must return a scalar, this replica's share of the mean over the global "
+            f"batch. Received: shape {tuple(term.shape)}. End it with "
+            "models.replicas.global_mean."
+        )
+    return term
+
+
+def intermediates_by_layer(
+    names: Sequence[str], details: Sequence[Details]
+) -> tuple[tf.Tensor, ...]:
+    """The branches' layers side by side: one (batch, branches, width) for each layer.
+
+    Raises:
+        ValueError: Branches with other numbers or widths of layers.
+    """
+    shapes = [[each.shape[-1] for each in detail.intermediates] for detail in details]
+    if not shapes[0] or any(shape != shapes[0] for shape in shapes):
+        received = "; ".join(
+            f"{name} {shape or 'none'}" for name, shape in zip(names, shapes, strict=True)
+        )
+        raise ValueError(
+            "a loss at intermediate layers compares the branches layer by layer, so all of them "
+            "must have layers of the same widths. Received widths by branch: "
+            f"{received}. Give the branches the same type and layers, or set `at: output`."
+        )
+    return tuple(
+        tf.stack(each, axis=1)
+        for each in zip(*(detail.intermediates for detail in details), strict=True)
+    )
+
+
+def table_set_names(network: Wired) -> tuple[str, ...]:
+    """A name for each table set, after who reads it."""
+    names = []
+    for m in range(network.embeddings.layout.num_sets):
+        readers = [name for name, (own, *_) in network.table_sets.items() if own == m]
+        if len(readers) == len(network.branches) > 1:
+            readers = ["shared"]
+        for branch, (_, *extra) in network.table_sets.items():
+            readers += [f"{branch}_context_{i}" for i, each in enumerate(extra, 1) if each == m]
+        if network.gate_table == m and not readers:
+            readers = ["gate"]
+        names.append("+".join(readers))
+    return tuple(names)

@@ -1,1 +1,0 @@
-"""Layers for histories: attention, pooling and recurrence over a user's earlier events."""

@@ -1,0 +1,241 @@
+"""Builds a network from its configuration and what the data bundle says of the inputs."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import tf_keras
+
+from features.errors import ConfigError, closest
+from features.inputs import InputSpec
+from models.branches import Branch, as_branch
+from models.embeddings.bank import EmbeddingBank
+from models.embeddings.embedding_inputs import aligned_sequences, target_of_sequences
+from models.embeddings.embedding_layout import EmbeddingLayout
+from models.embeddings.row_slots import RowSlots
+from models.network.cooperative_network import CooperativeNetwork
+from models.spec.component import Component
+from models.spec.network_config import NetworkConfig
+from models.spec.plugins import is_import_path
+
+
+def build_network(
+    config: NetworkConfig,
+    inputs: Sequence[InputSpec],
+    groups: Mapping[str, Sequence[str]],
+    teachers: Sequence[CooperativeNetwork] = (),
+    slots: RowSlots | None = None,
+    check_layout: Callable[[EmbeddingLayout], None] | None = None,
+) -> CooperativeNetwork:
+    """The network that a configuration describes, all weights created.
+
+    Example:
+        >>> inputs = [InputSpec("user", "id", "user", 10), InputSpec("item", "id", "item", 20)]
+        >>> network = build_network(NetworkConfig(), inputs, {"pair": ["user", "item"]})
+        >>> network.branch_names
+        ('efgc', 'cross', 'deep')
+
+    Args:
+        config: What to build.
+        inputs: The inputs of the bundle.
+        groups: Names of inputs by the name of their feature group.
+        teachers: Trained networks on the same inputs, for the losses that need them.
+        slots: What an optimizer keeps in the rows of the tables, behind their weights
+            (`models.optimizers.row_slots_of`); None for nothing.
+        check_layout: Called with the embeddings' layout before any weight is created; may refuse
+            it.
+
+    Raises:
+        ConfigError: A group names an unknown feature, a branch needs groups or histories that the
+            data does not declare, or the parts do not fit each other.
+    """
+    check_needs(config, inputs, groups)
+    try:
+        layout = _layout(config, inputs)
+        injected = {"groups": _positions(groups, layout), "fields": layout.field_names}
+        layers = {
+            (name, copy): as_branch(_construct(f"branches.{name}", each, name, injected))
+            for name, each in config.branches.items()
+            for copy in ([name] if each.share_weights else _copies(config, name))
+        }
+        branches = {
+            copy: layers.get((name, copy)) or layers[(name, name)]
+            for copy, name in config.branch_copies.items()
+        }
+        table_sets, gate_table = _table_sets(config, branches)
+        first_order = {
+            table_sets[name][0] for name, branch in branches.items() if branch.uses_first_order
+        }
+        # Only the branches say how many table sets there are.
+        layout = replace(
+            layout,
+            num_sets=1 + max(_numbers(table_sets, gate_table)),
+            first_order=sorted(first_order),
+        )
+        if check_layout is not None:
+            check_layout(layout)
+        embeddings = EmbeddingBank(
+            layout,
+            stddev=config.embedding.stddev,
+            l2=config.embedding.l2,
+            initializer=config.embedding.initializer,
+            l2_batch=config.embedding.l2_batch,
+            slots=slots,
+            name="embeddings",
+        )
+        return CooperativeNetwork(
+            embeddings,
+            branches,
+            _construct("alignment", config.alignment, "alignment", injected),
+            _construct("fusion", config.fusion, "fusion", injected),
+            {
+                name: (_construct(f"cooperation.{name}", each, name, injected), each.weight)
+                for name, each in config.cooperation.items()
+            },
+            config.heads,
+            tower=config.tower and _construct("tower", config.tower, "tower", injected),
+            table_sets=table_sets,
+            gate_table=gate_table,
+            logloss_weights=config.logloss_weights,
+            teachers=teachers,
+        )
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"network: {_in_one_line(_as_raised(error))}") from error
+    except Exception as error:
+        own = _own_classes(config)
+        if not own:
+            raise
+        raised = _as_raised(error)
+        raise ConfigError(
+            f"network: a class of your own failed ({', '.join(own)}): {type(raised).__name__}: "
+            f"{_in_one_line(raised)}. Call it by itself on a batch of 0 and of 4 rows to see where."
+        ) from error
+
+
+def check_needs(
+    config: NetworkConfig,
+    inputs: Sequence[InputSpec],
+    groups: Mapping[str, Sequence[str]],
+    prefix: str = "",
+) -> None:
+    """Refuses branches that need what the data does not declare.
+
+    Raises:
+        ConfigError: Names the branch, `prefix` in front.
+    """
+    histories = aligned_sequences(inputs)
+    for name, branch in config.branches.items():
+        needs = branch.needs
+        where = f"{prefix}branches.{name}"
+        if "groups" in needs and not groups:
+            raise ConfigError(
+                f"{where} crosses feature groups, and the features declare none. "
+                "Declare `groups` with the features, or remove the branch."
+            )
+        if needs & {"history", "target"} and not histories:
+            raise ConfigError(
+                f"{where} ({branch.type}) reads the user's history, and the features declare none. "
+                "Declare a feature of `kind: sequence`, or choose a branch without history such as "
+                "deep or low_rank_cross_mixture."
+            )
+        if "target" in needs and not target_of_sequences(inputs):
+            sequences = [each for names in histories.values() for each in names]
+            raise ConfigError(
+                f"{where} ({branch.type}) compares a history with the example's own item, and no "
+                "categorical feature shares a vocabulary with a sequence "
+                f"({', '.join(sequences)}). "
+                "Set `vocabulary` of a sequence to the feature it lists, such as item_id."
+            )
+
+
+def _as_raised(error: BaseException) -> BaseException:
+    """The error as a layer's call raised it, where Keras caught it and raised one with more text.
+
+    Keras raises its own error while it handles that of the layer, which stays the context. The
+    traceback of the layer's error ends where it was caught: at a function of Keras.
+    """
+    cause = error.__context__
+    if cause is None or cause.__traceback__ is None or error.__cause__ is not None:
+        return error
+    caught_in = cause.__traceback__.tb_frame.f_globals.get("__name__", "")
+    return cause if caught_in.partition(".")[0] == tf_keras.__name__ else error
+
+
+def _in_one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _own_classes(config: NetworkConfig) -> list[str]:
+    """The import paths that a configuration names."""
+    components = [*config.branches.values(), *config.cooperation.values()]
+    components += [config.alignment, config.fusion]
+    return [each.type for each in components if is_import_path(each.type)]
+
+
+def _copies(config: NetworkConfig, name: str) -> list[str]:
+    return [copy for copy, entry in config.branch_copies.items() if entry == name]
+
+
+def _layout(config: NetworkConfig, inputs: Sequence[InputSpec]) -> EmbeddingLayout:
+    """The layout of one table set, which is enough to tell which fields there are."""
+    embedding = config.embedding
+    return EmbeddingLayout(
+        inputs,
+        embedding.embedding_dim,
+        embedding_dims=embedding.embedding_dims,
+        compressed={name: entry.model_dump() for name, entry in embedding.compressed.items()},
+        numeric=embedding.numeric,
+        numeric_units=embedding.numeric_units,
+    )
+
+
+def _table_sets(
+    config: NetworkConfig, branches: Mapping[str, Branch]
+) -> tuple[dict[str, tuple[int, ...]], int | None]:
+    """The table sets of each branch, its own first, and that of the gate."""
+    own = {name: i for i, name in enumerate(dict.fromkeys(config.table_of.values()))}
+    count = len(own)
+    sets = {}
+    for name, branch in branches.items():
+        extra = branch.num_extra_sets
+        sets[name] = (own[config.table_of[name]], *range(count, count + extra))
+        count += extra
+    if "gate_input" not in config.fusion.takes:
+        return sets, None
+    return sets, count if config.gate_table == "own" else sets[config.gate_table][0]
+
+
+def _numbers(table_sets: Mapping[str, Sequence[int]], gate_table: int | None) -> list[int]:
+    return [m for each in table_sets.values() for m in each] + [gate_table or 0]
+
+
+def _construct(
+    where: str, component: Component, name: str, injected: Mapping[str, Any]
+) -> tf_keras.layers.Layer:
+    wanted = inspect.signature(component.cls.__init__).parameters
+    filled = {key: value for key, value in injected.items() if key in wanted}
+    try:
+        return component.cls(**component.options, **filled, name=name)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _positions(groups: Mapping[str, Sequence[str]], layout: EmbeddingLayout) -> list[list[int]]:
+    names = [spec.name for spec in layout.inputs]
+    for group, members in groups.items():
+        if not members:
+            raise ConfigError(f"group {group!r} is empty. Name its features, or remove it.")
+        for member in members:
+            if member not in names:
+                raise ConfigError(
+                    f"group {group!r} names feature {member!r}, which is not an input of the "
+                    f"network. {closest(member, names)}"
+                )
+    # Numeric inputs may share a field embedding: it stands in the group once.
+    return [
+        list(dict.fromkeys(layout.position_of(member) for member in members))
+        for members in groups.values()
+    ]

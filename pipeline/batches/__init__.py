@@ -1,0 +1,1 @@
+"""Batches of a bundle for training and evaluation."""

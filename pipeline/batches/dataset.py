@@ -1,0 +1,228 @@
+"""Batches of examples from a bundle, as tf.data datasets."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import tensorflow as tf
+
+from features.bundle import Bundle, open_bundle
+from features.records import Column, count_rows, decode_block, decode_rows
+from pipeline.batches.position import START, WHOLE, Position, Shard, check_position, check_shard
+from pipeline.batches.row_matrix import pack, unpack
+
+_ROWS_PER_PARSE = 1024  # layout `row`: parsing Examples singly costs ten times as much
+_FILES_AT_ONCE = 4
+_BATCHES_AHEAD = 4
+_RECORDS_OF_A_FILE = 1_000_000  # more than a file has: it is read at once, and permuted
+
+
+def examples(
+    bundle: Bundle,
+    split: str,
+    batch_size: int,
+    epochs: int | None = None,
+    seed: int = 0,
+    shuffle_rows: int = 40_960,
+    start: Position = START,
+    shard: Shard = WHOLE,
+) -> tf.data.Dataset:
+    """Batches of (inputs, label) or, where the data has weights, (inputs, label, weight).
+
+    Shuffled where `epochs` is given: files, then records, then rows among `shuffle_rows` at a
+    time. The order is a function of (seed, epoch) alone. The last batch of an epoch is smaller.
+
+    Args:
+        bundle: Data bundle that is read.
+        split: `train`, `valid` or `test`.
+        batch_size: Examples in a batch, over all shards together.
+        epochs: How many shuffled passes the dataset holds; None: one pass in the order of the
+            files.
+        seed: Seed of the shuffle.
+        shuffle_rows: Number of rows that are permuted together.
+        start: The dataset begins with this batch, and goes on as it would have without. Earlier
+            epochs cost nothing; earlier records of its epoch are read but not decoded.
+        shard: (index, count). This worker's part of every batch: `count` equal parts, in order, of
+            what one worker alone would be given. The last batch of an epoch loses the rows that do
+            not divide by `count`. A worker reads and decodes the rows of all.
+
+    Returns:
+        Dataset of inputs, a dict of feature name -> tensor (batch,) or (batch, length), label
+        float32 (batch,), and weight float32 (batch,).
+
+    Raises:
+        ConfigError: `start` or `shard` does not fit.
+    """
+    rows = bundle.metadata.rows[split]
+    check_position(start, rows, batch_size, epochs)
+    check_shard(shard, batch_size)
+    features = bundle.metadata.features
+    roles = [spec for spec in (features.label, features.weight) if spec is not None]
+    columns = _columns(bundle, [spec.name for spec in (*features.inputs, *roles)])
+    skipped = start.batch * batch_size
+
+    def epoch_from(epoch: tf.Tensor, skipped: int) -> tf.data.Dataset:
+        return _shuffled(bundle, split, columns, seed, epoch, shuffle_rows, skipped).rebatch(
+            batch_size
+        )
+
+    if epochs is None:
+        records = tf.data.TFRecordDataset(bundle.files(split))
+        dataset = _packed(records, bundle, columns, skipped).rebatch(batch_size)
+    else:
+        whole = start.epoch + bool(skipped)
+        dataset = tf.data.Dataset.range(whole, epochs).flat_map(lambda epoch: epoch_from(epoch, 0))
+        if skipped:
+            first = epoch_from(tf.constant(start.epoch, tf.int64), skipped)
+            dataset = first.concatenate(dataset)
+    if shard != WHOLE:
+        dataset = _part(dataset, *shard)
+
+    def split_roles(packed: dict[str, tf.Tensor]) -> tuple:
+        row = unpack(packed, columns)
+        inputs = {spec.name: row[spec.name] for spec in features.inputs}
+        return (inputs, *(row[spec.name] for spec in roles))
+
+    dataset = dataset.map(split_roles, num_parallel_calls=tf.data.AUTOTUNE)
+    options = tf.data.Options()
+    # A batch is the global batch: every replica takes its share of it.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    # The autotuner sleeps for longer and longer, and an iterator cannot end before it wakes: a pass
+    # of t seconds took up to 2 t. Without it, "AUTOTUNE" is one call for each core.
+    options.autotune.enabled = False
+    return dataset.prefetch(_BATCHES_AHEAD).with_options(options)
+
+
+@contextmanager
+def refusing_damage(bundle: Bundle) -> Iterator[None]:
+    """Names the damaged file where TensorFlow only says that a record is corrupt.
+
+    Raises:
+        BundleError: A file has another checksum than the manifest says.
+    """
+    try:
+        yield
+    except tf.errors.DataLossError:
+        open_bundle(bundle.path, verify=True)
+        raise
+
+
+def column_arrays(bundle: Bundle, split: str, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Whole columns of a split in the order of `examples` without epochs.
+
+    Args:
+        bundle: Data bundle that is read.
+        split: `train`, `valid` or `test`.
+        names: Names of the columns.
+
+    Returns:
+        Name -> array of shape (rows,), (rows, length) or (rows, dimension).
+    """
+    records = tf.data.TFRecordDataset(bundle.files(split))
+    blocks = list(_decode(records, bundle, _columns(bundle, names)).as_numpy_iterator())
+    return {name: np.concatenate([block[name] for block in blocks]) for name in names}
+
+
+def _columns(bundle: Bundle, names: Sequence[str]) -> list[Column]:
+    return [column for column in bundle.metadata.columns if column.name in names]
+
+
+def _packed(
+    records: tf.data.Dataset, bundle: Bundle, columns: Sequence[Column], skipped: int
+) -> tf.data.Dataset:
+    """Records -> blocks of packed rows, without the first `skipped` rows."""
+
+    def packed(block: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return pack(block, columns)
+
+    if not skipped or bundle.metadata.layout == "row":
+        return _decode(records.skip(skipped), bundle, columns, packed)
+
+    def seen_before(seen: tf.Tensor, record: tf.Tensor) -> tuple:
+        return seen + count_rows(record), (seen, record)
+
+    def rest(seen: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+        begin = tf.maximum(skipped - seen, 0)
+        block = packed(decode_block(record, columns))
+        return {name: rows[begin:] for name, rows in block.items()}
+
+    return (
+        records.scan(tf.constant(0, tf.int64), seen_before)
+        .filter(lambda seen, record: seen + count_rows(record) > skipped)
+        .map(rest, num_parallel_calls=tf.data.AUTOTUNE)
+    )
+
+
+def _decode(
+    records: tf.data.Dataset,
+    bundle: Bundle,
+    columns: Sequence[Column],
+    form: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]] = dict,
+) -> tf.data.Dataset:
+    """Records -> what `form` makes of blocks of rows, each a dict of column name -> tensor."""
+    decode: Callable[..., dict[str, tf.Tensor]] = decode_block
+    if bundle.metadata.layout == "row":
+        records, decode = records.batch(_ROWS_PER_PARSE), decode_rows
+    # One map for both: a second one would hand every block over once more.
+    return records.map(
+        lambda record: form(decode(record, columns)), num_parallel_calls=tf.data.AUTOTUNE
+    )
+
+
+def _part(batches: tf.data.Dataset, index: int, count: int) -> tf.data.Dataset:
+    """One of `count` equal parts of every batch that has a row for each."""
+
+    def size_of(packed: dict[str, tf.Tensor]) -> tf.Tensor:
+        return tf.shape(next(iter(packed.values())))[0] // count
+
+    def part(packed: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        size = size_of(packed)
+        return {name: rows[index * size : (index + 1) * size] for name, rows in packed.items()}
+
+    return batches.filter(lambda packed: size_of(packed) > 0).map(part)
+
+
+def _shuffled(
+    bundle: Bundle,
+    split: str,
+    columns: Sequence[Column],
+    seed: int,
+    epoch: tf.Tensor,
+    shuffle_rows: int,
+    skipped: int,
+) -> tf.data.Dataset:
+    """One epoch's blocks of permuted rows, packed, without the first `skipped` rows.
+
+    `Dataset.shuffle` takes no seed that depends on the epoch, so files, the records of a file,
+    and rows are permuted by stateless generators instead.
+    """
+    epoch_seed = tf.constant(seed, tf.int64) + epoch * 2**32
+    first_window, skipped_of_it = divmod(skipped, shuffle_rows)
+
+    def permuted(values: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+        return tf.random.experimental.stateless_shuffle(values, seed=[epoch_seed, index])
+
+    def records_of(index: tf.Tensor, file: tf.Tensor) -> tf.data.Dataset:
+        whole_file = tf.data.TFRecordDataset(file).batch(_RECORDS_OF_A_FILE)
+        return whole_file.map(lambda records: permuted(records, index)).unbatch()
+
+    def permute_rows(index: tf.Tensor, rows: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        count = tf.shape(next(iter(rows.values())))[0]
+        order = permuted(tf.range(count), index)
+        if skipped_of_it:
+            order = order[tf.where(index == first_window, skipped_of_it, 0) :]
+        return {name: tf.gather(column, order) for name, column in rows.items()}
+
+    files = permuted(tf.constant(bundle.files(split)), tf.constant(-1, tf.int64))
+    records = (
+        tf.data.Dataset.from_tensor_slices(files)
+        .enumerate()
+        .interleave(
+            records_of,
+            cycle_length=_FILES_AT_ONCE,
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+    )
+    windows = _packed(records, bundle, columns, first_window * shuffle_rows).rebatch(shuffle_rows)
+    return windows.enumerate(first_window).map(permute_rows, num_parallel_calls=tf.data.AUTOTUNE)

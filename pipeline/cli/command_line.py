@@ -1,0 +1,399 @@
+"""The command line: one verb per job."""
+
+import json
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from features.errors import ConfigError, UserError
+from pipeline.cli import endpoints, serve
+from pipeline.system.lock import only_job_at
+from pipeline.system.program import as_typed, program
+from pipeline.system.quiet import import_tensorflow
+
+if TYPE_CHECKING:  # what these import takes seconds
+    from features.bundle import Bundle
+    from pipeline.config.run_config import DatasetConfig, RunConfig
+    from pipeline.runs.run_dir import RunDir
+    from pipeline.stages.start import Start
+    from pipeline.training.cluster import StrategyName
+
+app = typer.Typer(
+    help="Cooperative CTR networks: raw click logs in, a SavedModel out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+# Without --config, `run` trains MBCnet on MovieLens-100K, or the preset that is named.
+DEFAULT_CONFIG = Path("movielens_100k/mbcnet")
+DEFAULT_DATASET = Path("movielens_100k/dataset")
+
+_CONFIG_HELP = "YAML file of the run, or a name such as movielens_100k/mbcnet."
+Config = Annotated[Path, typer.Option("--config", help=_CONFIG_HELP)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Overrides a setting; may be repeated."),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", help="The network: a name that `models` lists, short for --set model.preset=."
+    ),
+]
+BundlePath = Annotated[
+    Path | None,
+    typer.Option("--bundle", help="Data bundle (default: bundles/SOURCE, or that of the run)."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder of the run (default: runs/FOLDER/CONFIG[-PRESET])."),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a finished run of another configuration.")
+]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Begin an interrupted training again, not continue it.")
+]
+WarmStartRun = Annotated[
+    Path | None,
+    typer.Option("--warm-start", metavar="RUN", help="Start from the network of an earlier run."),
+]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+
+
+def main() -> None:
+    """Entry point: a user's mistake prints one sentence and exits with 2, a bug its traceback."""
+    from pipeline.system.console import log_to_terminal
+
+    log_to_terminal()
+    try:
+        app(prog_name=program())
+    except UserError as error:
+        print(f"error: {as_typed(str(error))}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def run(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            help=f"{_CONFIG_HELP} Default: that one; with --preset, movielens_100k/dataset.",
+        ),
+    ] = None,
+    settings: Set = None,
+    preset: Preset = None,
+    bundle: BundlePath = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    restart: Restart = False,
+    warm_start: WarmStartRun = None,
+) -> None:
+    """The main job: builds the bundle, trains, evaluates, exports, scores five rows."""
+    import_tensorflow()
+    from pipeline.stages.main_job import run_main_job
+
+    if config is None:
+        config = DEFAULT_CONFIG if preset is None else DEFAULT_DATASET
+    loaded = _load(config, settings, preset)
+    if loaded.train.strategy != "mirrored":
+        raise ConfigError(
+            f"`run` does all its stages in one process, and train.strategy is "
+            f"{loaded.train.strategy}. Run build-bundle, then train in every process, then export."
+        )
+    directory = _run_dir(config, preset, out)
+    start = _start(overwrite, restart, warm_start)
+    run_main_job(loaded, directory, _bundle_path(loaded, bundle), start)
+
+
+@app.command("build-bundle")
+def build_bundle_command(
+    config: Config,
+    settings: Set = None,
+    bundle: BundlePath = None,
+    runner: Annotated[
+        str | None, typer.Option("--runner", help="Beam runner, short for --set data.runner=.")
+    ] = None,
+    runner_options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--runner-option",
+            metavar="OPTION",
+            help="Option for the runner, passed on as it is, such as "
+            "--runner-option=--parallelism=4; may be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Builds the data bundle from raw files."""
+    import_tensorflow()
+    from pipeline.config.config_files import load_dataset
+    from pipeline.data.job.data_job import build_bundle
+    from pipeline.stages.describe_bundle import one_line
+    from pipeline.system.console import say
+
+    named = [] if runner is None else [f"data.runner={runner}"]
+    if runner_options:
+        named.append(f"data.runner_options={json.dumps(runner_options)}")
+    loaded = load_dataset(config, [*(settings or ()), *named])
+    built = build_bundle(loaded.feature_set, loaded.data, _bundle_path(loaded, bundle))
+    say("data", one_line(built))
+    say("bundle", built.path)
+
+
+@app.command()
+def inspect(
+    path: Annotated[
+        str, typer.Argument(metavar="FILE", help="CSV, TSV, Parquet, JSON lines; or a folder.")
+    ],
+    rows: Annotated[int, typer.Option("--rows", min=1, help="How many to look at.")] = 200_000,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="YAML file (default: standard output).")
+    ] = None,
+    label: Annotated[str | None, typer.Option("--label", help="Column to predict.")] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", metavar="A,B,...", help="Names, for text without a header."),
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option("--delimiter", help="Of text (default: found out).")
+    ] = None,
+) -> None:
+    """Proposes a configuration for files of your own: kinds, histories, leak suspects."""
+    import_tensorflow()
+    from pipeline.inspection.inspect_files import inspect_files
+
+    inspect_files(path, rows, out, label, columns, delimiter)
+
+
+@app.command()
+def train(
+    config: Config,
+    settings: Set = None,
+    preset: Preset = None,
+    bundle: BundlePath = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    restart: Restart = False,
+    warm_start: WarmStartRun = None,
+) -> None:
+    """Trains on a bundle that was built before, and evaluates."""
+    import_tensorflow()
+    from features.bundle import open_bundle
+    from pipeline.stages.describe_bundle import one_line
+    from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
+    from pipeline.stages.train_stage import train_stage
+    from pipeline.system.console import only_warnings, say
+    from pipeline.training.cluster import is_chief
+    from pipeline.training.strategy import join_cluster
+
+    if not join_cluster(_strategy(config, settings, preset)):
+        return  # a server of tables or a worker of theirs: it served, and the chief has ended
+    if not is_chief():
+        only_warnings()
+    loaded = _load(config, settings, preset)
+    opened = open_bundle(_bundle_path(loaded, bundle))
+    say("data", one_line(opened))
+    directory = _run_dir(config, preset, out)
+    with only_job_at(str(directory.path)) if is_chief() else nullcontext():
+        network = train_stage(loaded, opened, directory, _start(overwrite, restart, warm_start))
+        evaluate_stage(loaded, opened, directory, network)
+    if is_chief():
+        show_evaluation(directory)
+        say("run", str(directory.path))
+
+
+@app.command()
+def evaluate(run: Run, bundle: BundlePath = None) -> None:
+    """Evaluates a trained run on the validation and test rows of its bundle."""
+    import_tensorflow()
+    from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
+    from pipeline.training.train import load_network
+
+    directory, loaded, opened = _open_run(run, bundle)
+    with only_job_at(str(directory.path)):
+        evaluate_stage(loaded, opened, directory, load_network(loaded, opened, directory))
+    show_evaluation(directory)
+
+
+@app.command()
+def export(
+    run: Run,
+    bundle: BundlePath = None,
+    precision: Annotated[
+        str, typer.Option("--precision", help="Of the tables: float32, bfloat16 or float16.")
+    ] = "float32",
+    branch: Annotated[
+        str | None, typer.Option("--branch", help="Export this branch alone, with its own head.")
+    ] = None,
+    format: Annotated[  # the name of the option
+        str, typer.Option("--format", help="saved_model, or openvino for OpenVINO's IR.")
+    ] = "saved_model",
+    compiled: Annotated[
+        str | None,
+        typer.Option(
+            "--compiled", metavar="N,M,...", help="Batch sizes at which XLA computes the network."
+        ),
+    ] = None,
+    candidates: Annotated[
+        str | None,
+        typer.Option(
+            "--candidates",
+            metavar="A,B,...",
+            help="Features that differ between a user's candidates, in place of export.candidates.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of the versions (default: RUN/export[-VARIANT])."),
+    ] = None,
+) -> None:
+    """Writes a new version of a trained run's SavedModel, after a fresh process verified it."""
+    import_tensorflow()
+    from pipeline.stages.export_stage import export_stage
+    from pipeline.system.console import say
+    from pipeline.training.train import load_network
+    from serving.variants.variant import Variant, batch_sizes
+
+    variant = Variant(precision, branch, format, batch_sizes(compiled))
+    named = None if candidates is None else [name.strip() for name in candidates.split(",")]
+    variant.check_candidates(named)
+    directory, loaded, opened = _open_run(run, bundle)
+    with only_job_at(str(directory.path)):
+        network = load_network(loaded, opened, directory)
+        path = export_stage(loaded, opened, directory, network, variant, named, out)
+    say("export", str(path))
+
+
+@app.command()
+def predict(
+    export: Annotated[
+        Path, typer.Argument(help="Version folder of an export, or the folder of its versions.")
+    ],
+    rows: Annotated[
+        str, typer.Option("--input", help="Raw rows, .jsonl or .csv, also .gz; - reads JSON lines.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", help="JSON lines (default: standard output).")
+    ] = None,
+    branches: Annotated[
+        bool, typer.Option("--branches", help="Every branch's probability too.")
+    ] = False,
+) -> None:
+    """Scores raw rows with an export; needs no configuration."""
+    import_tensorflow()
+    from serving.scoring.predict import predict as score_rows
+
+    score_rows(str(export), rows, None if output is None else str(output), branches=branches)
+
+
+app.command()(serve.serve)
+app.command("serving-config")(endpoints.serving_config)
+app.command("check-endpoint")(endpoints.check_endpoint)
+
+
+@app.command()
+def models(
+    preset: Annotated[
+        str | None, typer.Argument(metavar="[PRESET]", help="Show this one in full.")
+    ] = None,
+    config: Annotated[
+        Path, typer.Option("--config", help="Configuration whose features it is built for.")
+    ] = DEFAULT_DATASET,
+    settings: Set = None,
+    bundle: BundlePath = None,
+) -> None:
+    """Lists the presets; or shows one: configuration, parameters of its parts, FLOPs."""
+    import_tensorflow()
+    from pipeline.cli.show_models import print_preset, print_presets
+    from pipeline.system.console import console
+
+    if preset is None:
+        print_presets(console)
+    else:
+        print_preset(preset, config, bundle, settings or (), console)
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+def supervise(
+    command: Annotated[
+        list[str],
+        typer.Argument(metavar="-- COMMAND", help="Such as: train --config ... --out ..."),
+    ],
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that train.")],
+    parameter_servers: Annotated[
+        int, typer.Option("--parameter-servers", min=0, help="Processes that hold tables.")
+    ] = 0,
+    max_restarts: Annotated[
+        int, typer.Option("--max-restarts", min=0, help="Starts after the first one, at most.")
+    ] = 10,
+) -> None:
+    """Runs a command in a group of processes on this machine; starts it again when one dies."""
+    from pipeline.training.supervise import supervise as run_group
+
+    process = [sys.executable, "-m", "pipeline", *command]
+    sys.exit(run_group(process, workers, parameter_servers, max_restarts))
+
+
+def _strategy(path: Path, settings: list[str] | None, preset: str | None) -> "StrategyName":
+    """`train.strategy`, read before anything is built: a cluster is entered first."""
+    from pipeline.config.config_files import load_config
+
+    named = [] if preset is None else [f"model.preset={preset}"]
+    return load_config(path, [*named, *(settings or ())], check=False).train.strategy
+
+
+def _load(
+    path: Path,
+    settings: list[str] | None,
+    preset: str | None = None,
+) -> "RunConfig":
+    from pipeline.config.config_files import load_config
+    from pipeline.stages.teachers import check_teacher_runs
+
+    named = [] if preset is None else [f"model.preset={preset}"]
+    loaded = load_config(path, [*named, *(settings or ())])
+    check_teacher_runs(loaded)
+    return loaded
+
+
+def _open_run(path: Path, bundle: Path | None) -> tuple["RunDir", "RunConfig", "Bundle"]:
+    from features.bundle import open_bundle
+    from pipeline.runs.run_dir import RunDir
+
+    directory = RunDir(path)
+    loaded = directory.config()
+    directory.check_trained()
+    opened = open_bundle(bundle or directory.state()["bundle"])
+    directory.check_bundle(loaded, opened)
+    return directory, loaded, opened
+
+
+def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":
+    from pipeline.config.shipped_files import config_file
+    from pipeline.runs.run_dir import RunDir
+
+    file = config_file(config)
+    name = file.stem
+    if preset is not None:  # beside the runs of the file's own network
+        name += "-" + preset.removesuffix(".yaml").strip("/").replace("/", "-")
+    return RunDir(out or Path("runs") / file.resolve().parent.name / name)
+
+
+def _start(overwrite: bool, restart: bool, warm_start: Path | None) -> "Start":
+    from pipeline.runs.run_dir import RunDir
+    from pipeline.stages.start import Start
+
+    return Start(overwrite, restart, None if warm_start is None else RunDir(warm_start))
+
+
+def _bundle_path(loaded: "DatasetConfig", bundle: Path | None) -> str:
+    from pipeline.config.run_config import default_bundle
+
+    return str(bundle or default_bundle(loaded.data))

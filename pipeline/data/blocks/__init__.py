@@ -1,0 +1,1 @@
+"""What travels between the steps of the data job: blocks of rows, their keys, their accounts."""

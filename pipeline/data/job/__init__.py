@@ -1,0 +1,1 @@
+"""The data job: raw logs in, one complete bundle out, or none."""

@@ -1,0 +1,92 @@
+"""The place of a bundle: built beside it, and put there only when complete."""
+
+import logging
+import os
+
+import tensorflow as tf
+
+from features.bundle import MANIFEST, Bundle, open_bundle
+from features.errors import BundleError
+from pipeline.system.files import folder_exists, move_folder, remove_tree
+
+log = logging.getLogger(__name__)
+
+
+class BundleFolder:
+    """Builds in `<out>.building`, and swaps the result in; a job that dies leaves no bundle.
+
+    Between the two renames of a swap the old bundle waits in `<out>.old`, and the next job puts
+    it back if the first rename was the last thing that happened. In an object store, where a swap
+    goes file by file, the manifest moves last.
+
+    Args:
+        out: Where the bundle goes.
+    """
+
+    def __init__(self, out: str):
+        self.out = out.rstrip("/")
+        self._building = f"{self.out}.building"
+        self._old = f"{self.out}.old"
+        # The bundle's files; beside them what the workers tell the driver.
+        self.bundle = os.path.join(self._building, "bundle")
+        self.results = os.path.join(self._building, "results")
+        self.spill = os.path.join(self._building, "spill")
+        self.rejected = f"{self.out}.rejected.jsonl"
+
+    def existing(self, fingerprint: str) -> Bundle | None:
+        """The complete bundle with this fingerprint, if it is there.
+
+        What a job that died left beside it goes: nothing needs it any more.
+        """
+        self._recover()
+        try:
+            bundle = open_bundle(self.out)
+        except BundleError:
+            return None
+        if bundle.manifest.fingerprint != fingerprint:
+            return None
+        remove_tree(self._building)
+        remove_tree(self._old)
+        return bundle
+
+    def _recover(self) -> None:
+        if folder_exists(self._old) and not tf.io.gfile.exists(self.out):
+            move_folder(self._old, self.out, MANIFEST)
+
+    def start(self) -> None:
+        """Removes what a job that died left, and makes the folders to build in.
+
+        Raises:
+            BundleError: There is a folder at `out` that is not a bundle's: it is not touched.
+        """
+        self._recover()
+        if tf.io.gfile.exists(self.out) and not self._is_replaceable():
+            raise BundleError(
+                f"{self.out} exists and is not a data bundle. Remove it, or choose another folder."
+            )
+        if tf.io.gfile.exists(self.out):
+            log.info("%s was built from other data or settings: it is replaced", self.out)
+        remove_tree(self._building)
+        tf.io.gfile.makedirs(self.bundle)
+        tf.io.gfile.makedirs(self.results)
+
+    def _is_replaceable(self) -> bool:
+        if not tf.io.gfile.isdir(self.out):
+            return False
+        names = tf.io.gfile.listdir(self.out)
+        return not names or "MANIFEST.json" in names or "metadata.json" in names
+
+    def publish(self) -> None:
+        """Puts the complete bundle in its place; an older one leaves only then."""
+        remove_tree(self._old)
+        if folder_exists(self.out):
+            move_folder(self.out, self._old, MANIFEST)
+        move_folder(self.bundle, self.out, MANIFEST)
+        remove_tree(self._old)
+        remove_tree(self._building)
+        if tf.io.gfile.exists(self.rejected):
+            tf.io.gfile.remove(self.rejected)
+
+    def abandon(self) -> None:
+        """Removes what was built."""
+        remove_tree(self._building)

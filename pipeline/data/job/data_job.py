@@ -1,0 +1,184 @@
+"""The data job: raw logs in, one complete bundle out, or none."""
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping
+
+import tensorflow as tf
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from features.bundle import FORMAT_VERSION, Bundle, FileEntry, entry_of, open_bundle
+from features.config import parse
+from features.errors import ConfigError, DataError
+from features.specs import FeatureSet
+from features.splits import in_words
+from pipeline.data.analysis.earlier_vocabularies import (
+    EarlierVocabularies,
+    changes_in_words,
+    open_earlier,
+)
+from pipeline.data.job.bundle_folder import BundleFolder
+from pipeline.data.job.checks import check_results
+from pipeline.data.job.describe import describe
+from pipeline.data.job.examples import Examples
+from pipeline.data.job.memory_forecast import check_memory
+from pipeline.data.job.open_inputs import Inputs, open_inputs
+from pipeline.data.job.write_bundle import REJECTED_ROWS, RESULTS, Results, WriteBundle
+from pipeline.data.runners.runner import LOCAL, check_runner, counters_of, new_pipeline, run
+from pipeline.data.settings.data_config import DataConfig
+from pipeline.system.files import read_json
+from pipeline.system.lock import only_job_at
+
+log = logging.getLogger(__name__)
+# Settings that do not change what a bundle holds.
+_IRRELEVANT = {
+    "path",
+    "vocabularies",
+    "max_rejected_share",
+    "memory_gb",
+    "runner",
+    "runner_options",
+}
+
+
+def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
+    """Builds the bundle of a data set at `out`, or reuses the one that is there.
+
+    A bundle with the same fingerprint (features, data settings, format version, names and
+    contents of the input files) is reused at once; another one is replaced when the new one is
+    complete. The same fingerprint always gives the same bytes.
+
+    Args:
+        features: What the columns mean.
+        data: Which rows, and how they are split and written.
+        out: Folder of the bundle, local or in an object store.
+
+    Raises:
+        ConfigError: A setting that cannot be used, such as a refused runner or one that cannot
+            start.
+        DataError: Input that is missing or unreadable, or that makes no usable bundle. Nothing
+            is left at `out` then; rejected rows, if they are the reason, lie in
+            `<out>.rejected.jsonl`.
+        BundleError: Something that is not a bundle lies at `out`, or another job builds there.
+    """
+    check_runner(data.runner, data.runner_options)
+    if features.label is None:
+        raise ConfigError(
+            "no feature has the role `label`, so there is nothing to learn. Add one: "
+            "`<name>: {role: label}`."
+        )
+    inputs = open_inputs(features, data)
+    earlier = open_earlier(features, data, out)
+    with only_job_at(out):
+        return _build(features, data, inputs, earlier, out)
+
+
+def _build(
+    features: FeatureSet,
+    data: DataConfig,
+    inputs: Inputs,
+    earlier: EarlierVocabularies | None,
+    out: str,
+) -> Bundle:
+    started = time.monotonic()
+    sources = _sources({(file.table, file.path) for file in inputs.files})
+    generated = inputs.generated
+    if generated:
+        sources |= generated.contents(data.source)
+    fingerprint = fingerprint_of(features, data, sources, earlier)
+    folder = BundleFolder(out)
+    if bundle := folder.existing(fingerprint):
+        log.info("%s is up to date: reused", out)
+        return bundle
+    folder.start()
+    try:
+        size = sum(entry.size for entry in sources.values()) / 1e6
+        log.info("building %s from %d files (%.1f MB)", out, len(sources), size)
+        if data.runner == LOCAL:
+            check_memory(inputs, features, data)
+        pipeline = new_pipeline(data.runner, data.runner_options)
+        examples = pipeline | "Examples" >> Examples(inputs, features, data, folder.spill)
+        examples | "Bundle" >> WriteBundle(
+            features, data, folder.bundle, folder.results, folder.spill, earlier
+        )
+        joins = counters_of(run(pipeline), "join")
+        results = _read_results(folder)
+        check_results(results, features, data, folder.rejected)
+        known = generated.known() if generated else {}
+        origin = earlier.origin if earlier else None
+        describe(folder, features, data, results, joins, sources, fingerprint, known, origin)
+        folder.publish()
+    except DataError:
+        _hand_over_rejected(folder)
+        raise
+    finally:
+        folder.abandon()
+    if earlier:
+        log.info(changes_in_words(earlier, results.vocabulary_changes))
+    log.info("split %s: %s", in_words(results.split_rule), _of_tables(results.rows))
+    rows, seconds = sum(results.rows.values()), time.monotonic() - started
+    log.info(
+        "wrote %s rows in %d files, %.0f s (%s rows/s)",
+        f"{rows:,}",
+        len(results.files),
+        seconds,
+        f"{rows / seconds:,.0f}",
+    )
+    return open_bundle(out)
+
+
+def fingerprint_of(
+    features: FeatureSet,
+    data: DataConfig,
+    sources: Mapping[str, FileEntry],
+    earlier: EarlierVocabularies | None = None,
+) -> str:
+    """SHA-256 of all that decides what a bundle holds."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "features": features.model_dump(mode="json"),
+        "data": data.model_dump(mode="json", exclude=_IRRELEVANT),
+        "sources": {name: entry.model_dump() for name, entry in sorted(sources.items())},
+    }
+    if earlier:
+        content["vocabularies_from"] = earlier.decides()
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _sources(files: set[tuple[str, str]]) -> dict[str, FileEntry]:
+    """Name -> entry of the input files, named so that the folder they lie in does not matter."""
+    sources: dict[str, FileEntry] = {}
+    for table, path in sorted(files):
+        name = f"{table}/{os.path.basename(path)}"
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            sources[path if name in sources else name] = entry_of(stream)
+    return sources
+
+
+def _read_results(folder: BundleFolder) -> Results:
+    path = os.path.join(folder.results, RESULTS)
+    if not tf.io.gfile.exists(path):
+        raise RuntimeError("the runner reports success, but nothing was written. Use another one.")
+    results = parse(Results, read_json(path), path)
+    log.info(
+        "read rows: %s; rejected: %s",
+        _of_tables(results.rows_read),
+        _of_tables(results.rejected) or "none",
+    )
+    return results
+
+
+def _of_tables(rows: Mapping[str, int]) -> str:
+    """Such as: log 100,000, users 943."""
+    return ", ".join(f"{table} {count:,}" for table, count in rows.items())
+
+
+def _hand_over_rejected(folder: BundleFolder) -> None:
+    """Leaves the rejected rows where the user can look at them, if there are any."""
+    path = os.path.join(folder.results, REJECTED_ROWS)
+    if tf.io.gfile.exists(path) and tf.io.gfile.stat(path).length:
+        tf.io.gfile.rename(path, folder.rejected, overwrite=True)

@@ -1,0 +1,132 @@
+"""The files of a bundle that describe its records: metadata, schemas, statistics, manifest."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from features import schema
+from features.bundle import (
+    FORMAT_VERSION,
+    MANIFEST,
+    METADATA,
+    SPLITS,
+    VOCABULARIES,
+    BundleMetadata,
+    FileEntry,
+    Manifest,
+    VocabularyOrigin,
+    file_entry,
+)
+from features.records import columns_of
+from features.specs import FeatureSet
+from features.splits import in_words
+from pipeline.data.job.bundle_folder import BundleFolder
+from pipeline.data.job.write_bundle import REJECTED_ROWS, Results
+from pipeline.data.settings.data_config import DataConfig
+from pipeline.data.writing.row_layout import write_tfds_metadata
+from pipeline.data.writing.statistics import summarize
+from pipeline.system.files import write_json, write_text
+
+
+def describe(
+    folder: BundleFolder,
+    features: FeatureSet,
+    data: DataConfig,
+    results: Results,
+    joins: Mapping[str, int],
+    sources: Mapping[str, FileEntry],
+    fingerprint: str,
+    known: Mapping[str, Any] | None = None,
+    origin: VocabularyOrigin | None = None,
+) -> None:
+    """Writes everything that describes the records, the manifest last.
+
+    Args:
+        folder: Where the bundle is being built.
+        features: What the columns mean.
+        data: The configuration.
+        results: What the workers found and wrote.
+        joins: `unmatched_<side table>` -> rows of the log without a match in it.
+        sources: Name -> entry of the input files.
+        fingerprint: Of configuration and input.
+        known: What is known of generated rows, for `statistics.json`.
+        origin: The bundle whose vocabularies were taken over.
+    """
+
+    def path(*parts: str) -> str:
+        return os.path.join(folder.bundle, *parts)
+
+    _remove_strays(folder.bundle, set(results.files))
+    tf.io.gfile.makedirs(path("rejected"))
+    rejected_rows = os.path.join(folder.results, REJECTED_ROWS)
+    tf.io.gfile.rename(rejected_rows, path("rejected", "rows.jsonl"))
+    tables = {
+        table: {"rows": rows, "rejected": results.rejected.get(table, 0)}
+        for table, rows in results.rows_read.items()
+    }
+    statistics = summarize(results.statistics, features, tables, joins)
+    statistics["split"] = in_words(results.split_rule)
+    if known:
+        statistics["known"] = dict(known)
+    if origin:
+        statistics["vocabularies"] = results.vocabulary_changes
+    write_json(path("statistics.json"), statistics)
+    rows = schema.record_schema(features, results.analysis, data.layout)
+    write_text(path("schema.pbtxt"), schema.to_text(rows))
+    write_text(path("raw_schema.pbtxt"), schema.to_text(schema.raw_schema(features)))
+    vocabularies = {
+        name: file_entry(path(VOCABULARIES, f"{name}.txt")).sha256
+        for name in sorted(results.analysis.vocabulary_sizes)
+    }
+    metadata = BundleMetadata(
+        format_version=FORMAT_VERSION,
+        layout=data.layout,
+        block_rows=data.block_rows,
+        features=features,
+        analysis=results.analysis,
+        columns=columns_of(features),
+        rows={split: results.rows.get(split, 0) for split in SPLITS},
+        split_rule=results.split_rule,
+        source=data.source,
+        vocabulary_sha256=vocabularies,
+        vocabularies_from=origin,
+    )
+    write_json(path(METADATA), metadata.model_dump(mode="json"))
+    if data.layout == "row":
+        description = f"Rows of {data.source}, preprocessed by Concord."
+        columns = columns_of(features)
+        name = data.source.replace(":", "_").replace("/", "_")
+        write_tfds_metadata(folder.bundle, name, columns, results.files, description)
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        fingerprint=fingerprint,
+        sources=dict(sorted(sources.items())),
+        files=_entries(folder.bundle, results.files),
+    )
+    write_json(path(MANIFEST), manifest.model_dump(mode="json"))
+
+
+def _remove_strays(folder: str, files: set[str]) -> None:
+    """Removes files that workers left which failed and were retried."""
+    for name in _names(folder):
+        stray_record = name.endswith(".tfrecord") and name not in files
+        if stray_record or ".part-" in os.path.basename(name):
+            tf.io.gfile.remove(os.path.join(folder, name))
+
+
+def _entries(folder: str, files: Mapping[str, FileEntry]) -> dict[str, FileEntry]:
+    return {
+        name: files.get(name) or file_entry(os.path.join(folder, name))
+        for name in sorted(_names(folder))
+    }
+
+
+def _names(folder: str) -> list[str]:
+    """Paths of all files below a folder, relative to it."""
+    return [
+        os.path.relpath(os.path.join(parent, name), folder)
+        for parent, _, names in tf.io.gfile.walk(folder)
+        for name in names
+    ]

@@ -1,0 +1,1 @@
+"""Side tables, whose columns are added to the rows of the log."""

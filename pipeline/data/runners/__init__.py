@@ -1,0 +1,1 @@
+"""What executes the job: Beam's local runner, Flink and others."""

@@ -1,0 +1,198 @@
+"""A proposal as YAML with comments, for a user to edit; `build-bundle --config` reads it."""
+
+from typing import Any
+
+import yaml
+
+from pipeline.data.settings.file_config import FormatConfig
+from pipeline.inspection.column import Column
+from pipeline.inspection.column_names import feature_name
+from pipeline.inspection.proposal import Proposal
+from pipeline.inspection.roles import Time
+from pipeline.system.program import program
+
+_COMMENT_AT = 60
+
+
+def to_yaml(proposal: Proposal) -> str:
+    """The configuration as text."""
+    sections = [
+        _head(proposal),
+        ["data:", *_indent(_data(proposal))],
+        _histories(proposal),
+        ["features:", *_indent(_features(proposal))],
+        _groups(proposal),
+    ]
+    lines = "\n\n".join("\n".join(section) for section in sections if section)
+    return lines + "\n"
+
+
+def _head(proposal: Proposal) -> list[str]:
+    sample = proposal.sample
+    rows = f"{'all' if sample.whole else 'the first'} {sample.rows:,} rows"
+    lines = [
+        f"# Proposed from {rows} of {sample.data.path}: look it over before you use it.",
+        f"#   {program()} build-bundle --config THIS_FILE",
+        f"# {_column(proposal.label.column)} is 1 in {100 * proposal.click_rate:.2f} % of them.",
+    ]
+    if proposal.suspects:
+        lines.append(
+            "# Columns that may leak the label are left out: an input must be known before the "
+            "item is shown."
+        )
+    return lines
+
+
+def _data(proposal: Proposal) -> list[str]:
+    sample = proposal.sample
+    data = sample.data
+    lines = [f"source: {data.source}", f"path: {_value(data.path)}"]
+    if data.log is not None:
+        lines.append(f"log: {_value(list(data.log))}")
+    settings = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in data.format
+        if value != FormatConfig.model_fields[name].default
+    }
+    if settings:
+        lines.append(f"format: {_value(settings)}")
+    if sample.others:
+        lines += [
+            f"# Beside the log lie {', '.join(sample.others)}.",
+            "# A table with one row a key joins it:",
+            "# tables: {NAME: {path: FILE, key: COLUMN}}",
+        ]
+    split = f"split: {_value(proposal.split)}"
+    if proposal.split["by"] == "hash":
+        why = "no column holds the rows' times"
+        if proposal.time is not None:
+            why = f"the latest rows by {_column(proposal.time.column)} do not have both labels"
+        split = _commented(split, why)
+    lines.append(split)
+    bad, reason = sample.bad
+    if bad:
+        share = bad / (bad + sample.rows)
+        comment = f"{bad:,} of {bad + sample.rows:,} lines are no rows, the first: {reason}"
+        lines.append(f"# {_line(comment)}")
+        if share > 0.005:
+            lines.append(f"max_rejected_share: {min(1.0, 2 * share + 0.01):.2f}")
+    return lines
+
+
+def _histories(proposal: Proposal) -> list[str]:
+    if proposal.histories:
+        comment = "# What happened to the same user before, strictly before the row's time."
+        histories = [f"{name}: {_value(history)}" for name, history in proposal.histories.items()]
+        return [comment, "histories:", *_indent(histories)]
+    missing = [
+        name
+        for name, column in (
+            ("a user", proposal.user),
+            ("a time", proposal.time),
+            ("an item", proposal.item),
+        )
+        if column is None
+    ]
+    return [
+        f"# Histories need {' and '.join(missing)}, which no column was taken for:",
+        "# histories: {shown: {key: USER_COLUMN}}",
+        "# features: {shown_items: {kind: sequence, history: shown, column: ITEM_COLUMN, "
+        "max_length: 50}}",
+    ]
+
+
+def _features(proposal: Proposal) -> list[str]:
+    names = dict(proposal.names)
+    label: dict[str, Any] = {"role": "label"}
+    if proposal.label.at_least is not None:
+        label["at_least"] = proposal.label.at_least
+    others = ", ".join(map(_column, proposal.label.others))
+    lines = [_feature(proposal, proposal.label.column, label, f"or {others}" if others else "")]
+    taken = [*names.values(), *proposal.sequences]
+    if proposal.time is not None:
+        lines += _times(proposal.time, taken)
+    if proposal.user is not None:
+        name = feature_name(f"{names[proposal.user]}_key", taken)
+        settings = {"role": "group_key", "column": proposal.user}
+        lines.append(_commented(f"{name}: {_value(settings)}", "gAUC is averaged over these"))
+    else:
+        lines.append("# No column was taken for a user, so there is no gAUC. To have one:")
+        lines.append("# user_key: {role: group_key, column: USER_COLUMN}")
+    lines.append("")
+    for column in proposal.columns:
+        lines.append(_line_of(proposal, column))
+    if proposal.sequences:
+        sequences = proposal.sequences.items()
+        lines += ["", *(f"{name}: {_value(settings)}" for name, settings in sequences)]
+    return lines
+
+
+def _times(time: Time, taken: list[str]) -> list[str]:
+    of_time = {"column": time.column, **({} if time.unit == "s" else {"unit": time.unit})}
+    lines, comment = [], "UTC; else add utc_offset_hours"
+    for name, settings, note in (
+        ("time", {"role": "timestamp", **of_time}, ""),
+        ("hour", {"kind": "categorical", "transform": "hour", **of_time}, comment),
+        ("weekday", {"kind": "categorical", "transform": "weekday", **of_time}, comment),
+    ):
+        unique = feature_name(name, taken)
+        taken.append(unique)
+        note = "" if time.unit == "yymmddhh" else note
+        lines.append(_commented(f"{unique}: {_value(settings)}", note))
+    return lines
+
+
+def _line_of(proposal: Proposal, column: Column) -> str:
+    facts = proposal.facts[column.column]
+    missing = f"{100 * facts.missing:.3g} % missing" if facts.missing else ""
+    if column.left_out is None:
+        comment = "; ".join(filter(None, (column.reason, missing)))
+        return _feature(proposal, column.column, column.settings, comment)
+    why = column.left_out
+    if column.suspect:
+        why = f"LEAK? AUC {column.auc:.3f} alone; {why}"
+    return "# " + _feature(proposal, column.column, column.settings, why)
+
+
+def _feature(proposal: Proposal, column: str, settings: dict[str, Any], comment: str) -> str:
+    name = proposal.names[column]
+    if name != column:
+        settings = {**settings, "column": column}
+    return _commented(f"{_value(name)}: {_value(settings)}", comment)
+
+
+def _groups(proposal: Proposal) -> list[str]:
+    if proposal.groups:
+        comment = "# Features that are crossed with each other."
+        groups = [f"{name}: {_value(group)}" for name, group in proposal.groups.items()]
+        return [comment, "groups:", *_indent(groups)]
+    return [
+        "# Features that are crossed with each other, for networks that read groups:",
+        "# groups: {user_x_item: [USER_FEATURE, ITEM_FEATURE]}",
+        "model: {preset: dcnv2}",
+    ]
+
+
+def _commented(line: str, comment: str) -> str:
+    return f"{line.ljust(_COMMENT_AT)}  # {_line(comment)}" if comment else line
+
+
+def _line(text: str) -> str:
+    """Text that ends no comment: without line breaks and what YAML forbids."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _column(name: str) -> str:
+    return _line(name)
+
+
+def _indent(lines: list[str]) -> list[str]:
+    return [f"  {line}" if line else line for line in lines]
+
+
+def _value(value: Any) -> str:
+    """A value on one line of YAML."""
+    text = yaml.safe_dump(
+        value, default_flow_style=True, sort_keys=False, width=2**31, allow_unicode=True
+    )
+    return text.strip().removesuffix("...").strip()

@@ -1,0 +1,267 @@
+"""The folder of a run: where everything lies, and which of its stages are finished."""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from features.bundle import METADATA, VOCABULARIES, Bundle
+from features.errors import ConfigError
+from pipeline.config.config_files import dump_config, load_config
+from pipeline.config.run_config import RunConfig
+from pipeline.system.files import remove_tree, write_json, write_text
+from serving.export_format.export_layout import EXPORT_OF_RUN, version_folders
+
+STAGES = ("train", "evaluate", "export")
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """Paths inside the folder of a run.
+
+    config.yaml      the resolved configuration
+    run.json         bundle, fingerprint, finished stages
+    bundle/          metadata and vocabularies of the bundle: what the network's ids mean
+    checkpoints/     `best`, and the folder `last` to continue from
+    tensorboard/     logs for `tensorboard --logdir`
+    metrics.json     training history and evaluation
+    report.html      the same to look at
+    export/          SavedModels, one folder a version
+    export-<variant>/   the same of a variant, see `serving.variants`
+    """
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def state_file(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "best"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Folder of the checkpoint to continue from."""
+        return self.path / "checkpoints" / "last"
+
+    @property
+    def bundle_copy(self) -> Path:
+        """Folder with the bundle's metadata and vocabularies, for days when that is gone."""
+        return self.path / "bundle"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def report_file(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def export(self) -> Path:
+        return self.path / EXPORT_OF_RUN
+
+    def export_of(self, variant: str) -> Path:
+        """Folder of a variant's versions, beside the export: a server of that never takes them."""
+        return self.path / f"export-{variant}"
+
+    def state(self) -> dict[str, Any]:
+        """What `run.json` says; empty where there is no run."""
+        try:
+            return json.loads(self.state_file.read_text())
+        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+            return {}
+
+    def config(self) -> RunConfig:
+        """The configuration that the run was started with.
+
+        Raises:
+            ConfigError: The folder holds no run.
+        """
+        for file in (self.config_file, self.state_file):
+            if not file.exists():
+                raise ConfigError(
+                    f"{self.path} is not the folder of a run: it has no {file.name}. "
+                    "Train first: python -m pipeline train --config ... --out ..."
+                )
+        return load_config(self.config_file, check=False)  # it was checked before it was run
+
+    def can_continue(
+        self, config: RunConfig, bundle: Bundle, warm_start: "RunDir | None" = None
+    ) -> bool:
+        """Whether a training of just this configuration, data and warm start was interrupted."""
+        state = self.state()
+        return (
+            "train" not in state.get("finished", ())
+            and state.get("fingerprint") == run_fingerprint(config, bundle, _key_of(warm_start))
+            and self.last_checkpoint.is_dir()
+        )
+
+    def begin(
+        self,
+        config: RunConfig,
+        bundle: Bundle,
+        overwrite: bool = False,
+        warm_start: "RunDir | None" = None,
+    ) -> None:
+        """Starts a run here: writes its configuration, and that no stage is finished yet.
+
+        Args:
+            config: Configuration of the run.
+            bundle: Data bundle that the run trains on.
+            overwrite: Replace a finished run of another configuration.
+            warm_start: The run that it starts from.
+
+        Raises:
+            ConfigError: The folder holds a finished run of another configuration, or cannot be
+                made.
+        """
+        fingerprint = run_fingerprint(config, bundle, _key_of(warm_start))
+        state = self.state()
+        if state.get("finished") and state.get("fingerprint") != fingerprint and not overwrite:
+            raise ConfigError(
+                f"{self.path} holds a finished run of another configuration or other data. Give "
+                "another folder with --out, or replace that run with --overwrite."
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"{self.path} cannot be written: {error.strerror}. Give another folder with --out."
+            ) from None
+        write_text(str(self.config_file), dump_config(config))
+        for file in (self.metrics_file, self.report_file):  # of another configuration
+            file.unlink(missing_ok=True)
+        if state.get("fingerprint") != fingerprint and overwrite:
+            for folder in (self.export, *self.path.glob("export-*")):  # of the replaced network
+                shutil.rmtree(folder, ignore_errors=True)
+        self._copy_of(bundle)
+        # Absolute, unless it lies in an object store: the run may be used from another folder.
+        path = bundle.path if "://" in bundle.path else os.path.abspath(bundle.path)
+        state = {"fingerprint": fingerprint, "bundle": path, "finished": []}
+        if warm_start is not None:
+            key = _key_of(warm_start)
+            state["warm_start"] = {"run": os.path.abspath(warm_start.path), "fingerprint": key}
+        self._write_state(state)
+
+    def finish(self, stage: str) -> None:
+        """Notes that a stage is finished."""
+        state = self.state()
+        finished = {*state["finished"], stage}
+        self._write_state({**state, "finished": [name for name in STAGES if name in finished]})
+
+    def check_trained(self) -> None:
+        """Refuses a run whose training did not end.
+
+        Raises:
+            ConfigError: It was interrupted, and its checkpoints are not those of the best epoch.
+        """
+        if "train" not in self.state().get("finished", ()):
+            start = self.state().get("warm_start")
+            raise ConfigError(
+                f"the training of {self.path} did not end. Train it again: "
+                f"python -m pipeline train --config {self.config_file} --out {self.path}"
+                + (f" --warm-start {start['run']}" if start else "")
+            )
+
+    def check_bundle(self, config: RunConfig, bundle: Bundle) -> None:
+        """Refuses a bundle that the run was not trained on.
+
+        Raises:
+            ConfigError: Its vocabularies may differ, and ids would mean other tokens.
+        """
+        state = self.state()
+        # As it was noted: the run that this one started from may be gone.
+        start = state.get("warm_start", {}).get("fingerprint")
+        if state.get("fingerprint") != run_fingerprint(config, bundle, start):
+            raise ConfigError(
+                f"{bundle.path} is not the bundle that {self.path} was trained on; it may have "
+                "been replaced by a build with other data settings. Give that one with --bundle, "
+                "or train again."
+            )
+
+    def has_finished(
+        self,
+        stage: str,
+        config: RunConfig,
+        bundle: Bundle,
+        warm_start: "RunDir | None" = None,
+    ) -> bool:
+        """Whether the stage was finished with just this configuration, data and warm start.
+
+        A stage whose result was removed since is not finished.
+        """
+        there = {
+            "train": Path(f"{self.best_checkpoint}.index").exists(),
+            "evaluate": self.metrics_file.exists(),
+            "export": self.export.is_dir() and bool(version_folders(self.export)),
+        }
+        state = self.state()
+        return (
+            there[stage]
+            and stage in state.get("finished", ())
+            and state["fingerprint"] == run_fingerprint(config, bundle, _key_of(warm_start))
+        )
+
+    def update_metrics(self, **sections: Any) -> dict[str, Any]:
+        """Replaces sections of metrics.json and returns the whole."""
+        metrics: dict[str, Any] = {}
+        if self.metrics_file.exists():
+            metrics = json.loads(self.metrics_file.read_text())
+        metrics |= sections
+        write_json(str(self.metrics_file), metrics)
+        return metrics
+
+    def _copy_of(self, bundle: Bundle) -> None:
+        remove_tree(str(self.bundle_copy))
+        names = [name for name in bundle.manifest.files if name.startswith(f"{VOCABULARIES}/")]
+        for name in (METADATA, *names):
+            target = self.bundle_copy / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            tf.io.gfile.copy(f"{bundle.path}/{name}", str(target))
+
+    def _write_state(self, state: dict[str, Any]) -> None:
+        write_json(str(self.state_file), state)
+
+
+def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = None) -> str:
+    """Fingerprint of everything that a run's results depend on.
+
+    Args:
+        config: Configuration of the run.
+        bundle: Data bundle that the run is trained on.
+        warm_start: Fingerprint of the run that it starts from; None for a fresh network.
+    """
+    parts = [bundle.manifest.fingerprint]
+    # What changes only how fast a run goes, or what it prints.
+    irrelevant = {
+        "eval_batch_size",
+        "log_seconds",
+        "checkpoint_seconds",
+        "profile_steps",
+        "steps_per_execution",
+    }
+    parts += [config.model.model_dump_json(), config.train.model_dump_json(exclude=irrelevant)]
+    parts += [config.evaluate.model_dump_json()]
+    parts += [RunDir(Path(run)).state().get("fingerprint", "") for run in config.train.teachers]
+    if warm_start is not None:
+        parts += [f"warm start {warm_start}"]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _key_of(run: RunDir | None) -> str | None:
+    return None if run is None else run.state().get("fingerprint", "")

@@ -1,0 +1,81 @@
+"""The stage `export`: a version of the SavedModel, or of a variant of it."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from features.bundle import Bundle
+from models.network import CooperativeNetwork
+from pipeline.config.run_config import RunConfig
+from pipeline.evaluation.print_tables import print_table
+from pipeline.evaluation.text_tables import TextTable
+from pipeline.export.export_variant import export_variant
+from pipeline.export.fill_model_card import model_card
+from pipeline.runs.run_dir import RunDir
+from pipeline.system.console import console, say
+from serving.exporting.export import export
+from serving.scoring.raw_rows import read_rows
+from serving.variants.variant import FULL, Variant
+from serving.variants.variant_report import VARIANT_REPORT, report_rows
+
+_VERIFIED = "%s, verified on %s rows"
+_log = logging.getLogger(__name__)
+
+
+def export_stage(
+    config: RunConfig,
+    bundle: Bundle,
+    run: RunDir,
+    network: CooperativeNetwork,
+    variant: Variant = FULL,
+    candidates: Sequence[str] | None = None,
+    base: Path | None = None,
+) -> Path:
+    """Writes a new version of the SavedModel, or of a variant of it.
+
+    Args:
+        config: Configuration of the run.
+        bundle: Data bundle that the run was trained on.
+        run: Run whose network is exported, into its folder.
+        network: The trained network. After the export of a variant it is of no further use.
+        variant: What to export.
+        candidates: Features that differ between candidates, in place of `export.candidates`.
+        base: Folder of the versions, in place of the run's own.
+
+    Returns:
+        Folder of the version.
+
+    Raises:
+        ExportError: The export does not reproduce the network's scores, or cannot be written.
+    """
+    candidates = config.export.candidates if candidates is None else candidates
+    sample = next(read_rows(bundle.sample_rows, bundle.metadata.features))
+    if not variant.is_full:
+        version = export_variant(config, bundle, run, network, variant, sample, base, candidates)
+        _log.info(_VERIFIED, version, f"{sample.num_rows:,}")
+        show_variant(version)
+        return version
+    metrics = json.loads(run.metrics_file.read_text())
+    features = bundle.metadata.features
+    card = model_card(run.path.resolve().name, config, bundle, network, metrics, features)
+    version = export(
+        network,
+        bundle,
+        base or run.export,
+        sample,
+        candidates=candidates,
+        extras=card.to_files(),
+    )
+    _log.info(_VERIFIED, version, f"{sample.num_rows:,}")
+    if base is None:
+        run.finish("export")
+    return version
+
+
+def show_variant(version: Path) -> None:
+    """Prints the report of a variant."""
+    report = json.loads((version / VARIANT_REPORT).read_text())
+    columns, *rows = report_rows(report)
+    print_table(report["difference_in_words"], TextTable("", columns, rows), console)
+    say("", f"ms are medians, the exports called in turn: {report['timed']}")

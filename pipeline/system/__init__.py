@@ -1,0 +1,1 @@
+"""What jobs need of the machine: files, locks, memory, the terminal."""

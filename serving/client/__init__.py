@@ -1,0 +1,1 @@
+"""Clients of TensorFlow Serving, and what they know of an export. No TensorFlow in here."""

@@ -1,0 +1,1 @@
+"""The files with which TensorFlow Serving serves an export."""

@@ -1,0 +1,1 @@
+"""Whether an endpoint answers as the export does that it serves."""

@@ -1,0 +1,1 @@
+"""A trained network as a SavedModel: its signatures, verified before they appear."""

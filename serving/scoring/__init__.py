@@ -1,0 +1,1 @@
+"""Raw rows, and their scores by an export, in this process or in C."""

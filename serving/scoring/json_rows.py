@@ -1,0 +1,141 @@
+"""Raw rows from JSON lines: values of any JSON type as columns that `features.raw` can read."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from features.errors import DataError, closest
+from features.raw import Reasons
+from features.specs import FeatureSet, FeatureSpec
+
+
+class UntypedBlock(NamedTuple):
+    """Rows as they were read.
+
+    Args:
+        columns: Raw columns, as `features.raw.coerce` takes them.
+        lines: Line of each row, from 1.
+        reasons: Why rows cannot be used, as far as it is known already.
+    """
+
+    columns: pa.RecordBatch
+    lines: list[int]
+    reasons: Reasons
+
+
+def json_blocks(
+    lines: Iterator[str], where: str, features: FeatureSet, block_rows: int
+) -> Iterator[UntypedBlock]:
+    """Blocks of rows.
+
+    Raises:
+        DataError: A line is not a JSON object, or, at the end, no row had one of the columns.
+    """
+    specs = {spec.raw_name: spec for spec in reversed(features.inputs)}
+    keys: set[str] = set()
+    rows: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        rows.append(_parse(line, f"{where}, line {number}"))
+        numbers.append(number)
+        keys.update(rows[-1])
+        if len(rows) == block_rows:
+            yield _block(rows, numbers, specs)
+            rows, numbers = [], []
+    if rows:
+        yield _block(rows, numbers, specs)
+    for name in specs:
+        if keys and name not in keys:
+            raise DataError(
+                f"{where}: no row has {name!r}. {closest(name, keys)} Where it is missing from "
+                "every row, write null into one of them to say so."
+            )
+
+
+def json_column(values: Sequence[Any], spec: FeatureSpec) -> tuple[pa.Array, Reasons]:
+    """JSON values as one Arrow column, each read on its own.
+
+    Arrow infers one type for a column, so that a value would depend on its neighbours: 5 beside
+    5.5 would be another token than 5 alone.
+
+    Returns:
+        The column, and for rows whose value has no such form, the reason.
+    """
+    reasons: Reasons = {}
+    if pa.types.is_string(spec.raw_type):
+        tokens = []
+        for row, value in enumerate(values):
+            if isinstance(value, (list, dict)):
+                reasons[row] = f"{spec.raw_name} must be one token, got {_quote(value)}"
+            tokens.append(_text(value))
+        return pa.array(tokens, pa.string()), reasons
+    if pa.types.is_list(spec.raw_type):
+        rows = []
+        for row, value in enumerate(values):
+            elements = _elements(value, spec)
+            if elements is not None and any(isinstance(each, (list, dict)) for each in elements):
+                reasons[row] = f"{spec.raw_name} must be a plain list, got {_quote(value)}"
+            rows.append(None if elements is None else [_text(each) for each in elements])
+        return pa.array(rows, pa.list_(pa.string())), reasons
+    if all(value is None or type(value) is float for value in values):
+        return pa.array(values, pa.float64()), reasons
+    numbers = [int(value) if isinstance(value, bool) else value for value in values]
+    return pa.array([_text(value) for value in numbers], pa.string()), reasons
+
+
+def _parse(line: str, at: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line, parse_constant=_refuse_constant)
+        if "\\ud" in line.lower():  # half of a surrogate pair is no text
+            json.dumps(row, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise DataError(
+            f"{at}: is not JSON: {reason}. Write one JSON object a line, null for a missing value."
+        ) from None
+    if not isinstance(row, dict):
+        raise DataError(f"{at}: must be a JSON object of raw columns, got {_quote(row)}.")
+    return row
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _block(
+    rows: list[dict[str, Any]], numbers: list[int], specs: dict[str, FeatureSpec]
+) -> UntypedBlock:
+    columns: dict[str, pa.Array] = {}
+    reasons: Reasons = {}
+    for name, spec in specs.items():
+        columns[name], more = json_column([row.get(name) for row in rows], spec)
+        reasons = {**more, **reasons}
+    return UntypedBlock(pa.RecordBatch.from_pydict(columns), numbers, reasons)
+
+
+def _elements(value: Any, spec: FeatureSpec) -> list[Any] | None:
+    """The elements of a list, which may also stand in one text, as in CSV."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, list):
+        return value
+    separator = spec.separator or (" " if spec.kind == "embedding" else None)
+    return value.split(separator) if isinstance(value, str) and separator else [value]
+
+
+def _text(value: Any) -> str | None:
+    """A scalar as text that reads back as the same value; whole numbers have no point."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return json.dumps(value)
+
+
+def _quote(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,91 @@
+"""Scores a file of raw rows with an export: everything is read without an error, or no output."""
+
+import gzip
+import json
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO, cast
+
+import numpy as np
+
+from features.errors import DataError
+from serving.scoring.raw_rows import read_rows
+from serving.scoring.scorer import Scorer
+
+_SPOOL_BYTES = 64 << 20  # of output kept in memory before it goes to a temporary file
+
+
+def predict(
+    export: str | Path, input_path: str, output_path: str | None = None, branches: bool = False
+) -> int:
+    """Writes a JSON object a row, in order: {"prob": 0.25}, and `prob_<branch>` for `branches`.
+
+    The output appears whole or not at all: a file is written beside and renamed, and nothing goes
+    to the standard output before the last row is scored.
+
+    Args:
+        export: A version of an export, or the folder of its versions.
+        input_path: Raw rows, as `serving.scoring.raw_rows.read_rows` takes them.
+        output_path: File to write, compressed where it ends in .gz; None for the standard output.
+        branches: Also write the probability of each branch.
+
+    Returns:
+        Number of rows.
+
+    Raises:
+        ExportError: The export cannot be used.
+        DataError: The rows cannot be read, or the output cannot be written.
+    """
+    scorer = Scorer(export)
+    num_rows = 0
+    with _whole_file(output_path) if output_path else _whole_stdout() as output:
+        for rows in read_rows(input_path, scorer.metadata.features):
+            output.writelines(_lines(scorer.score(rows, branches)))
+            num_rows += rows.num_rows
+    return num_rows
+
+
+def _lines(scores: dict[str, np.ndarray]) -> Iterator[str]:
+    for values in zip(*scores.values(), strict=True):
+        pairs = (
+            f"{json.dumps(name)}: {_number(p)}" for name, p in zip(scores, values, strict=True)
+        )
+        yield f"{{{', '.join(pairs)}}}\n"
+
+
+def _number(prob: np.float32) -> str:
+    # Nine significant digits name a float32 exactly; JSON has no nan.
+    return f"{prob:.9g}" if np.isfinite(prob) else "null"
+
+
+@contextmanager
+def _whole_file(path: str) -> Iterator[TextIO]:
+    folder, name = os.path.split(os.path.abspath(path))
+    beside = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
+    try:
+        if os.path.isdir(path):
+            raise IsADirectoryError(None, "it is a folder")
+        with gzip.open(beside, "wt") if path.endswith(".gz") else open(beside, "w") as file:
+            yield file
+        os.replace(beside, path)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written: {error.strerror or error}. Give another output."
+        ) from None
+    finally:
+        with suppress(OSError):
+            os.unlink(beside)
+
+
+@contextmanager
+def _whole_stdout() -> Iterator[TextIO]:
+    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES, "w+") as file:
+        yield cast(TextIO, file)  # has all of its methods
+        file.seek(0)
+        shutil.copyfileobj(file, sys.stdout)

@@ -1,0 +1,1 @@
+"""One model in memory: what it takes, how much at once, and how it refuses."""

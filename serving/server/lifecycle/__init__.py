@@ -1,0 +1,1 @@
+"""Models while they are served: found, loaded, swapped for newer versions, ended."""

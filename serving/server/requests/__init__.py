@@ -1,0 +1,1 @@
+"""What is answered, counted and timed, whichever protocol asks."""

@@ -1,0 +1,122 @@
+import json
+
+import pytest
+
+from features.analysis import Analysis
+from features.bundle import FORMAT_VERSION, BundleMetadata, Manifest, file_entry, open_bundle
+from features.errors import BundleError
+from features.specs import FeatureSet
+from pipeline.data.job.bundle_folder import BundleFolder
+from pipeline.system.files import write_complete
+
+
+def fill(folder, fingerprint):
+    """The least that `open_bundle` accepts."""
+    metadata = BundleMetadata(
+        format_version=FORMAT_VERSION,
+        layout="block",
+        block_rows=1,
+        features=FeatureSet(features={"a": {"kind": "numeric"}}),
+        analysis=Analysis(),
+        columns=(),
+        rows={},
+        split_rule={},
+        source="x",
+    )
+    with open(f"{folder}/metadata.json", "w") as file:
+        file.write(metadata.model_dump_json())
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        fingerprint=fingerprint,
+        sources={},
+        files={"metadata.json": file_entry(f"{folder}/metadata.json")},
+    )
+    with open(f"{folder}/MANIFEST.json", "w") as file:
+        file.write(manifest.model_dump_json())
+
+
+def build(out, fingerprint):
+    folder = BundleFolder(str(out))
+    folder.start()
+    fill(folder.bundle, fingerprint)
+    folder.publish()
+
+
+def test_a_published_bundle_is_found_by_its_fingerprint(tmp_path):
+    build(tmp_path / "out", "a")
+    assert BundleFolder(f"{tmp_path}/out/").existing("a").manifest.fingerprint == "a"
+    assert BundleFolder(str(tmp_path / "out")).existing("b") is None
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_old_bundle_stays_until_the_new_one_is_complete(tmp_path):
+    build(tmp_path / "out", "old")
+    folder = BundleFolder(str(tmp_path / "out"))
+    folder.start()
+    assert open_bundle(tmp_path / "out").manifest.fingerprint == "old"
+    fill(folder.bundle, "new")
+    folder.publish()
+    assert open_bundle(tmp_path / "out").manifest.fingerprint == "new"
+
+
+def test_what_a_dead_job_left_is_removed(tmp_path):
+    dead = BundleFolder(str(tmp_path / "out"))
+    dead.start()
+    (tmp_path / "out.building" / "bundle" / "train-00000-of-00001.tfrecord").write_text("half")
+    with pytest.raises(BundleError, match="not a data bundle"):
+        open_bundle(tmp_path / "out")
+    build(tmp_path / "out", "a")
+    assert [path.name for path in (tmp_path / "out").iterdir() if "train" in path.name] == []
+
+
+def test_a_death_between_the_two_renames_loses_nothing(tmp_path):
+    build(tmp_path / "out", "old")
+    (tmp_path / "out").rename(tmp_path / "out.old")
+    assert BundleFolder(str(tmp_path / "out")).existing("old").manifest.fingerprint == "old"
+
+
+def test_a_death_after_the_second_rename_leaves_the_new_bundle(tmp_path):
+    build(tmp_path / "out", "new")
+    (tmp_path / "out.old").mkdir()
+    folder = BundleFolder(str(tmp_path / "out"))
+    assert folder.existing("new").manifest.fingerprint == "new"
+    build(tmp_path / "out", "newer")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_dead_job_left_goes_also_where_the_bundle_is_reused(tmp_path):
+    build(tmp_path / "out", "a")
+    dead = BundleFolder(str(tmp_path / "out"))
+    dead.start()
+    (tmp_path / "out.building" / "spill").mkdir()
+    (tmp_path / "out.building" / "spill" / "0.blocks").write_text("rows that waited")
+    (tmp_path / "out.old").mkdir()
+    assert BundleFolder(str(tmp_path / "out")).existing("b") is None
+    assert (tmp_path / "out.old").exists()  # another bundle is to be built: not decided here
+    assert BundleFolder(str(tmp_path / "out")).existing("a").manifest.fingerprint == "a"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_damaged_bundle_is_not_reused(tmp_path):
+    build(tmp_path / "out", "a")
+    (tmp_path / "out" / "metadata.json").write_text(json.dumps({"format_version": 0}))
+    assert BundleFolder(str(tmp_path / "out")).existing("a") is None
+
+
+def test_a_folder_of_the_users_is_left_alone(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("years of work")
+    with pytest.raises(BundleError, match=r"not a data bundle\. Remove it, or choose another"):
+        BundleFolder(str(tmp_path / "out")).start()
+    assert (tmp_path / "out" / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_failed_write_leaves_no_file(tmp_path):
+    def write(temporary):
+        with open(temporary, "w") as file:
+            file.write("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_complete(f"{tmp_path}/sub/file.txt", write)
+    assert list((tmp_path / "sub").iterdir()) == []

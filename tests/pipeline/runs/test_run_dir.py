@@ -1,0 +1,126 @@
+"""The folder of a run: what is finished, and what must not be lost."""
+
+import json
+
+import pytest
+
+from features.errors import ConfigError
+from pipeline.config.run_config import RunConfig
+from pipeline.runs.run_dir import RunDir
+
+
+def config(**train) -> RunConfig:
+    return RunConfig.model_validate(
+        {
+            "data": {"source": "movielens_100k"},
+            "features": {"user": {"kind": "categorical"}, "clicked": {"role": "label"}},
+            "groups": {"all": ["user"]},
+            "train": train,
+        }
+    )
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunDir(tmp_path / "runs" / "a")
+
+
+def test_a_stage_is_finished_for_its_configuration_and_data_alone(run, random_bundle, make_bundle):
+    run.begin(config(), random_bundle)
+    assert not run.has_finished("train", config(), random_bundle)
+    run.finish("train")
+    assert not run.has_finished("train", config(), random_bundle)  # where is the checkpoint?
+    run.best_checkpoint.parent.mkdir()
+    run.best_checkpoint.with_suffix(".index").touch()
+    assert run.has_finished("train", config(), random_bundle)
+    assert not run.has_finished("evaluate", config(), random_bundle)
+    assert not run.has_finished("train", config(epochs=3), random_bundle)
+    assert run.config() == config()
+
+
+def test_an_export_whose_versions_were_removed_is_not_finished(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.finish("export")
+    (run.export / "1").mkdir(parents=True)
+    assert run.has_finished("export", config(), random_bundle)
+    (run.export / "1").rmdir()
+    assert not run.has_finished("export", config(), random_bundle)
+
+
+def test_a_finished_run_is_not_replaced_unasked(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.begin(config(epochs=3), random_bundle)  # nothing was finished: nothing is lost
+    run.finish("train")
+    with pytest.raises(ConfigError, match=r"holds a finished run of another.*--out.*--overwrite"):
+        run.begin(config(epochs=4), random_bundle)
+    assert run.config().train.epochs == 3
+    run.begin(config(epochs=4), random_bundle, overwrite=True)
+    assert not run.has_finished("train", config(epochs=4), random_bundle)
+
+
+def test_refuses_a_folder_that_cannot_be_made(tmp_path, random_bundle):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"file/a cannot be written: .*another folder with --out"):
+        RunDir(tmp_path / "file" / "a").begin(config(), random_bundle)
+
+
+def test_refuses_a_folder_that_is_no_run(run):
+    with pytest.raises(ConfigError, match=r"is not the folder of a run: it has no config\.yaml"):
+        run.config()
+
+
+def test_refuses_a_run_that_ended_while_it_began(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.state_file.unlink()
+    with pytest.raises(ConfigError, match=r"is not the folder of a run: it has no run\.json"):
+        run.config()
+
+
+def test_refuses_a_run_whose_training_did_not_end(run, random_bundle):
+    run.begin(config(), random_bundle)
+    with pytest.raises(ConfigError, match=r"training of .* did not end. Train it again"):
+        run.check_trained()
+    run.finish("train")
+    run.check_trained()
+
+
+def test_replacing_a_run_removes_the_exports_of_the_replaced_network(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.finish("train")
+    (run.export / "1").mkdir(parents=True)
+    run.begin(config(), random_bundle, overwrite=True)
+    assert (run.export / "1").exists()  # the same configuration gives the same network
+    run.begin(config(epochs=3), random_bundle, overwrite=True)
+    assert not run.export.exists()
+
+
+def test_refuses_a_bundle_that_the_run_was_not_trained_on(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.check_bundle(config(), random_bundle)
+    other = random_bundle.manifest.model_copy(update={"fingerprint": "other"})
+    moved = type(random_bundle)(random_bundle.path, random_bundle.metadata, other)
+    with pytest.raises(ConfigError, match=r"is not the bundle that .* was trained on"):
+        run.check_bundle(config(), moved)
+
+
+def test_metrics_are_kept_by_section(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.update_metrics(training={"epochs": 1})
+    run.update_metrics(evaluation={"test": 2})
+    assert json.loads(run.metrics_file.read_text()) == {
+        "training": {"epochs": 1},
+        "evaluation": {"test": 2},
+    }
+
+
+def test_overwriting_removes_the_exports_of_the_replaced_network(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.finish("train")
+    for folder in (run.export, run.export_of("deep+bfloat16")):
+        (folder / "1").mkdir(parents=True)
+    run.begin(config(), random_bundle, overwrite=True)  # the same one: they stay
+    assert (run.export_of("deep+bfloat16") / "1").exists()
+    run.finish("train")
+    run.begin(config(epochs=7), random_bundle, overwrite=True)
+    assert not run.export.exists()
+    assert not run.export_of("deep+bfloat16").exists()

@@ -1,0 +1,68 @@
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from features.errors import DataError, ExportError
+from serving.scoring.predict import predict
+from serving.scoring.scorer import Scorer
+
+
+@pytest.fixture
+def rows_path(tmp_path, rows):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows.to_pylist()))
+    return path
+
+
+def test_a_json_line_a_row_in_order(exported, rows, rows_path, tmp_path):
+    assert predict(exported, str(rows_path), str(tmp_path / "out.jsonl")) == rows.num_rows
+    written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    expected = Scorer(exported).score(rows)["prob"]
+    assert [list(row) for row in written] == [["prob"]] * rows.num_rows
+    np.testing.assert_array_equal(np.float32([row["prob"] for row in written]), expected)
+
+
+def test_branches_are_written_beside(exported, rows, rows_path, tmp_path):
+    predict(exported.parent, str(rows_path), str(tmp_path / "out.jsonl"), branches=True)
+    first = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
+    assert list(first) == ["prob", "prob_deep", "prob_low rank/cross:é"]
+
+
+def test_the_rows_inside_an_export_can_be_predicted(exported, rows, capsys):
+    assert predict(exported, str(exported / "assets.extra" / "sample_rows.jsonl")) == 5
+    written = [json.loads(line)["prob"] for line in capsys.readouterr().out.splitlines()]
+    expected = Scorer(exported).score(rows)["prob"][:5]
+    np.testing.assert_allclose(written, expected, atol=1e-6)
+
+
+def test_output_may_be_compressed(exported, rows, rows_path, tmp_path):
+    predict(exported, str(rows_path), str(tmp_path / "out.jsonl.gz"))
+    with gzip.open(tmp_path / "out.jsonl.gz", "rt") as file:
+        assert len(file.readlines()) == rows.num_rows
+
+
+def test_a_bad_row_leaves_no_output(exported, rows_path, tmp_path, capsys):
+    with rows_path.open("a") as file:
+        file.write('{"price": "x"}\n')
+    output = tmp_path / "out.jsonl"
+    output.write_text("earlier")
+    for path in (None, str(output)):
+        with pytest.raises(DataError, match=r"line 13: price must be a number"):
+            predict(exported, str(rows_path), path)
+    assert capsys.readouterr().out == ""
+    assert output.read_text() == "earlier"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["out.jsonl", "rows.jsonl"]
+
+
+@pytest.mark.parametrize("output", ["none/out.jsonl", ".", "rows.jsonl/out"])
+def test_an_output_that_cannot_be_written_is_refused(exported, rows_path, tmp_path, output):
+    with pytest.raises(DataError, match=r"cannot be written: .*\. Give another output\."):
+        predict(exported, str(rows_path), str(tmp_path / output))
+    assert [each.name for each in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_an_export_that_is_not_there_is_refused_before_the_rows_are_read(tmp_path):
+    with pytest.raises(ExportError, match="does not exist"):
+        predict(tmp_path / "none", "none.jsonl", str(tmp_path / "out.jsonl"))
