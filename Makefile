@@ -7,8 +7,8 @@ STAMP := $(VENV)/.installed
 CONFIG ?= configs/movielens_100k/mbcnet.yaml
 
 # What `make check` runs: folders whose tests need seconds, not slow fixtures.
-FAST_TESTS := tests/test_architecture.py tests/features tests/models/fusion tests/models/interaction \
-  tests/models/metrics tests/models/sequence tests/models/spec/test_network_config.py tests/models/spec/test_build_network.py \
+FAST_TESTS := tests/test_architecture.py tests/features tests/models/spec tests/models/layers \
+  tests/models/embeddings tests/models/fusion tests/models/metrics \
   tests/pipeline/config tests/pipeline/inspection tests/pipeline/data/reading
 
 # Beam's Flink job server, put together from its thin jars; outlives `make clean`.
