@@ -149,7 +149,7 @@ def test_a_module_that_fails_by_itself_shows_its_own_error():
 
 def network(**settings):
     config = parse(NetworkConfig, {"alignment": "none", "cooperation": {}, **settings}, "a.yaml")
-    return build_network(config, [InputSpec("user", "id", "user", 5)], {})
+    return build_network(config, [InputSpec("user", "categorical", "user", 5)], {})
 
 
 @pytest.mark.usefixtures("allowed")
