@@ -156,7 +156,7 @@ def network(**settings):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("WrongTakes", "`takes` is 'token'. Expected one of flat, tokens"),
+        ("WrongTakes", "`takes` is 'token'. Expected one of flat, field_embeddings"),
         ("NoInteract", r"must define interact\(self, x, training\)"),
         ("NoKwargs", r"must accept \*\*kwargs"),
         ("Loss", r"is no branch: .*`takes` is \('logits',\)"),
