@@ -56,7 +56,7 @@ class Cross(ReducedBranch):
     def build(self, input_shape: tf.TensorShape) -> None:
         if len(input_shape) != 2:
             raise ValueError(
-                f"{self.name}: expected flat tokens (batch, num_fields x width). "
+                f"{self.name}: expected flat field embeddings (batch, num_fields x embedding_dim). "
                 f"Received: {tuple(input_shape)}. Feed `Embedded.flat`."
             )
         self._add_kernels(input_shape[1])

@@ -46,8 +46,8 @@ class Wide(ReducedBranch):
         if len(input_shape) != 2 or not input_shape[1]:
             raise ValueError(
                 f"{self.name}: expected first-order numbers (batch, num_fields >= 1). "
-                f"Received: {tuple(input_shape)}. Feed `Embedded.first_order`, of a table set that "
-                "was asked for it."
+                f"Received: {tuple(input_shape)}. Feed `Embedded.first_order`, of an embedding set "
+                "that was asked for it."
             )
         self.bias = self.add_weight("bias", shape=(1,), initializer="zeros")
         super().build(input_shape)

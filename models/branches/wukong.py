@@ -64,7 +64,7 @@ class Wukong(Branch):
         (batch, units[-1]); its intermediates are X_1, ..., X_L, each (batch, (n_F + n_L) x d).
     """
 
-    takes = "tokens"
+    takes = "field_embeddings"
     exposes_intermediates = True
 
     def __init__(

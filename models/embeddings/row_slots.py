@@ -18,7 +18,7 @@ class RowSlots(NamedTuple):
 
     Args:
         per_column: Numbers kept for each weight.
-        per_segment: Numbers kept for each segment: the columns of one table set, or one
+        per_segment: Numbers kept for each segment: the columns of one embedding set, or one
             first-order weight.
         per_row: Numbers kept for the whole row.
         initial: What all of them start from.

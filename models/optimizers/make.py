@@ -4,7 +4,7 @@ from typing import Literal
 
 import tf_keras
 
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 from models.embeddings.row_slots import RowSlots
 from models.optimizers.fused_adam import FusedAdam
 from models.optimizers.lazy_adam import LazyAdam
@@ -98,6 +98,6 @@ def _named(factories: dict, name: str, setting: str):
     if name not in factories:
         raise ConfigError(
             f"train.{setting} must be one of {', '.join(factories)}. Received: {name!r}. "
-            + closest(name, factories)
+            + did_you_mean(name, factories)
         )
     return factories[name]

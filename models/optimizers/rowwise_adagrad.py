@@ -11,7 +11,7 @@ from models.optimizers.row_optimizer import RowOptimizer
 class RowwiseAdagrad(RowOptimizer):
     """Adagrad that keeps the mean square of a row's gradient instead of each column's square.
 
-    For each segment (the D columns of one table set, or one first-order weight) of a row:
+    For each segment (the D columns of one embedding set, or one first-order weight) of a row:
 
         a = a + mean(g^2)
         w = w - learning_rate g / (sqrt(a) + epsilon)

@@ -7,7 +7,7 @@ from typing import Any
 
 import tf_keras
 
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 from features.inputs import InputSpec
 from models.branches import Branch, as_branch
 from models.embeddings.bank import EmbeddingBank
@@ -31,8 +31,9 @@ def build_network(
     """The network that a configuration describes, all weights created.
 
     Example:
-        >>> inputs = [InputSpec("user", "id", "user", 10), InputSpec("item", "id", "item", 20)]
-        >>> network = build_network(NetworkConfig(), inputs, {"pair": ["user", "item"]})
+        >>> user = InputSpec("user", "categorical", "user", 10)
+        >>> item = InputSpec("item", "categorical", "item", 20)
+        >>> network = build_network(NetworkConfig(), [user, item], {"pair": ["user", "item"]})
         >>> network.branch_names
         ('efgc', 'cross', 'deep')
 
@@ -63,14 +64,14 @@ def build_network(
             copy: layers.get((name, copy)) or layers[(name, name)]
             for copy, name in config.branch_copies.items()
         }
-        table_sets, gate_table = _table_sets(config, branches)
+        embedding_sets, gate_table = _embedding_sets(config, branches)
         first_order = {
-            table_sets[name][0] for name, branch in branches.items() if branch.uses_first_order
+            embedding_sets[name][0] for name, branch in branches.items() if branch.uses_first_order
         }
-        # Only the branches say how many table sets there are.
+        # Only the branches say how many embedding sets there are.
         layout = replace(
             layout,
-            num_sets=1 + max(_numbers(table_sets, gate_table)),
+            num_sets=1 + max(_numbers(embedding_sets, gate_table)),
             first_order=sorted(first_order),
         )
         if check_layout is not None:
@@ -95,7 +96,7 @@ def build_network(
             },
             config.heads,
             tower=config.tower and _construct("tower", config.tower, "tower", injected),
-            table_sets=table_sets,
+            embedding_sets=embedding_sets,
             gate_table=gate_table,
             logloss_weights=config.logloss_weights,
             teachers=teachers,
@@ -180,7 +181,7 @@ def _copies(config: NetworkConfig, name: str) -> list[str]:
 
 
 def _layout(config: NetworkConfig, inputs: Sequence[InputSpec]) -> EmbeddingLayout:
-    """The layout of one table set, which is enough to tell which fields there are."""
+    """The layout of one embedding set, which is enough to tell which fields there are."""
     embedding = config.embedding
     return EmbeddingLayout(
         inputs,
@@ -192,10 +193,10 @@ def _layout(config: NetworkConfig, inputs: Sequence[InputSpec]) -> EmbeddingLayo
     )
 
 
-def _table_sets(
+def _embedding_sets(
     config: NetworkConfig, branches: Mapping[str, Branch]
 ) -> tuple[dict[str, tuple[int, ...]], int | None]:
-    """The table sets of each branch, its own first, and that of the gate."""
+    """The embedding sets of each branch, its own first, and that of the gate."""
     own = {name: i for i, name in enumerate(dict.fromkeys(config.table_of.values()))}
     count = len(own)
     sets = {}
@@ -208,8 +209,8 @@ def _table_sets(
     return sets, count if config.gate_table == "own" else sets[config.gate_table][0]
 
 
-def _numbers(table_sets: Mapping[str, Sequence[int]], gate_table: int | None) -> list[int]:
-    return [m for each in table_sets.values() for m in each] + [gate_table or 0]
+def _numbers(embedding_sets: Mapping[str, Sequence[int]], gate_table: int | None) -> list[int]:
+    return [m for each in embedding_sets.values() for m in each] + [gate_table or 0]
 
 
 def _construct(
@@ -232,7 +233,7 @@ def _positions(groups: Mapping[str, Sequence[str]], layout: EmbeddingLayout) -> 
             if member not in names:
                 raise ConfigError(
                     f"group {group!r} names feature {member!r}, which is not an input of the "
-                    f"network. {closest(member, names)}"
+                    f"network. {did_you_mean(member, names)}"
                 )
     # Numeric inputs may share a field embedding: it stands in the group once.
     return [

@@ -9,7 +9,7 @@ import pydantic
 import tf_keras
 
 from features.config import StrictModel
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 from models.alignment import Alignment
 from models.branches.branch import Branch, Need
 from models.cooperation import CooperationLoss, as_cooperation_loss
@@ -65,7 +65,7 @@ class Component(StrictModel):
             cls.check(found)
             return found
         if name not in cls.axis:
-            raise ConfigError(f"{name!r} is not a type. {closest(name, cls.axis)}")
+            raise ConfigError(f"{name!r} is not a type. {did_you_mean(name, cls.axis)}")
         return cls.axis[name]
 
     @pydantic.model_validator(mode="before")
@@ -77,7 +77,7 @@ class Component(StrictModel):
         if not isinstance(flat, Mapping) or not isinstance(flat.get("type"), str):
             raise ConfigError(
                 "expected a name, or a mapping of `type` and options. "
-                f"Received: {received!r}. {closest('', cls.axis)}"
+                f"Received: {received!r}. {did_you_mean('', cls.axis)}"
             )
         own = {name for name in cls.model_fields if name != "options"}
         given = {name: value for name, value in flat.items() if name not in own}
@@ -95,7 +95,8 @@ class BranchComponent(Component):
 
     Args:
         copies: Several branches of these settings, named with _1, _2, ... behind the name.
-        share_weights: Whether the copies are one set of weights, each on a table set of its own.
+        share_weights: Whether the copies are one set of weights, each on an embedding set of its
+            own.
     """
 
     axis = axes.BRANCHES
@@ -215,7 +216,7 @@ def _read_options(component: LayerClass, given: Mapping[str, Any], own: set[str]
         if name not in settable:
             raise ConfigError(
                 f"{name} is not an option of {component.__name__}. "
-                f"{closest(str(name), [*settable, *own])}"
+                f"{did_you_mean(str(name), [*settable, *own])}"
             )
     options = {}
     for name in settable:
@@ -247,4 +248,4 @@ def _about_activations(message: str) -> str:
         return message
     name = message.partition("'")[2].partition("'")[0]
     known = ("relu", "swish", "gelu", "elu", "selu", "tanh", "sigmoid", "softplus", "linear")
-    return f"{name!r} is not a Keras activation. {closest(name, known)}"
+    return f"{name!r} is not a Keras activation. {did_you_mean(name, known)}"

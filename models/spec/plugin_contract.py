@@ -6,7 +6,7 @@ from typing import get_args
 
 import tf_keras
 
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 from models.branches.branch import Branch, Takes
 from models.cooperation.cooperation_loss import LossInput
 
@@ -65,7 +65,7 @@ def check_loss(cls: type[tf_keras.layers.Layer], takes: object) -> None:
         if name not in get_args(LossInput):
             raise ConfigError(
                 f"{cls.__name__}.takes names {name!r}, which the network does not have. "
-                f"{closest(str(name), get_args(LossInput))}"
+                f"{did_you_mean(str(name), get_args(LossInput))}"
             )
     _check_call(cls, takes[1:])
 

@@ -5,7 +5,7 @@ import os
 
 import tf_keras
 
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 
 ALLOWED = "CONCORD_PLUGINS"  # environment: root packages, separated by commas
 
@@ -64,7 +64,8 @@ def load_class(path: str) -> type[tf_keras.layers.Layer]:
     ]
     if found is None:
         raise ConfigError(
-            f"module {module_name!r} has no class {class_name!r}. {closest(class_name, layers)}"
+            f"module {module_name!r} has no class {class_name!r}. "
+            f"{did_you_mean(class_name, layers)}"
         )
     if not (isinstance(found, type) and issubclass(found, tf_keras.layers.Layer)):
         raise ConfigError(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import quote
 
-from features.errors import ExportError, closest
+from features.errors import ExportError, did_you_mean
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 FORMATS = ("saved_model", "openvino")
@@ -61,7 +61,7 @@ class Variant:
         for option, known in (("precision", PRECISIONS), ("format", FORMATS)):
             value = getattr(self, option)
             if value not in known:
-                raise ExportError(f"there is no --{option} {value!r}. {closest(value, known)}")
+                raise ExportError(f"there is no --{option} {value!r}. {did_you_mean(value, known)}")
         if self.format == "openvino" and self.precision != "float32":
             raise ExportError(
                 f"--format openvino stores float32. Received: --precision {self.precision}. Leave "

@@ -25,7 +25,7 @@ def random_embedded(
         fields: Number of tokens, those of the sequences included.
         histories: Name -> (length, number of aligned sequences, of those with a target).
             None is one history: {"clicks": (5, 2, 1)}.
-        extra: Number of further table sets: other numbers, the same masks.
+        extra: Number of further embedding sets: other numbers, the same masks.
     """
     histories = {"clicks": (5, 2, 1)} if histories is None else dict(histories)
     sequences = sum(aligned for _, aligned, _ in histories.values())
@@ -37,7 +37,7 @@ def random_embedded(
         )
     masks = {name: _right_padded(rng, batch, length) for name, (length, _, _) in histories.items()}
 
-    def table_set(extra_sets: tuple[Embedded, ...] = ()) -> Embedded:
+    def embedding_set(extra_sets: tuple[Embedded, ...] = ()) -> Embedded:
         tokens = _normal(rng, batch, fields - sequences, width)
         non_sequence, means, views = tokens, [], {}
         for name, (length, aligned, targets) in histories.items():
@@ -50,7 +50,7 @@ def random_embedded(
         tokens = np.concatenate([tokens, *means], axis=1)
         return Embedded(tokens, non_sequence, views, _normal(rng, batch, fields), extra_sets)
 
-    return table_set(tuple(table_set() for _ in range(extra)))
+    return embedding_set(tuple(embedding_set() for _ in range(extra)))
 
 
 def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:

@@ -41,7 +41,7 @@ class DHEN(Branch):
         (batch, units[-1]); its intermediates are X_1, ..., X_N, flat.
     """
 
-    takes = "tokens"
+    takes = "field_embeddings"
     exposes_intermediates = True
 
     def __init__(

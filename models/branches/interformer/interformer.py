@@ -186,7 +186,7 @@ class InterFormer(Branch):
         total, before = sum(mask.shape[1] for mask in masks), 0
         events, recent = [], []
         for name, mask, mask_net in zip(sorted(histories), masks, self.mask_nets, strict=True):
-            events.append(mask_net(cleaned(histories[name]).steps))
+            events.append(mask_net(cleaned(histories[name]).events))
             after = total - before - mask.shape[1]
             picks = last_steps(mask, self.num_recent)
             recent.append(tf.pad(picks, [[0, 0], [0, 0], [before, after]]))

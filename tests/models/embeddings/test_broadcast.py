@@ -38,7 +38,10 @@ def one_user(candidates: int, user=USER) -> tuple[dict, dict]:
 
 
 def tensors(embedded: Embedded) -> dict[str, tf.Tensor]:
-    found = {name: getattr(embedded, name) for name in ("tokens", "non_sequence", "first_order")}
+    found = {
+        name: getattr(embedded, name)
+        for name in ("field_embeddings", "non_sequence", "first_order")
+    }
     for history, view in embedded.histories.items():
         found |= {f"{history}/{name}": getattr(view, name) for name in view._fields}
     return found
@@ -59,7 +62,7 @@ def test_branches_see_the_same(settings, user, candidates):
         return bank(features)
 
     for ours, wanted in zip(call(once), expected, strict=True):
-        assert ours.tokens.shape[1:] == wanted.tokens.shape[1:]
+        assert ours.field_embeddings.shape[1:] == wanted.field_embeddings.shape[1:]
         wanted = tensors(wanted)
         for name, x in tensors(ours).items():
             assert x.shape == wanted[name].shape, name
@@ -102,7 +105,7 @@ def test_the_users_rows_are_read_and_pooled_once(monkeypatch):
 def test_a_batch_of_one_in_every_feature_is_a_batch():
     bank = EmbeddingBank(EmbeddingLayout(small.INPUTS, 3))
     _, rows = one_user(1)
-    assert bank(rows, training=True)[0].tokens.shape[0] == 1
+    assert bank(rows, training=True)[0].field_embeddings.shape[0] == 1
 
 
 def test_training_refuses_it():
