@@ -1,6 +1,7 @@
 """The worked example of docs/design_space.md runs, and the page shows the files that run."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,4 +60,9 @@ def test_the_configuration_of_the_readme_is_one(tmp_path):
         yaml.safe_dump({**shown, "extends": str(ROOT / shown["extends"])}, sort_keys=False)
     )
     assert list(load_config(path).model.branches) == ["interests", "crosses", "pairs"]
-    assert f"# {len(preset_names())} presets" in page
+
+
+def test_the_readme_counts_the_presets():
+    page = (ROOT / "README.md").read_text("utf-8")
+    counts = [int(count) for count in re.findall(r"# (\d+) presets", page)]
+    assert counts == [len(preset_names())], "README.md: correct the count in `# ... presets`"
