@@ -10,8 +10,8 @@ from models.metrics import information_abundance, singular_values
 from models.metrics.group_auc import WeightBy
 from pipeline.batches.dataset import examples, refusing_damage
 from pipeline.evaluation.cooperation import cooperation_report
-from pipeline.evaluation.outputs import OutputReader
 from pipeline.evaluation.scores import scores_of, value_or_none
+from pipeline.evaluation.split_outputs import OutputReader
 
 
 def evaluation_report(

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from models.metrics import cross_expert_correlation_by_pair
 from pipeline.batches.dataset import examples
-from pipeline.evaluation.outputs import OutputReader
+from pipeline.evaluation.split_outputs import OutputReader
 from tests.pipeline.evaluation.row_network import RowNetwork
 
 
