@@ -6,6 +6,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.private_keras import updates_without_merge_call
+
 Pairs = Sequence[tuple[tf.Tensor | tf.IndexedSlices, tf.Variable]]
 
 
@@ -39,7 +41,7 @@ def apply_gradients_if(
     def skip() -> None:
         optimizer.iterations.assign_add(1, read_value=False)
 
-    if tf.__internal__.distribute.strategy_supports_no_merge_call():
+    if updates_without_merge_call():
         tf.cond(healthy, lambda: apply(gradients), skip)
         return
 

@@ -15,6 +15,7 @@ from models.embeddings.embedding_inputs import aligned_sequences, target_of_sequ
 from models.embeddings.embedding_layout import EmbeddingLayout
 from models.embeddings.row_slots import RowSlots
 from models.network.cooperative_network import CooperativeNetwork
+from models.private_keras import error_of_layer
 from models.spec.component import Component
 from models.spec.network_config import NetworkConfig
 from models.spec.plugins import is_import_path
@@ -104,12 +105,12 @@ def build_network(
     except ConfigError:
         raise
     except ValueError as error:
-        raise ConfigError(f"network: {_in_one_line(_as_raised(error))}") from error
+        raise ConfigError(f"network: {_in_one_line(error_of_layer(error))}") from error
     except Exception as error:
         own = _own_classes(config)
         if not own:
             raise
-        raised = _as_raised(error)
+        raised = error_of_layer(error)
         raise ConfigError(
             f"network: a class of your own failed ({', '.join(own)}): {type(raised).__name__}: "
             f"{_in_one_line(raised)}. Call it by itself on a batch of 0 and of 4 rows to see where."
@@ -150,19 +151,6 @@ def check_needs(
                 f"({', '.join(sequences)}). "
                 "Set `vocabulary` of a sequence to the feature it lists, such as item_id."
             )
-
-
-def _as_raised(error: BaseException) -> BaseException:
-    """The error as a layer's call raised it, where Keras caught it and raised one with more text.
-
-    Keras raises its own error while it handles that of the layer, which stays the context. The
-    traceback of the layer's error ends where it was caught: at a function of Keras.
-    """
-    cause = error.__context__
-    if cause is None or cause.__traceback__ is None or error.__cause__ is not None:
-        return error
-    caught_in = cause.__traceback__.tb_frame.f_globals.get("__name__", "")
-    return cause if caught_in.partition(".")[0] == tf_keras.__name__ else error
 
 
 def _in_one_line(error: BaseException) -> str:
