@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Details, ReducedBranch
+from models.layers.activations import activation_function
 
 _BLOCK = 8  # smaller ones multiply less and dispatch more
 
@@ -86,7 +87,7 @@ class CIN(ReducedBranch):
             )
         self.units, self.split_half = tuple(int(each) for each in units), split_half
         self.activation, self.use_bias = activation, use_bias
-        self._activate = tf_keras.activations.get(activation)
+        self._activate = activation_function(activation)
 
     def build(self, input_shape: tf.TensorShape) -> None:
         if len(input_shape) != 3:

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Details, ReducedBranch
+from models.layers.activations import activation_function
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -72,7 +73,7 @@ class LowRankCrossMixture(ReducedBranch):
             )
         self.num_layers, self.num_experts, self.rank = num_layers, num_experts, rank
         self.activation = activation
-        self._activate = tf_keras.activations.get(activation)
+        self._activate = activation_function(activation)
 
     def build(self, input_shape: tf.TensorShape) -> None:
         layers, experts, rank, width = (

@@ -238,14 +238,5 @@ def _read_options(component: LayerClass, given: Mapping[str, Any], own: set[str]
         try:
             component(**options)
         except ValueError as error:
-            raise ConfigError(_about_activations(str(error))) from None
+            raise ConfigError(str(error)) from None
     return options
-
-
-def _about_activations(message: str) -> str:
-    """Keras' own message says neither what is known nor what to do."""
-    if not message.startswith("Unknown activation function"):
-        return message
-    name = message.partition("'")[2].partition("'")[0]
-    known = ("relu", "swish", "gelu", "elu", "selu", "tanh", "sigmoid", "softplus", "linear")
-    return f"{name!r} is not a Keras activation. {did_you_mean(name, known)}"
