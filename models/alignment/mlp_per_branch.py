@@ -35,8 +35,8 @@ class MLPPerBranch(MLPAlignment):
         training: bool | None = None,
     ) -> tf.Tensor:
         aligned = [
-            top(each, training=training)
-            for top, each in zip(self.tops, representations, strict=True)
+            top(representation, training=training)
+            for top, representation in zip(self.tops, representations, strict=True)
         ]
         return tf.stack(aligned, axis=1)
 

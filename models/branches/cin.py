@@ -52,7 +52,7 @@ class CIN(ReducedBranch):
         activation: g, name of a Keras activation.
         use_bias: Whether there is b.
         output_units: Width of a fully connected layer behind p; None leaves p.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
 
     Call arguments:
         field_embeddings: Float tensor (batch, num_fields, embedding_dim).

@@ -53,8 +53,8 @@ class FinalMLP(Branch):
         num_heads: k, which must divide units_1[-1] and units_2[-1].
         gate_units: Hidden layers, with ReLU, of the gates' MLPs. None leaves the gates out.
         context_1, context_2: Names of the inputs that the gate of each stream looks at.
-        activation: Of both MLPs.
-        dropout_1, dropout_2, batch_norm_1, batch_norm_2: As for `MLP`, of each.
+        activation: Activation of both MLPs.
+        dropout_1, dropout_2, batch_norm_1, batch_norm_2: As for `MLP`, one for each MLP.
         fields: Names of the fields in their order, from the data.
 
     Call arguments:

@@ -117,8 +117,8 @@ class LowRankCrossMixture(ReducedBranch):
         width, experts, rank = x0.shape[-1], self.num_experts, self.rank
         gate = tf.cast(self.kernel_gate, x0.dtype)
         down, core, up, bias = (
-            tf.unstack(tf.cast(each, x0.dtype))
-            for each in (self.kernel_v, self.kernel_c, self.kernel_u, self.bias)
+            tf.unstack(tf.cast(weights, x0.dtype))
+            for weights in (self.kernel_v, self.kernel_c, self.kernel_u, self.bias)
         )
         eye = tf.eye(experts, dtype=x0.dtype)[:, tf.newaxis, :, tf.newaxis]
         crossed, xl = [], x0

@@ -68,7 +68,7 @@ def mark_table(variable: tf.Variable, rows: TableRows) -> None:
     """Says that a variable is an embedding table, and what its rows hold.
 
     Args:
-        variable: Of shape (rows, rows.columns); may be distributed or sharded.
+        variable: Variable of shape (rows, rows.columns); may be distributed or sharded.
         rows: What a row holds.
 
     Raises:

@@ -64,4 +64,6 @@ def all_finite(pairs: Pairs) -> tf.Tensor:
         for gradient, _ in pairs
         if gradient is not None
     ]
-    return tf.reduce_all(tf.math.is_finite(tf.stack([tf.cast(each, tf.float32) for each in sums])))
+    return tf.reduce_all(
+        tf.math.is_finite(tf.stack([tf.cast(total, tf.float32) for total in sums]))
+    )

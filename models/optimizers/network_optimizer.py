@@ -97,11 +97,11 @@ class NetworkOptimizer(OptimizerBase):
         super().build(var_list)
         if is_built(self):
             return
-        tables, others = [], []
+        tables, dense = [], []
         for variable in var_list:
             rows = table_rows(variable)
             if rows is None:
-                others.append(variable)
+                dense.append(variable)
                 continue
             if rows.columns != rows.weights and rows.slots != self.row_slots:
                 raise ValueError(
@@ -111,8 +111,8 @@ class NetworkOptimizer(OptimizerBase):
                 )
             tables.append(variable)
         self._tables.build(tables)
-        self._dense.build(others)
-        # Each without the count of steps, which is this one's.
+        self._dense.build(dense)
+        # The first variable of both is the count of steps, which is this optimizer's.
         self.finish_build([*self._dense.variables[1:], *self._tables.variables[1:]])
 
     def apply_gradients(

@@ -57,9 +57,9 @@ def build_network(
         layout = _layout(config, inputs)
         injected = {"groups": _positions(groups, layout), "fields": layout.field_names}
         layers = {
-            (name, copy): as_branch(_construct(f"branches.{name}", each, name, injected))
-            for name, each in config.branches.items()
-            for copy in ([name] if each.share_weights else _copies(config, name))
+            (name, copy): as_branch(_construct(f"branches.{name}", component, name, injected))
+            for name, component in config.branches.items()
+            for copy in ([name] if component.share_weights else _copies(config, name))
         }
         branches = {
             copy: layers.get((name, copy)) or layers[(name, name)]
@@ -92,8 +92,8 @@ def build_network(
             _construct("alignment", config.alignment, "alignment", injected),
             _construct("fusion", config.fusion, "fusion", injected),
             {
-                name: (_construct(f"cooperation.{name}", each, name, injected), each.weight)
-                for name, each in config.cooperation.items()
+                name: (_construct(f"cooperation.{name}", loss, name, injected), loss.weight)
+                for name, loss in config.cooperation.items()
             },
             config.heads,
             tower=config.tower and _construct("tower", config.tower, "tower", injected),
@@ -144,7 +144,7 @@ def check_needs(
                 "deep or low_rank_cross_mixture."
             )
         if "target" in needs and not target_of_sequences(inputs):
-            sequences = [each for names in histories.values() for each in names]
+            sequences = [name for names in histories.values() for name in names]
             raise ConfigError(
                 f"{where} ({branch.type}) compares a history with the example's own item, and no "
                 "categorical feature shares a vocabulary with a sequence "
@@ -161,7 +161,7 @@ def _own_classes(config: NetworkConfig) -> list[str]:
     """The import paths that a configuration names."""
     components = [*config.branches.values(), *config.cooperation.values()]
     components += [config.alignment, config.fusion]
-    return [each.type for each in components if is_import_path(each.type)]
+    return [component.type for component in components if is_import_path(component.type)]
 
 
 def _copies(config: NetworkConfig, name: str) -> list[str]:
@@ -198,14 +198,14 @@ def _embedding_sets(
 
 
 def _numbers(embedding_sets: Mapping[str, Sequence[int]], gate_table: int | None) -> list[int]:
-    return [m for each in embedding_sets.values() for m in each] + [gate_table or 0]
+    return [m for sets in embedding_sets.values() for m in sets] + [gate_table or 0]
 
 
 def _construct(
     where: str, component: Component, name: str, injected: Mapping[str, Any]
 ) -> tf_keras.layers.Layer:
-    wanted = inspect.signature(component.cls.__init__).parameters
-    filled = {key: value for key, value in injected.items() if key in wanted}
+    parameters = inspect.signature(component.cls.__init__).parameters
+    filled = {key: value for key, value in injected.items() if key in parameters}
     try:
         return component.cls(**component.options, **filled, name=name)
     except ValueError as error:
