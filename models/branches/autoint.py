@@ -1,12 +1,12 @@
 """AutoInt: field embeddings that attend to each other."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-from models.branches.branch import Branch, Details, Takes
+from models.branches.branch import Branch, Details
 from models.embeddings.embedded import flatten
 from models.layers.mlp import MLP
 from models.layers.self_attention import attend
@@ -55,8 +55,8 @@ class AutoInt(Branch):
         the outputs of the interacting layers, each (batch, M x H x d').
     """
 
-    takes: ClassVar[Takes] = "field_embeddings"
-    exposes_intermediates: ClassVar[bool] = True
+    takes = "field_embeddings"
+    exposes_intermediates = True
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ class BiInteraction(ReducedBranch):
 
     Args:
         output_units: Width of a fully connected layer behind v; None leaves v.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
 
     Call arguments:
         field_embeddings: Float tensor (batch, num_fields, embedding_dim).

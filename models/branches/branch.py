@@ -37,7 +37,7 @@ class Branch(tf_keras.layers.Layer):
         exposes_intermediates: Whether its `Details` have intermediates.
 
     Call arguments:
-        x: As `takes` says.
+        x: What `takes` names.
         return_details: Whether to return (representation, `Details`).
     """
 
@@ -84,7 +84,7 @@ class ReducedBranch(Branch):
 
     Args:
         output_units: Width of that layer; None leaves what `interact` returns.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
     """
 
     def __init__(

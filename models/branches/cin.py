@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Details, ReducedBranch
+from models.layers.activations import activation_function
 
 _BLOCK = 8  # smaller ones multiply less and dispatch more
 
@@ -51,7 +52,7 @@ class CIN(ReducedBranch):
         activation: g, name of a Keras activation.
         use_bias: Whether there is b.
         output_units: Width of a fully connected layer behind p; None leaves p.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
 
     Call arguments:
         field_embeddings: Float tensor (batch, num_fields, embedding_dim).
@@ -86,7 +87,7 @@ class CIN(ReducedBranch):
             )
         self.units, self.split_half = tuple(int(each) for each in units), split_half
         self.activation, self.use_bias = activation, use_bias
-        self._activate = tf_keras.activations.get(activation)
+        self._activate = activation_function(activation)
 
     def build(self, input_shape: tf.TensorShape) -> None:
         if len(input_shape) != 3:

@@ -54,13 +54,13 @@ class Composite(Branch):
     def interact(self, embedded: Embedded, training: bool | None) -> tuple[tf.Tensor, Details]:
         outputs: list[tf.Tensor] = []
         intermediates: list[tf.Tensor] = []
-        for first, *others in self.parts.values():
+        for first, *following in self.parts.values():
             if isinstance(first, Branch):
                 h, details = feed(first, embedded, training=training, return_details=True)
                 intermediates += details.intermediates
             else:
                 h = first(embedded.flat, training=training)
-            for layer in others:
+            for layer in following:
                 h = layer(h, training=training)
             outputs.append(h)
         return tf.concat(outputs, axis=1), Details(tuple(intermediates))

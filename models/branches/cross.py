@@ -27,7 +27,7 @@ class Cross(ReducedBranch):
     Args:
         num_layers: L, the number of cross layers.
         output_units: Width of a fully connected layer behind x_L; None leaves x_L.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
 
     Call arguments:
         x: Float tensor (batch, D).

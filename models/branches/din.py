@@ -41,7 +41,7 @@ class DIN(Branch):
 
     Args:
         units, activation, dropout, batch_norm: As for `MLP`.
-        attention_units, attention_activation, attention_dropout: Of MLP_att, as for `MLP`.
+        attention_units, attention_activation, attention_dropout: Options of MLP_att, see `MLP`.
         attention_softmax: Whether the a_t of an example sum to 1.
         histories: Names of the histories to weigh; None is every one that has a target.
 

@@ -53,8 +53,8 @@ class FinalMLP(Branch):
         num_heads: k, which must divide units_1[-1] and units_2[-1].
         gate_units: Hidden layers, with ReLU, of the gates' MLPs. None leaves the gates out.
         context_1, context_2: Names of the inputs that the gate of each stream looks at.
-        activation: Of both MLPs.
-        dropout_1, dropout_2, batch_norm_1, batch_norm_2: As for `MLP`, of each.
+        activation: Activation of both MLPs.
+        dropout_1, dropout_2, batch_norm_1, batch_norm_2: As for `MLP`, one for each MLP.
         fields: Names of the fields in their order, from the data.
 
     Call arguments:
@@ -147,7 +147,7 @@ class FinalMLP(Branch):
     def interact(self, embedded: Embedded, training: bool | None) -> tf.Tensor:
         streams = [embedded.flat, embedded.flat]
         if self.gates:
-            streams = self._gated(embedded)
+            streams = self.gated(embedded)
         o1, o2 = (mlp(h, training=training) for mlp, h in zip(self.mlps, streams, strict=True))
         heads_1, heads_2 = (
             tf.reshape(o, (-1, self.num_heads, o.shape[1] // self.num_heads)) for o in (o1, o2)
@@ -156,7 +156,8 @@ class FinalMLP(Branch):
         t = tf.reduce_sum(tf.einsum("bkx,kxy->bky", heads_1, kernel) * heads_2, axis=2)  # (B, k)
         return tf.concat([o1, o2, t], axis=1)
 
-    def _gated(self, embedded: Embedded) -> list[tf.Tensor]:
+    def gated(self, embedded: Embedded) -> list[tf.Tensor]:
+        """What each stream reads: the flat field embeddings under its gate, one tensor a stream."""
         embedding_sets = iter(embedded.extra)
         streams = []
         for gate, names in zip(self.gates, self.contexts, strict=True):

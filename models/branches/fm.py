@@ -29,7 +29,7 @@ class FM(ReducedBranch):
 
     Args:
         output_units: Width of a fully connected layer behind y_fm; None leaves y_fm.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
 
     Call arguments:
         field_embeddings: Float tensor (batch, num_fields, embedding_dim).

@@ -27,7 +27,7 @@ class InnerProduct(ReducedBranch):
 
     Args:
         output_units: Width of a fully connected layer behind p; None leaves p.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
 
     Call arguments:
         field_embeddings: Float tensor (batch, num_fields >= 2, embedding_dim).

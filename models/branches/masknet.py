@@ -1,13 +1,14 @@
 """MaskNet: layers whose inputs are multiplied by masks that the example's embeddings make."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 import tf_keras
 
-from models.branches.branch import Branch, Details, Takes
+from models.branches.branch import Branch, Details
 from models.embeddings.embedded import flatten
+from models.layers.activations import activation_function
 from models.layers.mlp import MLP
 
 Structure = Literal["serial", "parallel"]
@@ -63,8 +64,8 @@ class MaskNet(Branch):
         sum(block_units)) if parallel. Its intermediates are the outputs of the blocks.
     """
 
-    takes: ClassVar[Takes] = "field_embeddings"
-    exposes_intermediates: ClassVar[bool] = True
+    takes = "field_embeddings"
+    exposes_intermediates = True
 
     def __init__(
         self,
@@ -160,7 +161,7 @@ class _MaskBlock(tf_keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.units, self.reduction_ratio, self.activation = units, reduction_ratio, activation
-        self._activate = tf_keras.activations.get(activation)
+        self._activate = activation_function(activation)
         policy = self.dtype_policy
         self.norm = tf_keras.layers.LayerNormalization(epsilon=_EPSILON, dtype=policy, name="norm")
         self.drop = tf_keras.layers.Dropout(dropout, dtype=policy) if dropout else None

@@ -30,7 +30,7 @@ class Wide(ReducedBranch):
 
     Args:
         output_units: Width of a fully connected layer behind y_lin; None leaves y_lin.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
 
     Call arguments:
         first_order: Float tensor (batch, num_fields), the w_i[x_i].

@@ -8,6 +8,7 @@ import tf_keras
 
 from models.branches.branch import Branch, Details
 from models.embeddings.embedded import flatten
+from models.layers.activations import activation_function
 from models.layers.mlp import MLP
 
 Projection = Literal["learned", "attentive", "none"]
@@ -161,7 +162,7 @@ class _WukongLayer(tf_keras.layers.Layer):
         self.lcb_tokens, self.fmb_tokens, self.rank = lcb_tokens, fmb_tokens, rank
         self.projection = projection
         policy = self.dtype_policy
-        self._activate = tf_keras.activations.get(output_activation)
+        self._activate = activation_function(output_activation)
         self.mlp = MLP(**mlp, dtype=policy, name="fmb_mlp")
         self.norm_pairs = _norm(policy, "norm_pairs")
         self.norm = _norm(policy, "norm")

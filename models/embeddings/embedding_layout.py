@@ -28,7 +28,7 @@ class Place:
 
     Args:
         table: Position of the table among the layout's tables.
-        start: Its first row there.
+        start: Number of the vocabulary's first row in that table.
         storage: How its ids become rows, counted from `start`.
         embedding_dim: Columns of a row that belong to one embedding set.
     """

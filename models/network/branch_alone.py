@@ -25,8 +25,8 @@ def branch_alone(network: CooperativeNetwork, name: str) -> tf_keras.Model:
     read are left out; a history is kept whole, because its sequences are aligned with each other.
 
     Args:
-        network: A trained one, its optimizer's slots dropped.
-        name: Of the branch.
+        network: A trained network, its optimizer's slots dropped.
+        name: Name of the branch.
 
     Returns:
         A model called as the network is. Of `NetworkOutputs` it returns the logit alone; it has no
@@ -87,8 +87,10 @@ class _BranchAlone(tf_keras.Model):
             inputs = _needed(layout, [fields[i] for i in read])
         self.embeddings = _cut(network.embeddings, inputs, sets, self.branch.uses_first_order)
         if len(inputs) < len(layout.inputs):
-            left = self.embeddings.layout.field_names
-            self.places = [left.index(each) if each in left else None for each in fields]
+            kept_fields = self.embeddings.layout.field_names
+            self.places = [
+                kept_fields.index(field) if field in kept_fields else None for field in fields
+            ]
 
     def call(self, features: Features, training: bool = False) -> NetworkOutputs:
         tables = self.embeddings(features)
@@ -166,8 +168,8 @@ def _cut(
             for layer, m in zip(getattr(cut.numeric_embedding, part), sets, strict=False):
                 layer.set_weights(getattr(bank.numeric_embedding, part)[m].get_weights())
         if linear:
-            kept = [whole.first_order.index(m) for m in linear]
-            cut.numeric_first_order.assign(bank.numeric_first_order.numpy()[:, kept])
+            columns_kept = [whole.first_order.index(m) for m in linear]
+            cut.numeric_first_order.assign(bank.numeric_first_order.numpy()[:, columns_kept])
     return cut
 
 

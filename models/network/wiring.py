@@ -144,8 +144,8 @@ def intermediates_by_layer(
             f"{received}. Give the branches the same type and layers, or set `at: output`."
         )
     return tuple(
-        tf.stack(each, axis=1)
-        for each in zip(*(detail.intermediates for detail in details), strict=True)
+        tf.stack(layer_of_branches, axis=1)
+        for layer_of_branches in zip(*(detail.intermediates for detail in details), strict=True)
     )
 
 

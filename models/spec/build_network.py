@@ -15,6 +15,7 @@ from models.embeddings.embedding_inputs import aligned_sequences, target_of_sequ
 from models.embeddings.embedding_layout import EmbeddingLayout
 from models.embeddings.row_slots import RowSlots
 from models.network.cooperative_network import CooperativeNetwork
+from models.private_keras import error_of_layer
 from models.spec.component import Component
 from models.spec.network_config import NetworkConfig
 from models.spec.plugins import is_import_path
@@ -56,9 +57,9 @@ def build_network(
         layout = _layout(config, inputs)
         injected = {"groups": _positions(groups, layout), "fields": layout.field_names}
         layers = {
-            (name, copy): as_branch(_construct(f"branches.{name}", each, name, injected))
-            for name, each in config.branches.items()
-            for copy in ([name] if each.share_weights else _copies(config, name))
+            (name, copy): as_branch(_construct(f"branches.{name}", component, name, injected))
+            for name, component in config.branches.items()
+            for copy in ([name] if component.share_weights else _copies(config, name))
         }
         branches = {
             copy: layers.get((name, copy)) or layers[(name, name)]
@@ -91,8 +92,8 @@ def build_network(
             _construct("alignment", config.alignment, "alignment", injected),
             _construct("fusion", config.fusion, "fusion", injected),
             {
-                name: (_construct(f"cooperation.{name}", each, name, injected), each.weight)
-                for name, each in config.cooperation.items()
+                name: (_construct(f"cooperation.{name}", loss, name, injected), loss.weight)
+                for name, loss in config.cooperation.items()
             },
             config.heads,
             tower=config.tower and _construct("tower", config.tower, "tower", injected),
@@ -104,12 +105,12 @@ def build_network(
     except ConfigError:
         raise
     except ValueError as error:
-        raise ConfigError(f"network: {_in_one_line(_as_raised(error))}") from error
+        raise ConfigError(f"network: {_in_one_line(error_of_layer(error))}") from error
     except Exception as error:
         own = _own_classes(config)
         if not own:
             raise
-        raised = _as_raised(error)
+        raised = error_of_layer(error)
         raise ConfigError(
             f"network: a class of your own failed ({', '.join(own)}): {type(raised).__name__}: "
             f"{_in_one_line(raised)}. Call it by itself on a batch of 0 and of 4 rows to see where."
@@ -143,26 +144,13 @@ def check_needs(
                 "deep or low_rank_cross_mixture."
             )
         if "target" in needs and not target_of_sequences(inputs):
-            sequences = [each for names in histories.values() for each in names]
+            sequences = [name for names in histories.values() for name in names]
             raise ConfigError(
                 f"{where} ({branch.type}) compares a history with the example's own item, and no "
                 "categorical feature shares a vocabulary with a sequence "
                 f"({', '.join(sequences)}). "
                 "Set `vocabulary` of a sequence to the feature it lists, such as item_id."
             )
-
-
-def _as_raised(error: BaseException) -> BaseException:
-    """The error as a layer's call raised it, where Keras caught it and raised one with more text.
-
-    Keras raises its own error while it handles that of the layer, which stays the context. The
-    traceback of the layer's error ends where it was caught: at a function of Keras.
-    """
-    cause = error.__context__
-    if cause is None or cause.__traceback__ is None or error.__cause__ is not None:
-        return error
-    caught_in = cause.__traceback__.tb_frame.f_globals.get("__name__", "")
-    return cause if caught_in.partition(".")[0] == tf_keras.__name__ else error
 
 
 def _in_one_line(error: BaseException) -> str:
@@ -173,7 +161,7 @@ def _own_classes(config: NetworkConfig) -> list[str]:
     """The import paths that a configuration names."""
     components = [*config.branches.values(), *config.cooperation.values()]
     components += [config.alignment, config.fusion]
-    return [each.type for each in components if is_import_path(each.type)]
+    return [component.type for component in components if is_import_path(component.type)]
 
 
 def _copies(config: NetworkConfig, name: str) -> list[str]:
@@ -210,14 +198,14 @@ def _embedding_sets(
 
 
 def _numbers(embedding_sets: Mapping[str, Sequence[int]], gate_table: int | None) -> list[int]:
-    return [m for each in embedding_sets.values() for m in each] + [gate_table or 0]
+    return [m for sets in embedding_sets.values() for m in sets] + [gate_table or 0]
 
 
 def _construct(
     where: str, component: Component, name: str, injected: Mapping[str, Any]
 ) -> tf_keras.layers.Layer:
-    wanted = inspect.signature(component.cls.__init__).parameters
-    filled = {key: value for key, value in injected.items() if key in wanted}
+    parameters = inspect.signature(component.cls.__init__).parameters
+    filled = {key: value for key, value in injected.items() if key in parameters}
     try:
         return component.cls(**component.options, **filled, name=name)
     except ValueError as error:

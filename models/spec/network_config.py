@@ -29,7 +29,7 @@ class CompressedConfig(StrictModel):
 
     Args:
         type: `hashed` sums rows of one table; `quotient_remainder` multiplies rows of two.
-        rows: Of the (first) table.
+        rows: Number of rows of the (first) table.
         hashes: Rows that make up an embedding of `hashed`.
     """
 

@@ -18,7 +18,7 @@ def check_constructor(cls: type[tf_keras.layers.Layer]) -> None:
         ConfigError: Says what is missing.
     """
     parameters = inspect.signature(cls.__init__).parameters
-    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    takes_any = any(item.kind is item.VAR_KEYWORD for item in parameters.values())
     if not takes_any and "name" not in parameters:
         raise ConfigError(
             f"{cls.__name__}.__init__ must accept **kwargs and pass them to super().__init__, for "
@@ -49,8 +49,8 @@ def check_loss(cls: type[tf_keras.layers.Layer], takes: object) -> None:
     """Refuses a class that cannot be a cooperation loss.
 
     Args:
-        cls: The class.
-        takes: Its attribute `takes`, None where it has none.
+        cls: Class that a configuration names.
+        takes: Class attribute `takes` of `cls`; None where it has none.
 
     Raises:
         ConfigError: Says what it should have.

@@ -93,8 +93,8 @@ class CrossModule(tf_keras.layers.Layer):
     def call(self, tokens: tf.Tensor) -> tf.Tensor:
         x0 = flatten(tokens)  # (B, D)
         down, up, bias = (
-            tf.unstack(tf.cast(each, x0.dtype))
-            for each in (self.kernel_u, self.kernel_v, self.bias)
+            tf.unstack(tf.cast(weights, x0.dtype))
+            for weights in (self.kernel_u, self.kernel_v, self.bias)
         )
         crosses, xl = [], x0
         for u, v, b in zip(down, up, bias, strict=True):

@@ -31,8 +31,8 @@ class DHEN(Branch):
         modules, ensemble, tokens_per_module, dot_units, rank, cross_layers, num_heads: See
             `DHENLayer`; all layers alike.
         units: Hidden units of the MLP, the last its width.
-        activation: Of all hidden units, those of the modules too.
-        dropout: As for `MLP`.
+        activation: Activation of all hidden units, those of the modules too.
+        dropout: Share of the MLP's outputs that training sets to 0.
 
     Call arguments:
         tokens: Float tensor (batch, m, width), width >= 2.

@@ -89,13 +89,13 @@ def test_a_linear_head_on_it_is_the_papers_logit():
 def test_each_gate_looks_at_its_own_context_fields_only():
     x = embedded(extra=2)
     layer = built(x, context_1=["item"], context_2=["hour"])
-    before = layer._gated(x)
+    before = layer.gated(x)
 
     def gates_that_move(embedding_set: int, field: int) -> list[bool]:
         tokens = x.extra[embedding_set].field_embeddings + tf.one_hot(field, 4)[:, tf.newaxis]
         extra = [*x.extra]
         extra[embedding_set] = extra[embedding_set]._replace(field_embeddings=tokens)
-        after = layer._gated(x._replace(extra=tuple(extra)))
+        after = layer.gated(x._replace(extra=tuple(extra)))
         return [bool(np.any(a != b)) for a, b in zip(after, before, strict=True)]
 
     item, hour = FIELDS.index("item"), FIELDS.index("hour")
@@ -119,9 +119,9 @@ def test_without_context_the_gate_is_one_for_all_examples_and_starts_open():
     x = embedded()
     layer = small()
     layer(x)
-    for gated in layer._gated(x):
+    for gated in layer.gated(x):
         np.testing.assert_allclose(gated, x.flat, rtol=1e-3)
-    ratios = built(x)._gated(x)[0] / x.flat
+    ratios = built(x).gated(x)[0] / x.flat
     np.testing.assert_allclose(ratios, tf.broadcast_to(ratios[:1], ratios.shape), rtol=1e-5)
 
 

@@ -20,7 +20,11 @@ def descend(
 
     Args:
         loss_of: (weights, *arrays) -> this replica's share of the loss.
+        weights: What the first step starts from.
+        *arrays: The examples, in rows.
+        strategy: That of two replicas; None for one replica.
         at: The first replica gets rows [0, at), the second the rest.
+        steps: Number of steps.
     """
 
     def share(*arrays):

@@ -21,7 +21,7 @@ SMALL = {
 
 def batch(histories=HISTORIES, size=6) -> Embedded:
     rng = np.random.default_rng(3)
-    return random_embedded(rng, size, fields=7, width=4, histories=histories)
+    return random_embedded(rng, size, fields=7, embedding_dim=4, histories=histories)
 
 
 def built(embedded, **settings) -> InterFormer:
