@@ -21,6 +21,7 @@ from features.bundle import (
 )
 from features.records import columns_of, encode_block, encode_rows
 from features.specs import FeatureSet
+from tests.beam import remembered_signatures
 
 ROWS = {"train": 103, "valid": 40, "test": 0}
 ITEMS = 12
@@ -63,6 +64,12 @@ def random_arrays(rows: int, seed: int) -> dict[str, np.ndarray]:
         "user_key": user.astype("int64") << 40,
         "time": np.arange(rows, dtype="int64"),
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _remembered_signatures():
+    with remembered_signatures():
+        yield
 
 
 @pytest.fixture(scope="session")
