@@ -25,7 +25,7 @@ class Tolerance:
     mean: float
 
 
-_TOLERANCES = {
+TOLERANCES = {
     "float32": Tolerance(largest=1e-6, mean=1e-6),
     # 8 bits of a number are kept, and 11; measured differences are about a tenth of these limits.
     "bfloat16": Tolerance(largest=5e-3, mean=5e-4),
@@ -110,7 +110,7 @@ class Variant:
     @property
     def tolerance(self) -> Tolerance:
         """How far its scores may be from those of the full export."""
-        return _OPENVINO if self.format == "openvino" else _TOLERANCES[self.precision]
+        return _OPENVINO if self.format == "openvino" else TOLERANCES[self.precision]
 
     def to_dict(self) -> dict[str, str | None]:
         """For reports and model cards."""

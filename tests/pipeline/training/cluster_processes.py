@@ -102,7 +102,7 @@ def parameter_server(folder: Path) -> None:
     ]
     task = {"cluster": cluster, "task": {"type": "chief", "index": 0}}
     os.environ["TF_CONFIG"] = json.dumps(task)
-    strategies._SHARD_BYTES = 512  # so that the small table is spread too
+    strategies.SHARD_BYTES = 512  # so that the small table is spread too
     with training_strategy("parameter_server").scope():
         trained = network()
 
