@@ -9,7 +9,7 @@ CONFIG ?= configs/movielens_100k/mbcnet.yaml
 # What `make check` runs: folders whose tests need seconds, not slow fixtures.
 FAST_TESTS := tests/test_architecture.py tests/features tests/models/spec tests/models/layers \
   tests/models/embeddings tests/models/fusion tests/models/metrics \
-  tests/pipeline/config tests/pipeline/inspection tests/pipeline/data/reading
+  tests/pipeline/config tests/pipeline/inspection
 
 # Beam's Flink job server, put together from its thin jars; outlives `make clean`.
 FLINK := $(or $(CONCORD_CACHE),$(HOME)/.cache/concord)/flink
