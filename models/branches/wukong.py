@@ -48,7 +48,7 @@ class Wukong(Branch):
         TensorShape([2, 8])
 
     Args:
-        num_layers: L.
+        num_layers: L, number of layers.
         lcb_tokens, fmb_tokens: n_L and n_F, tokens out of each layer; the paper has n_L = n_F.
         rank: k, columns of Y.
         projection: Y is `learned`, or `attentive`, an example's own; `none` is X X^T in full.

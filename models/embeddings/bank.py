@@ -103,9 +103,10 @@ class EmbeddingBank(tf_keras.layers.Layer):
         self.stddev, self.initializer = float(stddev), initializer
         self.l2, self.l2_batch = float(l2), float(l2_batch)
         self.rows = BankTables(layout, slots, self.stddev, initializer, name="rows")
-        self.numeric_embedding = None
+        # Not `numeric_embedding`: weights of finished runs lie under this name.
+        self.numeric_token = None
         if layout.joins_numeric:
-            self.numeric_embedding = NumericEmbedding(
+            self.numeric_token = NumericEmbedding(
                 layout.embedding_dim, layout.num_sets, layout.numeric_units, name="numeric_token"
             )
 
@@ -222,10 +223,10 @@ class EmbeddingBank(tf_keras.layers.Layer):
         embeddings, linear = columns[: layout.num_sets], columns[layout.num_sets :]
         non_sequence = self._split(fields.non_sequence, batch, broadcast)[: layout.num_sets]
         steps = {name: self._split([x], batch, broadcast) for name, x in fields.steps.items()}
-        if self.numeric_embedding is not None:
+        if self.numeric_token is not None:
             values = [features[spec.name] for spec in layout.numeric_inputs]
             values = tf.stack([repeated(x, batch) for x in values] if broadcast else values, axis=1)
-            for m, embedding in enumerate(self.numeric_embedding(values)):
+            for m, embedding in enumerate(self.numeric_token(values)):
                 embeddings[m] = tf.concat([embeddings[m], embedding], axis=1)
                 non_sequence[m] = tf.concat([non_sequence[m], embedding], axis=1)
             for k in range(len(layout.first_order)):

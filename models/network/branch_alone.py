@@ -162,11 +162,11 @@ def _cut(
         table.table.assign(rows)
     for name, kernel in cut.projections.items():
         kernel.assign(bank.projections[name].numpy()[:, columns(whole.embedding_dim)])
-    if cut.numeric_embedding is not None:
+    if cut.numeric_token is not None:
         cut(_no_rows(cut))  # creates its weights
         for part in ("outputs", "hidden"):
-            for layer, m in zip(getattr(cut.numeric_embedding, part), sets, strict=False):
-                layer.set_weights(getattr(bank.numeric_embedding, part)[m].get_weights())
+            for layer, m in zip(getattr(cut.numeric_token, part), sets, strict=False):
+                layer.set_weights(getattr(bank.numeric_token, part)[m].get_weights())
         if linear:
             columns_kept = [whole.first_order.index(m) for m in linear]
             cut.numeric_first_order.assign(bank.numeric_first_order.numpy()[:, columns_kept])

@@ -35,8 +35,8 @@ class CrossModule(tf_keras.layers.Layer):
 
     Args:
         num_tokens: Tokens out.
-        rank: r.
-        num_layers: L.
+        rank: r, the width in between the two matrices of a layer.
+        num_layers: L, number of layers.
         keep_skip: Whether x_0 is part of what is projected.
         units: Hidden units of the MLP.
         activation: Their activation.

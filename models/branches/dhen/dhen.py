@@ -27,7 +27,7 @@ class DHEN(Branch):
         TensorShape([2, 8])
 
     Args:
-        num_layers: N.
+        num_layers: N, number of layers.
         modules, ensemble, tokens_per_module, dot_units, rank, cross_layers, num_heads: See
             `DHENLayer`; all layers alike.
         units: Hidden units of the MLP, the last its width.

@@ -51,7 +51,7 @@ class InterFormer(Branch):
         TensorShape([2, 8])
 
     Args:
-        num_layers: L.
+        num_layers: L, number of layers.
         num_heads: Heads of all attention; must divide the embedding dimension.
         num_cls: Tokens in X_sum, and CLS.
         num_pma: Tokens in S_sum that are pooled by attention; 0 leaves them out.

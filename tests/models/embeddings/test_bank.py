@@ -298,7 +298,7 @@ def test_numeric_inputs_can_share_one_token_by_an_mlp():
     assert bank.layout.field_names == ("user", "numeric")
     assert [bank.layout.position_of(name) for name in ("a", "user", "b")] == [1, 0, 1]
     for m, embedded in enumerate(sets):
-        hidden, output = bank.numeric_embedding.hidden[m], bank.numeric_embedding.outputs[m]
+        hidden, output = bank.numeric_token.hidden[m], bank.numeric_token.outputs[m]
         (kernel, bias), (top, top_bias) = hidden.get_weights(), output.get_weights()
         expected = np.maximum(np.array([[1.0, -2.0]]) @ kernel + bias, 0.0) @ top + top_bias
         np.testing.assert_allclose(embedded.field_embeddings[:, 1], expected, rtol=1e-5)
