@@ -52,6 +52,14 @@ def test_one_graph_serves_all_batches_and_splits(random_bundle):
     assert network.traces == traces
 
 
+def test_reads_the_same_eagerly(random_bundle):
+    tf.config.run_functions_eagerly(True)
+    try:
+        check(OutputReader(RowNetwork()).read(examples(random_bundle, "valid", 13)), 40)
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
 def test_what_a_network_does_not_give_is_none(random_bundle):
     network = RowNetwork(has_logits=False, has_weights=False)
     outputs = OutputReader(network).read(examples(random_bundle, "valid", 16))
