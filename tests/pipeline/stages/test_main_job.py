@@ -25,6 +25,7 @@ from serving.export_format.export_layout import SAMPLE_ROWS, version_folders
 from serving.scoring.scorer import Scorer
 from tests.pipeline.small_movielens import write_small_movielens
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 SETTINGS = (
     "train.batch_size=100",
