@@ -26,8 +26,10 @@ run: $(STAMP)  ## Raw logs -> bundle -> trained MBCnet -> SavedModel -> five sco
 check: $(STAMP) lint  ## Lint, types and the fast tests: under two minutes
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not flink" $(FAST_TESTS)
 
+# A file's tests share what they built, so a worker takes whole files: the slow ones first, as
+# tests/conftest.py orders them, so that none is left for one worker at the end.
 test: $(STAMP) lint  ## Lint and types, then all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 every-python: $(STAMP)  ## Fast tests and a short main job on every other Python that is installed
 	$(BIN)/python .ci/every_python.py

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from types import MethodType
 from unittest import mock
 
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.transforms import core
 
 
@@ -26,3 +27,21 @@ def remembered_signatures() -> AbstractContextManager:
         return tuple(map(list, of_method(function.__func__)))  # copies: they are the caller's
 
     return mock.patch.object(core, "get_function_args_defaults", of)
+
+
+def remembered_options() -> AbstractContextManager:
+    """Patches Beam 2.77's views of a pipeline's options: a sixth of the time of a small job.
+
+    Beam asks for the same few views hundreds of times, and each builds an argument parser. All
+    views of the same options share the dictionary of their values: two of one class are equal.
+    """
+    make_view = PipelineOptions.view_as
+    views: dict[tuple[int, type], PipelineOptions] = {}  # each keeps its dictionary, and so its id
+
+    def view_as(self, cls):
+        key = id(vars(self)["_all_options"]), cls
+        if key not in views:
+            views[key] = make_view(self, cls)
+        return views[key]
+
+    return mock.patch.object(PipelineOptions, "view_as", view_as)
