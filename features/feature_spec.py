@@ -74,6 +74,8 @@ class FeatureSpec(StrictModel):
             buckets have an id of their own for it.
         at_least: Turns a number into a label: 1 where it is at least this.
         num_buckets: How many buckets `quantiles` makes.
+        null_values: Texts that mean "missing" in the column, beside the empty one; unless given,
+            those of `data.format` or of the side table's `format`.
     """
 
     name: str
@@ -94,6 +96,7 @@ class FeatureSpec(StrictModel):
     default: pydantic.FiniteFloat | None = None
     at_least: pydantic.FiniteFloat | None = None
     num_buckets: int | None = pydantic.Field(default=None, ge=2)
+    null_values: tuple[str, ...] = ()
 
     @pydantic.model_validator(mode="before")
     @classmethod

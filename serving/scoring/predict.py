@@ -45,7 +45,9 @@ def predict(
     scorer = Scorer(export)
     num_rows = 0
     with _whole_file(output_path) if output_path else _whole_stdout() as output:
-        for rows in read_rows(input_path, scorer.metadata.features):
+        for rows in read_rows(
+            input_path, scorer.metadata.features, text_format=scorer.metadata.text_format
+        ):
             output.writelines(_lines(scorer.score(rows, branches)))
             num_rows += rows.num_rows
     return num_rows

@@ -27,6 +27,7 @@ from pipeline.data.job.describe import describe
 from pipeline.data.job.examples import Examples
 from pipeline.data.job.memory_forecast import check_memory
 from pipeline.data.job.open_inputs import Inputs, open_inputs
+from pipeline.data.job.text_settings import text_format_of, with_null_values
 from pipeline.data.job.write_bundle import REJECTED_ROWS, RESULTS, Results, WriteBundle
 from pipeline.data.runners.runner import LOCAL, check_runner, counters_of, new_pipeline, run
 from pipeline.data.settings.data_config import DataConfig
@@ -72,6 +73,7 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
             "`<name>: {role: label}`."
         )
     inputs = open_inputs(features, data)
+    features = with_null_values(features, inputs)
     earlier = open_earlier(features, data, out)
     with only_job_at(out):
         return _build(features, data, inputs, earlier, out)
@@ -110,7 +112,10 @@ def _build(
         check_results(results, features, data, folder.rejected)
         known = generated.known() if generated else {}
         origin = earlier.origin if earlier else None
-        describe(folder, features, data, results, joins, sources, fingerprint, known, origin)
+        text_format = text_format_of(inputs)
+        describe(
+            folder, features, data, results, joins, sources, fingerprint, known, origin, text_format
+        )
         folder.publish()
     except DataError:
         _hand_over_rejected(folder)

@@ -18,10 +18,11 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
+from features.raw_texts import has_text, texts
 from pipeline.data.blocks.block_key import MAX_ROWS
 from pipeline.data.reading.json_lines import JsonLineParser
 from pipeline.data.reading.lines import LONGEST_LINE, Piece, read_pieces
-from pipeline.data.reading.parquet_columns import as_text, can_be_text, groups_of, row_counts
+from pipeline.data.reading.parquet_columns import groups_of, row_counts
 from pipeline.data.reading.text_rows import BadLine, LineParser, ParsedLines
 from pipeline.data.reading.vector_files import check_vectors, read_vectors
 from pipeline.data.sources.base import File, JsonLinesFile, ParquetFile, TextFile, VectorFile
@@ -73,7 +74,7 @@ def read_header(file: File, path: str) -> tuple[str, ...]:
         if isinstance(file, ParquetFile):
             with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
                 schema = pq.ParquetFile(stream).schema_arrow
-                received = [each.name for each in schema if can_be_text(each.type)]
+                received = [each.name for each in schema if has_text(each.type)]
         elif file.columns is not None:
             received = list(file.columns)
         else:
@@ -210,7 +211,7 @@ def _read_parquet(
                 groups = range(first, behind)
                 for batch in parquet.iter_batches(MAX_ROWS, groups, columns):
                     rows = pa.RecordBatch.from_arrays(
-                        [as_text(batch.column(name)) for name in columns], names=list(wanted)
+                        [texts(batch.column(name)) for name in columns], names=list(wanted)
                     )
                     positions = np.arange(row + 1, row + 1 + len(rows))
                     yield RowBlock(row, rows, positions, [], _row_text(rows, row))

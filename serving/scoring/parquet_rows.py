@@ -1,0 +1,39 @@
+"""Raw rows from Parquet files, whose values have the texts that the data job reads."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.errors import DataError, closest
+from features.raw_texts import has_text, texts
+from features.specs import FeatureSet
+from serving.scoring.json_rows import UntypedBlock
+
+
+def parquet_blocks(path: str, features: FeatureSet, block_rows: int) -> Iterator[UntypedBlock]:
+    """Blocks of rows; their lines are the numbers of the rows, from 1.
+
+    Raises:
+        DataError: The file is no Parquet file, is damaged, or lacks a column.
+    """
+    names = list(dict.fromkeys(spec.raw_name for spec in features.inputs))
+    number = 1
+    try:
+        file = pq.ParquetFile(path)
+        for name in names:
+            if name not in file.schema_arrow.names:
+                raise DataError(
+                    f"{path} has no column {name!r}. {closest(name, file.schema_arrow.names)} "
+                    "Where it is missing from every row, add it with nulls."
+                )
+        for batch in file.iter_batches(block_rows, columns=names):
+            columns = [batch.column(name) for name in names]
+            read = [texts(column) if has_text(column.type) else column for column in columns]
+            rows = pa.RecordBatch.from_arrays(read, names)
+            yield UntypedBlock(rows, list(range(number, number + len(rows))), {})
+            number += len(rows)
+    except pa.ArrowException as error:
+        raise DataError(
+            f"{path} cannot be read as Parquet after row {number - 1:,}: {error}. Make it again."
+        ) from None
