@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from features.errors import DataError, closest
 from features.raw_texts import is_list, texts, tokens
-from features.raw_values import LARGEST_NUMBER, WHOLE_NUMBER, number_of, time_of
+from features.raw_values import LARGEST_NUMBER, WHOLE_NUMBER, number_of, time_of, token_of
 from features.specs import ROLES, FeatureSet, FeatureSpec
 
 Reasons = dict[int, str]  # row index -> why the row cannot be used
@@ -97,6 +97,9 @@ def _read_token(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Arr
 
 
 def _read_number(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
+    if spec.positive is not None and pa.types.is_string(column.type):
+        named = pc.equal(tokens(column), token_of(spec.positive))
+        return named.cast(pa.int8()).cast(pa.float32())
     # By way of float64, as JSON's numbers go: text and numbers round alike.
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)

@@ -24,6 +24,10 @@ _OTHER_WRITING = f"^(?:{WHOLE_WITH_POINT}|{MINUS_ZERO}|{TRUE}|{FALSE})$"
 _SMALLEST_PLAIN, _LARGEST_PLAIN = 1e-4, 1e10
 
 
+class NotTextError(ValueError):
+    """Bytes that are no UTF-8 text."""
+
+
 def is_list(kind: pa.DataType) -> bool:
     """Whether values are lists, of any length or of one."""
     return any(is_kind(kind) for is_kind in _LIST_TYPES)
@@ -42,6 +46,9 @@ def texts(column: pa.Array) -> pa.Array:
 
     Returns:
         A string array, or an array of lists of strings; null where a value is missing.
+
+    Raises:
+        NotTextError: The column holds bytes that are no UTF-8 text.
     """
     kind = column.type
     if pa.types.is_string(kind):
@@ -134,8 +141,8 @@ def _binary_texts(column: pa.Array) -> pa.Array:
         column = column.cast(pa.binary())
     try:
         return column.cast(pa.string())
-    except pa.ArrowInvalid:  # some are no UTF-8
-        return pa.array([text_of(value) for value in column.to_pylist()], pa.string())
+    except pa.ArrowInvalid:
+        raise NotTextError("it holds bytes that are not UTF-8 text") from None
 
 
 def _uuid_texts(column: pa.Array) -> pa.Array:

@@ -131,7 +131,8 @@ def time_of(value: Any, unit: str) -> int | None:
             return None
         number = _in_unit(moment, unit)
     else:
-        as_float = number_of(value)
+        is_truth = re.fullmatch(f"{TRUE}|{FALSE}", text)
+        as_float = None if is_truth else number_of(value)
         if as_float is None or not as_float.is_integer():
             return None
         number = int(as_float)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import DataError, closest
-from features.raw_texts import has_text, texts
+from features.raw_texts import NotTextError, has_text, texts
 from features.specs import FeatureSet
 from serving.scoring.json_rows import UntypedBlock
 
@@ -28,12 +28,21 @@ def parquet_blocks(path: str, features: FeatureSet, block_rows: int) -> Iterator
                     "Where it is missing from every row, add it with nulls."
                 )
         for batch in file.iter_batches(block_rows, columns=names):
-            columns = [batch.column(name) for name in names]
-            read = [texts(column) if has_text(column.type) else column for column in columns]
-            rows = pa.RecordBatch.from_arrays(read, names)
+            columns = [_read(batch, name, path) for name in names]
+            rows = pa.RecordBatch.from_arrays(columns, names)
             yield UntypedBlock(rows, list(range(number, number + len(rows))), {})
             number += len(rows)
     except pa.ArrowException as error:
         raise DataError(
             f"{path} cannot be read as Parquet after row {number - 1:,}: {error}. Make it again."
+        ) from None
+
+
+def _read(batch: pa.RecordBatch, name: str, path: str) -> pa.Array:
+    column = batch.column(name)
+    try:  # what has no text is refused with its row, as it is in JSON
+        return texts(column) if has_text(column.type) else column
+    except NotTextError as error:
+        raise DataError(
+            f"{path}: column {name!r} cannot be read: {error}. Convert it to text."
         ) from None

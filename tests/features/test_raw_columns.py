@@ -161,6 +161,13 @@ def test_a_label_may_be_written_as_a_truth(values):
     assert (labels, reasons) == ([1.0, 0.0], {})
 
 
+def test_a_named_text_may_be_the_positive_label():
+    label = {"role": "label", "positive": "click"}
+    labels, good, reasons = one_column(label, ["click", "view", None, "Click"])
+    assert (labels, good) == ([1.0, 0.0, 0.0], [0, 1, 3])
+    assert reasons == {2: "x is the label and must be 0 or 1, got nothing"}
+
+
 @pytest.mark.parametrize("unit", ["s", "ms"])
 def test_iso_texts_and_seconds_with_a_fraction_are_times(unit):
     hour = {"kind": "categorical", "transform": "hour", "unit": unit}

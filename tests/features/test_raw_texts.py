@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from features.raw_texts import has_text, texts, tokens
+from features.raw_texts import NotTextError, has_text, texts, tokens
 from features.raw_values import text_of, token_of
 
 RNG = np.random.default_rng(7)
@@ -42,7 +42,7 @@ COLUMNS = {
     "zoned": pa.array([NOON.replace(tzinfo=datetime.timezone.utc)], pa.timestamp("ns", "UTC")),
     "date": pa.array([NOON.date(), None]),
     "date64": pa.array([NOON.date(), None], pa.date64()),
-    "bytes": pa.array([b"a", b"\xff", None]),
+    "bytes": pa.array([b"a", "é".encode(), None]),
     "fixed bytes": pa.array([b"ab", None], pa.binary(2)),
     "uuid": pa.array([uuid.UUID(int=7).bytes, None], pa.uuid()),
     "nothing": pa.nulls(2),
@@ -83,6 +83,11 @@ def test_tokens_of_lists_are_those_of_their_texts():
     column = pa.array([["12.0", "x"], None, [], ["True", None]])
     assert tokens(column).to_pylist() == [["12", "x"], None, [], ["1", None]]
     assert tokens(column.slice(2)).to_pylist() == [[], ["1", None]]
+
+
+def test_bytes_that_are_no_text_are_told():
+    with pytest.raises(NotTextError, match="bytes that are not UTF-8 text"):
+        texts(pa.array([b"a", b"\xff"]))
 
 
 def test_nested_values_have_no_text():

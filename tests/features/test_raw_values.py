@@ -108,6 +108,7 @@ def test_minus_zero_is_zero():
         ("2022-02-30", "s", None),
         ("2022-4-5", "s", None),
         ("noon", "s", None),
+        ("True", "s", None),
         ("1.5", "yymmddhh", None),
         ("1e30", "s", None),
         ("9223372036854775808", "s", None),

@@ -33,12 +33,13 @@ class JsonLineParser:
         self._longest_line = file.longest_line
         self._schema = pa.schema([(name, each.type) for name, each in self._columns.items()])
 
-    def parse(self, piece: bytes, first_line: int) -> ParsedLines:
+    def parse(self, piece: bytes, first_line: int, last: bool = True) -> ParsedLines:
         """Parses whole lines.
 
         Args:
             piece: Lines; the line break of the last may be missing.
             first_line: Number of the first one.
+            last: Whether no lines follow; every line is a record here.
         """
         objects, lines, bad = [], [], []
         texts = piece.split(b"\n")

@@ -13,6 +13,7 @@ import tensorflow as tf
 from features.bundle import SPLITS, FileEntry, file_entry
 from features.errors import ConfigError, DataError, closest
 from features.raw_texts import texts
+from features.raw_values import text_of
 from pipeline.data.reading.read import UnreadableError
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources.base import Source
@@ -139,13 +140,20 @@ def as_text_column(batch: Mapping[str, Any], name: str) -> pa.Array:
     if isinstance(values, tf.RaggedTensor):
         return pa.ListArray.from_arrays(
             pa.array(values.row_splits.numpy(), pa.int32()),
-            texts(pa.array(values.flat_values.numpy())),
+            _texts(values.flat_values.numpy()),
         )
     array = values.numpy()
     if array.ndim == 1:
-        return texts(pa.array(array))
+        return _texts(array)
     offsets = np.arange(len(array) + 1, dtype=np.int32) * array.shape[1]
-    return pa.ListArray.from_arrays(pa.array(offsets), texts(pa.array(array.reshape(-1))))
+    return pa.ListArray.from_arrays(pa.array(offsets), _texts(array.reshape(-1)))
+
+
+def _texts(values: np.ndarray) -> pa.Array:
+    """Numbers and bytes as text; what is no UTF-8 with its bytes escaped."""
+    if values.dtype == object:
+        return pa.array([text_of(value) for value in values], pa.string())
+    return texts(pa.array(values))
 
 
 def _batches(

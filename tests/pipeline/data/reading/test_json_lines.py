@@ -37,13 +37,17 @@ def oracle(file, line):
             return str(int(value))
         if isinstance(value, str):
             value.encode()
+        if isinstance(value, float) and abs(value) <= 2**53 and value == int(value):
+            value = int(value)
+        if value != value:  # nan
+            return None
         return None if value in (None, "") else value if isinstance(value, str) else repr(value)
 
     try:
         if file.python_literals:
             found = ast.literal_eval(line)
         else:
-            found = json.loads(line, parse_int=str, parse_float=str, parse_constant=lambda _: 1 / 0)
+            found = json.loads(line, parse_int=str, parse_constant=lambda _: 1 / 0)
         if not isinstance(found, dict):
             return None
         row = {"user": text(found.get("reviewerID")), "city": None}
