@@ -22,7 +22,7 @@ from pipeline.data.analysis.earlier_vocabularies import (
     open_earlier,
 )
 from pipeline.data.job.bundle_folder import BundleFolder
-from pipeline.data.job.checks import check_results
+from pipeline.data.job.checks import check_results, joins_in_words
 from pipeline.data.job.describe import describe
 from pipeline.data.job.examples import Examples
 from pipeline.data.job.memory_forecast import check_memory
@@ -40,6 +40,7 @@ _IRRELEVANT = {
     "path",
     "vocabularies",
     "max_rejected_share",
+    "max_unmatched_share",
     "memory_gb",
     "runner",
     "runner_options",
@@ -110,6 +111,9 @@ def _build(
         joins = counters_of(run(pipeline), "join")
         results = _read_results(folder)
         check_results(results, features, data, folder.rejected)
+        keys = {side.name: side.key for side in inputs.source.side_tables}
+        for line in joins_in_words(joins, keys, results, data):
+            log.info(line)
         known = generated.known() if generated else {}
         origin = earlier.origin if earlier else None
         text_format = text_format_of(inputs)
