@@ -16,6 +16,9 @@ TimeUnit = Literal["s", "ms", "yymmddhh"]
 UtcOffset = Annotated[float, pydantic.Field(ge=-24.0, le=24.0)]  # hours
 ROLES: tuple[Role, ...] = ("input", "label", "group_key", "timestamp", "weight")
 
+# Settings that the data job fills in where they are not given.
+FOUND_BY_THE_JOB = ("null_values",)
+
 _TRANSFORMS: dict[str, tuple[str, ...]] = {
     "numeric": ("zscore", "raw", "log2", "ln_squared", "quantiles"),
     "categorical": ("hour", "weekday", "weekend"),

@@ -9,7 +9,14 @@ import pydantic
 
 from features.config import StrictModel
 from features.errors import ConfigError, closest
-from features.feature_spec import ROLES, FeatureSpec, Kind, Role, Transform
+from features.feature_spec import (
+    FOUND_BY_THE_JOB,
+    ROLES,
+    FeatureSpec,
+    Kind,
+    Role,
+    Transform,
+)
 
 __all__ = [
     "ROLES",
@@ -244,6 +251,14 @@ class FeatureSet(StrictModel):
                 counted_from=tuple(spec.name for spec in owners),
             )
         return vocabularies
+
+    def declared(self) -> dict[str, Any]:
+        """What a configuration declares, without what the data job finds out of the columns."""
+        content = self.model_dump()
+        for spec in content["features"].values():
+            for setting in FOUND_BY_THE_JOB:
+                del spec[setting]
+        return content
 
     def raw_schema(self, roles: Sequence[str] = ROLES) -> pa.Schema:
         """Names and types of a raw row's columns, each once, for the features of these roles."""
