@@ -16,6 +16,9 @@ TimeUnit = Literal["s", "ms", "yymmddhh"]
 UtcOffset = Annotated[float, pydantic.Field(ge=-24.0, le=24.0)]  # hours
 ROLES: tuple[Role, ...] = ("input", "label", "group_key", "timestamp", "weight")
 
+# Settings that the data job fills in where they are not given.
+FOUND_BY_THE_JOB = ("null_values",)
+
 _TRANSFORMS: dict[str, tuple[str, ...]] = {
     "numeric": ("zscore", "raw", "log2", "ln_squared", "quantiles"),
     "categorical": ("hour", "weekday", "weekend"),
@@ -73,7 +76,10 @@ class FeatureSpec(StrictModel):
         default: Stands for a missing number (default: the mean for `zscore`, 0 for `raw`);
             buckets have an id of their own for it.
         at_least: Turns a number into a label: 1 where it is at least this.
+        positive: Text that the label has where it is 1; any other text is 0.
         num_buckets: How many buckets `quantiles` makes.
+        null_values: Texts that mean "missing" in the column, beside the empty one; unless given,
+            those of `data.format` or of the side table's `format`.
     """
 
     name: str
@@ -93,7 +99,9 @@ class FeatureSpec(StrictModel):
     dimension: int | None = pydantic.Field(default=None, ge=1)
     default: pydantic.FiniteFloat | None = None
     at_least: pydantic.FiniteFloat | None = None
+    positive: str | None = pydantic.Field(default=None, min_length=1)
     num_buckets: int | None = pydantic.Field(default=None, ge=2)
+    null_values: tuple[str, ...] = ()
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -171,6 +179,11 @@ class FeatureSpec(StrictModel):
             raise ValueError("`utc_offset_hours` needs `transform: hour`, `weekday` or `weekend`.")
         if self.at_least is not None and self.role != "label":
             raise ValueError("`at_least` turns a number into a label: it needs `role: label`.")
+        if self.positive is not None and (self.role != "label" or self.at_least is not None):
+            raise ValueError(
+                "`positive` names the text of a label that means 1: it needs `role: label`, and "
+                "no `at_least` beside it."
+            )
         if self.separator == "":
             raise ValueError("`separator` must not be empty. Give the text between two tokens.")
 

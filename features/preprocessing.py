@@ -8,6 +8,7 @@ import tf_keras
 
 from features.analysis import Analysis
 from features.raw_tensors import MISSING_TIME, CodedTokens
+from features.raw_values import FALSE, MINUS_ZERO, TRUE, WHOLE_WITH_POINT
 from features.specs import FeatureSet, FeatureSpec
 
 # Transform -> number of buckets, where the data have no say in it. Exponents of positive float32
@@ -103,9 +104,24 @@ class Preprocessor(tf_keras.layers.Layer):
 
     def _ids(self, tokens: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
         """Ids (batch,), or (batch, longest) with 0 where there is no token."""
-        lookup = self.lookups[spec.vocabulary]
-        ids = _of_tokens(tokens, lambda distinct: tf.cast(lookup(distinct), tf.int32))
+        ids = _of_tokens(tokens, lambda distinct: self._look_up(distinct, spec))
         return ids.to_tensor(0) if isinstance(ids, tf.RaggedTensor) else ids
+
+    def _look_up(self, tokens: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
+        """Ids of tokens, int32 of the same shape.
+
+        Vocabularies hold one writing of a whole number or a truth, see `features.raw_values`, so
+        that only texts without an id of their own are rewritten and looked up again.
+        """
+        lookup = self.lookups[spec.vocabulary]
+        ids = lookup(tokens)
+        unknown = tf.where((ids > 0) & (ids <= lookup.num_oov_indices))
+        rewritten = canonical(tf.gather_nd(tokens, unknown))
+        if spec.kind == "categorical":  # of a list no token means that the whole is missing
+            for text in spec.null_values:
+                rewritten = tf.where(rewritten == text, "", rewritten)
+        again = lookup(rewritten)
+        return tf.cast(tf.tensor_scatter_nd_update(ids, unknown, again), tf.int32)
 
     def _sequences(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """All sequences, those of one history aligned with each other."""
@@ -135,6 +151,13 @@ class Preprocessor(tf_keras.layers.Layer):
         if spec.transform == "zscore":
             value = self.scalers[spec.name](value)
         return tf.where(missing, 0.0, value)
+
+
+def canonical(texts: tf.Tensor) -> tf.Tensor:
+    """`features.raw_values.token_of` in a graph."""
+    texts = tf.strings.regex_replace(texts, f"^{WHOLE_WITH_POINT}$", r"\1")
+    texts = tf.strings.regex_replace(texts, f"^(?:{MINUS_ZERO}|{FALSE})$", "0")
+    return tf.strings.regex_replace(texts, f"^{TRUE}$", "1")
 
 
 def _of_tokens(

@@ -6,6 +6,7 @@ lists. Lists are ragged, or dense and padded with `""`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -113,6 +114,46 @@ def parsing_spec(
             dtype = _dtype(spec)
             spec_of[spec.raw_name] = tf.io.FixedLenFeature([], dtype, _DEFAULTS[dtype])
     return spec_of
+
+
+def parse_examples(examples: tf.Tensor, features: FeatureSet) -> RawTensors:
+    """Raw tensors of serialized tf.Examples; a value left out, or an empty list, is missing.
+
+    Raises:
+        InvalidArgumentError: An Example has several values where one is expected, or values of
+            another type.
+    """
+    defaults: dict[str, tf.io.FixedLenFeature] = {}
+    spec_of: dict[str, tf.io.FixedLenSequenceFeature | tf.io.RaggedFeature] = {}
+    for name, parsed in parsing_spec(features).items():
+        if isinstance(parsed, tf.io.FixedLenFeature):
+            defaults[name] = parsed
+            # `FixedLenFeature` would refuse an empty list, and with it the whole batch.
+            spec_of[name] = tf.io.FixedLenSequenceFeature(
+                parsed.shape, parsed.dtype, allow_missing=True, default_value=_default(parsed)
+            )
+        else:
+            spec_of[name] = parsed
+    tensors = tf.io.parse_example(examples, spec_of)
+    return {
+        name: _only_value(values, defaults[name], name) if name in defaults else values
+        for name, values in tensors.items()
+    }
+
+
+def _default(feature: tf.io.FixedLenFeature) -> str | float | int:
+    """What stands for a missing value, or for each number of a missing vector."""
+    default: Any = feature.default_value
+    value: str | float | int = default[0] if isinstance(default, list) else default
+    return value
+
+
+def _only_value(values: tf.Tensor, feature: tf.io.FixedLenFeature, name: str) -> tf.Tensor:
+    """The value of each row, of (batch, most values, ...); rows without one have the default."""
+    several = f"feature {name!r} has several values in an Example, where one is expected"
+    tf.debugging.assert_less_equal(tf.shape(values)[1], 1, message=several)
+    missing = tf.fill([tf.shape(values)[0], 1, *feature.shape], _default(feature))
+    return tf.concat([values, tf.cast(missing, values.dtype)], axis=1)[:, 0]
 
 
 def dense_specs(features: FeatureSet) -> dict[str, tf.TensorSpec]:

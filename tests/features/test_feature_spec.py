@@ -57,7 +57,7 @@ def test_a_setting_that_means_nothing_for_a_kind_is_refused(kind, setting):
 
 
 def test_the_table_above_knows_every_setting():
-    common = {"name", "kind", "role", "column", "transform"}
+    common = {"name", "kind", "role", "column", "transform", "null_values", "positive"}
     assert set(OTHER_THAN_DEFAULT) == set(FeatureSpec.model_fields) - common
 
 
@@ -84,6 +84,8 @@ def test_the_table_above_knows_every_setting():
         ({"kind": "numeric", "transform": "log2", "default": 1}, "`default` needs transform"),
         ({"kind": "numeric", "default": float("nan")}, "finite"),
         ({"kind": "numeric", "at_least": 1}, "needs `role: label`"),
+        ({"kind": "numeric", "positive": "yes"}, "means 1: it needs `role: label`"),
+        ({"role": "label", "positive": "yes", "at_least": 1}, "no `at_least` beside it"),
         ({"kind": "multivalued", "max_length": 1, "separator": ""}, "must not be empty"),
         ({"kind": "categorical", "vocabulary": "../v"}, "hold a slash, got '../v'"),
         ({"kind": "categorical", "name": "x/rows"}, "hold a slash, got 'x/rows'"),

@@ -165,3 +165,12 @@ def test_a_role_that_is_required_and_that_nobody_has_is_told_with_the_remedy(rol
     message = rf"no feature has the role `{role}`.*Add one: `<name>: {{role: {role}}}`"
     with pytest.raises(ConfigError, match=message):
         features.required(role)
+
+
+def test_what_the_job_finds_out_is_not_declared():
+    declared = FeatureSet(features={"a": {"kind": "categorical"}})
+    found = FeatureSet(features={"a": {"kind": "categorical", "null_values": ("NULL",)}})
+    assert found != declared
+    assert found.declared() == declared.declared()
+    other = FeatureSet(features={"a": {"kind": "categorical", "min_count": 2}})
+    assert other.declared() != declared.declared()

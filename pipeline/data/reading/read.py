@@ -18,10 +18,11 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
+from features.raw_texts import NotTextError, has_text, texts
 from pipeline.data.blocks.block_key import MAX_ROWS
 from pipeline.data.reading.json_lines import JsonLineParser
 from pipeline.data.reading.lines import LONGEST_LINE, Piece, read_pieces
-from pipeline.data.reading.parquet_columns import as_text, can_be_text, groups_of, row_counts
+from pipeline.data.reading.parquet_columns import groups_of, row_counts
 from pipeline.data.reading.text_rows import BadLine, LineParser, ParsedLines
 from pipeline.data.reading.vector_files import check_vectors, read_vectors
 from pipeline.data.sources.base import File, JsonLinesFile, ParquetFile, TextFile, VectorFile
@@ -73,7 +74,7 @@ def read_header(file: File, path: str) -> tuple[str, ...]:
         if isinstance(file, ParquetFile):
             with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
                 schema = pq.ParquetFile(stream).schema_arrow
-                received = [each.name for each in schema if can_be_text(each.type)]
+                received = [each.name for each in schema if has_text(each.type)]
         elif file.columns is not None:
             received = list(file.columns)
         else:
@@ -148,17 +149,39 @@ def _read_text(
     else:
         parser = LineParser(file, header, wanted)
     line = newlines
+    rest = Piece(0, 1, b"")  # a record that the next piece goes on with
     try:
         with open_file(path) as stream:
             for piece in read_pieces(stream, start, stop, newlines):
                 piece = _without_header(piece, file) if piece.offset == 0 else piece
-                parsed = parser.parse(piece.data, piece.line)
+                if rest.data:
+                    piece = replace(rest, data=rest.data + piece.data)
+                parsed = parser.parse(piece.data, piece.line, last=False)
                 yield from _blocks_of(piece, parsed, file.encoding)
                 line = piece.line + piece.data.count(b"\n") - 1
+                rest = _rest(piece, parsed)
+            if rest.data:
+                yield from _blocks_of(rest, parser.parse(rest.data, rest.line), file.encoding)
     except DAMAGED as error:
         raise UnreadableError(
             f"{path} is damaged or breaks off after line {line:,}: {error}. Download it again."
         ) from error
+
+
+def _rest(piece: Piece, parsed: ParsedLines) -> Piece:
+    """The record at the end of a piece that the next one goes on with.
+
+    Raises:
+        OSError: It is longer than any record should be.
+    """
+    place = len(piece.data) - parsed.rest
+    line = piece.line + piece.data.count(b"\n", 0, place)
+    if parsed.rest > LONGEST_LINE:
+        raise OSError(
+            f'a quotation mark (") on line {line:,} is not closed within {LONGEST_LINE >> 20} MB; '
+            "where it is a character as any other, set data.format.quoting to false"
+        )
+    return Piece(piece.offset + place, line, piece.data[place:])
 
 
 def _without_header(piece: Piece, file: TextFile | JsonLinesFile) -> Piece:
@@ -210,7 +233,7 @@ def _read_parquet(
                 groups = range(first, behind)
                 for batch in parquet.iter_batches(MAX_ROWS, groups, columns):
                     rows = pa.RecordBatch.from_arrays(
-                        [as_text(batch.column(name)) for name in columns], names=list(wanted)
+                        [_parquet_texts(batch, name, path) for name in columns], names=list(wanted)
                     )
                     positions = np.arange(row + 1, row + 1 + len(rows))
                     yield RowBlock(row, rows, positions, [], _row_text(rows, row))
@@ -219,6 +242,16 @@ def _read_parquet(
         raise UnreadableError(
             f"{path} is damaged after row {row:,}: {error}. Get it again."
         ) from error
+
+
+def _parquet_texts(batch: pa.RecordBatch, name: str, path: str) -> pa.Array:
+    try:
+        return texts(batch.column(name))
+    except NotTextError as error:
+        raise UnreadableError(
+            f"{path}: column {name!r} cannot be read: {error}. Convert it to text, or let no "
+            "feature read it."
+        ) from None
 
 
 def _read_vectors(file: VectorFile, path: str, wanted: Sequence[str]) -> Iterator[RowBlock]:
