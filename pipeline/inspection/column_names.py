@@ -84,10 +84,15 @@ SEQUENCE = {
 # What was done to the items of a history: no object of its own.
 _DEEDS = {
     *("click", "clk", "view", "watch", "buy", "purchase", "like", "play", "cart", "browse", "pv"),
-    *("visit", "order", "listen", "fav", "interaction", "event", "long", "short", "term", "the"),
-    *("of", "by", "to", "top", "id", "ids", "code", "key", "hash", "no", "feature", "feat", "all"),
-    *("len", "day", "week", "session", "online", "offline", "positive", "pos", "negative", "neg"),
+    *("visit", "order", "listen", "fav", "favorite", "interaction", "basket", "impression"),
 }
+_OF_NO_OBJECT = _DEEDS | {
+    *("event", "log", "trail", "path", "long", "short", "term", "the", "of", "by", "to", "top"),
+    *("id", "ids", "code", "key", "hash", "no", "feature", "feat", "all", "len", "day", "week"),
+    *("session", "online", "offline", "positive", "pos", "negative", "neg", "num", "index"),
+}
+# Numbers of rows, as pandas and databases write them.
+_ROW_NUMBERS = {"", "unnamed 0", "index", "idx", "row", "rownum", "row id", "row number", "line"}
 # What happens only after the item was shown.
 OUTCOMES = {
     *("click", "clicked", "like", "liked", "follow", "followed", "comment", "forward", "share"),
@@ -186,9 +191,22 @@ def objects(name: str) -> tuple[str, ...]:
         for place, word in enumerate(parts)
         if not word.isdigit()
         and word not in SEQUENCE
-        and not _has(word, _DEEDS)
+        and not _has(word, _OF_NO_OBJECT)
         and not (place < first < len(parts) and _has(word, USER))
     )
+
+
+def is_history(name: str) -> bool:
+    """Whether a list with this name is a history: `hist_cate`, `clicks`, `cart_items`."""
+    if hints(name, SEQUENCE):
+        return True
+    of_what = "_".join(objects(name))
+    return hints(name, _DEEDS) and (not of_what or hints(of_what, ITEM))
+
+
+def is_row_number(name: str) -> bool:
+    """Whether a column is named like the number of a row."""
+    return " ".join(words(name)) in _ROW_NUMBERS
 
 
 def same_words(one: Iterable[str], other: Iterable[str]) -> bool:

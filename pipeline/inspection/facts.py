@@ -17,6 +17,7 @@ _MOMENT = re.compile(
 )
 _WHOLE = re.compile(r"[+-]?\d{1,20}(\.0*)?")
 
+_WHOLE_WITH_POINT = re.compile(r"^([+-]?\d+)\.0+$")
 _TRUTHS = {text: text[0] in "tT" for text in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _MOST_TRUTHS = 4  # distinct texts
 
@@ -132,6 +133,11 @@ class Facts:
 def is_number(text: str) -> bool:
     """Whether a text is a number, in decimal digits."""
     return bool(_NUMBER.fullmatch(text))
+
+
+def token_of(text: str) -> str:
+    """One text for all writings of a whole number: `12` for `12.0`."""
+    return _WHOLE_WITH_POINT.sub(r"\1", text)
 
 
 def facts_of(columns: Mapping[str, pa.Array]) -> dict[str, Facts]:

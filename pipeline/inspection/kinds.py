@@ -10,10 +10,11 @@ from pipeline.inspection.column_names import (
     ID,
     ITEM,
     QUANTITY,
-    SEQUENCE,
     TYPE,
     USER,
     hints,
+    is_history,
+    is_row_number,
     numbered_kind,
 )
 from pipeline.inspection.facts import Facts
@@ -24,6 +25,7 @@ from pipeline.inspection.read_sample import NULLS
 FEW = 20  # distinct whole numbers that are taken for tokens
 _SKEWED = 20.0  # largest number over the median
 _MIN_COUNTS = (10, 5, 2)
+_COUNTED = 0.9  # share of the rows; each file begins again
 _RARE_ROWS = 0.1  # that may be out of vocabulary
 _SENTENCE = re.compile(r"\S+\s+\S+\s+\S+")
 _DATE = re.compile(
@@ -66,7 +68,17 @@ def propose_kind(
         return column.without("the same in every row")
     if column.kind == "categorical" and facts.distinct == facts.rows > FEW:
         return column.without("another value in every row: nothing to learn")
+    if is_row_number(facts.name) and _counts(facts):
+        return column.without("the number of the row: nothing to learn")
     return column
+
+
+def _counts(facts: Facts) -> bool:
+    """Whether nearly every row has the number that follows that of the row before."""
+    if not facts.is_whole or facts.numbers is None or facts.present < facts.rows:
+        return False
+    steps = np.diff(facts.numbers[facts.codes])
+    return len(steps) > FEW and float(np.mean(steps == 1.0)) > _COUNTED
 
 
 def _of_notation(facts: Facts, notation: Notation) -> Column:
@@ -86,7 +98,7 @@ def _is_literal(facts: Facts) -> bool:
 
 def _of_texts(facts: Facts) -> Column:
     if _is_literal(facts):
-        kind = {"kind": "sequence" if hints(facts.name, SEQUENCE) else "multivalued"}
+        kind = {"kind": "sequence" if is_history(facts.name) else "multivalued"}
         return Column(facts.name, {**kind, "max_length": 20}, "").without(
             f"lists or objects inside of text, such as {facts.values[0][:20]!r}, which are not "
             "read: write 1|2|3, or JSON lines"

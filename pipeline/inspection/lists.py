@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.inspection.column import Column
-from pipeline.inspection.column_names import OF_ITEMS, SEQUENCE, hints
+from pipeline.inspection.column_names import OF_ITEMS, hints, is_history
 from pipeline.inspection.facts import Facts
 from pipeline.inspection.vocabularies import shared_vocabulary
 
@@ -57,12 +57,12 @@ def tokens_of(facts: Facts) -> Tokens | None:
         return Tokens(None, rows, counts)
     if facts.numbers is not None or facts.moments is not None:
         return None
-    is_history = hints(facts.name, SEQUENCE)
-    for separator in (*SEPARATORS, *(_IN_HISTORIES if is_history else ())):
+    of_ids = is_history(facts.name)
+    for separator in (*SEPARATORS, *(_IN_HISTORIES if of_ids else ())):
         # A separator behind the last token makes no token.
         rows = [value.removesuffix(separator).split(separator) for value in values]
         cut = Tokens(separator, rows, counts)
-        if _is_cut(cut, is_history):
+        if _is_cut(cut, of_ids):
             return cut
     return None
 
@@ -75,12 +75,12 @@ def steps_of(facts: Facts, separator: str | None) -> list[list[str]]:
     ]
 
 
-def _is_cut(tokens: Tokens, is_history: bool) -> bool:
+def _is_cut(tokens: Tokens, of_ids: bool) -> bool:
     """Whether a separator separates: often there, clean tokens, fewer of them than of values.
 
     Args:
         tokens: The values, cut at it.
-        is_history: Whether the column is named like a history, whose tokens are ids.
+        of_ids: Whether the column is named like a history, whose tokens are ids.
     """
     several = np.array([len(row) > 1 for row in tokens.rows])
     if tokens.counts[several].sum() < 0.05 * tokens.counts.sum():
@@ -92,7 +92,7 @@ def _is_cut(tokens: Tokens, is_history: bool) -> bool:
         return False
     if _vector_length(tokens) is not None:
         return True
-    if is_history and all(_ID.fullmatch(token) for token in all_tokens):
+    if of_ids and all(_ID.fullmatch(token) for token in all_tokens):
         return True
     if tokens.separator in _IN_HISTORIES:
         return False
@@ -125,9 +125,9 @@ def list_column(
     distinct = tokens.distinct
     shared = shared_vocabulary(facts.name, distinct, others, user, item)
     longest, usual = tokens.length(1.0), tokens.length(0.99)
-    is_history = hints(facts.name, SEQUENCE)
-    is_set = not is_history and hints(facts.name, OF_ITEMS)
-    is_sequence = is_history or (not is_set and (shared is not None or longest > 20))
+    is_named = is_history(facts.name)
+    is_set = not is_named and hints(facts.name, OF_ITEMS)
+    is_sequence = is_named or (not is_set and (shared is not None or longest > 20))
     kind = "sequence" if is_sequence else "multivalued"
     settings = {"kind": kind, **separator, "max_length": min(usual, _MOST_TOKENS[kind])}
     reason = f"{len(distinct):,} tokens, up to {longest} in a row"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pipeline.inspection.facts import Facts
+from pipeline.inspection.facts import Facts, token_of
 from pipeline.inspection.leaks import Leak, area_under_curve
 
 _TELLS = 0.3  # by how much more often a click's history ends in the item than another row's
@@ -39,9 +39,12 @@ def find_own_item(
         return None
     histories, items = facts.codes[rows], item.codes[rows]
     strangers = np.random.default_rng(seed).permutation(items)
-    code_of = {value: code for code, value in enumerate(item.values)}
+    code_of = {token_of(value): code for code, value in enumerate(item.values)}
     for what, place in _PLACES:
-        codes = [{code_of[step] for step in place(row) if step in code_of} for row in steps]
+        codes = [
+            {code_of[token] for token in map(token_of, place(row)) if token in code_of}
+            for row in steps
+        ]
 
         def holds(shown: np.ndarray, codes: list[set[int]] = codes) -> np.ndarray:
             pairs = zip(histories.tolist(), shown.tolist(), strict=True)

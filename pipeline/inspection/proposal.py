@@ -31,7 +31,8 @@ from pipeline.inspection.split_files import files_of_splits
 
 _LEAST_ROWS_FOR_LEAKS = 100
 _HISTORY_LENGTH = 50
-_SHARE = 0.1  # of valid and of test
+_SHARE, _MOST = 0.1, 0.3  # of valid and of test, in logs that have rows enough, and in small ones
+_ENOUGH = 6  # rows of the rarer label that a split should have
 
 
 @dataclass(frozen=True)
@@ -214,15 +215,16 @@ def _split(
     """By files that are named after splits; by time, or by whole days, where each split then has
     rows of both labels; else by a hash of the row.
     """
+    share = _share(labels) if sample.whole else _SHARE
     files = files_of_splits(sample.files)
     if files is not None:
-        valid = {} if "valid" in files else {"valid": _SHARE}
+        valid = {} if "valid" in files else {"valid": share}
         return {"by": "files", "files": files, **valid}
-    shares = {"valid": _SHARE, "test": _SHARE}
+    shares = {"valid": share, "test": share}
     if time is None:
         return {"by": "hash", **shares}
     times = moments_of(facts[time.column])
-    cuts = [np.quantile(times, 1 - 2 * _SHARE), np.quantile(times, 1 - _SHARE)]
+    cuts = [np.quantile(times, 1 - 2 * share), np.quantile(times, 1 - share)]
     if _have_both_labels(np.searchsorted(cuts, times, side="right"), labels):
         return {"by": "time", **shares}
     if not time.has_hours:
@@ -230,6 +232,12 @@ def _split(
         if _have_both_labels(np.searchsorted(days[-2:], times, side="right"), labels):
             return {"by": "day", "valid_days": 1, "test_days": 1}
     return {"by": "hash", **shares}
+
+
+def _share(labels: np.ndarray) -> float:
+    """The share of a split: larger in small logs, so that it has rows of both labels."""
+    rarer = max(1.0, min(labels.sum(), len(labels) - labels.sum()))
+    return round(min(_MOST, max(_SHARE, _ENOUGH / rarer)), 2)
 
 
 def _have_both_labels(splits: np.ndarray, labels: np.ndarray) -> bool:

@@ -28,6 +28,7 @@ from pipeline.data.sources import source_named
 from pipeline.data.sources.base import File
 from pipeline.data.sources.own import OWN_FILES, source_of_path
 from pipeline.data.sources.parts import RowParts
+from pipeline.inspection.column_names import label_rank
 from pipeline.inspection.facts import is_number
 from pipeline.inspection.split_files import split_of
 from pipeline.inspection.text_format import (
@@ -162,10 +163,25 @@ def _choose_files(path: str, label: str | None) -> tuple[str, list[str], tuple[s
     if not alike:
         alike = {(kind, ""): paths for kind, paths in kinds.items() if paths}
         refuse_other_kinds(no_tables[0], next(iter(alike))[0])
-    (kind, *_), log = max(alike.items(), key=lambda item: sum(map(_size, item[1])))
+    (kind, *_), log = _largest(alike, label)
     others = {file for paths in kinds.values() for file in paths} - {*log, *no_tables}
     is_all = not others and not nested and not set(no_tables) & set(kinds[kind])
     return kind, log, tuple(sorted(relative_path(path, file) for file in others)), is_all
+
+
+def _largest(
+    alike: dict[tuple[str, ...], list[str]], label: str | None
+) -> tuple[tuple[str, ...], list[str]]:
+    """The files of most bytes; but of two with the same columns those that also have a label."""
+    having = {key: paths for key, paths in alike.items() if label in key[1:]} or alike
+    columns, log = max(having.items(), key=lambda item: sum(map(_size, item[1])))
+    more = {
+        key: paths
+        for key, paths in having.items()
+        if set(key) > set(columns)
+        and any(label_rank(name) is not None for name in set(key) - set(columns))
+    }
+    return max(more.items(), key=lambda item: sum(map(_size, item[1])), default=(columns, log))
 
 
 def _refuse_folder(path: str) -> NoReturn:

@@ -1,6 +1,5 @@
 """Files that are named after the split that they hold: `train.csv`, `valid.csv`, `test.csv`."""
 
-import os
 from collections.abc import Iterable
 from typing import Literal
 
@@ -47,8 +46,3 @@ def files_of_splits(files: Iterable[str]) -> dict[Split, list[str]] | None:
     if "train" not in found or "test" not in found:
         return None
     return {split: found[split] for split in _NAMES if split in found}
-
-
-def is_of_a_split(path: str) -> bool:
-    """Whether a file is named like a part of the log."""
-    return split_of(os.path.basename(path)) is not None

@@ -118,26 +118,29 @@ def looks_like_a_table(lines: Sequence[str]) -> bool:
 
 
 def _columns_of(lines: Sequence[str], delimiter: str, quoting: bool) -> int:
-    """How many values a delimiter cuts most of the lines into; 1 where they differ."""
-    counts = [len(_cells(line, delimiter, quoting)) for line in lines]
+    """How many values a delimiter cuts most of the rows into; 1 where they differ."""
+    counts = [len(row) for row in _rows(lines, delimiter, quoting)]
     if not counts or sum(count == counts[0] for count in counts) < _ALIKE * len(counts):
         return 1
     return counts[0]
 
 
-def _cells(line: str, delimiter: str, quoting: bool) -> list[str]:
+def _rows(lines: Sequence[str], delimiter: str, quoting: bool) -> list[list[str]]:
+    """The values of rows, whose quoted values may go on in the next line."""
     if len(delimiter) > 1:
-        return line.split(delimiter)
+        return [line.split(delimiter) for line in lines]
     quotes: Literal[0, 3] = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
     try:
-        return next(csv.reader([line], delimiter=delimiter, quoting=quotes), [])
+        rows = list(csv.reader(lines, delimiter=delimiter, quoting=quotes))
     except csv.Error:
-        return line.split(delimiter)
+        return [line.split(delimiter) for line in lines]
+    return rows if len(rows) == 1 or len(lines) < _LINES else rows[:-1]  # perhaps cut
 
 
 def values_of(line: str, delimiter: str) -> tuple[str, ...]:
     """The values of a line."""
-    return tuple(value.strip().strip('"') for value in _cells(line, delimiter, quoting=True))
+    (cells, *_) = _rows([line], delimiter, quoting=True) or [[]]
+    return tuple(value.strip().strip('"') for value in cells)
 
 
 def is_row(first: Sequence[str], second: Sequence[str] = (), label: str | None = None) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline.inspection.column_names import ITEM, USER, hints, objects, same_words, words
-from pipeline.inspection.facts import Facts
+from pipeline.inspection.facts import Facts, token_of
 
 _SHARED = 0.5  # least share of a history's tokens that are values of a column, without a name
 _FEWEST_VALUES = 20
@@ -32,10 +32,11 @@ def shared_vocabulary(
         item: The column of what is shown.
     """
     of_columns = {
-        other: set(facts.values)
+        other: {token_of(value) for value in facts.values}
         for other, facts in others.items()
         if other != name and not facts.is_list
     }
+    tokens = {token_of(token) for token in tokens}
     named = _named(name, of_columns, user, item)
     if named is not None:
         return named if tokens & of_columns[named] else None

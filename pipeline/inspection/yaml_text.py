@@ -9,6 +9,7 @@ from pipeline.inspection.column import Column
 from pipeline.inspection.column_names import feature_name
 from pipeline.inspection.proposal import Proposal
 from pipeline.inspection.read_sample import Sample
+from pipeline.inspection.split_files import split_of
 from pipeline.system.program import program
 
 _COMMENT_AT = 60
@@ -57,9 +58,14 @@ def _data(proposal: Proposal) -> list[str]:
     if settings:
         lines.append(f"format: {_value(settings)}")
     lines += [f"# {_line(note)}" for note in _notes_of_nulls(sample)]
-    if sample.others:
+    parts = [other for other in sample.others if split_of(other) is not None]
+    tables = [other for other in sample.others if other not in parts]
+    if parts:
+        names = ", ".join(map(_line, parts))
+        lines.append(f"# {names}: not a part of the log, which has other columns.")
+    if tables:
         lines += [
-            f"# Beside the log lie {', '.join(map(_line, sample.others))}, with other columns.",
+            f"# Beside the log lie {', '.join(map(_line, tables))}, with other columns.",
             "# A table with one row a key joins it:",
             "# tables: {NAME: {path: FILE, key: COLUMN}}",
         ]

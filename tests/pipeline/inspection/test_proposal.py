@@ -147,6 +147,8 @@ def test_numbers_are_ids_or_quantities_and_the_reason_is_said(name, values, kind
         ("title", [f"the {n % 900} best of all" for n in range(ROWS)], "sentences"),
         ("date", [str(20220425 + n % 5) for n in range(ROWS)], "a day: once it is over"),
         ("request", [f"r{n}" for n in range(ROWS)], "another value in every row"),
+        ("Unnamed: 0", np.tile(np.arange(ROWS // 2), 2).astype(str), "the number of the row"),
+        ("", np.tile(np.arange(ROWS // 3), 3).astype(str), "the number of the row"),
         ("nothing", [""] * ROWS, "empty in every row"),
     ],
 )
@@ -206,6 +208,12 @@ def test_the_time_of_a_row_is_no_birthday_nor_a_time_in_nanoseconds():
     left_out = {column.column: column.left_out for column in proposal.columns}
     assert left_out["event_time"].startswith("a time in nanoseconds")
     assert left_out["birthday"] is None
+
+
+@pytest.mark.parametrize(("clicks", "share"), [(6, 0.3), (30, 0.2), (60, 0.1), (500, 0.1)])
+def test_small_logs_have_larger_splits_so_that_each_has_clicks(clicks, share):
+    columns = {"click": ["1"] * clicks + ["0"] * 600, "city": ["a", "b"] * ((600 + clicks) // 2)}
+    assert proposed(columns).split == {"by": "hash", "valid": share, "test": share}
 
 
 def test_a_few_days_are_split_by_day():

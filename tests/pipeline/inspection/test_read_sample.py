@@ -162,6 +162,13 @@ def test_a_readme_is_no_log_though_it_is_longer(tmp_path):
     assert (sample.data.log, sample.others) == (("log.csv",), ())
 
 
+def test_rows_without_a_label_are_no_log_though_there_are_more_of_them(tmp_path):
+    (tmp_path / "train.csv").write_text(text())
+    (tmp_path / "test.csv").write_text("user,n\n" + "u1,3\n" * 50)
+    sample = read_sample(str(tmp_path), 100)
+    assert (columns(sample), sample.others) == (EXPECTED, ("test.csv",))
+
+
 def test_folders_named_after_splits_are_one_log(tmp_path):
     for split in ("train", "test"):
         (tmp_path / split).mkdir()

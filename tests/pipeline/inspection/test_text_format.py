@@ -52,6 +52,7 @@ def test_the_delimiter_cuts_every_line_alike(lines, delimiter):
 def test_prose_is_no_table():
     assert not looks_like_a_table(["About this log", "", "It has rows, and columns; many.", "End"])
     assert looks_like_a_table(["user,click", "a,1", "b,0"])
+    assert looks_like_a_table(["user,note,click", 'a,"of two', 'lines",1', "b,one,0"] * 9)
 
 
 @pytest.mark.parametrize(

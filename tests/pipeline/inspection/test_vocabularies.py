@@ -33,6 +33,9 @@ def shared(history, columns, tokens=NUMBERS, user=None, item=None):
         ("user_click_history", "viewer", "newsid"),
         ("uid_hist", "uid", "iid"),
         ("last_50_clicked_article_ids", "user_id", "article_id"),
+        ("past_purchases", "customer_id", "product_id"),
+        ("browse_log", "user_id", "item_id"),
+        ("cart_items", "user_id", "sku"),
     ],
 )
 def test_a_history_of_items_is_never_of_users_who_have_the_same_small_numbers(history, user, item):
@@ -53,6 +56,11 @@ def test_a_history_of_items_is_never_of_users_who_have_the_same_small_numbers(hi
 def test_a_name_names_another_column_than_the_item(history, column):
     columns = {"user_id": NUMBERS, "item_id": NUMBERS, "cate_id": NUMBERS, "shop": NUMBERS}
     assert shared(history, columns, user="user_id", item="item_id") == column
+
+
+def test_a_whole_number_is_the_same_item_with_a_point_behind_it():
+    columns = {"item_id": [f"{number}.0" for number in NUMBERS]}
+    assert shared("hist_item_id", columns, item="item_id") == "item_id"
 
 
 def test_an_item_that_is_written_otherwise_is_not_shared():
