@@ -19,6 +19,8 @@ def print_proposal(proposal: Proposal, console: Console) -> None:
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
     at_least = proposal.label.at_least
     threshold = "" if at_least is None else f"at least {at_least:g}"
+    if proposal.label.positive is not None:
+        threshold = f"is {proposal.label.positive!r}"
     table.add_row(*_cells(proposal, proposal.label.column, "label", threshold))
     if proposal.time is not None:
         unit = f"unit {proposal.time.unit}"

@@ -1,6 +1,7 @@
 """A configuration for a sample of rows: what each column is, and what the rows are."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,7 @@ def propose(sample: Sample, label: str | None = None) -> Proposal:
     for name in facts:
         names[name] = feature_name(name, names.values())
     columns = [_with_vocabulary(column, names, inputs & tokens) for column in columns]
+    columns = [_with_nulls(column, sample.column_nulls) for column in columns]
     histories, sequences = _histories(target, time, user, item, names)
     times = _times(time, [*names.values(), *sequences])
     inputs_of_time = [name for name, settings in times.items() if "role" not in settings]
@@ -186,6 +188,14 @@ def _with_vocabulary(column: Column, names: dict[str, str], with_tokens: set[str
     if shared in with_tokens:
         settings["vocabulary"] = names[shared]
     return Column(**{**vars(column), "settings": settings})
+
+
+def _with_nulls(column: Column, nulls: Mapping[str, tuple[str, ...]]) -> Column:
+    """Texts that mean "missing" in a column alone are a setting of its feature."""
+    if column.column not in nulls:
+        return column
+    settings = {**column.settings, "null_values": list(nulls[column.column])}
+    return replace(column, settings=settings)
 
 
 def _histories(

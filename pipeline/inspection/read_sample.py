@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.config import parse
 from features.errors import DataError
@@ -75,6 +76,15 @@ class Sample:
     nulls: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
 
     @property
+    def column_nulls(self) -> dict[str, tuple[str, ...]]:
+        """Column of numbers -> texts that mean "missing" in it, and not in the whole log."""
+        of_columns: dict[str, tuple[str, ...]] = {}
+        for text, (numbers, _) in self.nulls.items():
+            for name in () if text in self.data.format.null_values else numbers:
+                of_columns[name] = (*of_columns.get(name, ()), text)
+        return of_columns
+
+    @property
     def rows(self) -> int:
         """How many rows were read."""
         return len(next(iter(self.columns.values())))
@@ -118,16 +128,18 @@ def read_sample(
         unquoted = settings.model_copy(update={"quoting": False})
         without_quotes = _read(data.model_copy(update={"format": unquoted}), log, rows)
         sample = min(sample, without_quotes, key=lambda sample: sample.bad[0])
-    nulls = _null_texts(sample) if kind == "csv" else {}
-    if nulls:
-        settings = _with_nulls(sample.data.format, nulls)
+    nulls = _null_texts(sample)
+    everywhere = [text for text, (_, others) in nulls.items() if not others]
+    if everywhere and kind == "csv":
+        settings = sample.data.format.model_copy(update={"null_values": ("", *everywhere)})
         sample = _read(sample.data.model_copy(update={"format": settings}), log, rows)
     if not sample.rows:
         bad, why = sample.bad
         reason = f" {bad:,} lines are none, the first: {why}." if bad else ""
         raise DataError(f"{path} has no rows.{reason} Expected a header line and rows below it.")
     unread = {**_nested(kind, log[0]), **sample.unread}
-    return replace(sample, others=others, files=files, nulls=nulls, unread=unread)
+    sample = replace(sample, others=others, files=files, nulls=nulls, unread=unread)
+    return _without_nulls(sample)
 
 
 def _choose_files(path: str, label: str | None) -> tuple[str, list[str], tuple[str, ...], bool]:
@@ -299,18 +311,13 @@ def _plain(column: pa.ChunkedArray) -> pa.Array:
     return array.cast(pa.string())
 
 
-def _with_nulls(
-    settings: FormatConfig, nulls: dict[str, tuple[list[str], list[str]]]
-) -> FormatConfig:
-    """Texts mean "missing" everywhere, or in columns of numbers alone where others have them."""
-    everywhere = [text for text, (_, others) in nulls.items() if not others]
-    of_columns: dict[str, tuple[str, ...]] = {}
-    for text, (numbers, others) in nulls.items():
-        for name in numbers if others else ():
-            of_columns[name] = (*of_columns.get(name, ()), text)
-    return settings.model_copy(
-        update={"null_values": ("", *everywhere), "column_null_values": of_columns}
-    )
+def _without_nulls(sample: Sample) -> Sample:
+    """The sample with the texts that mean "missing" in some columns alone as missing values."""
+    columns = dict(sample.columns)
+    for name, texts in sample.column_nulls.items():
+        is_null = pc.is_in(columns[name], pa.array(texts, pa.string()))
+        columns[name] = pc.if_else(is_null, pa.scalar(None, pa.string()), columns[name])
+    return replace(sample, columns=columns)
 
 
 def _null_texts(sample: Sample) -> dict[str, tuple[list[str], list[str]]]:

@@ -26,6 +26,7 @@ _FIRST, _LAST = 631_152_000, 2_208_988_800
 # 2000 and 2030: of a column without a name, whose other numbers would leave these bounds.
 _RECENT = (946_684_800, 1_893_456_000)
 _FEWEST_ROWS_OF_A_USER = 1.2
+_YES = {"yes", "y", "t", "pos", "positive", "click", "clicked", "1", "buy", "bought", "like"}
 _UNLIKELY = 1_000  # rank of a column that is named like no label
 # Whose dates are of a user or an item, and not of a row.
 _OF_OTHERS = {
@@ -43,11 +44,13 @@ class Label:
         column: Name of the column.
         at_least: Number from which on the label is 1, where it is not 0 or 1.
         others: Columns that could be meant too.
+        positive: Text of the label where it is 1, where it is one of two texts.
     """
 
     column: str
     at_least: float | None
     others: tuple[str, ...]
+    positive: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,9 @@ def find_label(facts: Mapping[str, Facts], given: str | None = None) -> Label:
             return Label(ranked[0], None, tuple(ranked[1:]))
         given = next(iter(_ratings(facts)), None)
     if given is None:
+        texts = sorted((name for name in facts if _two_texts(facts[name])), key=_rank)
+        given = next((name for name in texts if _rank(name) < _UNLIKELY), None)
+    if given is None:
         raise DataError(
             f"no column holds 0 and 1 in every row, so none can be the label{_near(facts)}. Name a "
             "column of numbers with --label: it becomes 1 from a number on, which the proposal "
@@ -95,6 +101,8 @@ def find_label(facts: Mapping[str, Facts], given: str | None = None) -> Label:
     if given in binary:
         return Label(given, None, others)
     chosen = facts[given]
+    if _two_texts(chosen):
+        return Label(given, None, others, _positive(chosen))
     read = np.asarray([] if chosen.numbers is None else chosen.numbers, np.float32)
     numbers = np.unique(read)
     if chosen.present < chosen.rows or len(numbers) < 2:
@@ -111,12 +119,26 @@ def find_label(facts: Mapping[str, Facts], given: str | None = None) -> Label:
 
 def labels_of(facts: Facts, label: Label) -> np.ndarray:
     """0.0 or 1.0 of each row, float64 of shape (rows,)."""
+    if label.positive is not None:
+        positive = np.array([value == label.positive for value in facts.values], np.float64)
+        return positive[facts.codes]
     if facts.truths is not None:
         return facts.truths.astype(np.float64)[facts.codes]
     threshold = 0.5 if label.at_least is None else label.at_least
     return (np.asarray(facts.numbers, np.float32) >= np.float32(threshold)).astype(np.float64)[
         facts.codes
     ]
+
+
+def _two_texts(facts: Facts) -> bool:
+    """Whether every row has one of two texts, at least one of which is no number."""
+    return facts.distinct == 2 and facts.present == facts.rows and facts.numbers is None
+
+
+def _positive(facts: Facts) -> str:
+    """Of two texts the one that says yes, such as `clicked`; else the rarer one."""
+    said = [value for value in facts.values if value.strip().lower() in _YES]
+    return said[0] if len(said) == 1 else facts.values[int(np.argmin(facts.counts))]
 
 
 def find_time(facts: Mapping[str, Facts]) -> Time | None:

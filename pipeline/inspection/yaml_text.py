@@ -51,7 +51,7 @@ def _data(proposal: Proposal) -> list[str]:
     if data.log is not None and "files" not in proposal.split:
         lines.append(f"log: {_value(list(data.log))}")
     settings = {
-        name: _lists(value)
+        name: list(value) if isinstance(value, tuple) else value
         for name, value in data.format
         if value != FormatConfig.model_fields[name].default
     }
@@ -84,13 +84,6 @@ def _data(proposal: Proposal) -> list[str]:
         if share > 0.005:
             lines.append(f"max_rejected_share: {min(1.0, 2 * share + 0.01):.2f}")
     return lines
-
-
-def _lists(value: Any) -> Any:
-    """The value with lists for tuples, as YAML has them."""
-    if isinstance(value, dict):
-        return {name: _lists(inner) for name, inner in value.items()}
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _notes_of_nulls(sample: Sample) -> list[str]:
@@ -130,6 +123,8 @@ def _features(proposal: Proposal) -> list[str]:
     label: dict[str, Any] = {"role": "label"}
     if proposal.label.at_least is not None:
         label["at_least"] = proposal.label.at_least
+    if proposal.label.positive is not None:
+        label["positive"] = proposal.label.positive
     others = ", ".join(map(_column, proposal.label.others))
     lines = [_feature(proposal, proposal.label.column, label, f"or {others}" if others else "")]
     taken = [*names.values(), *proposal.sequences]

@@ -143,7 +143,6 @@ def text_file(
         quoting=settings.quoting,
         columns=settings.columns,
         null_values=settings.null_values,
-        column_null_values=settings.column_null_values,
         encoding=settings.encoding,
     )
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as csv
 
 from pipeline.data.sources.base import TextFile
@@ -81,11 +80,6 @@ class LineParser:
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
         )
-        self._column_nulls = {
-            name: pa.array(texts, pa.string())
-            for name, texts in file.column_null_values.items()
-            if name in wanted
-        }
         self._no_rows = pa.schema([(name, pa.string()) for name in wanted]).empty_table()
 
     def parse(self, piece: bytes, first_line: int) -> ParsedLines:
@@ -159,15 +153,7 @@ class LineParser:
             lines = np.delete(lines, [each.line - first_line for each in bad])
         if len(lines) != rows.num_rows - 1:  # the sentinel was refused: its line is ours
             return None
-        return ParsedLines(self._without_nulls(rows.slice(0, rows.num_rows - 1)), lines, bad)
-
-    def _without_nulls(self, rows: pa.Table) -> pa.Table:
-        """The rows without the texts that mean "missing" in one column alone."""
-        for name, texts in self._column_nulls.items():
-            column = rows.column(name)
-            present = pc.if_else(pc.is_in(column, texts), pa.scalar(None, pa.string()), column)
-            rows = rows.set_column(rows.schema.get_field_index(name), name, present)
-        return rows
+        return ParsedLines(rows.slice(0, rows.num_rows - 1), lines, bad)
 
     def _fault(self, line: bytes, number: int) -> list[BadLine]:
         """Why a single line is no row; nothing for a blank one."""

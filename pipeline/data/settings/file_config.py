@@ -17,8 +17,6 @@ class FormatConfig(StrictModel):
         quoting: Whether `"` quotes values. Off, it is a character as any other.
         columns: Names of all columns, for files without a header line.
         null_values: Texts that mean "missing".
-        column_null_values: Column -> texts that mean "missing" in it and nowhere else: `NA` in a
-            column of numbers, beside one of countries.
         encoding: Of the text, such as `latin-1`.
     """
 
@@ -26,7 +24,6 @@ class FormatConfig(StrictModel):
     quoting: bool = True
     columns: tuple[str, ...] | None = Field(default=None, min_length=1)
     null_values: tuple[str, ...] = ("",)
-    column_null_values: dict[str, tuple[str, ...]] = {}
     encoding: str = "utf-8"
 
     @model_validator(mode="after")

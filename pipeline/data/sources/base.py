@@ -37,7 +37,6 @@ class TextFile:
         columns: Names of the columns, for files without a header line.
         rename: Name in the file -> name in feature specs.
         null_values: Texts that mean "missing".
-        column_null_values: Column -> texts that mean "missing" in it alone.
         partitions: Columns whose values are not in a file but in the names of the folders that it
             lies in, `dt=2026-11-01`.
     """
@@ -49,7 +48,6 @@ class TextFile:
     columns: tuple[str, ...] | None = None
     rename: Mapping[str, str] = field(default_factory=dict)
     null_values: tuple[str, ...] = ("",)
-    column_null_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     encoding: str = "utf-8"
     partitions: tuple[str, ...] = ()
 

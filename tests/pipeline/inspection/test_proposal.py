@@ -1,5 +1,6 @@
 """What is proposed, against what was planted."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -277,6 +278,23 @@ def test_a_label_may_be_true_and_false_in_words(texts):
     assert proposal.click_rate == shares
 
 
+@pytest.mark.parametrize(
+    ("texts", "positive"), [(("yes", "no"), "yes"), (("Clicked", "Skipped"), "Clicked")]
+)
+def test_a_label_may_be_one_of_two_texts(texts, positive):
+    columns = planted_columns()
+    columns["clicked"] = [texts[click == "0"] for click in columns["clicked"]]
+    proposal = proposed(columns, "clicked")
+    assert proposal.label.positive == positive
+    assert proposal.click_rate == proposed(planted_columns()).click_rate
+    assert proposed({"click": columns["clicked"], "x": columns["ts"]}).label.positive == positive
+
+
+def test_of_two_texts_that_do_not_say_it_the_rarer_is_the_label():
+    columns = {"group": ["a"] * 30 + ["b"] * 70, "city": ["oslo", "lima"] * 50}
+    assert proposed(columns, "group").label.positive == "a"
+
+
 def test_a_log_of_two_moments_is_split_by_hash():
     columns = planted_columns()
     columns["ts"] = [str(1_700_000_000 + n // (ROWS // 2)) for n in range(ROWS)]
@@ -329,3 +347,13 @@ def test_names_that_files_and_tensors_cannot_have_are_replaced():
     columns |= {"_": ["1", "2", "2", "3"] * 50}
     names = proposed({**columns, "": ["q", "w", "w", "q"] * 50}, "click").names
     assert names == {"click": "click", "a/b": "a_b", "a b": "a_b_2", "_": "column", "": "column_2"}
+
+
+def test_what_means_missing_in_one_column_is_a_setting_of_its_feature():
+    columns = planted_columns()
+    columns["user_city"] = ["NA" if city == "" else city for city in columns["user_city"]]
+    sample = sample_of(columns)
+    sample = replace(sample, nulls={"NA": (["item_price"], ["user_city"])})
+    found = settings(propose(sample))
+    assert found["item_price"] == {"kind": "numeric", "null_values": ["NA"]}
+    assert "null_values" not in found["user_city"]

@@ -76,8 +76,17 @@ def test_what_means_missing_among_numbers_is_a_value_elsewhere(tmp_path, missing
     assert columns(sample)["n"] == ["3", None, "5"]
     assert columns(sample)["region"] == ["EU", missing, "AS"]
     assert sample.data.format.null_values == ("",)
-    assert sample.data.format.column_null_values == {"n": (missing,)}
+    assert sample.column_nulls == {"n": (missing,)}
     assert sample.nulls == {missing: (["n"], ["region"])}
+
+
+def test_texts_that_mean_missing_are_found_in_parquet_too(tmp_path):
+    pq.write_table(
+        pa.table({"n": ["3", "NA", "5"], "region": ["NA", "EU", "AS"]}), tmp_path / "x.pq"
+    )
+    sample = read_sample(str(tmp_path / "x.pq"), 100)
+    assert columns(sample) == {"n": ["3", None, "5"], "region": ["NA", "EU", "AS"]}
+    assert sample.column_nulls == {"n": ("NA",)}
 
 
 def test_a_region_may_be_called_na(tmp_path):

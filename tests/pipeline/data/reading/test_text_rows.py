@@ -26,15 +26,6 @@ def test_keeps_wanted_columns_and_reads_empty_as_missing():
     )
 
 
-def test_a_text_may_mean_missing_in_one_column_alone():
-    nulls = {"a": ("NA", "-"), "b": ("x",)}  # b is not wanted
-    assert parse(b"NA,x,NA\n-,x,-\n1,x,1\n", column_null_values=nulls)[0] == {
-        1: (None, "NA"),
-        2: (None, "-"),
-        3: ("1", "1"),
-    }
-
-
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
