@@ -30,8 +30,8 @@ def print_proposal(proposal: Proposal, console: Console) -> None:
         style = "red" if column.suspect else None
         proposed, why = _proposed(proposal, column), column.left_out or column.reason
         table.add_row(*_cells(proposal, column.column, proposed, why, column.auc), style=style)
-    for name, kind in proposal.sample.unread.items():
-        cells = (name, "left out", "", "", "", f"cannot be read: it holds {kind}")
+    for name, reason in proposal.sample.unread.items():
+        cells = (name, "left out", "", "", "", f"cannot be read: {reason}")
         table.add_row(*map(escape, cells))
     console.print(table)
 

@@ -47,6 +47,7 @@ NULLS = (
     *("(null)", "<NA>", "#N/A", "-", "--", "?", "."),
 )
 _NULL_OF_DATABASES = "\\N"  # which no column means otherwise
+_NESTED = "it holds objects, or lists of them or of lists"
 _READS_AS_NUMBERS = 0.5  # least share of a column's distinct texts but `NULLS`
 
 
@@ -61,7 +62,7 @@ class Sample:
         whole: Whether these are all rows.
         others: Files of the folder with other columns, that are no part of the log.
         files: The log's files, relative to the folder.
-        unread: Column that cannot be read -> what it holds.
+        unread: Column that cannot be read -> why, a clause.
         nulls: Text that means "missing" -> columns of numbers that have it, columns that have it
             and hold no numbers.
     """
@@ -242,9 +243,9 @@ def _size(path: str) -> int:
 def _nested(kind: str, path: str) -> dict[str, str]:
     """Columns that are none here, for they hold lists of lists or objects."""
     if kind == "jsonl":
-        return dict.fromkeys(nested_columns(path), "lists of lists or of objects")
+        return dict.fromkeys(nested_columns(path), _NESTED)
     if kind == "parquet":
-        return dict.fromkeys(parquet_names(path, can_be_read=False), "lists of lists or objects")
+        return dict.fromkeys(parquet_names(path, can_be_read=False), _NESTED)
     return {}
 
 
@@ -266,7 +267,7 @@ def _read(data: DataConfig, log: Sequence[str], rows: int) -> Sample:
         try:
             return replace(_read_columns(data, file, wanted, log, rows), unread=unread)
         except UnreadableColumnError as error:
-            unread[error.column] = error.kind
+            unread[error.column] = error.reason
             if len(unread) == len(header):
                 raise DataError(str(error)) from error
 

@@ -143,8 +143,8 @@ def _features(proposal: Proposal) -> list[str]:
     lines.append("")
     for column in proposal.columns:
         lines.append(_line_of(proposal, column))
-    for name, kind in proposal.sample.unread.items():
-        lines.append(f"# {_line(name)}: cannot be read, it holds {_line(kind)}")
+    for name, reason in proposal.sample.unread.items():
+        lines.append(f"# {_line(name)}: cannot be read: {_line(reason)}")
     if proposal.sequences:
         sequences = proposal.sequences.items()
         lines += ["", *(f"{name}: {_value(settings)}" for name, settings in sequences)]

@@ -61,15 +61,16 @@ class UnreadableColumnError(UnreadableError):
     Args:
         path: The file.
         column: The column.
-        kind: What it holds.
+        reason: What it holds, a clause.
     """
 
-    def __init__(self, path: str, column: str, kind: str):
+    def __init__(self, path: str, column: str, reason: str):
         super().__init__(
-            f"{path}: column {column!r} holds {kind} and no text. Leave it out, or write text."
+            f"{path}: column {column!r} cannot be read: {reason}. Convert it to text, or let no "
+            "feature read it."
         )
         self.column = column
-        self.kind = kind
+        self.reason = reason
 
 
 def read_header(file: File, path: str) -> tuple[str, ...]:
@@ -281,7 +282,7 @@ def _as_text(column: pa.Array, path: str, name: str) -> pa.Array:
     try:
         return as_text(column)
     except pa.ArrowException as error:
-        raise UnreadableColumnError(path, name, str(column.type)) from error
+        raise UnreadableColumnError(path, name, "it holds bytes that are no text") from error
 
 
 def _read_vectors(file: VectorFile, path: str, wanted: Sequence[str]) -> Iterator[RowBlock]:
