@@ -287,7 +287,9 @@ def test_a_label_may_be_one_of_two_texts(texts, positive):
     proposal = proposed(columns, "clicked")
     assert proposal.label.positive == positive
     assert proposal.click_rate == proposed(planted_columns()).click_rate
-    assert proposed({"click": columns["clicked"], "x": columns["ts"]}).label.positive == positive
+    assert (
+        proposed({"click": columns["clicked"], "x": columns["item_id"]}).label.positive == positive
+    )
 
 
 def test_of_two_texts_that_do_not_say_it_the_rarer_is_the_label():
@@ -331,7 +333,7 @@ def test_the_label_is_found_by_its_name_or_given(columns, label, expected):
         ({"click": ["0", "1", ""]}, None, "'click' is missing in 50 rows"),
         ({"click": ["1", "1"]}, None, "'click' is always the same"),
         ({"a": ["0", "1"]}, "b", "no column 'b' to be the label. Known: a"),
-        ({"a": ["0", "1"], "b": ["x", "y"]}, "b", "column 'b' cannot be the label"),
+        ({"a": ["0", "1", "0"], "b": ["x", "y", "z"]}, "b", "column 'b' cannot be the label"),
         ({"a": ["0", "1"], "b": ["1", ""]}, "b", "cannot be the label: .* missing in 50 %"),
         ({"a": ["0", "1"]}, None, "no column is left to learn 'a' from"),
         ({"a": ["0", "1"], "b": ["x", "x"]}, None, "b: the same in every row"),

@@ -116,7 +116,7 @@ def test_a_column_that_is_no_text_is_named_and_the_others_can_be_read(tmp_path):
     file = ParquetFile(("*",))
     assert rows_of(file, path) == {1: {"b": "1"}, 2: {"b": "2"}}
     with pytest.raises(
-        read.UnreadableColumnError, match="column 'a' holds binary and no text"
+        read.UnreadableColumnError, match="column 'a' cannot be read: it holds bytes"
     ) as e:
         rows_of(file, path, ("a", "b"))
     assert e.value.column == "a"
