@@ -25,7 +25,7 @@ ITEMS = (
     *("ad", "adgroup", "creative", "content", "note", "post", "feed", "listing", "hotel", "job"),
     *("course", "game", "recipe", "restaurant", "poi", "venue", "anime", "clip", "episode"),
     *("podcast", "playlist", "produit", "producto", "produkt", "artikel", "articulo", "material"),
-    *("offer", "deal", "coupon", "campaign"),
+    *("offer", "deal", "coupon", "campaign", "vid", "aid", "nid", "gid", "mid"),
 )
 USER, ITEM = set(USERS), set(ITEMS)
 # What describes the one or the other where its name says no more.
@@ -79,12 +79,14 @@ SEQUENCE = {
     *("seq", "sequence", "history", "hist", "histories", "his", "clicked", "viewed", "watched"),
     *("bought", "recent", "last", "past", "previous", "prev", "list", "lst", "behavior", "trace"),
     *("behaviour", "behaviors", "behaviours", "visited", "purchased", "played", "liked"),
+    *("interacted", "engaged", "rated", "saved", "opened", "ordered", "listened", "session"),
     *("earlier", "prior", "consumed", "browsed", "seen", "carted", "shown", "exposed"),
 }
 # What was done to the items of a history: no object of its own.
 _DEEDS = {
     *("click", "clk", "view", "watch", "buy", "purchase", "like", "play", "cart", "browse", "pv"),
     *("visit", "order", "listen", "fav", "favorite", "interaction", "basket", "impression"),
+    *("read", "follow", "rate", "save", "open", "stream", "search"),
 }
 _OF_NO_OBJECT = _DEEDS | {
     *("event", "log", "trail", "path", "long", "short", "term", "the", "of", "by", "to", "top"),

@@ -25,6 +25,7 @@ _WRITTEN = re.compile(
     rf"[{_SPACES}]*(?P<after>{_CURRENCY}|[%‰]|[kKMB]|bn|Tsd\.?|Mio\.?)?(?P<close>\))?"
 )
 _FACTORS = {"k": 1e3, "K": 1e3, "Tsd": 1e3, "M": 1e6, "Mio": 1e6, "B": 1e9, "bn": 1e9}
+_GROUPED_BY_POINTS = re.compile(r"[1-9]\d{0,2}(\.\d{3})?|0")
 _PLAIN = r"\d*\.?\d+|\d+\."
 
 
@@ -84,8 +85,10 @@ def notation_of(facts: Facts) -> Notation | None:
     None where they are plain numbers, or something else, such as sets: `1,234` is a number by its
     name (`price`), or beside numbers that no set of ids has, such as `1,034`.
     """
-    if facts.is_list or facts.numbers is not None or not facts.values:
+    if facts.is_list or not facts.values:
         return None
+    if facts.numbers is not None:
+        return _grouped_by_points(facts)
     matches = [_WRITTEN.fullmatch(value.strip()) for value in facts.values]
     written = np.array([match is not None for match in matches])
     if facts.counts[written].sum() < _MOST * facts.present:
@@ -99,6 +102,20 @@ def notation_of(facts: Facts) -> Notation | None:
         numbers = [match for match, is_fit in zip(matches, fits, strict=True) if match and is_fit]
         return _notation(facts, style, numbers)
     return None
+
+
+def _grouped_by_points(facts: Facts) -> Notation | None:
+    """The notation of `1.230` beside `987`, which read as numbers but mean 1230 and 987.
+
+    A program that writes three decimals writes them always, and one that drops zeros at the end
+    drops that of 1.230.
+    """
+    if not all(_GROUPED_BY_POINTS.fullmatch(value) for value in facts.values):
+        return None
+    grouped = [value for value in facts.values if "." in value]
+    if len(grouped) == facts.distinct or not any(value.endswith("0") for value in grouped):
+        return None
+    return Notation("thousands separators", grouped[0], grouped[0].replace(".", ""))
 
 
 def _notation(facts: Facts, style: _Style, numbers: list[re.Match]) -> Notation | None:

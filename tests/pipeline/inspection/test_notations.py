@@ -62,6 +62,15 @@ def test_a_dash_for_nothing_leaves_a_notation_what_it_is():
     assert notation(written).what == "thousands separators"
 
 
+def test_points_may_group_thousands_though_a_program_reads_them_as_decimals():
+    written = [f"{number:,}".replace(",", ".") for number in [*NUMBERS, 987, 1230]]
+    found = notation(written)
+    assert (found.what, found.plain) == ("thousands separators", found.example.replace(".", ""))
+    assert notation([f"{number / 1000:.3f}" for number in NUMBERS]) is None
+    assert notation([repr(number / 1000) for number in NUMBERS]) is None
+    assert notation([str(number) for number in range(1000)]) is None
+
+
 IDS = np.random.default_rng(4).integers(100, 999, (400, 3))
 
 

@@ -36,6 +36,9 @@ def shared(history, columns, tokens=NUMBERS, user=None, item=None):
         ("past_purchases", "customer_id", "product_id"),
         ("browse_log", "user_id", "item_id"),
         ("cart_items", "user_id", "sku"),
+        ("session_items", "session_id", "aid"),
+        ("interacted_item_ids", "user_id", "item_id"),
+        ("read_news", "user_id", "news_id"),
     ],
 )
 def test_a_history_of_items_is_never_of_users_who_have_the_same_small_numbers(history, user, item):
