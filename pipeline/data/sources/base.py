@@ -37,6 +37,8 @@ class TextFile:
         columns: Names of the columns, for files without a header line.
         rename: Name in the file -> name in feature specs.
         null_values: Texts that mean "missing".
+        partitions: Columns whose values are not in a file but in the names of the folders that it
+            lies in, `dt=2026-11-01`.
     """
 
     patterns: tuple[str, ...]
@@ -47,6 +49,7 @@ class TextFile:
     rename: Mapping[str, str] = field(default_factory=dict)
     null_values: tuple[str, ...] = ("",)
     encoding: str = "utf-8"
+    partitions: tuple[str, ...] = ()
 
     def __post_init__(self):
         if len(self.delimiter) > 1 and self.quoting:
@@ -64,10 +67,13 @@ class ParquetFile:
     Args:
         patterns: Globs relative to the data set's folder.
         rename: Name in the file -> name in feature specs.
+        partitions: Columns whose values are not in a file but in the names of the folders that it
+            lies in, `dt=2026-11-01`.
     """
 
     patterns: tuple[str, ...]
     rename: Mapping[str, str] = field(default_factory=dict)
+    partitions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,8 @@ class JsonLinesFile:
             categories, of which the last value of the last list is taken.
         python_literals: Lines are written as Python writes a dict, with single quotes and None.
         longest_line: Bytes; longer lines are rejected unread.
+        partitions: Columns whose values are not in a file but in the names of the folders that it
+            lies in, `dt=2026-11-01`.
     """
 
     patterns: tuple[str, ...]
@@ -111,6 +119,7 @@ class JsonLinesFile:
     picks: Mapping[str, Literal["list", "last_of_last"]] = field(default_factory=dict)
     python_literals: bool = False
     longest_line: int = 1 << 20
+    partitions: tuple[str, ...] = ()
 
     def __post_init__(self):
         for column in self.picks:

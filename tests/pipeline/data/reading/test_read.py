@@ -121,3 +121,16 @@ def test_truncated_parquet_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(DataError, match=r"x\.parquet cannot be read"):
         read.read_header(ParquetFile(("x",)), str(path))
+
+
+def test_a_column_that_is_no_text_is_named_and_the_others_can_be_read(tmp_path):
+    path = str(tmp_path / "log.parquet")
+    pq.write_table(pa.table({"a": [b"\xff\xd8", b"ok"], "b": [1, 2]}), path)
+    file = ParquetFile(("*",))
+    assert rows_of(file, path) == {1: {"b": "1"}, 2: {"b": "2"}}
+    with pytest.raises(
+        read.UnreadableColumnError, match="column 'a' cannot be read: it holds bytes"
+    ) as e:
+        rows_of(file, path, ("a", "b"))
+    assert e.value.column == "a"
+    assert "damaged" not in str(e.value)
