@@ -40,7 +40,7 @@ IN_GRAPHS = {
     "enkd",
     "kdef",
 }
-RELEASED_EVERY = 4  # presets; clearing the caches of kernels after each takes a tenth of the time
+RELEASED_EVERY = 3  # presets; clearing the caches of kernels after each takes a tenth of the time
 
 
 @pytest.fixture(scope="module")
