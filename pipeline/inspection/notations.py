@@ -26,6 +26,7 @@ _WRITTEN = re.compile(
 )
 _FACTORS = {"k": 1e3, "K": 1e3, "Tsd": 1e3, "M": 1e6, "Mio": 1e6, "B": 1e9, "bn": 1e9}
 _GROUPED_BY_POINTS = re.compile(r"[1-9]\d{0,2}(\.\d{3})?|0")
+_SEVERAL = 3  # distinct numbers
 _PLAIN = r"\d*\.?\d+|\d+\."
 
 
@@ -113,8 +114,9 @@ def _grouped_by_points(facts: Facts) -> Notation | None:
     if not all(_GROUPED_BY_POINTS.fullmatch(value) for value in facts.values):
         return None
     grouped = [value for value in facts.values if "." in value]
-    if len(grouped) == facts.distinct or not any(value.endswith("0") for value in grouped):
-        return None
+    below_thousand = [value for value in facts.values if "." not in value and value != "0"]
+    if len(below_thousand) < _SEVERAL or not any(value.endswith("0") for value in grouped):
+        return None  # a 0 for nothing stands beside decimals too
     return Notation("thousands separators", grouped[0], grouped[0].replace(".", ""))
 
 

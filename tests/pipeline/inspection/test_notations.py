@@ -63,10 +63,11 @@ def test_a_dash_for_nothing_leaves_a_notation_what_it_is():
 
 
 def test_points_may_group_thousands_though_a_program_reads_them_as_decimals():
-    written = [f"{number:,}".replace(",", ".") for number in [*NUMBERS, 987, 1230]]
+    written = [f"{number:,}".replace(",", ".") for number in [*NUMBERS, 12, 345, 987, 1230]]
     found = notation(written)
     assert (found.what, found.plain) == ("thousands separators", found.example.replace(".", ""))
     assert notation([f"{number / 1000:.3f}" for number in NUMBERS]) is None
+    assert notation(["0", *(f"{number / 1000:.3f}" for number in NUMBERS)]) is None
     assert notation([repr(number / 1000) for number in NUMBERS]) is None
     assert notation([str(number) for number in range(1000)]) is None
 
