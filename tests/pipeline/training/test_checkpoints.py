@@ -198,14 +198,14 @@ def test_what_a_killed_process_left_half_written_is_removed(
 
 def start_job(folder: Path, bundle_path: str) -> subprocess.Popen:
     arguments = ["train", "--config=config.yaml", f"--bundle={bundle_path}", "--out=run"]
-    log = open(folder / "log.txt", "ab")  # noqa: SIM115  (the process writes to it)
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=log,
-        stderr=log,
-    )
+    with (folder / "log.txt").open("ab") as log:  # which the process holds open for itself
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=log,
+        )
 
 
 @pytest.mark.slow
@@ -218,7 +218,7 @@ def test_processes_killed_at_random_moments_end_with_the_same_numbers(bundle, tm
         (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     assert start_job(folders[0], bundle.path).wait(timeout=300) == 0, log_of(folders[0])
     rng, last = random.Random(time.time_ns()), folders[1] / "run" / "checkpoints" / "last"
-    for _ in range(3):
+    for _ in range(2):
         before, job = latest_checkpoint(last), start_job(folders[1], bundle.path)
         while latest_checkpoint(last) == before and job.poll() is None:
             time.sleep(0.05)  # until it trains
