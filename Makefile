@@ -7,9 +7,9 @@ STAMP := $(VENV)/.installed
 CONFIG ?= configs/movielens_100k/mbcnet.yaml
 
 # What `make check` runs: folders whose tests need seconds, not slow fixtures.
-FAST_TESTS := tests/test_architecture.py tests/features tests/models/fusion tests/models/interaction \
-  tests/models/metrics tests/models/sequence tests/models/spec/test_network_config.py tests/models/spec/test_build_network.py \
-  tests/pipeline/config tests/pipeline/inspection tests/pipeline/data/reading
+FAST_TESTS := tests/test_architecture.py tests/features tests/models/spec tests/models/layers \
+  tests/models/embeddings tests/models/fusion tests/models/metrics \
+  tests/pipeline/config tests/pipeline/inspection
 
 # Beam's Flink job server, put together from its thin jars; outlives `make clean`.
 FLINK := $(or $(CONCORD_CACHE),$(HOME)/.cache/concord)/flink
@@ -26,8 +26,10 @@ run: $(STAMP)  ## Raw logs -> bundle -> trained MBCnet -> SavedModel -> five sco
 check: $(STAMP) lint  ## Lint, types and the fast tests: under two minutes
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not flink" $(FAST_TESTS)
 
+# A file's tests share what they built, so a worker takes whole files: the slow ones first, as
+# tests/conftest.py orders them, so that none is left for one worker at the end.
 test: $(STAMP) lint  ## Lint and types, then all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 every-python: $(STAMP)  ## Fast tests and a short main job on every other Python that is installed
 	$(BIN)/python .ci/every_python.py

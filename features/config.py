@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import pydantic
 
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 
 
 class StrictModel(pydantic.BaseModel):
@@ -54,7 +54,7 @@ def sentence(model: type[pydantic.BaseModel], error: pydantic.ValidationError, w
     dotted = ".".join(map(str, location))
     if problem["type"] == "extra_forbidden":
         parent = "".join(f"{part}." for part in location[:-1])
-        hint = closest(str(location[-1]), known_keys(model, location[:-1]), prefix=parent)
+        hint = did_you_mean(str(location[-1]), known_keys(model, location[:-1]), prefix=parent)
         return f"{at}: {dotted} is not a setting. {hint}"
     if problem["type"] == "missing":
         return f"{at}: {dotted} is required. Add it."

@@ -28,11 +28,11 @@ class ExportError(UserError):
     """An export that is missing, incomplete, or does not reproduce its scores."""
 
 
-def closest(name: str, names: Iterable[str], prefix: str = "") -> str:
+def did_you_mean(name: str, names: Iterable[str], prefix: str = "") -> str:
     """A hint that names what the user may have meant.
 
     Example:
-        >>> closest("bacth_size", ["batch_size", "epochs"], prefix="train.")
+        >>> did_you_mean("bacth_size", ["batch_size", "epochs"], prefix="train.")
         'Did you mean train.batch_size?'
 
     Args:

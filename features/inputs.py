@@ -7,7 +7,7 @@ from features.analysis import Analysis, NumericSummary
 from features.preprocessing import BUCKETS
 from features.specs import FeatureSet, FeatureSpec
 
-InputKind = Literal["id", "ids", "steps", "value", "vector"]
+InputKind = Literal["categorical", "multivalued", "sequence", "numeric", "dense"]
 
 
 @dataclass(frozen=True)
@@ -16,24 +16,24 @@ class InputSpec:
 
     | kind | tensor | comes from |
     |---|---|---|
-    | `id` | int32 (batch,) | a categorical feature, or a numeric one put into buckets |
-    | `ids` | int32 (batch, length), right padded with 0 | a multi-valued feature |
-    | `steps` | int32 (batch, length), right padded with 0, oldest step first | a sequence |
-    | `value` | float32 (batch,) | a numeric feature |
-    | `vector` | float32 (batch, dimension) | a given dense embedding |
+    | `categorical` | int32 (batch,) | a categorical feature, or a numeric one put into buckets |
+    | `multivalued` | int32 (batch, length), right padded with 0 | a multi-valued feature |
+    | `sequence` | int32 (batch, length), right padded with 0, oldest step first | a sequence |
+    | `numeric` | float32 (batch,) | a numeric feature |
+    | `dense` | float32 (batch, dimension) | a given dense embedding |
 
-    Id 0 means *missing* for `id` and *padding* for `ids` and `steps`. Inputs that name the same
-    vocabulary share its table. Steps that name the same history are aligned: step t of each
-    describes the same earlier event.
+    Id 0 means *missing* for `categorical` and *padding* for `multivalued` and `sequence`. Inputs
+    that name the same vocabulary share its table. Sequences that name the same history are
+    aligned: step t of each describes the same earlier event.
 
     Args:
         name: The feature's name; the key of its tensor.
         kind: One of the kinds in the table.
-        vocabulary: Name of the table the ids point into; None for `value` and `vector`.
+        vocabulary: Name of the table the ids point into; None for `numeric` and `dense`.
         vocabulary_size: Number of ids, padding and out-of-vocabulary ids included.
-        length: Padded length of `ids` and `steps`, else 0.
-        dimension: Length of a `vector`, else 0.
-        history: Name of the history that `steps` belong to.
+        length: Padded length of a `multivalued` or `sequence` input, else 0.
+        dimension: Length of a `dense` vector, else 0.
+        history: Name of the history that a `sequence` belongs to.
     """
 
     name: str
@@ -66,24 +66,21 @@ def placeholder_inputs(features: FeatureSet) -> tuple[InputSpec, ...]:
 
 def _input_of(spec: FeatureSpec, features: FeatureSet, analysis: Analysis) -> InputSpec:
     if spec.kind == "embedding":
-        return InputSpec(spec.name, "vector", dimension=spec.embedding_dimension)
+        return InputSpec(spec.name, "dense", dimension=spec.embedding_dimension)
     buckets = BUCKETS.get(spec.transform or "")
     if spec.transform == "quantiles":
         buckets = len(analysis.numeric[spec.name].boundaries) + 1
     if buckets is not None:  # id 0 is missing
-        return InputSpec(spec.name, "id", spec.name, buckets + 1)
+        return InputSpec(spec.name, "categorical", spec.name, buckets + 1)
     if spec.kind == "numeric":
-        return InputSpec(spec.name, "value")
+        return InputSpec(spec.name, "numeric")
     vocabulary = features.vocabularies[spec.vocabulary]
     size = 1 + vocabulary.num_oov_buckets + analysis.vocabulary_sizes[spec.vocabulary]
-    kind: InputKind = "id"
-    if spec.kind != "categorical":
-        kind = "ids" if spec.kind == "multivalued" else "steps"
     return InputSpec(
         spec.name,
-        kind,
+        spec.kind,
         spec.vocabulary,
         size,
         length=spec.max_length or 0,
-        history=(spec.history or spec.name) if kind == "steps" else None,
+        history=(spec.history or spec.name) if spec.kind == "sequence" else None,
     )

@@ -116,9 +116,9 @@ class Preprocessor(tf_keras.layers.Layer):
         computed = {}
         for specs in histories.values():
             ids = [self._ids(raw[spec.raw_name], spec) for spec in specs]
-            lengths = tf.reduce_max([_last_present(each) for each in ids], axis=0)
-            for spec, each in zip(specs, ids, strict=True):
-                computed[spec.name] = _most_recent(each, lengths, spec.padded_length)
+            lengths = tf.reduce_max([_last_present(steps) for steps in ids], axis=0)
+            for spec, steps in zip(specs, ids, strict=True):
+                computed[spec.name] = _most_recent(steps, lengths, spec.padded_length)
         return computed
 
     def _numeric(self, value: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:

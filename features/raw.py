@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.errors import DataError, closest
+from features.errors import DataError, did_you_mean
 from features.specs import ROLES, FeatureSet, FeatureSpec
 
 Reasons = dict[int, str]  # row index -> why the row cannot be used
@@ -58,7 +58,7 @@ def coerce(block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = R
                 continue
             raise DataError(
                 f"column {spec.raw_name!r} of feature {spec.name!r} is missing. "
-                f"{closest(spec.raw_name, block.schema.names)}"
+                f"{did_you_mean(spec.raw_name, block.schema.names)}"
             )
         column = _empty_as_missing(block.column(spec.raw_name))
         if spec.raw_name not in columns:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pydantic
 
 from features.config import StrictModel
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 from features.feature_spec import ROLES, FeatureSpec, Kind, Role, Transform
 
 __all__ = [
@@ -108,7 +108,8 @@ class FeatureSet(StrictModel):
                 if member not in input_names:
                     raise ValueError(
                         f"group {group!r} names feature {member!r}, which no input feature "
-                        f"defines. {closest(member, input_names)} Fix the name or add the feature."
+                        f"defines. {did_you_mean(member, input_names)} "
+                        "Fix the name or add the feature."
                     )
         self._check_histories()
         self._check_columns()
@@ -126,7 +127,7 @@ class FeatureSet(StrictModel):
             if spec.history and spec.history not in self.histories:
                 raise ValueError(
                     f"feature {spec.name!r} comes from history {spec.history!r}, which is not "
-                    f"declared. {closest(spec.history, self.histories)}"
+                    f"declared. {did_you_mean(spec.history, self.histories)}"
                 )
             if not spec.history:
                 continue

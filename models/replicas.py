@@ -61,7 +61,7 @@ def replicas_with_row(rows: tf.Tensor) -> tf.Tensor:
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return tf.ones_like(rows)
-    found, _, counts = tf.unique_with_counts(context.all_gather(rows, axis=0))
-    order = tf.argsort(found)
-    position = tf.searchsorted(tf.gather(found, order), rows)
+    distinct, _, counts = tf.unique_with_counts(context.all_gather(rows, axis=0))
+    order = tf.argsort(distinct)
+    position = tf.searchsorted(tf.gather(distinct, order), rows)
     return tf.gather(counts, tf.gather(order, position))

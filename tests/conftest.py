@@ -1,5 +1,7 @@
 import features  # noqa: F401  # isort: skip  (Keras 2, before TensorFlow is imported)
 
+from collections import Counter
+
 import pytest
 import tensorflow as tf
 import tf_keras
@@ -8,6 +10,12 @@ from tests.memory import freeze_imports, release_memory
 
 _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with many slow tests come first: two workers that take files in turn end together."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 def pytest_collection_finish() -> None:

@@ -4,8 +4,12 @@ import ctypes
 import ctypes.util
 import gc
 
+import tensorflow as tf
 import tf_keras
 
+# TensorFlow 2.21's registry of gradients keeps that of every traced `tf.custom_gradient`, with the
+# tensors that it closes over, and so the whole graph of every training step, for good.
+_GRADIENTS: dict = tf.RegisterGradient.__call__.__globals__["gradient_registry"]._registry  # noqa: SLF001
 _LIBC = ctypes.CDLL(ctypes.util.find_library("c"))
 
 
@@ -21,7 +25,12 @@ def freeze_imports() -> None:
 
 
 def release_memory() -> None:
-    """Gives back what graphs and networks hold that nothing refers to any more."""
+    """Gives back what graphs and networks hold that nothing refers to any more.
+
+    A network that was traced before and is trained on afterwards must be traced again.
+    """
+    for name in [name for name in _GRADIENTS if name.startswith("CustomGradient-")]:
+        del _GRADIENTS[name]
     tf_keras.backend.clear_session()  # its graphs, and the kernels of traced functions
     gc.collect()  # graphs and layers refer to themselves
     if hasattr(_LIBC, "malloc_trim"):  # glibc

@@ -10,7 +10,14 @@ def per_replica(
     strategy: tf.distribute.Strategy, function: Callable, *arrays: np.ndarray, at: int
 ) -> list[tf.Tensor]:
     """What each replica returns: the first gets rows [0, at), the second the rest."""
-    shares = [
+    shares = shares_of(strategy, *arrays, at=at)
+    results = tf.function(lambda *args: strategy.run(function, args=args))(*shares)
+    return list(strategy.experimental_local_results(results))
+
+
+def shares_of(strategy: tf.distribute.Strategy, *arrays: np.ndarray, at: int) -> list:
+    """Each array by replica: the first gets rows [0, at), the second the rest."""
+    return [
         strategy.experimental_distribute_values_from_function(
             lambda context, a=array: tf.constant(
                 a[:at] if context.replica_id_in_sync_group == 0 else a[at:]
@@ -18,5 +25,3 @@ def per_replica(
         )
         for array in arrays
     ]
-    results = tf.function(lambda *args: strategy.run(function, args=args))(*shares)
-    return list(strategy.experimental_local_results(results))

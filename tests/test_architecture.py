@@ -13,6 +13,14 @@ BEAM_FOLDER = "pipeline/data"
 # Rooms (a folder, or a file beside them) of a package, from the ground floor up: a room imports
 # itself and the floors below, nothing above and no neighbour.
 ROOMS = {
+    "models": (
+        ("private_keras", "replicas"),
+        ("layers",),
+        ("embeddings",),
+        ("alignment", "branches", "cooperation", "fusion", "metrics", "optimizers"),
+        ("network",),
+        ("spec",),
+    ),
     "pipeline": (
         ("batches", "system"),
         ("data", "evaluation"),

@@ -180,11 +180,11 @@ def _mbcnet() -> Case:
     )
 
 
-def _table_sets() -> Case:
+def _embedding_sets() -> Case:
     branch = dcnv2_branch("mixture", SMALL, **MIXTURE_OPTIONS)
     three = {"model": {**branch, "copies": 3}}
     return Case(
-        "three copies of the mixture on three table sets, on one, and one copy",
+        "three copies of the mixture on three embedding sets, on one, and one copy",
         10_000,
         10,
         {},
@@ -292,7 +292,7 @@ CASES: dict[str, Case] = {
         naive=False,
     ),
     "mbcnet": _mbcnet(),
-    "table_sets": _table_sets(),
+    "embedding_sets": _embedding_sets(),
     "files": _files(),
     "rows": _rows(),
     **{f"batch_curve/{batch}": _curve(batch) for batch in CURVE_BATCHES},

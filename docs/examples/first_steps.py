@@ -15,13 +15,13 @@ import numpy as np
 from features.bundle import open_bundle
 from pipeline.batches.dataset import examples
 from pipeline.config.config_files import load_config
-from pipeline.main_job import run_main_job
-from pipeline.run_dir import RunDir
+from pipeline.runs.run_dir import RunDir
+from pipeline.stages.main_job import run_main_job
 from pipeline.training.train import load_network
-from serving.layout import SAMPLE_ROWS, version_folders
+from serving.client.client import Client
+from serving.export_format.export_layout import SAMPLE_ROWS, version_folders
 from serving.server.options import ServerOptions
 from serving.server.run import Server
-from serving.tf_serving.client import Client
 
 CONFIG = Path(__file__).parents[2] / "configs/movielens_100k/mbcnet.yaml"
 BUNDLE, RUN = "bundles/first_steps", RunDir(Path("runs/first_steps"))

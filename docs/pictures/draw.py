@@ -216,12 +216,12 @@ BATCH = (
     Step(
         "Looked up",
         "models/embeddings",
-        ("distinct rows gathered once,", "all fields and table sets"),
+        ("distinct rows gathered once,", "all fields and embedding sets"),
     ),
     Step(
         "Field embeddings",
         "models/embeddings",
-        ("(B, F, d) for each table set;", "histories, masks"),
+        ("(B, F, d) for each embedding set;", "histories, masks"),
     ),
     Step(
         "Branches",

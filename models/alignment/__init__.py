@@ -11,10 +11,8 @@ Any other layer that is called like this is one too, but none of its branches ca
 """
 
 from models.alignment.alignment import Alignment
-from models.alignment.mlp_alignment import MLPAlignment
-from models.alignment.mlp_per_branch import MLPPerBranch
+from models.alignment.mlp_alignment import MLPAlignment, MLPPerBranch, SharedMLP
 from models.alignment.no_alignment import NoAlignment
-from models.alignment.shared_mlp import SharedMLP
 from models.alignment.wrapped_alignment import WrappedAlignment, as_alignment
 
 __all__ = [

@@ -41,7 +41,7 @@ def check_one_width(layer: str, representations: Sequence[tf.Tensor], names: Seq
     Raises:
         ValueError: Says which branch has which width, and how to make them equal.
     """
-    widths = [each.shape[-1] for each in representations]
+    widths = [representation.shape[-1] for representation in representations]
     if len(set(widths)) > 1:
         known = names or [f"branch {i}" for i in range(len(widths))]
         received = ", ".join(f"{name} {width}" for name, width in zip(known, widths, strict=True))

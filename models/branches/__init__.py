@@ -1,14 +1,15 @@
 """Branches: sub-networks that turn the embedded fields into a representation (batch, units).
 
 A branch derives from `Branch`, whose class attribute `takes` says what the network hands it (any
-other layer that returns (batch, units) is a branch too, on the flat tokens where it does not say):
+other layer that returns (batch, units) is a branch too, on the flat field embeddings where it does
+not say):
 
 | `takes` | call argument |
 |---|---|
-| `flat` | (batch, num_fields x width); usable as a plain layer on any (batch, D) |
-| `tokens` | (batch, num_fields, width) |
+| `flat` | (batch, num_fields x embedding_dim); usable as a plain layer on any (batch, D) |
+| `field_embeddings` | (batch, num_fields, embedding_dim) |
 | `first_order` | (batch, num_fields), a number per field |
-| `embedded` | the `Embedded` of its table set: all of these, and histories |
+| `embedded` | the `Embedded` of its embedding set: all of these, and histories |
 
 Named models (`DeepFM`, `DIN`, ...) are branches too: with a head of its own, a branch is a model.
 """

@@ -1,12 +1,12 @@
 """AutoInt: field embeddings that attend to each other."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-from models.branches.branch import Branch, Details, Takes
+from models.branches.branch import Branch, Details
 from models.embeddings.embedded import flatten
 from models.layers.mlp import MLP
 from models.layers.self_attention import attend
@@ -48,15 +48,15 @@ class AutoInt(Branch):
         activation, dropout, batch_norm: As for `MLP`, of that MLP.
 
     Call arguments:
-        tokens: Float tensor (batch, M, d), the field embeddings.
+        field_embeddings: Float tensor (batch, M, d), the field embeddings.
 
     Returns:
         (batch, M x H x d'), with `units` (batch, M x H x d' + units[-1]); its intermediates are
         the outputs of the interacting layers, each (batch, M x H x d').
     """
 
-    takes: ClassVar[Takes] = "tokens"
-    exposes_intermediates: ClassVar[bool] = True
+    takes = "field_embeddings"
+    exposes_intermediates = True
 
     def __init__(
         self,
@@ -92,19 +92,22 @@ class AutoInt(Branch):
         if self.units is not None:
             self.mlp = MLP(self.units, activation, dropout, batch_norm, dtype=policy, name="mlp")
 
-    def interact(self, tokens: tf.Tensor, training: bool | None) -> tuple[tf.Tensor, Details]:
-        if tokens.shape.rank != 3:
+    def interact(
+        self, field_embeddings: tf.Tensor, training: bool | None
+    ) -> tuple[tf.Tensor, Details]:
+        if field_embeddings.shape.rank != 3:
             raise ValueError(
-                f"{self.name}: expected tokens (batch, num_fields, width). "
-                f"Received: {tuple(tokens.shape)}. Use the embeddings before they are flattened."
+                f"{self.name}: expected field embeddings (batch, num_fields, embedding_dim). "
+                f"Received: {tuple(field_embeddings.shape)}. "
+                "Use the embeddings before they are flattened."
             )
-        x, outputs = tokens, []
+        x, outputs = field_embeddings, []
         for layer in self.stack:
             x = layer(x)
             outputs.append(flatten(x))
         h = outputs[-1]
         if self.mlp is not None:
-            h = tf.concat([h, self.mlp(flatten(tokens), training=training)], axis=1)
+            h = tf.concat([h, self.mlp(flatten(field_embeddings), training=training)], axis=1)
         return h, Details(tuple(outputs))
 
     def get_config(self) -> dict[str, Any]:

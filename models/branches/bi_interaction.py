@@ -6,17 +6,20 @@ import tf_keras
 from models.branches.branch import ReducedBranch
 
 
-def sum_of_products(tokens: tf.Tensor) -> tf.Tensor:
-    """sum_{i<j} e_i * e_j elementwise, (batch, num_fields, width) -> (batch, width), in O(F d)."""
-    total = tf.reduce_sum(tokens, axis=1)  # (B, d)
-    return 0.5 * (tf.square(total) - tf.reduce_sum(tf.square(tokens), axis=1))
+def sum_of_products(field_embeddings: tf.Tensor) -> tf.Tensor:
+    """sum_{i<j} e_i * e_j elementwise, in O(F d).
+
+    (batch, num_fields, embedding_dim) -> (batch, embedding_dim)
+    """
+    total = tf.reduce_sum(field_embeddings, axis=1)  # (B, d)
+    return 0.5 * (tf.square(total) - tf.reduce_sum(tf.square(field_embeddings), axis=1))
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
 class BiInteraction(ReducedBranch):
     """The pooling of neural factorization machines (NFM).
 
-    With e_i the token of field i and * elementwise:
+    With e_i the embedding of field i and * elementwise:
 
         v = sum_{i<j} e_i * e_j = 1/2 [(sum_i e_i)^2 - sum_i e_i^2]
 
@@ -32,16 +35,16 @@ class BiInteraction(ReducedBranch):
 
     Args:
         output_units: Width of a fully connected layer behind v; None leaves v.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
 
     Call arguments:
-        tokens: Float tensor (batch, num_fields, width).
+        field_embeddings: Float tensor (batch, num_fields, embedding_dim).
 
     Returns:
-        (batch, output_units), or (batch, width) without an output layer.
+        (batch, output_units), or (batch, embedding_dim) without an output layer.
     """
 
-    takes = "tokens"
+    takes = "field_embeddings"
 
-    def interact(self, tokens: tf.Tensor, training: bool | None) -> tf.Tensor:
-        return sum_of_products(tokens)
+    def interact(self, field_embeddings: tf.Tensor, training: bool | None) -> tf.Tensor:
+        return sum_of_products(field_embeddings)

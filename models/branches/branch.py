@@ -8,7 +8,7 @@ import tf_keras
 from models.embeddings.embedded import Embedded
 from models.layers.mlp import MLP
 
-Takes = Literal["flat", "tokens", "first_order", "embedded"]
+Takes = Literal["flat", "field_embeddings", "first_order", "embedded"]
 Need = Literal["groups", "history", "target"]
 BranchInput: TypeAlias = tf.Tensor | Embedded
 
@@ -37,7 +37,7 @@ class Branch(tf_keras.layers.Layer):
         exposes_intermediates: Whether its `Details` have intermediates.
 
     Call arguments:
-        x: As `takes` says.
+        x: What `takes` names.
         return_details: Whether to return (representation, `Details`).
     """
 
@@ -52,12 +52,12 @@ class Branch(tf_keras.layers.Layer):
 
     @property
     def num_extra_sets(self) -> int:
-        """Number of table sets it wants beside its own, as `Embedded.extra`."""
+        """Number of embedding sets it wants beside its own, as `Embedded.extra`."""
         return 0
 
     @property
     def fields_read(self) -> tuple[int, ...] | None:
-        """Positions of the tokens that it reads, where it `takes` tokens; None for all."""
+        """Positions of the fields it reads, where it `takes` field embeddings; None for all."""
         return None
 
     @property
@@ -84,7 +84,7 @@ class ReducedBranch(Branch):
 
     Args:
         output_units: Width of that layer; None leaves what `interact` returns.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
     """
 
     def __init__(
@@ -129,8 +129,8 @@ def feed(
     match branch.takes:
         case "embedded":
             return branch(embedded, **kwargs)
-        case "tokens":
-            return branch(embedded.tokens, **kwargs)
+        case "field_embeddings":
+            return branch(embedded.field_embeddings, **kwargs)
         case "first_order":
             return branch(embedded.first_order, **kwargs)
         case _:

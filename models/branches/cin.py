@@ -7,18 +7,19 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Details, ReducedBranch
+from models.layers.activations import activation_function
 
 _BLOCK = 8  # smaller ones multiply less and dispatch more
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
 class CIN(ReducedBranch):
-    """Explicit crossing of whole tokens: products of fields and feature maps, compressed.
+    """Explicit crossing of whole field embeddings: products of fields and feature maps, compressed.
 
-    With X^0 the F tokens of width d, layer k with H_k maps, * elementwise, g the activation:
+    With X^0 the F field embeddings (in R^d), H_k maps in layer k, * elementwise, g the activation:
 
         X^k_h = g( sum_{i,j} W^k_hij (X^0_i * X^{k-1}_j) + b^k_h )                  (Eq. 6)
-        p^k   = sum over the width of X^k, in R^{H_k}                               (Eq. 7)
+        p^k   = sum over the d columns of X^k, in R^{H_k}                           (Eq. 7)
 
     The result is p^1 to p^L side by side, which are the intermediates; the network's head makes
     the paper's linear logit of it. With `split_half`, the first half of the maps of every layer
@@ -30,9 +31,10 @@ class CIN(ReducedBranch):
 
     Memory: the maps are kept as (B, d, H), so that a layer is a matmul of all pairs
     (B d, F H_{k-1}) with W, at the price of B d F H_{k-1} numbers. In the first layer both factors
-    are tokens; in training, X^0_i * X^0_j with its weights W_ij + W_ji is computed once for i < j,
-    which halves the products. (Not in scoring, where adding up weights costs more than a small
-    batch, and not in bfloat16, whose matmuls are so fast that it gains nothing and rounds more.)
+    are field embeddings; in training, X^0_i * X^0_j with its weights W_ij + W_ji is computed once
+    for i < j, which halves the products. (Not in scoring, where adding up weights costs more than a
+    small batch, and not in bfloat16, whose matmuls are so fast that it gains nothing and rounds
+    more.)
     The last layer is only pooled, and with the identity pooling and the matmul may change places:
     the pairs are then (B, F H_{k-1}), one batched matmul, d times smaller and d times faster. A
     CIN of one layer never holds the large tensor.
@@ -50,16 +52,16 @@ class CIN(ReducedBranch):
         activation: g, name of a Keras activation.
         use_bias: Whether there is b.
         output_units: Width of a fully connected layer behind p; None leaves p.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
 
     Call arguments:
-        tokens: Float tensor (batch, num_fields, width).
+        field_embeddings: Float tensor (batch, num_fields, embedding_dim).
 
     Returns:
         (batch, output_units), or (batch, number of pooled maps) without an output layer.
     """
 
-    takes = "tokens"
+    takes = "field_embeddings"
     exposes_intermediates = True
 
     def __init__(
@@ -85,13 +87,13 @@ class CIN(ReducedBranch):
             )
         self.units, self.split_half = tuple(int(each) for each in units), split_half
         self.activation, self.use_bias = activation, use_bias
-        self._activate = tf_keras.activations.get(activation)
+        self._activate = activation_function(activation)
 
     def build(self, input_shape: tf.TensorShape) -> None:
         if len(input_shape) != 3:
             raise ValueError(
-                f"{self.name}: expected tokens (batch, num_fields, width). "
-                f"Received: {tuple(input_shape)}. Feed `Embedded.tokens`."
+                f"{self.name}: expected field embeddings (batch, num_fields, embedding_dim). "
+                f"Received: {tuple(input_shape)}. Feed `Embedded.field_embeddings`."
             )
         fields = input_shape[1]
         before = [fields, *(maps // 2 if self.split_half else maps for maps in self.units[:-1])]
@@ -105,8 +107,10 @@ class CIN(ReducedBranch):
         ]
         super().build(input_shape)
 
-    def interact(self, tokens: tf.Tensor, training: bool | None) -> tuple[tf.Tensor, Details]:
-        x0 = x = tf.transpose(tokens, (0, 2, 1))  # (B, d, F)
+    def interact(
+        self, field_embeddings: tf.Tensor, training: bool | None
+    ) -> tuple[tf.Tensor, Details]:
+        x0 = x = tf.transpose(field_embeddings, (0, 2, 1))  # (B, d, F)
         pooled = []
         *inner, last = range(len(self.units))
         for k in inner:

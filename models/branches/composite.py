@@ -12,16 +12,16 @@ from models.layers.mlp import MLP
 
 
 class Composite(Branch):
-    """Named parts on one table set, their outputs side by side; one of them has an MLP.
+    """Named parts on one embedding set, their outputs side by side; one of them has an MLP.
 
     A subclass sets `parts`. A part is a chain of layers: the first gets what it takes of the
-    `Embedded`, a layer that is no branch the flat tokens; every further one gets the output of
-    the one before. The representation is the concatenation of the parts' outputs in their order,
-    so that one linear head on it gives the sum of a linear head on every part.
+    `Embedded`, a layer that is no branch the flat field embeddings; every further one gets the
+    output of the one before. The representation is the concatenation of the parts' outputs in their
+    order, so that one linear head on it gives the sum of a linear head on every part.
 
     The intermediates are those of the parts that have some: the layers of the explicit crossing,
     not of the MLP. A subclass with such a part declares `exposes_intermediates`, which
-    configurations read off the class. Parts have no losses and no extra table sets.
+    configurations read off the class. Parts have no losses and no extra embedding sets.
 
     Args:
         units, activation, dropout, batch_norm: As for `MLP`, of the layer `mlp`, which the
@@ -54,13 +54,13 @@ class Composite(Branch):
     def interact(self, embedded: Embedded, training: bool | None) -> tuple[tf.Tensor, Details]:
         outputs: list[tf.Tensor] = []
         intermediates: list[tf.Tensor] = []
-        for first, *others in self.parts.values():
+        for first, *following in self.parts.values():
             if isinstance(first, Branch):
                 h, details = feed(first, embedded, training=training, return_details=True)
                 intermediates += details.intermediates
             else:
                 h = first(embedded.flat, training=training)
-            for layer in others:
+            for layer in following:
                 h = layer(h, training=training)
             outputs.append(h)
         return tf.concat(outputs, axis=1), Details(tuple(intermediates))

@@ -27,7 +27,7 @@ class Cross(ReducedBranch):
     Args:
         num_layers: L, the number of cross layers.
         output_units: Width of a fully connected layer behind x_L; None leaves x_L.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
 
     Call arguments:
         x: Float tensor (batch, D).
@@ -56,7 +56,7 @@ class Cross(ReducedBranch):
     def build(self, input_shape: tf.TensorShape) -> None:
         if len(input_shape) != 2:
             raise ValueError(
-                f"{self.name}: expected flat tokens (batch, num_fields x width). "
+                f"{self.name}: expected flat field embeddings (batch, num_fields x embedding_dim). "
                 f"Received: {tuple(input_shape)}. Feed `Embedded.flat`."
             )
         self._add_kernels(input_shape[1])

@@ -22,8 +22,8 @@ class DCN(Composite):
     Example:
         >>> import tensorflow as tf
         >>> from models.embeddings.embedded import Embedded
-        >>> tokens = tf.zeros((2, 3, 4))
-        >>> DCN([6])(Embedded(tokens, tokens, {}, tf.zeros((2, 0)))).shape
+        >>> fields = tf.zeros((2, 3, 4))
+        >>> DCN([6])(Embedded(fields, fields, {}, tf.zeros((2, 0)))).shape
         TensorShape([2, 18])
 
     Args:
@@ -34,7 +34,7 @@ class DCN(Composite):
         embedded: An `Embedded`.
 
     Returns:
-        (batch, D + units[-1]), with D = num_fields x width.
+        (batch, D + units[-1]), with D = num_fields x embedding_dim.
     """
 
     exposes_intermediates = True

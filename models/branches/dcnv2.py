@@ -40,8 +40,8 @@ class DCNv2(Composite):
     Example:
         >>> import tensorflow as tf
         >>> from models.embeddings.embedded import Embedded
-        >>> tokens = tf.zeros((2, 3, 4))
-        >>> DCNv2([6])(Embedded(tokens, tokens, {}, tf.zeros((2, 0)))).shape
+        >>> fields = tf.zeros((2, 3, 4))
+        >>> DCNv2([6])(Embedded(fields, fields, {}, tf.zeros((2, 0)))).shape
         TensorShape([2, 18])
 
     Args:
@@ -57,7 +57,8 @@ class DCNv2(Composite):
         embedded: An `Embedded`.
 
     Returns:
-        (batch, D + units[-1]) with D = num_fields x width, or (batch, units[-1]) if stacked.
+        (batch, D + units[-1]) with D = num_fields x embedding_dim, or (batch, units[-1]) if
+        stacked.
     """
 
     exposes_intermediates = True

@@ -22,8 +22,8 @@ class DeepFM(Composite):
     Example:
         >>> import tensorflow as tf
         >>> from models.embeddings.embedded import Embedded
-        >>> tokens = tf.zeros((2, 3, 4))
-        >>> DeepFM([6])(Embedded(tokens, tokens, {}, tf.zeros((2, 3)))).shape
+        >>> fields = tf.zeros((2, 3, 4))
+        >>> DeepFM([6])(Embedded(fields, fields, {}, tf.zeros((2, 3)))).shape
         TensorShape([2, 8])
 
     Args:

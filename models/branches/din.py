@@ -23,8 +23,8 @@ class DIN(Branch):
         v   = sum_t a_t e_t                              over all aligned sequences of the step
         h   = MLP(fields | every v | mean step of every other history)
 
-    `fields` are the tokens of the inputs that are no sequences, q among them. Each history has an
-    attention of its own. The order of the events does not matter.
+    `fields` are the embeddings of the inputs that are no sequences, q among them. Each history has
+    an attention of its own. The order of the events does not matter.
 
     Reference: Zhou et al., DIN, arXiv:1706.06978v4. Sizes: the MLP of BARS' best run on
     AmazonElectronics (reczoo/BARS), the attention of reczoo/FuxiCTR@0245987's template; BARS' has
@@ -35,13 +35,13 @@ class DIN(Branch):
     Example:
         >>> steps, mask = tf.ones((2, 5, 6)), tf.constant([[True] * 5, [False] * 5])
         >>> history = History(steps, mask, target=tf.ones((2, 3)))
-        >>> tokens = tf.ones((2, 4, 3))
-        >>> DIN([8])(Embedded(tokens, tokens[:, :2], {"clicks": history}, tf.ones((2, 4)))).shape
+        >>> fields = tf.ones((2, 4, 3))
+        >>> DIN([8])(Embedded(fields, fields[:, :2], {"clicks": history}, tf.ones((2, 4)))).shape
         TensorShape([2, 8])
 
     Args:
         units, activation, dropout, batch_norm: As for `MLP`.
-        attention_units, attention_activation, attention_dropout: Of MLP_att, as for `MLP`.
+        attention_units, attention_activation, attention_dropout: Options of MLP_att, see `MLP`.
         attention_softmax: Whether the a_t of an example sum to 1.
         histories: Names of the histories to weigh; None is every one that has a target.
 
@@ -100,7 +100,7 @@ class DIN(Branch):
                 weights = self.attentions[name](
                     history.target, keys=history.keys, mask=history.mask, training=training
                 )
-                parts.append(tf.einsum("bt,btw->bw", weights, history.steps))
+                parts.append(tf.einsum("bt,btw->bw", weights, history.events))
             else:
                 parts.append(mean_step(history))
         hidden = self.mlp(tf.concat(parts, axis=1), training=training, return_hidden=True)

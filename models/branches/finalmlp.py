@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from features.errors import closest
+from features.errors import did_you_mean
 from models.branches.branch import Branch
 from models.embeddings.embedded import Embedded, flatten
 from models.layers.mlp import MLP
@@ -19,7 +19,7 @@ class FinalMLP(Branch):
 
     With x0 the concatenated embeddings, for the streams s = 1, 2:
 
-        c_s = concat(e'_s,i for i in context_s), e'_s a table set of the stream's own;
+        c_s = concat(e'_s,i for i in context_s), e'_s an embedding set of the stream's own;
               a learned vector where context_s is empty
         h_s = 2 sigmoid(V_s MLP(c_s) + v_s) * x0        (x0 without gates)
         o_s = MLP_s(h_s), split into k heads o_s,1..o_s,k
@@ -32,7 +32,7 @@ class FinalMLP(Branch):
     where the head's weights v_j are redundant with W_j: they add nothing that can be learned. With
     an alignment by MLP between the two, this is no longer the paper's model.
 
-    Context fields ask the network for one more table set per stream that has some
+    Context fields ask the network for one more embedding set per stream that has some
     (`num_extra_sets`): stream 1's first. At the start gates without context are 1.
 
     Reference: Mao et al., FinalMLP, arXiv:2304.00902v4, "Stream-Specific Feature Selection" and
@@ -43,8 +43,8 @@ class FinalMLP(Branch):
     head by head, where the code counts all heads as one matrix.
 
     Example:
-        >>> tokens = tf.zeros((2, 3, 4))
-        >>> embedded = Embedded(tokens, tokens, {}, tf.zeros((2, 0)))
+        >>> fields = tf.zeros((2, 3, 4))
+        >>> embedded = Embedded(fields, fields, {}, tf.zeros((2, 0)))
         >>> FinalMLP([6], [4], num_heads=2, gate_units=[5])(embedded).shape
         TensorShape([2, 12])
 
@@ -53,12 +53,12 @@ class FinalMLP(Branch):
         num_heads: k, which must divide units_1[-1] and units_2[-1].
         gate_units: Hidden layers, with ReLU, of the gates' MLPs. None leaves the gates out.
         context_1, context_2: Names of the inputs that the gate of each stream looks at.
-        activation: Of both MLPs.
-        dropout_1, dropout_2, batch_norm_1, batch_norm_2: As for `MLP`, of each.
-        fields: Names of the tokens in their order, from the data.
+        activation: Activation of both MLPs.
+        dropout_1, dropout_2, batch_norm_1, batch_norm_2: As for `MLP`, one for each MLP.
+        fields: Names of the fields in their order, from the data.
 
     Call arguments:
-        embedded: An `Embedded` with `num_extra_sets` extra table sets.
+        embedded: An `Embedded` with `num_extra_sets` extra embedding sets.
 
     Returns:
         (batch, units_1[-1] + units_2[-1] + num_heads).
@@ -120,23 +120,23 @@ class FinalMLP(Branch):
 
     @property
     def num_extra_sets(self) -> int:
-        """One table set per stream that has context fields."""
+        """One embedding set per stream that has context fields."""
         return sum(map(bool, self.contexts))
 
     def build(self, input_shape: Embedded) -> None:
         shapes = Embedded(*input_shape)  # from a saved configuration it comes as a plain tuple
-        num_fields, extra = shapes.tokens[1], len(shapes.extra)
+        num_fields, extra = shapes.field_embeddings[1], len(shapes.extra)
         known = None if self.fields is None else len(self.fields)
         if extra < self.num_extra_sets or known not in (None, num_fields):
             raise ValueError(
-                f"{self.name}: expected an `Embedded` with {self.num_extra_sets} extra table sets "
-                f"and a token for each of fields={self.fields}. "
-                f"Received: {extra} extra table sets and {num_fields} tokens."
+                f"{self.name}: expected an `Embedded` with {self.num_extra_sets} extra embedding "
+                f"sets and a field embedding for each of fields={self.fields}. "
+                f"Received: {extra} extra embedding sets and {num_fields} field embeddings."
             )
         if self.num_extra_sets and self.fields is None:
             raise ValueError(
                 f"{self.name}: context fields are found by name. Give `fields`, the names of the "
-                f"{num_fields} tokens."
+                f"{num_fields} fields."
             )
         heads, (d1, d2) = self.num_heads, (mlp.units[-1] // self.num_heads for mlp in self.mlps)
         # Keras would count the axis of heads as a receptive field.
@@ -147,7 +147,7 @@ class FinalMLP(Branch):
     def interact(self, embedded: Embedded, training: bool | None) -> tf.Tensor:
         streams = [embedded.flat, embedded.flat]
         if self.gates:
-            streams = self._gated(embedded)
+            streams = self.gated(embedded)
         o1, o2 = (mlp(h, training=training) for mlp, h in zip(self.mlps, streams, strict=True))
         heads_1, heads_2 = (
             tf.reshape(o, (-1, self.num_heads, o.shape[1] // self.num_heads)) for o in (o1, o2)
@@ -156,15 +156,16 @@ class FinalMLP(Branch):
         t = tf.reduce_sum(tf.einsum("bkx,kxy->bky", heads_1, kernel) * heads_2, axis=2)  # (B, k)
         return tf.concat([o1, o2, t], axis=1)
 
-    def _gated(self, embedded: Embedded) -> list[tf.Tensor]:
-        table_sets = iter(embedded.extra)
+    def gated(self, embedded: Embedded) -> list[tf.Tensor]:
+        """What each stream reads: the flat field embeddings under its gate, one tensor a stream."""
+        embedding_sets = iter(embedded.extra)
         streams = []
         for gate, names in zip(self.gates, self.contexts, strict=True):
             context = None
             if names and self.fields is not None:
-                tokens = tf.unstack(next(table_sets).tokens, axis=1)
-                context = tf.concat([tokens[self.fields.index(name)] for name in names], axis=1)
-            streams.append(gate(embedded.tokens, context=context))
+                fields = tf.unstack(next(embedding_sets).field_embeddings, axis=1)
+                context = tf.concat([fields[self.fields.index(name)] for name in names], axis=1)
+            streams.append(gate(embedded.field_embeddings, context=context))
         return streams
 
     def get_config(self) -> dict[str, Any]:
@@ -194,11 +195,11 @@ class _Gate(tf_keras.layers.Layer):
         has_context: Whether there is a context; if not, a learned vector stands for it.
 
     Call arguments:
-        tokens: (batch, num_fields, width).
+        field_embeddings: (batch, num_fields, embedding_dim).
         context: (batch, any width), or None.
 
     Returns:
-        (batch, num_fields x width).
+        (batch, num_fields x embedding_dim).
     """
 
     def __init__(self, units: Sequence[int], has_context: bool, **kwargs):
@@ -207,27 +208,31 @@ class _Gate(tf_keras.layers.Layer):
         self.hidden = MLP(units, dtype=self.dtype_policy, name="hidden")
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        _, num_fields, width = input_shape
+        _, num_fields, embedding_dim = input_shape
         if not self.has_context:
             initializer = tf_keras.initializers.RandomNormal(stddev=1e-4)
-            self.vector = self.add_weight("vector", shape=(1, width), initializer=initializer)
+            self.vector = self.add_weight(
+                "vector", shape=(1, embedding_dim), initializer=initializer
+            )
         self.factors = tf_keras.layers.Dense(
-            num_fields * width,
+            num_fields * embedding_dim,
             kernel_initializer="glorot_normal",
             dtype=self.dtype_policy,
             name="factors",
         )
         super().build(input_shape)
 
-    def call(self, tokens: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
+    def call(self, field_embeddings: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
         if not self.has_context:
-            context = tf.cast(self.vector, tokens.dtype)  # one row: one gate for the whole batch
-        return 2.0 * tf.sigmoid(self.factors(self.hidden(context))) * flatten(tokens)
+            # One row: one gate for the whole batch.
+            context = tf.cast(self.vector, field_embeddings.dtype)
+        return 2.0 * tf.sigmoid(self.factors(self.hidden(context))) * flatten(field_embeddings)
 
 
 def _check_known(option: str, names: Sequence[str], fields: Sequence[str]) -> None:
     for name in names:
         if name not in fields:
             raise ValueError(
-                f"FinalMLP: {option} names {name!r}, which is not an input. {closest(name, fields)}"
+                f"FinalMLP: {option} names {name!r}, which is not an input. "
+                f"{did_you_mean(name, fields)}"
             )

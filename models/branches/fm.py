@@ -11,7 +11,7 @@ from models.branches.branch import ReducedBranch
 class FM(ReducedBranch):
     """All inner products of two fields, summed.
 
-    With e_i the token of field i, k over its width:
+    With e_i the embedding of field i, k over its columns:
 
         y_fm = sum_{i<j} <e_i, e_j> = 1/2 sum_k [(sum_i e_ik)^2 - sum_i e_ik^2]
 
@@ -29,16 +29,16 @@ class FM(ReducedBranch):
 
     Args:
         output_units: Width of a fully connected layer behind y_fm; None leaves y_fm.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
 
     Call arguments:
-        tokens: Float tensor (batch, num_fields, width).
+        field_embeddings: Float tensor (batch, num_fields, embedding_dim).
 
     Returns:
         (batch, output_units), or (batch, 1) without an output layer.
     """
 
-    takes = "tokens"
+    takes = "field_embeddings"
 
-    def interact(self, tokens: tf.Tensor, training: bool | None) -> tf.Tensor:
-        return tf.reduce_sum(sum_of_products(tokens), axis=1, keepdims=True)  # (B, 1)
+    def interact(self, field_embeddings: tf.Tensor, training: bool | None) -> tf.Tensor:
+        return tf.reduce_sum(sum_of_products(field_embeddings), axis=1, keepdims=True)  # (B, 1)

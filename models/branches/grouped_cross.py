@@ -16,7 +16,7 @@ from models.layers.mlp import MLP
 class GroupedCross(ReducedBranch):
     """Extensible feature grouping and crossing: an MLP per group of fields, then one layer.
 
-    With e_x the token of field x and g_1..g_N the groups:
+    With e_x the embedding of field x and g_1..g_N the groups:
 
         e_g = concat(e_x for x in g)                (Eq. 2)
         h_g = MLP_g(e_g)                            (Eq. 3)
@@ -32,20 +32,20 @@ class GroupedCross(ReducedBranch):
         TensorShape([5, 4])
 
     Args:
-        groups: The positions of each group's fields among the tokens.
+        groups: The positions of each group's fields among all fields.
         units: Hidden units of each group's MLP.
         output_units: Width of FC; None leaves the concatenation.
         activation, dropout, batch_norm: As for `MLP`, of every group's MLP.
         output_activation: Activation of FC.
 
     Call arguments:
-        tokens: Float tensor (batch, num_fields, width).
+        field_embeddings: Float tensor (batch, num_fields, embedding_dim).
 
     Returns:
         (batch, output_units).
     """
 
-    takes = "tokens"
+    takes = "field_embeddings"
     needs = frozenset({"groups"})
 
     def __init__(
@@ -82,18 +82,18 @@ class GroupedCross(ReducedBranch):
         num_fields = input_shape[1]
         if len(input_shape) != 3 or max(map(max, self.groups)) >= num_fields:
             raise ValueError(
-                f"{self.name}: expected tokens (batch, num_fields, width) with a field for every "
-                f"position in groups={[list(group) for group in self.groups]}. "
+                f"{self.name}: expected field embeddings (batch, num_fields, embedding_dim) with a "
+                f"field for every position in groups={[list(group) for group in self.groups]}. "
                 f"Received: {tuple(input_shape)}."
             )
         self._stretches = tuple(_stretches(self.groups, num_fields))
         super().build(input_shape)
 
-    def interact(self, tokens: tf.Tensor, training: bool | None) -> tf.Tensor:
+    def interact(self, field_embeddings: tf.Tensor, training: bool | None) -> tf.Tensor:
         # One split into few pieces: the gradient of slices or of a gather would be slow.
-        width = tokens.shape[2]
-        parts = tf.split(flatten(tokens), [width * len(each) for each in self._stretches], axis=1)
-        place = {each[0]: part for each, part in zip(self._stretches, parts, strict=True)}
+        sizes = [field_embeddings.shape[2] * len(fields) for fields in self._stretches]
+        parts = tf.split(flatten(field_embeddings), sizes, axis=1)
+        place = {fields[0]: part for fields, part in zip(self._stretches, parts, strict=True)}
         crossed = []
         for group, mlp in zip(self.groups, self.group_mlps, strict=True):
             pieces = [place[field] for field in group if field in place]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from features.errors import closest
+from features.errors import did_you_mean
 from models.embeddings.embedded import History
 
 
@@ -30,7 +30,7 @@ def compared_histories(
         if name not in target_widths:
             raise ValueError(
                 f"{layer}: `histories` names {name!r}, which is not a history. "
-                f"{closest(name, target_widths)}"
+                f"{did_you_mean(name, target_widths)}"
             )
         if name not in able:
             raise ValueError(
@@ -47,13 +47,13 @@ def compared_histories(
 
 def cleaned(history: History) -> History:
     """The history with zeros where there is no event, whatever was there."""
-    steps = history.steps
+    steps = history.events
     zeros = tf.zeros_like(steps)
-    return history._replace(steps=tf.where(history.mask[:, :, tf.newaxis], steps, zeros))
+    return history._replace(events=tf.where(history.mask[:, :, tf.newaxis], steps, zeros))
 
 
 def mean_step(history: History) -> tf.Tensor:
     """The mean event of a cleaned history, (batch, width of a step); 0 where it is empty."""
-    total = tf.reduce_sum(tf.cast(history.steps, tf.float32), axis=1)
+    total = tf.reduce_sum(tf.cast(history.events, tf.float32), axis=1)
     count = tf.reduce_sum(tf.cast(history.mask, tf.float32), axis=1, keepdims=True)
-    return tf.cast(total / tf.maximum(count, 1.0), history.steps.dtype)
+    return tf.cast(total / tf.maximum(count, 1.0), history.events.dtype)

@@ -20,8 +20,8 @@ class IPNN(Composite):
     on Criteo_x4 (reczoo/BARS). What departs from the paper, see `InnerProduct`.
 
     Example:
-        >>> tokens = tf.zeros((2, 3, 4))
-        >>> IPNN([6])(Embedded(tokens, tokens, {}, tf.zeros((2, 0)))).shape
+        >>> fields = tf.zeros((2, 3, 4))
+        >>> IPNN([6])(Embedded(fields, fields, {}, tf.zeros((2, 0)))).shape
         TensorShape([2, 6])
 
     Args:

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Details, ReducedBranch
+from models.layers.activations import activation_function
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -72,7 +73,7 @@ class LowRankCrossMixture(ReducedBranch):
             )
         self.num_layers, self.num_experts, self.rank = num_layers, num_experts, rank
         self.activation = activation
-        self._activate = tf_keras.activations.get(activation)
+        self._activate = activation_function(activation)
 
     def build(self, input_shape: tf.TensorShape) -> None:
         layers, experts, rank, width = (
@@ -116,8 +117,8 @@ class LowRankCrossMixture(ReducedBranch):
         width, experts, rank = x0.shape[-1], self.num_experts, self.rank
         gate = tf.cast(self.kernel_gate, x0.dtype)
         down, core, up, bias = (
-            tf.unstack(tf.cast(each, x0.dtype))
-            for each in (self.kernel_v, self.kernel_c, self.kernel_u, self.bias)
+            tf.unstack(tf.cast(weights, x0.dtype))
+            for weights in (self.kernel_v, self.kernel_c, self.kernel_u, self.bias)
         )
         eye = tf.eye(experts, dtype=x0.dtype)[:, tf.newaxis, :, tf.newaxis]
         crossed, xl = [], x0

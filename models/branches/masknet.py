@@ -1,13 +1,14 @@
 """MaskNet: layers whose inputs are multiplied by masks that the example's embeddings make."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 import tf_keras
 
-from models.branches.branch import Branch, Details, Takes
+from models.branches.branch import Branch, Details
 from models.embeddings.embedded import flatten
+from models.layers.activations import activation_function
 from models.layers.mlp import MLP
 
 Structure = Literal["serial", "parallel"]
@@ -56,15 +57,15 @@ class MaskNet(Branch):
         batch_norm: As for `MLP`, of the MLP behind the blocks.
 
     Call arguments:
-        tokens: Float tensor (batch, M, width), width >= 2, the field embeddings.
+        field_embeddings: Float tensor (batch, M, embedding_dim), embedding_dim >= 2.
 
     Returns:
         (batch, units[-1]); without `units` (batch, block_units[-1]) if serial and (batch,
         sum(block_units)) if parallel. Its intermediates are the outputs of the blocks.
     """
 
-    takes: ClassVar[Takes] = "tokens"
-    exposes_intermediates: ClassVar[bool] = True
+    takes = "field_embeddings"
+    exposes_intermediates = True
 
     def __init__(
         self,
@@ -103,13 +104,15 @@ class MaskNet(Branch):
         if self.units is not None:
             self.mlp = MLP(self.units, activation, dropout, batch_norm, dtype=policy, name="mlp")
 
-    def interact(self, tokens: tf.Tensor, training: bool | None) -> tuple[tf.Tensor, Details]:
-        if tokens.shape.rank != 3 or tokens.shape[2] < 2:
+    def interact(
+        self, field_embeddings: tf.Tensor, training: bool | None
+    ) -> tuple[tf.Tensor, Details]:
+        if field_embeddings.shape.rank != 3 or field_embeddings.shape[2] < 2:
             raise ValueError(
-                f"{self.name}: expected tokens (batch, num_fields, width) of a width >= 2. "
-                f"Received: {tuple(tokens.shape)}. Use wider embeddings."
+                f"{self.name}: expected field embeddings (batch, num_fields, embedding_dim >= 2). "
+                f"Received: {tuple(field_embeddings.shape)}. Use wider embeddings."
             )
-        instance, normed = flatten(tokens), flatten(self.norm(tokens))
+        instance, normed = flatten(field_embeddings), flatten(self.norm(field_embeddings))
         x, outputs = normed, []
         for block in self.blocks:
             x = block(x, instance=instance, training=training)
@@ -135,7 +138,7 @@ class MaskNet(Branch):
 
 
 class _FieldNormalization(tf_keras.layers.Layer):
-    """LN_EMB (Eq. 9): (batch, M, width) -> the same, every field with its own gain and bias."""
+    """LN_EMB (Eq. 9): (batch, M, embedding_dim) -> the same, each field with a gain and bias."""
 
     def build(self, input_shape: tf.TensorShape) -> None:
         self.norm = tf_keras.layers.LayerNormalization(
@@ -145,9 +148,9 @@ class _FieldNormalization(tf_keras.layers.Layer):
         self.bias = self.add_weight("bias", shape=input_shape[1:], initializer="zeros")
         super().build(input_shape)
 
-    def call(self, tokens: tf.Tensor) -> tf.Tensor:
-        gain, bias = (tf.cast(weight, tokens.dtype) for weight in (self.gain, self.bias))
-        return self.norm(tokens) * gain + bias
+    def call(self, field_embeddings: tf.Tensor) -> tf.Tensor:
+        gain, bias = (tf.cast(weight, field_embeddings.dtype) for weight in (self.gain, self.bias))
+        return self.norm(field_embeddings) * gain + bias
 
 
 class _MaskBlock(tf_keras.layers.Layer):
@@ -158,7 +161,7 @@ class _MaskBlock(tf_keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.units, self.reduction_ratio, self.activation = units, reduction_ratio, activation
-        self._activate = tf_keras.activations.get(activation)
+        self._activate = activation_function(activation)
         policy = self.dtype_policy
         self.norm = tf_keras.layers.LayerNormalization(epsilon=_EPSILON, dtype=policy, name="norm")
         self.drop = tf_keras.layers.Dropout(dropout, dtype=policy) if dropout else None

@@ -34,7 +34,7 @@ class MMoE(Branch):
         TensorShape([5, 3])
 
     Args:
-        num_experts: K.
+        num_experts: K, number of experts.
         expert_units: Width of each layer of an expert.
         tower_units: Width of each layer of the tower; none leaves the mixture.
         activation, dropout, batch_norm: As for `MLP`, of the experts and the tower.

@@ -24,8 +24,8 @@ class NFM(Composite):
     Example:
         >>> import tensorflow as tf
         >>> from models.embeddings.embedded import Embedded
-        >>> tokens = tf.zeros((2, 3, 4))
-        >>> NFM([6])(Embedded(tokens, tokens, {}, tf.zeros((2, 3)))).shape
+        >>> fields = tf.zeros((2, 3, 4))
+        >>> NFM([6])(Embedded(fields, fields, {}, tf.zeros((2, 3)))).shape
         TensorShape([2, 7])
 
     Args:

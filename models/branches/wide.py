@@ -30,7 +30,7 @@ class Wide(ReducedBranch):
 
     Args:
         output_units: Width of a fully connected layer behind y_lin; None leaves y_lin.
-        output_activation: Its activation.
+        output_activation: Activation of that layer.
 
     Call arguments:
         first_order: Float tensor (batch, num_fields), the w_i[x_i].
@@ -46,8 +46,8 @@ class Wide(ReducedBranch):
         if len(input_shape) != 2 or not input_shape[1]:
             raise ValueError(
                 f"{self.name}: expected first-order numbers (batch, num_fields >= 1). "
-                f"Received: {tuple(input_shape)}. Feed `Embedded.first_order`, of a table set that "
-                "was asked for it."
+                f"Received: {tuple(input_shape)}. Feed `Embedded.first_order`, of an embedding set "
+                "that was asked for it."
             )
         self.bias = self.add_weight("bias", shape=(1,), initializer="zeros")
         super().build(input_shape)

@@ -16,8 +16,9 @@ class WrappedBranch(WrappedLayer, Branch):
         TensorShape([2, 3])
 
     Args:
-        layer: Called on what it `takes`, or on the flat tokens where it does not say. It may also
-            declare `uses_first_order`, `num_extra_sets` and `fields_read` as a `Branch` does.
+        layer: Called on what it `takes`, or on the flat field embeddings where it does not say. It
+            may also declare `uses_first_order`, `num_extra_sets` and `fields_read` as a `Branch`
+            does.
 
     Call arguments, returns: As for `Branch`.
     """

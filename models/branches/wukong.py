@@ -8,6 +8,7 @@ import tf_keras
 
 from models.branches.branch import Branch, Details
 from models.embeddings.embedded import flatten
+from models.layers.activations import activation_function
 from models.layers.mlp import MLP
 
 Projection = Literal["learned", "attentive", "none"]
@@ -47,7 +48,7 @@ class Wukong(Branch):
         TensorShape([2, 8])
 
     Args:
-        num_layers: L.
+        num_layers: L, number of layers.
         lcb_tokens, fmb_tokens: n_L and n_F, tokens out of each layer; the paper has n_L = n_F.
         rank: k, columns of Y.
         projection: Y is `learned`, or `attentive`, an example's own; `none` is X X^T in full.
@@ -64,7 +65,7 @@ class Wukong(Branch):
         (batch, units[-1]); its intermediates are X_1, ..., X_L, each (batch, (n_F + n_L) x d).
     """
 
-    takes = "tokens"
+    takes = "field_embeddings"
     exposes_intermediates = True
 
     def __init__(
@@ -161,7 +162,7 @@ class _WukongLayer(tf_keras.layers.Layer):
         self.lcb_tokens, self.fmb_tokens, self.rank = lcb_tokens, fmb_tokens, rank
         self.projection = projection
         policy = self.dtype_policy
-        self._activate = tf_keras.activations.get(output_activation)
+        self._activate = activation_function(output_activation)
         self.mlp = MLP(**mlp, dtype=policy, name="fmb_mlp")
         self.norm_pairs = _norm(policy, "norm_pairs")
         self.norm = _norm(policy, "norm")

@@ -24,8 +24,8 @@ class XDeepFM(Composite):
     Example:
         >>> import tensorflow as tf
         >>> from models.embeddings.embedded import Embedded
-        >>> tokens = tf.zeros((2, 3, 4))
-        >>> XDeepFM([6], cin_units=[5, 2])(Embedded(tokens, tokens, {}, tf.zeros((2, 3)))).shape
+        >>> fields = tf.zeros((2, 3, 4))
+        >>> XDeepFM([6], cin_units=[5, 2])(Embedded(fields, fields, {}, tf.zeros((2, 3)))).shape
         TensorShape([2, 14])
 
     Args:

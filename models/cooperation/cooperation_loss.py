@@ -42,5 +42,5 @@ class CooperationLoss(tf_keras.layers.Layer):
         Args:
             tensors: What the network has, by name; more than the loss takes is left alone.
         """
-        first, *others = self.takes
-        return self(tensors[first], **{name: tensors[name] for name in others})
+        first, *further = self.takes
+        return self(tensors[first], **{name: tensors[name] for name in further})

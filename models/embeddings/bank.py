@@ -12,7 +12,7 @@ from models.embeddings.broadcast import given_once, repeated, side_by_side
 from models.embeddings.embedded import Embedded, History, history_view
 from models.embeddings.embedding_inputs import checked_tensors
 from models.embeddings.embedding_layout import EmbeddingLayout
-from models.embeddings.numeric_embedding import NumericToken
+from models.embeddings.numeric_embedding import NumericEmbedding
 from models.embeddings.row_slots import RowSlots
 from models.embeddings.row_table import Initializer, ReadRows, RowTable, row_penalty
 
@@ -20,7 +20,8 @@ from models.embeddings.row_table import Initializer, ReadRows, RowTable, row_pen
 class _FieldEmbeddings(NamedTuple):
     """The embedding of every field, the numeric inputs' common one left out.
 
-    all: For each run of inputs, (B, k, columns of every table set); B is 1 for what is given once.
+    all: For each run of inputs, (B, k, columns of every embedding set); B is 1 for what is given
+        once.
     non_sequence: Those of the inputs that are no sequences.
     steps: By sequence, (B, length, columns), 0 where padded.
     """
@@ -36,10 +37,10 @@ class EmbeddingBank(tf_keras.layers.Layer):
 
     | input kind | its field embedding |
     |---|---|
-    | `id` | its row; id 0 (missing) has a row like any other |
-    | `ids`, `steps` | mean of the rows of the ids that are not 0; zeros where there are none |
-    | `value` | value x a learned vector (FuxiCTR's convention); or see `EmbeddingLayout.numeric` |
-    | `vector` | a learned linear projection, no bias |
+    | `categorical` | its row; id 0 (missing) has a row like any other |
+    | `multivalued`, `sequence` | mean of the rows of the ids that are not 0; zeros without any |
+    | `numeric` | value x a learned vector (FuxiCTR's convention); see `EmbeddingLayout.numeric` |
+    | `dense` | a learned linear projection, no bias |
 
     Rows ~ N(0, stddev); vectors and projections Glorot normal (`docs/model_equations.md` section 0,
     after reczoo/FuxiCTR@0245987). Inputs that name the same vocabulary share its rows. With
@@ -59,13 +60,13 @@ class EmbeddingBank(tf_keras.layers.Layer):
 
     Example:
         >>> from features.inputs import InputSpec
-        >>> layout = EmbeddingLayout([InputSpec("city", "id", "city", 10)], embedding_dim=4)
-        >>> bank = EmbeddingBank(layout)
-        >>> bank({"city": tf.constant([3, 0])})[0].tokens.shape
+        >>> inputs = [InputSpec("city", "categorical", "city", 10)]
+        >>> bank = EmbeddingBank(EmbeddingLayout(inputs, embedding_dim=4))
+        >>> bank({"city": tf.constant([3, 0])})[0].field_embeddings.shape
         TensorShape([2, 1, 4])
 
     Args:
-        layout: Inputs, embedding dimensions, table sets and tables.
+        layout: Inputs, embedding dimensions, embedding sets and tables.
         stddev: Standard deviation of the initial rows.
         l2: Factor of the regulariser over whole tables; see `regularization`.
         initializer: Distribution of the initial rows.
@@ -102,9 +103,10 @@ class EmbeddingBank(tf_keras.layers.Layer):
         self.stddev, self.initializer = float(stddev), initializer
         self.l2, self.l2_batch = float(l2), float(l2_batch)
         self.rows = BankTables(layout, slots, self.stddev, initializer, name="rows")
+        # Not `numeric_embedding`: weights of finished runs lie under this name.
         self.numeric_token = None
         if layout.joins_numeric:
-            self.numeric_token = NumericToken(
+            self.numeric_token = NumericEmbedding(
                 layout.embedding_dim, layout.num_sets, layout.numeric_units, name="numeric_token"
             )
 
@@ -113,10 +115,10 @@ class EmbeddingBank(tf_keras.layers.Layer):
         """The tables: one for each embedding dimension of rows."""
         return self.rows.tables
 
-    def rows_of(self, vocabulary: str, table_set: int) -> tf.Tensor:
-        """A vocabulary's rows of one table set as they are stored, (rows, embedding_dim)."""
+    def rows_of(self, vocabulary: str, embedding_set: int) -> tf.Tensor:
+        """A vocabulary's rows of one embedding set as they are stored, (rows, embedding_dim)."""
         place = self.layout.places[vocabulary]
-        start = table_set * place.embedding_dim
+        start = embedding_set * place.embedding_dim
         columns = slice(start, start + place.embedding_dim)
         return self.tables[place.table].weights_between(place.start, place.stop, columns)
 
@@ -153,7 +155,7 @@ class EmbeddingBank(tf_keras.layers.Layer):
         self.rows.build(())
         self.projections = {}  # by input name: (1, columns) of a value, (dimension, columns)
         for spec in layout.projected:
-            fan_in = spec.dimension if spec.kind == "vector" else 1
+            fan_in = spec.dimension if spec.kind == "dense" else 1
             stddev = math.sqrt(2.0 / (fan_in + layout.embedding_dim))  # Glorot, of one set
             shape = (fan_in, sum(layout.segments))
             self.projections[spec.name] = weight(f"{spec.name}/kernel", shape, stddev)
@@ -187,23 +189,23 @@ class EmbeddingBank(tf_keras.layers.Layer):
         rows_of_runs = iter(looked_up.rows)
         fields = _FieldEmbeddings([], [], {})
         for first, *_ in self.layout.runs(broadcast):
-            if first.kind == "id":
+            if first.kind == "categorical":
                 embedding = next(rows_of_runs)  # (B, 1 + others, columns)
-            elif first.kind in ("ids", "steps"):
+            elif first.kind in ("multivalued", "sequence"):
                 valid = tf.cast(looked_up.ids[first.name] != 0, tf.float32)[:, :, tf.newaxis]
                 steps = next(rows_of_runs) * valid
                 count = tf.maximum(tf.reduce_sum(valid, axis=1, keepdims=True), 1.0)
                 embedding = tf.reduce_sum(steps, axis=1, keepdims=True) / count
-                if first.kind == "steps":
+                if first.kind == "sequence":
                     fields.steps[first.name] = steps
             elif first.name in self.projections:
                 values = features[first.name]
-                values = values[:, tf.newaxis] if first.kind == "value" else values
+                values = values[:, tf.newaxis] if first.kind == "numeric" else values
                 embedding = (values @ self.projections[first.name])[:, tf.newaxis, :]
             else:
                 continue  # the one of all numeric inputs stands for it
             fields.all.append(embedding)
-            if first.kind != "steps":
+            if first.kind != "sequence":
                 fields.non_sequence.append(embedding)
         return fields
 
@@ -214,31 +216,31 @@ class EmbeddingBank(tf_keras.layers.Layer):
         fields: _FieldEmbeddings,
         broadcast: Collection[str],
     ) -> tuple[Embedded, ...]:
-        """Each table set's columns of everything, and the numeric inputs' common embedding."""
+        """Each embedding set's columns of everything, and the numeric inputs' common embedding."""
         layout = self.layout
         batch = tf.shape(next(x for name, x in features.items() if name not in broadcast))[0]
-        every = self._split(fields.all, batch, broadcast)
-        tokens, linear = every[: layout.num_sets], every[layout.num_sets :]
+        columns = self._split(fields.all, batch, broadcast)
+        embeddings, linear = columns[: layout.num_sets], columns[layout.num_sets :]
         non_sequence = self._split(fields.non_sequence, batch, broadcast)[: layout.num_sets]
         steps = {name: self._split([x], batch, broadcast) for name, x in fields.steps.items()}
         if self.numeric_token is not None:
             values = [features[spec.name] for spec in layout.numeric_inputs]
             values = tf.stack([repeated(x, batch) for x in values] if broadcast else values, axis=1)
-            for m, token in enumerate(self.numeric_token(values)):
-                tokens[m] = tf.concat([tokens[m], token], axis=1)
-                non_sequence[m] = tf.concat([non_sequence[m], token], axis=1)
+            for m, embedding in enumerate(self.numeric_token(values)):
+                embeddings[m] = tf.concat([embeddings[m], embedding], axis=1)
+                non_sequence[m] = tf.concat([non_sequence[m], embedding], axis=1)
             for k in range(len(layout.first_order)):
                 numeric = values * self.numeric_first_order[:, k]  # (B, V)
                 linear[k] = tf.concat([linear[k], numeric[:, :, tf.newaxis]], axis=1)
         if broadcast:
             ids = {name: repeated(ids[name], batch) for name in steps}
         first_order = dict(zip(layout.first_order, linear, strict=True))
-        nothing = tf.zeros_like(tokens[0][:, :0, :1])
+        nothing = tf.zeros_like(embeddings[0][:, :0, :1])
         return tuple(
             Embedded(
-                tokens[m],  # (B, F, embedding_dim)
+                embeddings[m],  # (B, F, embedding_dim)
                 non_sequence[m],
-                self._histories(ids, {name: x[m] for name, x in steps.items()}, tokens[m]),
+                self._histories(ids, {name: x[m] for name, x in steps.items()}, embeddings[m]),
                 tf.squeeze(first_order.get(m, nothing), axis=2),
             )
             for m in range(layout.num_sets)
@@ -247,7 +249,7 @@ class EmbeddingBank(tf_keras.layers.Layer):
     def _split(
         self, parts: Sequence[tf.Tensor], batch: tf.Tensor, broadcast: Collection[str]
     ) -> list[tf.Tensor]:
-        """Parts (B or 1, k, columns) side by side, then apart by table set, first orders behind."""
+        """Parts (B or 1, k, columns) joined, then split by embedding set, first orders behind."""
         sizes = self.layout.segments
         if not parts:
             parts = [tf.zeros((batch, 0, sum(sizes)))]
@@ -255,20 +257,23 @@ class EmbeddingBank(tf_keras.layers.Layer):
         return tf.split(joined, sizes, axis=-1)
 
     def _histories(
-        self, ids: Mapping[str, tf.Tensor], steps: Mapping[str, tf.Tensor], tokens: tf.Tensor
+        self,
+        ids: Mapping[str, tf.Tensor],
+        steps: Mapping[str, tf.Tensor],
+        field_embeddings: tf.Tensor,
     ) -> dict[str, History]:
-        """The histories as one table set sees them."""
+        """The histories as one embedding set sees them."""
         layout = self.layout
         return {
             history: history_view(
                 {name: ids[name] for name in names},
                 {name: steps[name] for name in names},
                 {
-                    name: tokens[:, layout.position_of(layout.targets[name])]
+                    name: field_embeddings[:, layout.position_of(layout.targets[name])]
                     for name in names
                     if name in layout.targets
                 },
-                tokens,
+                field_embeddings,
             )
             for history, names in layout.histories.items()
         }

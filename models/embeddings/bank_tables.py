@@ -31,7 +31,7 @@ class LookedUp(NamedTuple):
 class BankTables(tf_keras.layers.Layer):
     """The rows of every vocabulary: one `RowTable` for each embedding dimension of rows.
 
-    Where a vocabulary's rows have another dimension than field embeddings, each table set
+    Where a vocabulary's rows have another dimension than field embeddings, each embedding set
     projects them to it by a matrix of the vocabulary's own, without bias (Ginart et al., Mixed
     Dimension Embeddings, arXiv:1909.11810v3, section 2.2).
 
@@ -92,7 +92,7 @@ class BankTables(tf_keras.layers.Layer):
         runs = self.layout.id_runs(broadcast)
         ids = {
             spec.name: features[spec.name][:, tf.newaxis]
-            if spec.kind == "id"
+            if spec.kind == "categorical"
             else features[spec.name]
             for run in runs
             for spec in run

@@ -11,8 +11,8 @@ def given_once(features: Mapping[str, tf.Tensor]) -> frozenset[str]:
 
     None where all say 1.
     """
-    once = frozenset(name for name, x in features.items() if x.shape[0] == 1)
-    return once if len(once) < len(features) else frozenset()
+    names = frozenset(name for name, x in features.items() if x.shape[0] == 1)
+    return names if len(names) < len(features) else frozenset()
 
 
 def repeated(x: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
@@ -25,6 +25,6 @@ def side_by_side(parts: Sequence[tf.Tensor], batch: tf.Tensor) -> tf.Tensor:
 
     Neighbours that are given once are joined before they are repeated.
     """
-    groups = [list(each) for _, each in itertools.groupby(parts, key=lambda x: x.shape[0] == 1)]
-    joined = [repeated(tf.concat(each, axis=1), batch) for each in groups]
+    groups = [list(group) for _, group in itertools.groupby(parts, key=lambda x: x.shape[0] == 1)]
+    joined = [repeated(tf.concat(group, axis=1), batch) for group in groups]
     return joined[0] if len(joined) == 1 else tf.concat(joined, axis=1)

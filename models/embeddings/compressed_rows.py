@@ -37,8 +37,8 @@ class Storage:
 
     Args:
         num_ids: Ids of the vocabulary.
-        type: See the table.
-        rows: See the table; no meaning for `plain`.
+        type: How ids become rows, as the table says.
+        rows: Number of rows, as the table says; no meaning for `plain`.
         hashes: Hash functions, 1 to 4.
     """
 

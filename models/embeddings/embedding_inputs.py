@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from features.inputs import InputKind, InputSpec
 
-ID_KINDS = ("id", "ids", "steps")
+ID_KINDS = ("categorical", "multivalued", "sequence")
 
 
 def tensor_spec(spec: InputSpec) -> tf.TensorSpec:
     """Shape and dtype of an input's tensor, batch size unknown."""
-    tails = {"ids": (spec.length,), "steps": (spec.length,), "vector": (spec.dimension,)}
+    tails = {"multivalued": (spec.length,), "sequence": (spec.length,), "dense": (spec.dimension,)}
     dtype = tf.int32 if spec.kind in ID_KINDS else tf.float32
     return tf.TensorSpec((None, *tails.get(spec.kind, ())), dtype, name=spec.name)
 
@@ -49,21 +49,21 @@ def _problems(spec: InputSpec) -> Iterator[tuple[InputSpec, str]]:
         yield spec, f"must be of one of the kinds {', '.join(get_args(InputKind))}"
     if spec.kind in ID_KINDS and (not spec.vocabulary or spec.vocabulary_size < 1):
         yield spec, "points into a table, so it needs a vocabulary and its size"
-    if spec.kind in ("ids", "steps") and spec.length < 1:
+    if spec.kind in ("multivalued", "sequence") and spec.length < 1:
         yield spec, "needs its padded length, >= 1"
-    if spec.kind == "vector" and spec.dimension < 1:
+    if spec.kind == "dense" and spec.dimension < 1:
         yield spec, "needs its dimension, >= 1"
 
 
 def aligned_sequences(inputs: Sequence[InputSpec]) -> dict[str, tuple[str, ...]]:
-    """Names of the `steps` inputs of each history.
+    """Names of the `sequence` inputs of each history.
 
     Raises:
         ValueError: Sequences of one history have different lengths.
     """
     histories: dict[str, list[InputSpec]] = {}
     for spec in inputs:
-        if spec.kind == "steps":
+        if spec.kind == "sequence":
             histories.setdefault(spec.history or spec.name, []).append(spec)
     for history, specs in histories.items():
         if len({spec.length for spec in specs}) > 1:
@@ -76,18 +76,18 @@ def aligned_sequences(inputs: Sequence[InputSpec]) -> dict[str, tuple[str, ...]]
 
 
 def target_of_sequences(inputs: Sequence[InputSpec]) -> dict[str, str]:
-    """The `id` input that each sequence's steps are to be compared with, where there is one.
+    """The `categorical` input that the steps of each sequence are compared with, if there is one.
 
     It is the first one that shares the sequence's vocabulary: the shown item, for clicked items.
     """
     first: dict[str | None, str] = {}
     for spec in inputs:
-        if spec.kind == "id":
+        if spec.kind == "categorical":
             first.setdefault(spec.vocabulary, spec.name)
     return {
         spec.name: first[spec.vocabulary]
         for spec in inputs
-        if spec.kind == "steps" and spec.vocabulary in first
+        if spec.kind == "sequence" and spec.vocabulary in first
     }
 
 

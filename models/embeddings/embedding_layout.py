@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import tensorflow as tf
 
-from features.errors import closest
+from features.errors import did_you_mean
 from features.inputs import InputSpec
 from models.embeddings.compressed_rows import Storage
 from models.embeddings.embedding_inputs import (
@@ -28,9 +28,9 @@ class Place:
 
     Args:
         table: Position of the table among the layout's tables.
-        start: Its first row there.
+        start: Number of the vocabulary's first row in that table.
         storage: How its ids become rows, counted from `start`.
-        embedding_dim: Columns of a row that belong to one table set.
+        embedding_dim: Columns of a row that belong to one embedding set.
     """
 
     table: int
@@ -50,7 +50,7 @@ class TableLayout:
 
     Args:
         num_rows: Number of rows.
-        segments: Widths of the parts of a row that belong together: a table set's columns, a
+        segments: Widths of the parts of a row that belong together: an embedding set's columns, a
             first-order weight.
         around_one: Ranges [start, stop) of rows that start around 1 instead of 0.
     """
@@ -86,11 +86,11 @@ class EmbeddingLayout:
     """Inputs, their field embeddings, and the tables that hold their vocabularies' rows.
 
     Vocabularies whose rows have one embedding dimension lie below each other in one table. A row
-    holds the columns of every table set, and behind them a column of first-order weights for each
-    set that asks for one.
+    holds the columns of every embedding set, and behind them a column of first-order weights for
+    each set that asks for one.
 
     Example:
-        >>> inputs = [InputSpec("city", "id", "city", 10), InputSpec("age", "value")]
+        >>> inputs = [InputSpec("city", "categorical", "city", 10), InputSpec("age", "numeric")]
         >>> layout = EmbeddingLayout(inputs, embedding_dim=4, num_sets=2)
         >>> layout.field_names, layout.tables[0].num_rows, layout.tables[0].columns
         (('city', 'age'), 10, 8)
@@ -99,13 +99,13 @@ class EmbeddingLayout:
         inputs: The network's inputs.
         embedding_dim: Length of a field embedding.
         num_sets: Number of independent sets of tables.
-        first_order: Table sets that have first-order weights too.
+        first_order: Embedding sets that have first-order weights too.
         embedding_dims: By vocabulary, the embedding dimension of its rows, where it is not that
             of a field embedding.
         compressed: By vocabulary, options of `Storage`: `{"type": "hashed", "rows": 1000}`.
-        numeric: What becomes of `value` inputs: `each` has a field embedding of its own; `mlp`
-            makes one, the last, of all of them, by an MLP of each table set's own (CETNet, DHEN,
-            Wukong: "dense features").
+        numeric: What becomes of `numeric` inputs: `each` has a field embedding of its own; `mlp`
+            makes one, the last, of all of them, by an MLP of each embedding set's own (CETNet,
+            DHEN, Wukong: "dense features").
         numeric_units: Hidden layers of that MLP; none makes it one linear layer.
 
     Raises:
@@ -137,10 +137,10 @@ class EmbeddingLayout:
                 f"Received: embedding_dim={self.embedding_dim}, "
                 f"embedding_dims={self.embedding_dims}, num_sets={self.num_sets}."
             )
-        table_sets = set(range(self.num_sets))
-        if not set(self.first_order) <= table_sets or self.numeric not in get_args(Numeric):
+        embedding_sets = set(range(self.num_sets))
+        if not set(self.first_order) <= embedding_sets or self.numeric not in get_args(Numeric):
             raise ValueError(
-                "EmbeddingLayout: `first_order` must name table sets below "
+                "EmbeddingLayout: `first_order` must name embedding sets below "
                 f"num_sets={self.num_sets}, `numeric` one of {', '.join(get_args(Numeric))}. "
                 f"Received: first_order={list(self.first_order)}, numeric={self.numeric!r}."
             )
@@ -167,7 +167,7 @@ class EmbeddingLayout:
                 if vocabulary not in sizes:
                     raise ValueError(
                         f"EmbeddingLayout: `{option}` names {vocabulary!r}, which is no "
-                        f"vocabulary. {closest(vocabulary, list(sizes))}"
+                        f"vocabulary. {did_you_mean(vocabulary, list(sizes))}"
                     )
         rows_so_far: dict[int, int] = {}  # by embedding dimension, in the order of the tables
         places = {}
@@ -204,12 +204,12 @@ class EmbeddingLayout:
 
     @cached_property
     def histories(self) -> dict[str, tuple[str, ...]]:
-        """Names of the aligned `steps` inputs of each history."""
+        """Names of the aligned `sequence` inputs of each history."""
         return aligned_sequences(self.inputs)
 
     @cached_property
     def targets(self) -> dict[str, str]:
-        """The `id` input that each sequence's steps are compared with, where there is one."""
+        """The `categorical` input that the steps of each sequence are compared with, if any."""
         return target_of_sequences(self.inputs)
 
     @property
@@ -219,28 +219,28 @@ class EmbeddingLayout:
 
     @property
     def numeric_inputs(self) -> tuple[InputSpec, ...]:
-        """The `value` inputs."""
-        return tuple(spec for spec in self.inputs if spec.kind == "value")
+        """The `numeric` inputs."""
+        return tuple(spec for spec in self.inputs if spec.kind == "numeric")
 
     @property
     def joins_numeric(self) -> bool:
-        """Whether one field embedding stands for all `value` inputs."""
+        """Whether one field embedding stands for all `numeric` inputs."""
         return self.numeric == "mlp" and bool(self.numeric_inputs)
 
     @cached_property
     def projected(self) -> tuple[InputSpec, ...]:
         """The inputs whose field embedding is a linear projection of their values."""
-        kinds = ("vector",) if self.joins_numeric else ("value", "vector")
+        kinds = ("dense",) if self.joins_numeric else ("numeric", "dense")
         return tuple(spec for spec in self.inputs if spec.kind in kinds)
 
     @cached_property
     def field_names(self) -> tuple[str, ...]:
         """Names of the field embeddings in their order: those of the inputs, `numeric` for the
-        one that stands for all `value` inputs.
+        one that stands for all `numeric` inputs.
         """
         if not self.joins_numeric:
             return tuple(spec.name for spec in self.inputs)
-        return (*(spec.name for spec in self.inputs if spec.kind != "value"), "numeric")
+        return (*(spec.name for spec in self.inputs if spec.kind != "numeric"), "numeric")
 
     def position_of(self, name: str) -> int:
         """Position of the field embedding that an input is in.
@@ -270,7 +270,8 @@ class EmbeddingLayout:
     def runs(self, broadcast: Collection[str] = ()) -> list[list[InputSpec]]:
         """The inputs in their order, neighbours whose rows can be treated as one together.
 
-        Those are `id` inputs of the same table that are stored plainly; any other input is alone.
+        Those are `categorical` inputs of the same table that are stored plainly; any other input is
+        alone.
 
         Args:
             broadcast: Names of inputs that are given once for the whole batch, see
@@ -278,7 +279,7 @@ class EmbeddingLayout:
         """
 
         def key(spec: InputSpec) -> tuple[int, bool] | str:
-            if spec.kind != "id" or not self.place_of(spec).storage.is_plain:
+            if spec.kind != "categorical" or not self.place_of(spec).storage.is_plain:
                 return spec.name
             return self.place_of(spec).table, spec.name in broadcast
 

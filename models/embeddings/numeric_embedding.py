@@ -1,4 +1,4 @@
-"""One token for all numeric inputs together."""
+"""One field embedding for all numeric inputs together."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,22 +10,23 @@ from models.layers.mlp import MLP
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class NumericToken(tf_keras.layers.Layer):
-    """Makes a token of the numeric inputs, by an MLP of each table set's own.
+class NumericEmbedding(tf_keras.layers.Layer):
+    """Makes one field embedding of the numeric inputs, by an MLP of each embedding set's own.
 
-    Hidden layers with ReLU, then a linear layer to the token.
+    Hidden layers with ReLU, then a linear layer to the embedding.
 
     References: "dense features" of Liu et al., CETNet, arXiv:2411.13700, Eq. 2 and 3; Wukong,
     arXiv:2403.02545; InterFormer, arXiv:2411.09852v4, which has no hidden layer.
 
     Example:
-        >>> [token.shape for token in NumericToken(embedding_dim=4, num_sets=2)(tf.zeros((3, 5)))]
+        >>> layer = NumericEmbedding(embedding_dim=4, num_sets=2)
+        >>> [embedding.shape for embedding in layer(tf.zeros((3, 5)))]
         [TensorShape([3, 1, 4]), TensorShape([3, 1, 4])]
 
     Args:
-        embedding_dim: Length of the token.
-        num_sets: Number of table sets.
-        units: Hidden units.
+        embedding_dim: Length of the embedding.
+        num_sets: Number of embedding sets.
+        units: Hidden units of each MLP; none makes it one linear layer.
 
     Call arguments:
         values: Float tensor (batch, number of numeric inputs).
@@ -50,11 +51,11 @@ class NumericToken(tf_keras.layers.Layer):
         ]
 
     def call(self, values: tf.Tensor) -> list[tf.Tensor]:
-        tokens = []
+        embeddings = []
         for m, output in enumerate(self.outputs):
             h = self.hidden[m](values) if self.hidden else values
-            tokens.append(output(h)[:, tf.newaxis, :])
-        return tokens
+            embeddings.append(output(h)[:, tf.newaxis, :])
+        return embeddings
 
     def get_config(self) -> dict[str, Any]:
         return {

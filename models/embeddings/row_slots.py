@@ -18,7 +18,7 @@ class RowSlots(NamedTuple):
 
     Args:
         per_column: Numbers kept for each weight.
-        per_segment: Numbers kept for each segment: the columns of one table set, or one
+        per_segment: Numbers kept for each segment: the columns of one embedding set, or one
             first-order weight.
         per_row: Numbers kept for the whole row.
         initial: What all of them start from.
@@ -68,7 +68,7 @@ def mark_table(variable: tf.Variable, rows: TableRows) -> None:
     """Says that a variable is an embedding table, and what its rows hold.
 
     Args:
-        variable: Of shape (rows, rows.columns); may be distributed or sharded.
+        variable: Variable of shape (rows, rows.columns); may be distributed or sharded.
         rows: What a row holds.
 
     Raises:
@@ -81,16 +81,13 @@ def mark_table(variable: tf.Variable, rows: TableRows) -> None:
             "TableRows.columns columns."
         )
     shards, replicas = getattr(variable, "variables", ()), getattr(variable, "values", ())
-    for each in (variable, *shards, *replicas):
-        setattr(each, _MARK, rows)
+    for part in (variable, *shards, *replicas):
+        setattr(part, _MARK, rows)
 
 
 def table_rows(variable: tf.Variable) -> TableRows | None:
     """What `mark_table` said of a variable, or of the distributed one that it is a part of."""
-    rows = getattr(variable, _MARK, None)
-    if rows is None and hasattr(variable, "_distributed_container"):
-        rows = getattr(variable._distributed_container(), _MARK, None)
-    return rows
+    return getattr(variable, _MARK, None)
 
 
 def row_slots(optimizer: object) -> RowSlots:

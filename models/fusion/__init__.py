@@ -22,14 +22,11 @@ A fusion of one's own derives from `Fusion` and defines `fuse`, or from `Weighte
 `scores`. Any other layer that is called like these is a fusion too.
 """
 
-from models.fusion.concat import ConcatFusion
 from models.fusion.confidence import ConfidenceFusion
-from models.fusion.equal import EqualFusion
 from models.fusion.fusion import Fusion
 from models.fusion.gated import GatedFusion
 from models.fusion.logit import LogitFusion
-from models.fusion.mean import MeanFusion
-from models.fusion.sum import SumFusion
+from models.fusion.unweighted import ConcatFusion, EqualFusion, MeanFusion, SumFusion
 from models.fusion.weighted import WeightedFusion
 from models.fusion.wrapped_fusion import WrappedFusion, as_fusion
 

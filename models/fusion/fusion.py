@@ -9,7 +9,9 @@ Takes = Literal["logits", "gate_input"]
 
 _EXPECTED: dict[Takes, str] = {
     "logits": "the branches' logits (batch, num_branches); give every branch a head",
-    "gate_input": "the flat tokens (batch, D) that the gate reads; give it a table set",
+    "gate_input": (
+        "the flat field embeddings (batch, D) that the gate reads; give it an embedding set"
+    ),
 }
 
 
@@ -27,7 +29,7 @@ class Fusion(tf_keras.layers.Layer):
     Call arguments:
         representations: Float tensor (batch, n, d).
         logits: The branches' logits (batch, n).
-        gate_input: The flat tokens (batch, D) of the table set that a gate reads.
+        gate_input: The flat field embeddings (batch, D) of the embedding set that a gate reads.
 
     Returns:
         (batch, d').
@@ -56,7 +58,7 @@ class Fusion(tf_keras.layers.Layer):
 
         Args:
             logits: The branches' logits, as in the call.
-            gate_input: The flat tokens that a gate reads, as in the call.
+            gate_input: The flat field embeddings that a gate reads, as in the call.
             training: By default the weights that an answer uses, also where this is called in a
                 training step: no dropout, and no second update of moving averages.
 

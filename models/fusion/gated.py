@@ -14,7 +14,8 @@ from models.layers.mlp import MLP
 class GatedFusion(WeightedFusion):
     """A mixture of experts, the branches being the experts.
 
-    With x the flat tokens of the gate's own table set, and o_m the representation of branch m:
+    With x the flat field embeddings of the gate's own embedding set, and o_m the representation of
+    branch m:
 
         g = softmax(W MLP(x) + b)          (Eq. 9)
         h = sum_m g_m o_m                  (Eq. 10)
@@ -38,7 +39,7 @@ class GatedFusion(WeightedFusion):
     Call arguments:
         representations: Float tensor (batch, n, d).
         logits: Not used; see `Fusion` for the call that all fusions share.
-        gate_input: The flat tokens (batch, D) of the table set that the gate reads.
+        gate_input: The flat field embeddings (batch, D) of the embedding set that the gate reads.
 
     Returns:
         (batch, d) or (batch, n x d).

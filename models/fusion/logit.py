@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 import tensorflow as tf
 import tf_keras
 
-from models.fusion.equal import EqualFusion
+from models.fusion.unweighted import EqualFusion
 
 Combine = Literal["mean", "sum"]
 

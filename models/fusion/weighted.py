@@ -46,7 +46,7 @@ class WeightedFusion(Fusion):
 
         Args:
             logits: The branches' logits, as in the call; used only by a fusion that `takes` them.
-            gate_input: The flat tokens that a gate reads, likewise.
+            gate_input: The flat field embeddings that a gate reads, likewise.
             training: As for `Fusion.fusion_weights`.
 
         Raises:

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.layers.activations import activation_function
 from models.layers.dice import Dice
 
 
@@ -61,7 +62,7 @@ class MLP(tf_keras.layers.Layer):
         self.activation = activation
         self.dropout, self.batch_norm = float(dropout), bool(batch_norm)
         policy = self.dtype_policy  # sublayers follow this layer, not the global policy
-        self._activate = None if activation == "dice" else tf_keras.activations.get(activation)
+        self._activate = None if activation == "dice" else activation_function(activation)
         self.linears = [
             tf_keras.layers.Dense(
                 width,

@@ -31,7 +31,7 @@ class TargetAttention(tf_keras.layers.Layer):
 
     Args:
         units: Width of each hidden layer.
-        activation: Of the hidden layers: `dice`, or a Keras activation.
+        activation: Activation of the hidden layers: `dice`, or a Keras activation.
         dropout: Share of hidden outputs set to 0 in training.
         softmax: Whether the weights of an example sum to 1.
 

@@ -22,7 +22,7 @@ class ToTokens(tf_keras.layers.Layer):
 
     Args:
         num_tokens: l, tokens out.
-        width: Width of each.
+        width: Width of a token.
         units: Hidden units before the linear map; none leaves the linear map alone.
         activation: Activation of the hidden units.
 

@@ -190,8 +190,8 @@ def _check_shape(
     """Refuses what is not (rows, n >= 2, d), or not the n and d of earlier batches."""
     n, d = tuple(shape)[1:] if len(shape) == 3 else (None, None)
     if not n or not d or n < 2 or (num_branches or n, width or d) != (n, d):
-        wanted = f"(rows, {num_branches or 'n >= 2'}, {width or 'd >= 1'})"
+        expected = f"(rows, {num_branches or 'n >= 2'}, {width or 'd >= 1'})"
         raise ValueError(
-            f"{where}: expected representations {wanted}. Received: {tuple(shape)}. "
+            f"{where}: expected representations {expected}. Received: {tuple(shape)}. "
             "Stack the branches on axis 1; one branch has no other to correlate with."
         )

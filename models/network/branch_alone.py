@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from features.errors import ExportError, closest
+from features.errors import ExportError, did_you_mean
 from features.inputs import InputSpec
 from models.alignment import WrappedAlignment
 from models.branches.branch import feed
@@ -21,12 +21,12 @@ def branch_alone(network: CooperativeNetwork, name: str) -> tf_keras.Model:
     """A model whose logit is the one that a branch of the network has from its own head.
 
     It is for scoring. Dense weights are those of the network itself, not copies. Its tables are
-    new ones with the columns of the branch's own table sets. Inputs that the branch does not read
-    are left out; a history is kept whole, because its sequences are aligned with each other.
+    new ones with the columns of the branch's own embedding sets. Inputs that the branch does not
+    read are left out; a history is kept whole, because its sequences are aligned with each other.
 
     Args:
-        network: A trained one, its optimizer's slots dropped.
-        name: Of the branch.
+        network: A trained network, its optimizer's slots dropped.
+        name: Name of the branch.
 
     Returns:
         A model called as the network is. Of `NetworkOutputs` it returns the logit alone; it has no
@@ -47,7 +47,7 @@ def require_branch(network: CooperativeNetwork, name: str) -> None:
     """
     if name not in network.branch_names:
         raise ExportError(
-            f"the network has no branch {name!r}. {closest(name, network.branch_names)}"
+            f"the network has no branch {name!r}. {did_you_mean(name, network.branch_names)}"
         )
     if network.heads == "fused":
         raise ExportError(
@@ -80,28 +80,30 @@ class _BranchAlone(tf_keras.Model):
         read = self.branch.fields_read
         # Of the fields that are left, among all that the branch counts.
         self.places: list[int | None] | None = None
-        sets = tuple(dict.fromkeys(network.table_sets[name]))
-        self.sets = [sets.index(table_set) for table_set in network.table_sets[name]]
+        sets = tuple(dict.fromkeys(network.embedding_sets[name]))
+        self.sets = [sets.index(embedding_set) for embedding_set in network.embedding_sets[name]]
         inputs: Sequence[InputSpec] = layout.inputs
         if read is not None and len(set(read)) < len(fields):
             inputs = _needed(layout, [fields[i] for i in read])
         self.embeddings = _cut(network.embeddings, inputs, sets, self.branch.uses_first_order)
         if len(inputs) < len(layout.inputs):
-            left = self.embeddings.layout.field_names
-            self.places = [left.index(each) if each in left else None for each in fields]
+            kept_fields = self.embeddings.layout.field_names
+            self.places = [
+                kept_fields.index(field) if field in kept_fields else None for field in fields
+            ]
 
     def call(self, features: Features, training: bool = False) -> NetworkOutputs:
         tables = self.embeddings(features)
         own, *extra = [tables[m] for m in self.sets]
         view = own._replace(extra=tuple(extra))
         if self.places is not None:
-            view = view._replace(tokens=_in_place(view.tokens, self.places))
+            view = view._replace(field_embeddings=_in_place(view.field_embeddings, self.places))
         return NetworkOutputs(logit=self.head(self.alignment(feed(self.branch, view))))
 
 
-def _in_place(tokens: tf.Tensor, places: Sequence[int | None]) -> tf.Tensor:
-    """Tokens at the positions that the branch knows them by; zeros where it does not look."""
-    by_field = tf.unstack(tokens, axis=1)
+def _in_place(field_embeddings: tf.Tensor, places: Sequence[int | None]) -> tf.Tensor:
+    """Field embeddings at the positions that the branch knows them by; zeros elsewhere."""
+    by_field = tf.unstack(field_embeddings, axis=1)
     nothing = tf.zeros_like(by_field[0])
     return tf.stack([nothing if i is None else by_field[i] for i in places], axis=1)
 
@@ -116,14 +118,14 @@ def _needed(layout: EmbeddingLayout, fields: Sequence[str]) -> list[InputSpec]:
     return [
         spec
         for spec in layout.inputs
-        if is_read(spec) or (spec.kind == "steps" and (spec.history or spec.name) in histories)
+        if is_read(spec) or (spec.kind == "sequence" and (spec.history or spec.name) in histories)
     ]
 
 
 def _cut(
     bank: EmbeddingBank, inputs: Sequence[InputSpec], sets: Sequence[int], uses_first_order: bool
 ) -> EmbeddingBank:
-    """A bank of some inputs and table sets, with the weights of another one."""
+    """A bank of some inputs and embedding sets, with the weights of another one."""
     whole = bank.layout
     vocabularies = {spec.vocabulary for spec in inputs}
     linear = [m for m in sets if m in whole.first_order] if uses_first_order else []
@@ -138,7 +140,7 @@ def _cut(
     config = {**bank.get_config(), "layout": layout.to_dict(), "slots": None}
     cut = EmbeddingBank.from_config(config)
     cut.build(())
-    # As the bank orders first-order weights: by table set.
+    # As the bank orders first-order weights: by embedding set.
     linear.sort(key=sets.index)
 
     def columns(embedding_dim: int) -> np.ndarray:
@@ -166,8 +168,8 @@ def _cut(
             for layer, m in zip(getattr(cut.numeric_token, part), sets, strict=False):
                 layer.set_weights(getattr(bank.numeric_token, part)[m].get_weights())
         if linear:
-            kept = [whole.first_order.index(m) for m in linear]
-            cut.numeric_first_order.assign(bank.numeric_first_order.numpy()[:, kept])
+            columns_kept = [whole.first_order.index(m) for m in linear]
+            cut.numeric_first_order.assign(bank.numeric_first_order.numpy()[:, columns_kept])
     return cut
 
 

@@ -22,8 +22,8 @@ from models.network.wiring import (
     check_representations,
     check_scalar,
     check_wiring,
+    embedding_set_names,
     intermediates_by_layer,
-    table_set_names,
 )
 from models.replicas import global_mean
 
@@ -42,7 +42,7 @@ class CooperativeNetwork(NamedLossModel):
     what happens to a step that is not finite. Logits and losses are always float32.
 
     Args:
-        embeddings: The bank, with the table sets that `table_sets` and `gate_table` name.
+        embeddings: The bank, with the embedding sets that `embedding_sets` and `gate_table` name.
         branches: By name, in order; see `models.branches` for what makes a branch. One layer
             under several names is one set of weights that is called on several inputs. A layer
             that is not of the base class of its axis is wrapped once, here as below.
@@ -52,9 +52,9 @@ class CooperativeNetwork(NamedLossModel):
             see every example alike, whatever its weight.
         heads: `all` gives each branch a logit and a logloss of its own, `fused` does not.
         tower: Layer (B, d') -> (B, d'') between the fusion and its logit.
-        table_sets: For each branch its table set, then the extra ones that it asks for. By
+        embedding_sets: For each branch its embedding set, then the extra ones that it asks for. By
             default all share set 0 or, where there are as many sets as branches, each has its own.
-        gate_table: The table set whose tokens the fusion's gate reads, where it has one.
+        gate_table: The embedding set that the fusion's gate reads, where it has one.
         logloss_weights: Factors of the loglosses, by `fused` or the branch's name; others are 1.
         teachers: Trained networks on the same inputs, for the losses that need them; never
             trained, saved or exported with this one. Without any, those losses are 0.
@@ -75,7 +75,7 @@ class CooperativeNetwork(NamedLossModel):
         cooperation: Mapping[str, tuple[tf_keras.layers.Layer, float]] | None = None,
         heads: Literal["all", "fused"] = "all",
         tower: tf_keras.layers.Layer | None = None,
-        table_sets: Mapping[str, Sequence[int]] | None = None,
+        embedding_sets: Mapping[str, Sequence[int]] | None = None,
         gate_table: int | None = None,
         logloss_weights: Mapping[str, float] | None = None,
         teachers: Sequence[tf_keras.Model] = (),
@@ -83,9 +83,9 @@ class CooperativeNetwork(NamedLossModel):
     ):
         super().__init__(**kwargs)
         cooperation = dict(cooperation or {})
-        if table_sets is None:
+        if embedding_sets is None:
             own = len(branches) > 1 and embeddings.layout.num_sets == len(branches)
-            table_sets = {name: (i if own else 0,) for i, name in enumerate(branches)}
+            embedding_sets = {name: (i if own else 0,) for i, name in enumerate(branches)}
         self.embeddings, self.heads = embeddings, heads
         self.alignment: Alignment = as_alignment(alignment)
         self.fusion: Fusion = as_fusion(fusion)
@@ -95,7 +95,7 @@ class CooperativeNetwork(NamedLossModel):
         # Not attributes of their own: Keras would save the teachers, and wrap tuples of ints.
         self._fixed = SimpleNamespace(
             teachers=tuple(teachers),
-            table_sets={name: tuple(sets) for name, sets in table_sets.items()},
+            embedding_sets={name: tuple(sets) for name, sets in embedding_sets.items()},
         )
         self._branch_names = tuple(branches)
         # A layer that stands under several names is wrapped once.
@@ -148,14 +148,14 @@ class CooperativeNetwork(NamedLossModel):
         return dict(self._heads)
 
     @property
-    def table_sets(self) -> dict[str, tuple[int, ...]]:
-        """The table sets of each branch: its own, then the extra ones."""
-        return self._fixed.table_sets
+    def embedding_sets(self) -> dict[str, tuple[int, ...]]:
+        """The embedding sets of each branch: its own, then the extra ones."""
+        return self._fixed.embedding_sets
 
     @property
-    def table_set_names(self) -> tuple[str, ...]:
-        """A name for each table set, after who reads it."""
-        return table_set_names(self)
+    def embedding_set_names(self) -> tuple[str, ...]:
+        """A name for each embedding set, after who reads it."""
+        return embedding_set_names(self)
 
     @property
     def term_names(self) -> tuple[str, ...]:
@@ -305,7 +305,7 @@ class CooperativeNetwork(NamedLossModel):
         self._fixed.teachers = ()
 
     def _view(self, tables: Sequence[Embedded], branch: str) -> Embedded:
-        own, *extra = self.table_sets[branch]
+        own, *extra = self.embedding_sets[branch]
         return tables[own]._replace(extra=tuple(tables[m] for m in extra))
 
     def _create_weights(self) -> None:

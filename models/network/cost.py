@@ -8,6 +8,7 @@ import tf_keras
 
 from models.embeddings.row_slots import table_rows
 from models.network.cooperative_network import CooperativeNetwork, Features
+from models.private_keras import graph_of_function
 
 _MATRIX_PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
 
@@ -31,8 +32,8 @@ def parameters_by_part(network: CooperativeNetwork) -> dict[str, int]:
     seen: set[int] = set()
     counts = {}
     for name, part in parts_of(network).items():
-        weights = [each for each in part.trainable_weights if id(each) not in seen]
-        seen |= {id(each) for each in weights}
+        weights = [weight for weight in part.trainable_weights if id(weight) not in seen]
+        seen |= {id(weight) for weight in weights}
         if weights:
             counts[name] = sum(map(num_parameters, weights))
     return counts
@@ -87,16 +88,16 @@ def _flops(graph: tf.Graph, needed: set[str] | None = None) -> int:
         elif operation.type == "Einsum":
             total += _einsum_flops(operation)
         elif operation.type in ("While", "StatelessWhile"):
-            body = graph._get_function(operation.get_attr("body").name)
-            total += _iterations(graph, operation) * _flops(body.graph)
+            body = graph_of_function(graph, operation.get_attr("body").name)
+            total += _iterations(graph, operation) * _flops(body)
         elif operation.type in ("PartitionedCall", "StatefulPartitionedCall"):
-            total += _flops(graph._get_function(operation.get_attr("f").name).graph)
+            total += _flops(graph_of_function(graph, operation.get_attr("f").name))
     return total
 
 
 def _iterations(graph: tf.Graph, loop: tf.Operation) -> int:
     """How often a loop runs: `maximum_iterations`, or what its counter is compared with."""
-    condition = graph._get_function(loop.get_attr("cond").name).graph
+    condition = graph_of_function(graph, loop.get_attr("cond").name)
     places = {tensor.name: i for i, tensor in enumerate(condition.inputs)}
     bounds = [tf.get_static_value(loop.inputs[1])]
     for operation in condition.get_operations():
@@ -104,19 +105,19 @@ def _iterations(graph: tf.Graph, loop: tf.Operation) -> int:
             bound = operation.inputs[1]
             outer = loop.inputs[places[bound.name]] if bound.name in places else bound
             bounds.append(_static_size(outer))
-    known = [int(each) for each in bounds if each is not None and each >= 0]
+    known = [int(bound) for bound in bounds if bound is not None and bound >= 0]
     return min(known, default=1)
 
 
 def _static_size(tensor: tf.Tensor) -> int | None:
     """The value of a constant, or of one entry of a tensor's shape as Keras' loops take it."""
-    taken = tensor.op
-    if taken.type != "StridedSlice":
+    entry = tensor.op
+    if entry.type != "StridedSlice":
         return tf.get_static_value(tensor)
-    source = taken.inputs[0].op
-    found = source.type == "Shape"
-    shape = source.inputs[0].shape if found else tf.get_static_value(source.outputs[0])
-    return None if shape is None else shape[int(tf.get_static_value(taken.inputs[1])[0])]
+    source = entry.inputs[0].op
+    is_shape = source.type == "Shape"
+    shape = source.inputs[0].shape if is_shape else tf.get_static_value(source.outputs[0])
+    return None if shape is None else shape[int(tf.get_static_value(entry.inputs[1])[0])]
 
 
 def _contracted(operation: tf.Operation) -> int:

@@ -6,6 +6,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.private_keras import updates_without_merge_call
+
 Pairs = Sequence[tuple[tf.Tensor | tf.IndexedSlices, tf.Variable]]
 
 
@@ -39,7 +41,7 @@ def apply_gradients_if(
     def skip() -> None:
         optimizer.iterations.assign_add(1, read_value=False)
 
-    if tf.__internal__.distribute.strategy_supports_no_merge_call():
+    if updates_without_merge_call():
         tf.cond(healthy, lambda: apply(gradients), skip)
         return
 
@@ -62,4 +64,6 @@ def all_finite(pairs: Pairs) -> tf.Tensor:
         for gradient, _ in pairs
         if gradient is not None
     ]
-    return tf.reduce_all(tf.math.is_finite(tf.stack([tf.cast(each, tf.float32) for each in sums])))
+    return tf.reduce_all(
+        tf.math.is_finite(tf.stack([tf.cast(total, tf.float32) for total in sums]))
+    )

@@ -123,24 +123,24 @@ class NamedLossModel(tfrs.models.Model):
     ) -> list[tuple[tf.Tensor | tf.IndexedSlices, tf.Variable]]:
         """Gradients with their variables; those of tables without an optimizer's columns."""
         tables = {id(variable) for variable, _ in read}
-        others = [each for each in self.trainable_variables if id(each) not in tables]
-        sources = [*others, *(rows.weights for _, rows in read)]
+        dense = [variable for variable in self.trainable_variables if id(variable) not in tables]
+        sources = [*dense, *(rows.weights for _, rows in read)]
         gradients = tape.gradient(loss, sources)
         with tf.name_scope("tables"):  # where `pipeline.training.step_time` counts it
-            found = [
+            pairs = [
                 (weight_gradient(gradient, variable), variable)
-                for gradient, variable in zip(gradients, others, strict=False)
+                for gradient, variable in zip(gradients, dense, strict=False)
             ]
             # By the rows, not by the variable: that gradient would be padded with zeros.
-            found += [
+            pairs += [
                 (None if gradient is None else tf.IndexedSlices(gradient, rows.rows), variable)
-                for gradient, (variable, rows) in zip(gradients[len(others) :], read, strict=True)
+                for gradient, (variable, rows) in zip(gradients[len(dense) :], read, strict=True)
             ]
         hold = getattr(self.optimizer, "hold_rows", None)
         if hold is not None and _nobody_else_writes():
             for variable, rows in read:
                 hold(variable, rows.whole)
-        return [(gradient, variable) for gradient, variable in found if gradient is not None]
+        return [(gradient, variable) for gradient, variable in pairs if gradient is not None]
 
     def _total(self, terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
         return tf.add_n([self.term_weights.get(name, 1.0) * term for name, term in terms.items()])

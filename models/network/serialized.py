@@ -37,7 +37,7 @@ def serialized(network: Serializable) -> dict[str, Any]:
         ],
         "heads": network.heads,
         "tower": None if network.tower is None else serialize(network.tower),
-        "table_sets": {name: list(sets) for name, sets in network.table_sets.items()},
+        "embedding_sets": {name: list(sets) for name, sets in network.embedding_sets.items()},
         "gate_table": network.gate_table,
         "logloss_weights": dict(network.logloss_weights),
     }

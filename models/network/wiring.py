@@ -27,7 +27,7 @@ class Wired(Protocol):
     def cooperation_losses(self) -> Mapping[str, CooperationLoss]: ...
 
     @property
-    def table_sets(self) -> Mapping[str, tuple[int, ...]]: ...
+    def embedding_sets(self) -> Mapping[str, tuple[int, ...]]: ...
 
     @property
     def term_names(self) -> tuple[str, ...]: ...
@@ -45,26 +45,26 @@ def check_wiring(network: Wired) -> None:
             "CooperativeNetwork: `heads` must be 'all' or 'fused'. "
             f"Received: heads={network.heads!r}."
         )
-    sets = [m for sets_of_branch in network.table_sets.values() for m in sets_of_branch]
+    sets = [m for sets_of_branch in network.embedding_sets.values() for m in sets_of_branch]
     sets += [] if network.gate_table is None else [network.gate_table]
-    if not names or set(network.table_sets) != set(names):
+    if not names or set(network.embedding_sets) != set(names):
         raise ValueError(
-            "CooperativeNetwork: expected at least one branch, and a table set for each. "
-            f"Received: branches={names}, table_sets={network.table_sets}."
+            "CooperativeNetwork: expected at least one branch, and an embedding set for each. "
+            f"Received: branches={names}, embedding_sets={network.embedding_sets}."
         )
     if set(sets) != set(range(network.embeddings.layout.num_sets)):
         raise ValueError(
-            "CooperativeNetwork: expected embeddings with one table set, one per branch, or those "
-            f"that `table_sets` and `gate_table` name. Received: branches={names}, "
+            "CooperativeNetwork: expected embeddings with one embedding set, one per branch, or "
+            f"those that `embedding_sets` and `gate_table` name. Received: branches={names}, "
             f"num_sets={network.embeddings.layout.num_sets}, "
-            f"table sets in use {sorted(set(sets))}."
+            f"embedding sets in use {sorted(set(sets))}."
         )
     for name, branch in network.branches.items():
         expected = 1 + branch.num_extra_sets
-        if len(network.table_sets[name]) != expected:
+        if len(network.embedding_sets[name]) != expected:
             raise ValueError(
-                f"CooperativeNetwork: branch {name!r} asks for {expected} table sets. "
-                f"Received: {list(network.table_sets[name])}."
+                f"CooperativeNetwork: branch {name!r} asks for {expected} embedding sets. "
+                f"Received: {list(network.embedding_sets[name])}."
             )
     terms = network.term_names
     if len(set(terms)) < len(terms) or "fused" in names:
@@ -91,7 +91,8 @@ def check_wiring(network: Wired) -> None:
             )
     if "gate_input" in network.fusion.takes and network.gate_table is None:
         raise ValueError(
-            "CooperativeNetwork: the fusion has a gate, which reads a table set. Give `gate_table`."
+            "CooperativeNetwork: the fusion has a gate, which reads an embedding set. "
+            "Give `gate_table`."
         )
 
 
@@ -143,19 +144,19 @@ def intermediates_by_layer(
             f"{received}. Give the branches the same type and layers, or set `at: output`."
         )
     return tuple(
-        tf.stack(each, axis=1)
-        for each in zip(*(detail.intermediates for detail in details), strict=True)
+        tf.stack(layer_of_branches, axis=1)
+        for layer_of_branches in zip(*(detail.intermediates for detail in details), strict=True)
     )
 
 
-def table_set_names(network: Wired) -> tuple[str, ...]:
-    """A name for each table set, after who reads it."""
+def embedding_set_names(network: Wired) -> tuple[str, ...]:
+    """A name for each embedding set, after who reads it."""
     names = []
     for m in range(network.embeddings.layout.num_sets):
-        readers = [name for name, (own, *_) in network.table_sets.items() if own == m]
+        readers = [name for name, (own, *_) in network.embedding_sets.items() if own == m]
         if len(readers) == len(network.branches) > 1:
             readers = ["shared"]
-        for branch, (_, *extra) in network.table_sets.items():
+        for branch, (_, *extra) in network.embedding_sets.items():
             readers += [f"{branch}_context_{i}" for i, each in enumerate(extra, 1) if each == m]
         if network.gate_table == m and not readers:
             readers = ["gate"]

@@ -3,7 +3,7 @@
 | optimizer | rows that a step moves | state of a row of D weights |
 |---|---|---|
 | `LazyAdam` | those of the batch | 2 D, or 2 D + 1 with `correct_skipped`; inside the row |
-| `RowwiseAdagrad` | those of the batch | 1 for each table set; inside the row |
+| `RowwiseAdagrad` | those of the batch | 1 for each embedding set; inside the row |
 | `FusedAdam` | all | 2 D, in variables of its own |
 
 `NetworkOptimizer` is what a network is compiled with: one of these for the tables, another

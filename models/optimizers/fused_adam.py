@@ -1,10 +1,14 @@
 """Dense Adam in one pass over each variable."""
 
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 
 from models.embeddings.row_slots import table_rows
 from models.optimizers.lazy_adam import adam_scalars
+from models.optimizers.schedules import LearningRate
+from models.private_keras import moments_of
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -24,7 +28,13 @@ class FusedAdam(tf_keras.optimizers.Adam):
         [0.5, 2.0]
     """
 
-    def __init__(self, learning_rate=1e-3, *args, name: str = "FusedAdam", **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 1e-3,
+        *args: Any,
+        name: str = "FusedAdam",
+        **kwargs: Any,
+    ):
         super().__init__(learning_rate, *args, name=name, **{"jit_compile": False, **kwargs})
         if self.amsgrad:
             raise ValueError(
@@ -48,13 +58,13 @@ class FusedAdam(tf_keras.optimizers.Adam):
             gradient = tf.math.unsorted_segment_sum(
                 gradient.values, gradient.indices, variable.shape[0]
             )
-        index = self._index_dict[self._var_key(variable)]
+        first_moment, second_moment = moments_of(self, variable)
         rate, epsilon = adam_scalars(self)
         zero = tf.zeros([], variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[index].handle,
-            v=self._velocities[index].handle,
+            m=first_moment.handle,
+            v=second_moment.handle,
             beta1_power=zero,  # the bias correction is in the rate
             beta2_power=zero,
             lr=tf.cast(rate, variable.dtype),
@@ -64,5 +74,5 @@ class FusedAdam(tf_keras.optimizers.Adam):
             grad=gradient,
         )
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "adaptive_epsilon": self.adaptive_epsilon}

@@ -1,10 +1,13 @@
 """Lazy Adam: Adam that touches only the rows a batch read."""
 
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 
 from models.embeddings.row_slots import RowSlots
 from models.optimizers.row_optimizer import RowOptimizer
+from models.optimizers.schedules import LearningRate
 
 _ONE = 0x3F800000  # the bits of 1.0f
 
@@ -47,20 +50,20 @@ class LazyAdam(RowOptimizer):
         adaptive_epsilon: Whether epsilon_t is epsilon x sqrt(1 - beta_2^t), as in PyTorch and in
             the paper's algorithm 1, rather than epsilon.
         correct_skipped: Whether moments decay for the steps that passed over a row.
-        name: Of the optimizer.
-        **kwargs: Of `tf_keras.optimizers.Optimizer`.
+        name: Name of the optimizer.
+        **kwargs: Arguments of `tf_keras.optimizers.Optimizer`.
     """
 
     def __init__(
         self,
-        learning_rate=1e-3,
+        learning_rate: LearningRate = 1e-3,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         adaptive_epsilon: bool = False,
         correct_skipped: bool = False,
         name: str = "LazyAdam",
-        **kwargs,
+        **kwargs: Any,
     ):
         if not (0.0 <= beta_1 < 1.0 and 0.0 <= beta_2 < 1.0 and epsilon >= 0.0):
             raise ValueError(
@@ -76,7 +79,13 @@ class LazyAdam(RowOptimizer):
     def row_slots(self) -> RowSlots:
         return RowSlots(per_column=2, per_row=int(self.correct_skipped))
 
-    def new_rows(self, weights, gradient, state, segments) -> list[tf.Tensor]:
+    def new_rows(
+        self,
+        weights: tf.Tensor,
+        gradient: tf.Tensor,
+        state: list[tf.Tensor],
+        segments: tuple[int, ...],
+    ) -> list[tf.Tensor]:
         m, v, *last = state
         if self.correct_skipped:
             step = tf.cast(self.iterations + 1, tf.int32)
@@ -92,10 +101,10 @@ class LazyAdam(RowOptimizer):
         weights -= m * rate / (tf.sqrt(v) + epsilon)
         return [weights, m, v, *last]
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "learning_rate": self._serialize_hyperparameter(self._learning_rate),
+            "learning_rate": self.serialized_learning_rate,
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,

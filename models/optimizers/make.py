@@ -1,10 +1,11 @@
 """The optimizer that a configuration names."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
 
 import tf_keras
 
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 from models.embeddings.row_slots import RowSlots
 from models.optimizers.fused_adam import FusedAdam
 from models.optimizers.lazy_adam import LazyAdam
@@ -15,8 +16,10 @@ from models.optimizers.schedules import ScheduleType, make_schedule
 DenseName = Literal["adam", "adagrad", "sgd"]
 TablesName = Literal["lazy_adam", "adam", "rowwise_adagrad"]
 
+_T = TypeVar("_T")
+
 # As torch.optim.Adam, with which reczoo/FuxiCTR trains.
-_ADAM = {"epsilon": 1e-8, "adaptive_epsilon": True}
+_ADAM: dict[str, Any] = {"epsilon": 1e-8, "adaptive_epsilon": True}
 _DENSE = {
     "adam": lambda rate: FusedAdam(rate, **_ADAM),
     "adagrad": tf_keras.optimizers.Adagrad,
@@ -48,15 +51,17 @@ def make_optimizer(
     settings carry over.
 
     Args:
-        learning_rate: Of the dense weights.
-        optimizer: Of the dense weights.
-        tables: Of the embedding tables. The network must be built with slots for it: `row_slots`.
-        tables_learning_rate: Of the tables; None is that of the dense weights.
-        correct_skipped: See `LazyAdam`, the only one that has it.
-        schedule: See `make_schedule`, as are the next three.
-        warmup_steps: As said.
-        decay_steps: As said.
-        end: As said.
+        learning_rate: Learning rate of the dense weights.
+        optimizer: Optimizer of the dense weights.
+        tables: Optimizer of the embedding tables. The network must be built with slots for it:
+            `row_slots`.
+        tables_learning_rate: Learning rate of the tables; None is that of the dense weights.
+        correct_skipped: Whether moments decay for the steps that passed over a row; see `LazyAdam`,
+            the only optimizer that has it.
+        schedule: How the learning rates go on after the warm-up; see `make_schedule`.
+        warmup_steps: Steps over which the rates rise linearly from 0.
+        decay_steps: Steps from the end of the warm-up to the end of the decay.
+        end: Factor of the rates at the end of the decay.
         clip_norm: Gradients are scaled down to this global norm; None leaves them alone.
 
     Raises:
@@ -79,8 +84,8 @@ def row_slots_of(name: TablesName, correct_skipped: bool = False) -> RowSlots:
         64
 
     Args:
-        name: As in `train.tables.optimizer`.
-        correct_skipped: See `LazyAdam`.
+        name: Name of the optimizer, as `train.tables.optimizer` has it.
+        correct_skipped: Whether moments decay for the steps that passed over a row.
 
     Raises:
         ConfigError: There is no such optimizer.
@@ -94,10 +99,10 @@ def row_slots_of(name: TablesName, correct_skipped: bool = False) -> RowSlots:
     return _named(slots, name, "tables.optimizer")
 
 
-def _named(factories: dict, name: str, setting: str):
+def _named(factories: Mapping[str, _T], name: str, setting: str) -> _T:
     if name not in factories:
         raise ConfigError(
             f"train.{setting} must be one of {', '.join(factories)}. Received: {name!r}. "
-            + closest(name, factories)
+            + did_you_mean(name, factories)
         )
     return factories[name]

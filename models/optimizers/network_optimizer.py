@@ -1,19 +1,21 @@
 """The optimizer of a network: tables by one rule, all other weights by another."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 import tf_keras
 
 from models.embeddings.row_slots import RowSlots, row_slots, table_rows
+from models.optimizers.schedules import Schedule
+from models.private_keras import OptimizerBase, adopt_iterations, inner_learning_rate, is_built
 
-Optimizer = tf_keras.optimizers.Optimizer
-Schedule = tf_keras.optimizers.schedules.LearningRateSchedule
+Optimizer: TypeAlias = tf_keras.optimizers.Optimizer
+Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class NetworkOptimizer(Optimizer):
+class NetworkOptimizer(OptimizerBase):
     """Moves marked tables (`mark_table`) by one optimizer and all other variables by another.
 
     Both count the same steps, and both follow one learning rate, which callbacks may set:
@@ -40,11 +42,11 @@ class NetworkOptimizer(Optimizer):
     Args:
         dense: A tf_keras optimizer that nobody else uses; its learning rate, a number, is that
             which this one starts with.
-        tables: Another one; its learning rate is replaced.
+        tables: Another optimizer, for the tables; its learning rate is replaced.
         schedule: Factor of the learning rate by the step; None for 1.
         global_clipnorm: Gradients are scaled down to this norm; None leaves them alone.
         tables_ratio: Learning rate of the tables to that of the dense weights.
-        name: Of the optimizer.
+        name: Name of the optimizer.
     """
 
     def __init__(
@@ -56,10 +58,6 @@ class NetworkOptimizer(Optimizer):
         tables_ratio: float = 1.0,
         name: str = "NetworkOptimizer",
     ):
-        # None: tf_keras would apply a weight decay of 0, its default, to whole tables.
-        super().__init__(
-            name=name, weight_decay=None, global_clipnorm=global_clipnorm, jit_compile=False
-        )
         if not tables_ratio > 0.0 or dense is tables:
             raise ValueError(
                 "NetworkOptimizer: `tables_ratio` must be > 0, and `dense` and `tables` two "
@@ -67,43 +65,62 @@ class NetworkOptimizer(Optimizer):
                 f"tables={tables.name}. Make one optimizer for each."
             )
         for inner in (dense, tables):
-            self._adopt(inner)
-        self._learning_rate = self._build_learning_rate(float(dense.learning_rate.numpy()))
+            _check_inner(name, inner)
+        rate = float(dense.learning_rate.numpy())
+        super().__init__(rate, name, global_clipnorm=global_clipnorm)
+        for inner in (dense, tables):
+            adopt_iterations(inner, self.iterations)
         self._dense, self._tables = dense, tables
         self.schedule, self.tables_ratio = schedule, float(tables_ratio)
+
+    @property
+    def dense(self) -> Optimizer:
+        """The optimizer of all variables but tables."""
+        return self._dense
+
+    @property
+    def tables(self) -> Optimizer:
+        """The optimizer of tables."""
+        return self._tables
 
     @property
     def row_slots(self) -> RowSlots:
         """What the rows of tables must have room for."""
         return row_slots(self._tables)
 
-    def build(self, var_list) -> None:
+    def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Creates the slots of both optimizers.
 
         Raises:
             ValueError: The rows of a table are not made for the optimizer of tables.
         """
         super().build(var_list)
-        if getattr(self, "_built", False):
+        if is_built(self):
             return
-        tables = [variable for variable in var_list if table_rows(variable) is not None]
-        for variable in tables:
-            found = table_rows(variable)
-            if found.columns != found.weights and found.slots != self.row_slots:
+        tables, dense = [], []
+        for variable in var_list:
+            rows = table_rows(variable)
+            if rows is None:
+                dense.append(variable)
+                continue
+            if rows.columns != rows.weights and rows.slots != self.row_slots:
                 raise ValueError(
-                    f"{self.name}: {variable.name} has rows with {found.slots}, and "
+                    f"{self.name}: {variable.name} has rows with {rows.slots}, and "
                     f"{self._tables.name} needs {self.row_slots}. Build the network with "
                     "slots=optimizer.row_slots."
                 )
+            tables.append(variable)
         self._tables.build(tables)
-        self._dense.build([each for each in var_list if table_rows(each) is None])
-        for inner in (self._dense, self._tables):
-            for variable in inner.variables[1:]:  # after the count of steps
-                self._variables.append(variable)
-        self._built = True
+        self._dense.build(dense)
+        # The first variable of both is the count of steps, which is this optimizer's.
+        self.finish_build([*self._dense.variables[1:], *self._tables.variables[1:]])
 
     def apply_gradients(
-        self, grads_and_vars, name=None, skip_gradients_aggregation=False, **kwargs
+        self,
+        grads_and_vars: Iterable[tuple[Gradient | None, tf.Variable]],
+        name: str | None = None,
+        skip_gradients_aggregation: bool = False,
+        **kwargs: Any,
     ) -> tf.Variable:
         """One step; arguments as in tf_keras."""
         aggregate = kwargs.pop("experimental_aggregate_gradients", True)
@@ -118,10 +135,11 @@ class NetworkOptimizer(Optimizer):
 
     def hold_rows(self, variable: tf.Variable, rows: tf.Tensor) -> None:
         """The rows that the next gradient of a table is about; see `RowOptimizer.hold_rows`."""
-        if self.row_slots.columns(table_rows(variable).segments):
+        table = table_rows(variable)
+        if table is not None and self.row_slots.columns(table.segments):
             self._tables.hold_rows(variable, rows)
 
-    def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
+    def update_step(self, gradient: Gradient, variable: tf.Variable) -> None:
         """One step of one variable, by the optimizer that it belongs to."""
         if table_rows(variable) is None:
             self._dense.update_step(gradient, variable)
@@ -148,44 +166,42 @@ class NetworkOptimizer(Optimizer):
         cls, config: Mapping[str, Any], custom_objects: Mapping[str, type] | None = None
     ) -> "NetworkOptimizer":
         config, keras = dict(config), tf_keras.optimizers
-        for each in ("dense", "tables"):
-            config[each] = keras.deserialize(config[each], custom_objects=custom_objects)
+        for role in ("dense", "tables"):
+            config[role] = keras.deserialize(config[role], custom_objects=custom_objects)
         if config["schedule"]:
             config["schedule"] = keras.schedules.deserialize(config["schedule"], custom_objects)
         return cls(**config)
 
-    def _adopt(self, inner: Optimizer) -> None:
-        """Gives an optimizer this one's count of steps."""
-        rate = getattr(inner, "_learning_rate", None)
-        ignored = [
-            each
-            for each in ("clipnorm", "clipvalue", "global_clipnorm", "weight_decay", "use_ema")
-            if getattr(inner, each)
-        ]
-        if getattr(inner, "_built", False) or not isinstance(rate, tf.Variable) or ignored:
-            raise ValueError(
-                f"{self.name}: inner optimizers must be unused, with a number as learning rate "
-                "and without clipping, weight decay or averages, which only an outer optimizer "
-                f"applies. Received: {inner.name} with {ignored or 'a schedule, or used before'}. "
-                "Pass `schedule` and `global_clipnorm` to NetworkOptimizer."
-            )
-        inner.iterations = self.iterations
-        inner._variables = [self.iterations]
-
-    def _compute_current_learning_rate(self) -> None:
-        """tf_keras' hook before each step: hands both optimizers their rate."""
-        rate = self._learning_rate
+    def before_step(self) -> None:
+        """Hands both optimizers their rate."""
+        rate = self.learning_rate
         if self.schedule is not None:
             rate = rate * tf.cast(self.schedule(self.iterations), rate.dtype)
         self._dense.learning_rate = rate
         self._tables.learning_rate = rate * self.tables_ratio
 
-    def _deduplicate_sparse_grad(self, grads):
-        """Nothing: `apply_gradients` did so before the gradients were clipped."""
-        return grads
+    def distinct_rows(self, gradients: Iterable[Gradient]) -> Iterable[Gradient]:
+        """The gradients as they are: `apply_gradients` did this before they were clipped."""
+        return gradients
 
 
-def _distinct(gradient: tf.Tensor | tf.IndexedSlices | None):
+def _check_inner(name: str, inner: Optimizer) -> None:
+    """Refuses an optimizer that cannot be a part of another one, whose name is given."""
+    ignored = [
+        option
+        for option in ("clipnorm", "clipvalue", "global_clipnorm", "weight_decay", "use_ema")
+        if getattr(inner, option)
+    ]
+    if is_built(inner) or not isinstance(inner_learning_rate(inner), tf.Variable) or ignored:
+        raise ValueError(
+            f"{name}: inner optimizers must be unused, with a number as learning rate "
+            "and without clipping, weight decay or averages, which only an outer optimizer "
+            f"applies. Received: {inner.name} with {ignored or 'a schedule, or used before'}. "
+            "Pass `schedule` and `global_clipnorm` to NetworkOptimizer."
+        )
+
+
+def _distinct(gradient: Gradient | None) -> Gradient | None:
     """The gradient with repeated rows added up."""
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient

@@ -1,15 +1,18 @@
 """Base of optimizers that touch only the rows a batch read, wherever their state lies."""
 
 import abc
+from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import tensorflow as tf
-import tf_keras
 
 from models.embeddings.row_slots import RowSlots, TableRows, plain_rows, table_rows
+from models.optimizers.schedules import LearningRate
+from models.private_keras import OptimizerBase, is_built
 
 
-class RowOptimizer(tf_keras.optimizers.Optimizer):
+class RowOptimizer(OptimizerBase):
     """Updates rows; a subclass says by what rule, and what state it needs beside a row's weights.
 
     The state lies behind the weights where `mark_table` made room for it: the rows are then read
@@ -22,15 +25,12 @@ class RowOptimizer(tf_keras.optimizers.Optimizer):
 
     Args:
         learning_rate: A number or a `LearningRateSchedule`.
-        name: Of the optimizer.
-        **kwargs: Of `tf_keras.optimizers.Optimizer`.
+        name: Name of the optimizer.
+        **kwargs: Arguments of `tf_keras.optimizers.Optimizer`.
     """
 
-    def __init__(self, learning_rate, name: str, **kwargs):
-        # XLA would compile once for every number of rows; tf_keras applies a weight decay of 0 (its
-        # default here) to the whole table.
-        super().__init__(name=name, **{"jit_compile": False, "weight_decay": None, **kwargs})
-        self._learning_rate = self._build_learning_rate(learning_rate)
+    def __init__(self, learning_rate: LearningRate, name: str, **kwargs: Any):
+        super().__init__(learning_rate, name, **kwargs)
         self._held = SimpleNamespace(rows={})  # a dict of its own would be part of checkpoints
 
     @property
@@ -58,29 +58,29 @@ class RowOptimizer(tf_keras.optimizers.Optimizer):
             The weights and each slot after the step.
         """
 
-    def build(self, var_list) -> None:
+    def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Creates the state of variables that have none inside their rows.
 
         Raises:
             ValueError: The rows of a table hold the state of another optimizer.
         """
         super().build(var_list)
-        if getattr(self, "_built", False):
+        if is_built(self):
             return
-        self._states = []
-        self._state_of = {}  # variable key -> index into _states
+        self._states: list[tf.Variable] = []
+        self._state_of: dict[str, int] = {}  # key of a variable -> index into _states
         for variable in var_list:
             if self._packed(variable):
                 continue
             rows = plain_rows(variable, self.row_slots)
             shape = (_num_rows(variable), rows.columns - rows.weights)
-            self._state_of[self._var_key(variable)] = len(self._states)
+            self._state_of[self.key_of(variable)] = len(self._states)
             self._states.append(
                 self.add_variable_from_reference(
                     variable, "state", initial_value=tf.fill(shape, self.row_slots.initial)
                 )
             )
-        self._built = True
+        self.finish_build()
 
     def hold_rows(self, variable: tf.Variable, rows: tf.Tensor) -> None:
         """Gives the rows that the next gradient of a table is about, which then are not read again.
@@ -89,7 +89,7 @@ class RowOptimizer(tf_keras.optimizers.Optimizer):
             variable: A table with state in its rows.
             rows: (touched, columns) in the order of the gradient's indices.
         """
-        self._held.rows[self._var_key(variable)] = rows
+        self._held.rows[self.key_of(variable)] = rows
 
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         """One step of one variable.
@@ -110,11 +110,11 @@ class RowOptimizer(tf_keras.optimizers.Optimizer):
             return
         indices, values = gradient.indices, gradient.values
         if packed:
-            rows = self._held.rows.pop(self._var_key(variable), None)  # (touched, columns)
+            rows = self._held.rows.pop(self.key_of(variable), None)  # (touched, columns)
             rows = tf.gather(variable, indices) if rows is None else rows
             variable.scatter_update(tf.IndexedSlices(self._step(packed, rows, values), indices))
             return
-        state = self._states[self._state_of[self._var_key(variable)]]
+        state = self._states[self._state_of[self.key_of(variable)]]
         layout = plain_rows(variable, self.row_slots)
         weights = tf.reshape(tf.gather(variable, indices), (-1, layout.weights))
         rows = tf.concat([weights, tf.gather(state, indices)], axis=1)
@@ -124,7 +124,7 @@ class RowOptimizer(tf_keras.optimizers.Optimizer):
         state.scatter_update(tf.IndexedSlices(rows[:, layout.weights :], indices))
 
     def _update_all(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
-        state = self._states[self._state_of[self._var_key(variable)]]
+        state = self._states[self._state_of[self.key_of(variable)]]
         layout = plain_rows(variable, self.row_slots)
         flat = (_num_rows(variable), layout.weights)
         rows = tf.concat([tf.reshape(variable, flat), state], axis=1)

@@ -1,19 +1,20 @@
 """Learning-rate schedules as factors: 1 is the whole learning rate."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import tensorflow as tf
 import tf_keras
 
 from features.errors import ConfigError
 
-Schedule = tf_keras.optimizers.schedules.LearningRateSchedule
+Schedule: TypeAlias = tf_keras.optimizers.schedules.LearningRateSchedule
+LearningRate: TypeAlias = float | Schedule
 ScheduleType = Literal["constant", "cosine", "linear", "exponential"]
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
-class WarmUp(Schedule):
+class WarmUp(tf_keras.optimizers.schedules.LearningRateSchedule):
     """Rises linearly from 0 to 1 over some steps, then follows another schedule.
 
     The factor of step s, counted from 0, is s / steps, and after(s - steps) from s = steps on:
@@ -35,7 +36,7 @@ class WarmUp(Schedule):
             raise ValueError(f"WarmUp: `steps` must be >= 1. Received: steps={steps}.")
         self.steps, self.after = int(steps), after
 
-    def __call__(self, step) -> tf.Tensor:
+    def __call__(self, step: int | tf.Tensor) -> tf.Tensor:
         step = tf.convert_to_tensor(step)
         rising = tf.cast(step, tf.float32) / float(self.steps)
         # Clipped: a decay need not be defined before its start.

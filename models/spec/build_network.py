@@ -7,7 +7,7 @@ from typing import Any
 
 import tf_keras
 
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 from features.inputs import InputSpec
 from models.branches import Branch, as_branch
 from models.embeddings.bank import EmbeddingBank
@@ -15,6 +15,7 @@ from models.embeddings.embedding_inputs import aligned_sequences, target_of_sequ
 from models.embeddings.embedding_layout import EmbeddingLayout
 from models.embeddings.row_slots import RowSlots
 from models.network.cooperative_network import CooperativeNetwork
+from models.private_keras import error_of_layer
 from models.spec.component import Component
 from models.spec.network_config import NetworkConfig
 from models.spec.plugins import is_import_path
@@ -31,8 +32,9 @@ def build_network(
     """The network that a configuration describes, all weights created.
 
     Example:
-        >>> inputs = [InputSpec("user", "id", "user", 10), InputSpec("item", "id", "item", 20)]
-        >>> network = build_network(NetworkConfig(), inputs, {"pair": ["user", "item"]})
+        >>> user = InputSpec("user", "categorical", "user", 10)
+        >>> item = InputSpec("item", "categorical", "item", 20)
+        >>> network = build_network(NetworkConfig(), [user, item], {"pair": ["user", "item"]})
         >>> network.branch_names
         ('efgc', 'cross', 'deep')
 
@@ -55,22 +57,22 @@ def build_network(
         layout = _layout(config, inputs)
         injected = {"groups": _positions(groups, layout), "fields": layout.field_names}
         layers = {
-            (name, copy): as_branch(_construct(f"branches.{name}", each, name, injected))
-            for name, each in config.branches.items()
-            for copy in ([name] if each.share_weights else _copies(config, name))
+            (name, copy): as_branch(_construct(f"branches.{name}", component, name, injected))
+            for name, component in config.branches.items()
+            for copy in ([name] if component.share_weights else _copies(config, name))
         }
         branches = {
             copy: layers.get((name, copy)) or layers[(name, name)]
             for copy, name in config.branch_copies.items()
         }
-        table_sets, gate_table = _table_sets(config, branches)
+        embedding_sets, gate_table = _embedding_sets(config, branches)
         first_order = {
-            table_sets[name][0] for name, branch in branches.items() if branch.uses_first_order
+            embedding_sets[name][0] for name, branch in branches.items() if branch.uses_first_order
         }
-        # Only the branches say how many table sets there are.
+        # Only the branches say how many embedding sets there are.
         layout = replace(
             layout,
-            num_sets=1 + max(_numbers(table_sets, gate_table)),
+            num_sets=1 + max(_numbers(embedding_sets, gate_table)),
             first_order=sorted(first_order),
         )
         if check_layout is not None:
@@ -90,12 +92,12 @@ def build_network(
             _construct("alignment", config.alignment, "alignment", injected),
             _construct("fusion", config.fusion, "fusion", injected),
             {
-                name: (_construct(f"cooperation.{name}", each, name, injected), each.weight)
-                for name, each in config.cooperation.items()
+                name: (_construct(f"cooperation.{name}", loss, name, injected), loss.weight)
+                for name, loss in config.cooperation.items()
             },
             config.heads,
             tower=config.tower and _construct("tower", config.tower, "tower", injected),
-            table_sets=table_sets,
+            embedding_sets=embedding_sets,
             gate_table=gate_table,
             logloss_weights=config.logloss_weights,
             teachers=teachers,
@@ -103,12 +105,12 @@ def build_network(
     except ConfigError:
         raise
     except ValueError as error:
-        raise ConfigError(f"network: {_in_one_line(_as_raised(error))}") from error
+        raise ConfigError(f"network: {_in_one_line(error_of_layer(error))}") from error
     except Exception as error:
         own = _own_classes(config)
         if not own:
             raise
-        raised = _as_raised(error)
+        raised = error_of_layer(error)
         raise ConfigError(
             f"network: a class of your own failed ({', '.join(own)}): {type(raised).__name__}: "
             f"{_in_one_line(raised)}. Call it by itself on a batch of 0 and of 4 rows to see where."
@@ -142,26 +144,13 @@ def check_needs(
                 "deep or low_rank_cross_mixture."
             )
         if "target" in needs and not target_of_sequences(inputs):
-            sequences = [each for names in histories.values() for each in names]
+            sequences = [name for names in histories.values() for name in names]
             raise ConfigError(
                 f"{where} ({branch.type}) compares a history with the example's own item, and no "
                 "categorical feature shares a vocabulary with a sequence "
                 f"({', '.join(sequences)}). "
                 "Set `vocabulary` of a sequence to the feature it lists, such as item_id."
             )
-
-
-def _as_raised(error: BaseException) -> BaseException:
-    """The error as a layer's call raised it, where Keras caught it and raised one with more text.
-
-    Keras raises its own error while it handles that of the layer, which stays the context. The
-    traceback of the layer's error ends where it was caught: at a function of Keras.
-    """
-    cause = error.__context__
-    if cause is None or cause.__traceback__ is None or error.__cause__ is not None:
-        return error
-    caught_in = cause.__traceback__.tb_frame.f_globals.get("__name__", "")
-    return cause if caught_in.partition(".")[0] == tf_keras.__name__ else error
 
 
 def _in_one_line(error: BaseException) -> str:
@@ -172,7 +161,7 @@ def _own_classes(config: NetworkConfig) -> list[str]:
     """The import paths that a configuration names."""
     components = [*config.branches.values(), *config.cooperation.values()]
     components += [config.alignment, config.fusion]
-    return [each.type for each in components if is_import_path(each.type)]
+    return [component.type for component in components if is_import_path(component.type)]
 
 
 def _copies(config: NetworkConfig, name: str) -> list[str]:
@@ -180,7 +169,7 @@ def _copies(config: NetworkConfig, name: str) -> list[str]:
 
 
 def _layout(config: NetworkConfig, inputs: Sequence[InputSpec]) -> EmbeddingLayout:
-    """The layout of one table set, which is enough to tell which fields there are."""
+    """The layout of one embedding set, which is enough to tell which fields there are."""
     embedding = config.embedding
     return EmbeddingLayout(
         inputs,
@@ -192,10 +181,10 @@ def _layout(config: NetworkConfig, inputs: Sequence[InputSpec]) -> EmbeddingLayo
     )
 
 
-def _table_sets(
+def _embedding_sets(
     config: NetworkConfig, branches: Mapping[str, Branch]
 ) -> tuple[dict[str, tuple[int, ...]], int | None]:
-    """The table sets of each branch, its own first, and that of the gate."""
+    """The embedding sets of each branch, its own first, and that of the gate."""
     own = {name: i for i, name in enumerate(dict.fromkeys(config.table_of.values()))}
     count = len(own)
     sets = {}
@@ -208,15 +197,15 @@ def _table_sets(
     return sets, count if config.gate_table == "own" else sets[config.gate_table][0]
 
 
-def _numbers(table_sets: Mapping[str, Sequence[int]], gate_table: int | None) -> list[int]:
-    return [m for each in table_sets.values() for m in each] + [gate_table or 0]
+def _numbers(embedding_sets: Mapping[str, Sequence[int]], gate_table: int | None) -> list[int]:
+    return [m for sets in embedding_sets.values() for m in sets] + [gate_table or 0]
 
 
 def _construct(
     where: str, component: Component, name: str, injected: Mapping[str, Any]
 ) -> tf_keras.layers.Layer:
-    wanted = inspect.signature(component.cls.__init__).parameters
-    filled = {key: value for key, value in injected.items() if key in wanted}
+    parameters = inspect.signature(component.cls.__init__).parameters
+    filled = {key: value for key, value in injected.items() if key in parameters}
     try:
         return component.cls(**component.options, **filled, name=name)
     except ValueError as error:
@@ -232,7 +221,7 @@ def _positions(groups: Mapping[str, Sequence[str]], layout: EmbeddingLayout) -> 
             if member not in names:
                 raise ConfigError(
                     f"group {group!r} names feature {member!r}, which is not an input of the "
-                    f"network. {closest(member, names)}"
+                    f"network. {did_you_mean(member, names)}"
                 )
     # Numeric inputs may share a field embedding: it stands in the group once.
     return [

@@ -9,7 +9,7 @@ import pydantic
 import tf_keras
 
 from features.config import StrictModel
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 from models.alignment import Alignment
 from models.branches.branch import Branch, Need
 from models.cooperation import CooperationLoss, as_cooperation_loss
@@ -60,12 +60,12 @@ class Component(StrictModel):
     @classmethod
     def _class_of(cls, name: str) -> LayerClass:
         if is_import_path(name):
-            found = load_class(name)
-            check_constructor(found)
-            cls.check(found)
-            return found
+            layer_class = load_class(name)
+            check_constructor(layer_class)
+            cls.check(layer_class)
+            return layer_class
         if name not in cls.axis:
-            raise ConfigError(f"{name!r} is not a type. {closest(name, cls.axis)}")
+            raise ConfigError(f"{name!r} is not a type. {did_you_mean(name, cls.axis)}")
         return cls.axis[name]
 
     @pydantic.model_validator(mode="before")
@@ -77,7 +77,7 @@ class Component(StrictModel):
         if not isinstance(flat, Mapping) or not isinstance(flat.get("type"), str):
             raise ConfigError(
                 "expected a name, or a mapping of `type` and options. "
-                f"Received: {received!r}. {closest('', cls.axis)}"
+                f"Received: {received!r}. {did_you_mean('', cls.axis)}"
             )
         own = {name for name in cls.model_fields if name != "options"}
         given = {name: value for name, value in flat.items() if name not in own}
@@ -95,7 +95,8 @@ class BranchComponent(Component):
 
     Args:
         copies: Several branches of these settings, named with _1, _2, ... behind the name.
-        share_weights: Whether the copies are one set of weights, each on a table set of its own.
+        share_weights: Whether the copies are one set of weights, each on an embedding set of its
+            own.
     """
 
     axis = axes.BRANCHES
@@ -215,7 +216,7 @@ def _read_options(component: LayerClass, given: Mapping[str, Any], own: set[str]
         if name not in settable:
             raise ConfigError(
                 f"{name} is not an option of {component.__name__}. "
-                f"{closest(str(name), [*settable, *own])}"
+                f"{did_you_mean(str(name), [*settable, *own])}"
             )
     options = {}
     for name in settable:
@@ -228,23 +229,15 @@ def _read_options(component: LayerClass, given: Mapping[str, Any], own: set[str]
             options[name] = adapter.dump_python(adapter.validate_python(value), mode="json")
         except pydantic.ValidationError as error:
             problem = error.errors()[0]
-            wanted = problem["msg"]
+            expected = problem["msg"]
             if problem["type"] in ("is_instance_of", "sequence_str", "list_type"):
-                wanted = "expected a list, such as [64, 32]"
-            raise ConfigError(f"{name}: {wanted}. Received: {value!r}.") from None
-    injected = [each for name, each in parameters.items() if name not in settable]
-    if all(each.default is not inspect.Parameter.empty for each in injected):  # nothing is missing
+                expected = "expected a list, such as [64, 32]"
+            raise ConfigError(f"{name}: {expected}. Received: {value!r}.") from None
+    injected = [parameter for name, parameter in parameters.items() if name not in settable]
+    # Nothing that comes from the data is missing: the options alone make a layer.
+    if all(parameter.default is not inspect.Parameter.empty for parameter in injected):
         try:
             component(**options)
         except ValueError as error:
-            raise ConfigError(_about_activations(str(error))) from None
+            raise ConfigError(str(error)) from None
     return options
-
-
-def _about_activations(message: str) -> str:
-    """Keras' own message says neither what is known nor what to do."""
-    if not message.startswith("Unknown activation function"):
-        return message
-    name = message.partition("'")[2].partition("'")[0]
-    known = ("relu", "swish", "gelu", "elu", "selu", "tanh", "sigmoid", "softplus", "linear")
-    return f"{name!r} is not a Keras activation. {closest(name, known)}"

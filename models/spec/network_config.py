@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from features.config import StrictModel
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 from models.embeddings.embedding_layout import Numeric
 from models.embeddings.row_table import Initializer
 from models.spec import axes
@@ -29,7 +29,7 @@ class CompressedConfig(StrictModel):
 
     Args:
         type: `hashed` sums rows of one table; `quotient_remainder` multiplies rows of two.
-        rows: Of the (first) table.
+        rows: Number of rows of the (first) table.
         hashes: Rows that make up an embedding of `hashed`.
     """
 
@@ -94,7 +94,8 @@ class NetworkConfig(StrictModel):
     Args:
         tables: One set that all branches share, or one per branch, or for each branch the name of
             its set: branches that give the same name share it.
-        gate_table: A table set of the gate's `own`, or the name of a branch, whose set it reads.
+        gate_table: An embedding set of the gate's `own`, or the name of the branch whose set it
+            reads.
         tower: MLP between the fusion and its logit; null for none.
         logloss_weights: Factors of the loglosses, by `fused` or the branch's name; others are 1.
     """
@@ -139,7 +140,7 @@ class NetworkConfig(StrictModel):
         if received in ("shared", "per_branch") or isinstance(received, Mapping):
             return received
         raise ConfigError(
-            "expected 'shared' or 'per_branch', or for each branch the name of its table set. "
+            "expected 'shared' or 'per_branch', or for each branch the name of its embedding set. "
             f"Received: {received!r}."
         )
 
@@ -159,7 +160,7 @@ class NetworkConfig(StrictModel):
 
     @property
     def table_of(self) -> dict[str, str]:
-        """Name of every branch of the network -> name of its table set."""
+        """Name of every branch of the network -> name of its embedding set."""
         if isinstance(self.tables, str):
             shared = self.tables == "shared"
             return {name: "shared" if shared else name for name in self.branch_copies}
@@ -185,7 +186,7 @@ class NetworkConfig(StrictModel):
             if name not in {*names, "fused"}:
                 raise ConfigError(
                     f"logloss_weights.{name}: no branch has this name. "
-                    f"{closest(name, [*names, 'fused'])}"
+                    f"{did_you_mean(name, [*names, 'fused'])}"
                 )
             if name != "fused" and self.heads == "fused":
                 raise ConfigError(
@@ -211,12 +212,12 @@ class NetworkConfig(StrictModel):
             for name in self.tables:
                 if name not in {*names, *self.branches}:
                     raise ConfigError(
-                        f"tables.{name}: no branch has this name. {closest(name, names)}"
+                        f"tables.{name}: no branch has this name. {did_you_mean(name, names)}"
                     )
             for name, entry in names.items():
                 if name not in self.tables and entry not in self.tables:
                     raise ConfigError(
-                        f"tables names no table set for branch {name!r}. Give each branch one; "
+                        f"tables names no embedding set for branch {name!r}. Give each branch one; "
                         "equal names share."
                     )
         gated = "gate_input" in self.fusion.takes
@@ -228,7 +229,7 @@ class NetworkConfig(StrictModel):
         if self.gate_table not in {"own", *names}:
             raise ConfigError(
                 f"gate_table is 'own' or the name of a branch whose tables the gate reads. "
-                f"Received: {self.gate_table!r}. {closest(self.gate_table, ['own', *names])}"
+                f"Received: {self.gate_table!r}. {did_you_mean(self.gate_table, ['own', *names])}"
             )
         for name, component in self.branches.items():
             if component.share_weights and component.copies == 1:

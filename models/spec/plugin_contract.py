@@ -6,7 +6,7 @@ from typing import get_args
 
 import tf_keras
 
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 from models.branches.branch import Branch, Takes
 from models.cooperation.cooperation_loss import LossInput
 
@@ -18,7 +18,7 @@ def check_constructor(cls: type[tf_keras.layers.Layer]) -> None:
         ConfigError: Says what is missing.
     """
     parameters = inspect.signature(cls.__init__).parameters
-    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    takes_any = any(item.kind is item.VAR_KEYWORD for item in parameters.values())
     if not takes_any and "name" not in parameters:
         raise ConfigError(
             f"{cls.__name__}.__init__ must accept **kwargs and pass them to super().__init__, for "
@@ -49,8 +49,8 @@ def check_loss(cls: type[tf_keras.layers.Layer], takes: object) -> None:
     """Refuses a class that cannot be a cooperation loss.
 
     Args:
-        cls: The class.
-        takes: Its attribute `takes`, None where it has none.
+        cls: Class that a configuration names.
+        takes: Class attribute `takes` of `cls`; None where it has none.
 
     Raises:
         ConfigError: Says what it should have.
@@ -65,7 +65,7 @@ def check_loss(cls: type[tf_keras.layers.Layer], takes: object) -> None:
         if name not in get_args(LossInput):
             raise ConfigError(
                 f"{cls.__name__}.takes names {name!r}, which the network does not have. "
-                f"{closest(str(name), get_args(LossInput))}"
+                f"{did_you_mean(str(name), get_args(LossInput))}"
             )
     _check_call(cls, takes[1:])
 

@@ -5,7 +5,7 @@ import os
 
 import tf_keras
 
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 
 ALLOWED = "CONCORD_PLUGINS"  # environment: root packages, separated by commas
 
@@ -56,18 +56,19 @@ def load_class(path: str) -> type[tf_keras.layers.Layer]:
             f"{path!r} cannot be imported: {type(error).__name__}: {error}. See it whole with "
             f'python -c "import features, {module_name}"'
         ) from error
-    found = getattr(module, class_name, None)
+    layer_class = getattr(module, class_name, None)
     layers = [
         name
-        for name, each in vars(module).items()
-        if isinstance(each, type) and issubclass(each, tf_keras.layers.Layer)
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, tf_keras.layers.Layer)
     ]
-    if found is None:
+    if layer_class is None:
         raise ConfigError(
-            f"module {module_name!r} has no class {class_name!r}. {closest(class_name, layers)}"
+            f"module {module_name!r} has no class {class_name!r}. "
+            f"{did_you_mean(class_name, layers)}"
         )
-    if not (isinstance(found, type) and issubclass(found, tf_keras.layers.Layer)):
+    if not (isinstance(layer_class, type) and issubclass(layer_class, tf_keras.layers.Layer)):
         raise ConfigError(
             f"{path!r} is no tf_keras layer. Derive the class from tf_keras.layers.Layer."
         )
-    return found
+    return layer_class

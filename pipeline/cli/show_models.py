@@ -88,8 +88,8 @@ def _print_cost(
 ) -> None:
     inputs = len(config.feature_set.inputs)
     table = Table(
-        title=f"built for {config.data.source}: {inputs} inputs, table sets "
-        f"{', '.join(network.table_set_names)}",
+        title=f"built for {config.data.source}: {inputs} inputs, embedding sets "
+        f"{', '.join(network.embedding_set_names)}",
         title_justify="left",
     )
     table.add_column("part")

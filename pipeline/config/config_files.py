@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from features.config import parse
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 from models.spec.network_config import NetworkConfig
 from pipeline.config.run_config import DatasetConfig, RunConfig
 from pipeline.config.shipped_files import config_file, preset_file
@@ -233,7 +233,7 @@ def _merge(
                 name = ".".join((*path, key))
                 raise ConfigError(
                     f"{where}: {name} is null, but nothing of that name is inherited that could "
-                    f"be removed. {closest(key, merged, '.'.join(path) + '.')}"
+                    f"be removed. {did_you_mean(key, merged, '.'.join(path) + '.')}"
                 )
             del merged[key]
         elif isinstance(value, Mapping) and value:

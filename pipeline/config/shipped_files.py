@@ -5,7 +5,7 @@ They are data files of this package, so that an installation has them as a check
 
 from pathlib import Path
 
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 
 PRESETS = Path(__file__).parent / "presets"
 CONFIGS = Path(__file__).parent / "datasets"
@@ -88,5 +88,5 @@ def _names(folder: Path) -> list[str]:
 
 def _hint(name: str, names: list[str]) -> str:
     """The nearest name, or nothing: all of them would fill the screen."""
-    near = closest(name.lower(), names)
+    near = did_you_mean(name.lower(), names)
     return f"{near} " if near.startswith("Did") else ""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from models.metrics import best_share, disagreement
-from pipeline.evaluation.outputs import Outputs
 from pipeline.evaluation.scores import Scores, value_or_none
+from pipeline.evaluation.split_outputs import Outputs
 
 
 def cooperation_report(

@@ -10,8 +10,8 @@ from models.metrics import information_abundance, singular_values
 from models.metrics.group_auc import WeightBy
 from pipeline.batches.dataset import examples, refusing_damage
 from pipeline.evaluation.cooperation import cooperation_report
-from pipeline.evaluation.outputs import OutputReader
 from pipeline.evaluation.scores import scores_of, value_or_none
+from pipeline.evaluation.split_outputs import OutputReader
 
 
 def evaluation_report(
@@ -56,16 +56,16 @@ def tables_report(network: tf_keras.Model) -> dict[str, dict[str, dict[str, Any]
     """Size and information abundance of every embedding table.
 
     Returns:
-        Name of the table set -> vocabulary -> `rows`, `width`, `information_abundance` (None for
-        a table of zeros) and the `singular_values` it comes from, the largest first.
+        Name of the embedding set -> vocabulary -> `rows`, `width`, `information_abundance` (None
+        for a table of zeros) and the `singular_values` it comes from, the largest first.
     """
     bank = network.embeddings
     report: dict[str, dict[str, Any]] = {}
-    for position, table_set in enumerate(network.table_set_names):
-        report[table_set] = {}
+    for position, embedding_set in enumerate(network.embedding_set_names):
+        report[embedding_set] = {}
         for vocabulary in bank.layout.places:
             table = bank.rows_of(vocabulary, position).numpy()  # one vocabulary at a time
-            report[table_set][vocabulary] = {
+            report[embedding_set][vocabulary] = {
                 "rows": table.shape[0],
                 "width": table.shape[1],
                 "information_abundance": value_or_none(information_abundance(table)),

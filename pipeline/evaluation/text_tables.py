@@ -42,7 +42,7 @@ def split_tables(report: Mapping[str, Any]) -> list[TextTable]:
 
 
 def embedding_tables(report: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[TextTable]:
-    """Information abundance, a row for each vocabulary and a column for each table set.
+    """Information abundance, a row for each vocabulary and a column for each embedding set.
 
     Args:
         report: What `evaluate.tables_report` returns, or an empty mapping.

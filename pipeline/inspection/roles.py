@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
-from features.errors import DataError, closest
+from features.errors import DataError, did_you_mean
 from pipeline.inspection.column_names import (
     ID,
     ITEMS,
@@ -81,7 +81,9 @@ def find_label(facts: Mapping[str, Facts], given: str | None = None) -> Label:
         DataError: No column can be it.
     """
     if given is not None and given not in facts:
-        raise DataError(f"there is no column {given!r} to be the label. {closest(given, facts)}")
+        raise DataError(
+            f"there is no column {given!r} to be the label. {did_you_mean(given, facts)}"
+        )
     binary = [name for name, column in facts.items() if column.is_binary]
     if given is None:
         ranked = sorted(binary, key=lambda name: (_rank(name), binary.index(name)))

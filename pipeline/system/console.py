@@ -14,7 +14,7 @@ _STAGES = {
     "pipeline.stages": "export",
     "serving.server": "serve",
 }
-_PACKAGES = ("pipeline", "serving", "models", "features")
+PACKAGES = ("pipeline", "serving", "models", "features")
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -41,7 +41,7 @@ def log_to_terminal() -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for package in _PACKAGES:
+    for package in PACKAGES:
         logging.getLogger(package).setLevel(logging.INFO)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     logging.getLogger("absl").setLevel(logging.ERROR)
@@ -50,5 +50,5 @@ def log_to_terminal() -> None:
 def only_warnings() -> None:
     """Hides progress and results, as in processes that do what the chief does."""
     console.quiet = True
-    for package in _PACKAGES:
+    for package in PACKAGES:
         logging.getLogger(package).setLevel(logging.WARNING)

@@ -21,7 +21,7 @@ from pipeline.training.private_api import keeping_coordinator
 
 log = logging.getLogger(__name__)
 
-_SHARD_BYTES = 2**24  # least part of a variable on a parameter server: only tables are larger
+SHARD_BYTES = 2**24  # least part of a variable on a parameter server: only tables are larger
 _made: dict[str, tf.distribute.Strategy] = {}
 
 
@@ -43,7 +43,7 @@ def training_strategy(name: StrategyName | None = None) -> tf.distribute.Strateg
         if name == "mirrored":
             cluster_for(name)  # refuses one
         chosen = name or "mirrored"
-        _made[chosen] = _MAKERS[chosen]()
+        _made[chosen] = STRATEGY_MAKERS[chosen]()
     ((made, strategy),) = _made.items()
     if name not in (None, made):
         raise ConfigError(
@@ -73,12 +73,12 @@ def _parameter_server() -> tf.distribute.Strategy:
         tf.distribute.cluster_resolver.TFConfigClusterResolver(),
         # Not FixedShardsPartitioner: that would split the kernels of small layers too.
         variable_partitioner=tf.distribute.experimental.partitioners.MinSizePartitioner(
-            min_shard_bytes=_SHARD_BYTES, max_shards=len(cluster.jobs["ps"])
+            min_shard_bytes=SHARD_BYTES, max_shards=len(cluster.jobs["ps"])
         ),
     )
 
 
-_MAKERS: dict[str, Callable[[], tf.distribute.Strategy]] = {
+STRATEGY_MAKERS: dict[str, Callable[[], tf.distribute.Strategy]] = {
     "mirrored": _mirrored,
     "multi_worker": _multi_worker,
     "parameter_server": _parameter_server,
@@ -124,13 +124,14 @@ def _serve(cluster: Cluster, grace_seconds: float) -> None:
     (chief,) = cluster.jobs["chief"]
     last_seen = None
     while last_seen is None or time.monotonic() - last_seen < grace_seconds:
-        if _answers(chief):
+        if answers(chief):
             last_seen = time.monotonic()
         time.sleep(min(1.0, grace_seconds / 4))
     log.info("the chief has ended")
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
+    """Whether a process listens at `host:port`."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=5.0):
@@ -168,12 +169,12 @@ def training_input(
 
     def of_process(context: tf.distribute.InputContext) -> tf.data.Dataset:
         part = make((context.input_pipeline_id, context.num_input_pipelines))
-        return part if local == 1 else part.flat_map(lambda *batch: _parts(batch, local))
+        return part if local == 1 else part.flat_map(lambda *batch: parts_of_batch(batch, local))
 
     return strategy.distribute_datasets_from_function(of_process)
 
 
-def _parts(batch: tuple, count: int) -> tf.data.Dataset:
+def parts_of_batch(batch: tuple, count: int) -> tf.data.Dataset:
     """A batch as `count` batches, one for each replica; the last ones may be empty."""
     rows = tf.shape(tf.nest.flatten(batch)[0])[0]
 

@@ -46,8 +46,8 @@ def tables_bytes(layout: EmbeddingLayout, slots: RowSlots | None, optimizer: str
 
     Example:
         >>> from features.inputs import InputSpec
-        >>> layout = EmbeddingLayout([InputSpec("city", "id", "city", 1000)], embedding_dim=10)
-        >>> tables_bytes(layout, None, "adam") == 1000 * 10 * 3 * 4
+        >>> inputs = [InputSpec("city", "categorical", "city", 1000)]
+        >>> tables_bytes(EmbeddingLayout(inputs, 10), None, "adam") == 1000 * 10 * 3 * 4
         True
 
     Args:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from features.errors import DataError, closest
+from features.errors import DataError, did_you_mean
 from serving.export_format.signature_table import TensorTemplate
 
 
@@ -20,7 +20,7 @@ def given_tensors(
     for name in given:
         if name not in inputs:
             raise DataError(
-                f"signature {signature!r} has no input {name!r}. {closest(name, inputs)}"
+                f"signature {signature!r} has no input {name!r}. {did_you_mean(name, inputs)}"
             )
     missing = [name for name in inputs if name not in given]
     if missing:

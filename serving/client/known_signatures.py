@@ -5,7 +5,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from features.errors import DataError, closest
+from features.errors import DataError, did_you_mean
 from serving.client.protos import ProtoMessage, message_class
 from serving.client.tensor_protos import DTYPES
 from serving.export_format.signature_table import (
@@ -34,7 +34,8 @@ class KnownSignatures:
     def __getitem__(self, signature: str) -> SignatureTemplate:
         if signature not in self.table:
             raise DataError(
-                f"{self.where} has no signature {signature!r}. {closest(signature, self.table)}"
+                f"{self.where} has no signature {signature!r}. "
+                f"{did_you_mean(signature, self.table)}"
             )
         return self.table[signature]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from features.errors import DataError, closest
+from features.errors import DataError, did_you_mean
 from serving.client.protos import message_class
 from serving.export_format import names
 from serving.export_format.signature_table import TensorTemplate
@@ -98,7 +98,7 @@ def _inputs_of_keys(rows: Sequence[Row], inputs: Inputs) -> dict[str, str]:
         if name not in inputs:
             raise DataError(
                 f"the rows have {key!r}, which the model does not read. "
-                f"{closest(key, by_column or inputs)} Rename it or leave it out."
+                f"{did_you_mean(key, by_column or inputs)} Rename it or leave it out."
             )
         if name in name_of_key.values():
             raise DataError(f"the rows name the input {name!r} twice. Keep one of its columns.")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from features.errors import ExportError, closest
+from features.errors import ExportError, did_you_mean
 from features.specs import FeatureSet, FeatureSpec
 from serving.export_format.signature_table import TensorTemplate
 
@@ -65,7 +65,7 @@ def _named(features: FeatureSet, candidates: Sequence[str]) -> list[FeatureSpec]
         if name not in inputs:
             raise ExportError(
                 f"export.candidates names {name!r}, which is no input feature. "
-                f"{closest(name, inputs)}"
+                f"{did_you_mean(name, inputs)}"
             )
     if not candidates or set(candidates) == set(inputs):
         raise ExportError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from features.errors import DataError, closest
+from features.errors import DataError, did_you_mean
 from features.raw import Reasons
 from features.specs import FeatureSet, FeatureSpec
 from serving.scoring.json_rows import UntypedBlock, json_column
@@ -76,8 +76,8 @@ def _position(name: str, header: list[str], where: str) -> int:
     if name in header:
         raise DataError(f"{where}: its header names {name!r} twice. Rename or remove one.")
     raise DataError(
-        f"{where}: its header has no column {name!r}. {closest(name, header)} Where it is missing "
-        "from every row, add it with empty values."
+        f"{where}: its header has no column {name!r}. {did_you_mean(name, header)} Where it is "
+        "missing from every row, add it with empty values."
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from features.errors import DataError, closest
+from features.errors import DataError, did_you_mean
 from features.raw import Reasons
 from features.specs import FeatureSet, FeatureSpec
 
@@ -51,8 +51,8 @@ def json_blocks(
     for name in specs:
         if keys and name not in keys:
             raise DataError(
-                f"{where}: no row has {name!r}. {closest(name, keys)} Where it is missing from "
-                "every row, write null into one of them to say so."
+                f"{where}: no row has {name!r}. {did_you_mean(name, keys)} Where it is missing "
+                "from every row, write null into one of them to say so."
             )
 
 

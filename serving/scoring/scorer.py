@@ -8,7 +8,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from features.bundle import BundleMetadata, read_metadata
-from features.errors import BundleError, DataError, ExportError, closest
+from features.errors import BundleError, DataError, ExportError, did_you_mean
 from features.raw import coerce
 from serving.export_format import names
 from serving.export_format.export_layout import (
@@ -88,8 +88,8 @@ class Scorer:
         for name in features.raw_schema(("input",)).names:
             if name not in rows.schema.names:
                 raise DataError(
-                    f"the rows have no column {name!r}. {closest(name, rows.schema.names)} Where "
-                    "it is missing from every row, add it with empty values."
+                    f"the rows have no column {name!r}. {did_you_mean(name, rows.schema.names)} "
+                    "Where it is missing from every row, add it with empty values."
                 )
         typed, _, reasons = coerce(rows, features, roles=("input",))
         if reasons:

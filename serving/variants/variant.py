@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import quote
 
-from features.errors import ExportError, closest
+from features.errors import ExportError, did_you_mean
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 FORMATS = ("saved_model", "openvino")
@@ -25,7 +25,7 @@ class Tolerance:
     mean: float
 
 
-_TOLERANCES = {
+TOLERANCES = {
     "float32": Tolerance(largest=1e-6, mean=1e-6),
     # 8 bits of a number are kept, and 11; measured differences are about a tenth of these limits.
     "bfloat16": Tolerance(largest=5e-3, mean=5e-4),
@@ -61,7 +61,7 @@ class Variant:
         for option, known in (("precision", PRECISIONS), ("format", FORMATS)):
             value = getattr(self, option)
             if value not in known:
-                raise ExportError(f"there is no --{option} {value!r}. {closest(value, known)}")
+                raise ExportError(f"there is no --{option} {value!r}. {did_you_mean(value, known)}")
         if self.format == "openvino" and self.precision != "float32":
             raise ExportError(
                 f"--format openvino stores float32. Received: --precision {self.precision}. Leave "
@@ -110,7 +110,7 @@ class Variant:
     @property
     def tolerance(self) -> Tolerance:
         """How far its scores may be from those of the full export."""
-        return _OPENVINO if self.format == "openvino" else _TOLERANCES[self.precision]
+        return _OPENVINO if self.format == "openvino" else TOLERANCES[self.precision]
 
     def to_dict(self) -> dict[str, str | None]:
         """For reports and model cards."""

@@ -12,8 +12,8 @@ from features import errors
         ("zzz", iter(()), "", "None is defined here."),
     ],
 )
-def test_closest_names_the_nearest_name_or_all_of_them(name, names, prefix, hint):
-    assert errors.closest(name, names, prefix=prefix) == hint
+def test_did_you_mean_names_the_nearest_name_or_all_of_them(name, names, prefix, hint):
+    assert errors.did_you_mean(name, names, prefix=prefix) == hint
 
 
 def test_every_error_here_is_a_user_error():

@@ -30,9 +30,13 @@ def test_preprocessing_delivers_what_the_inputs_promise(inputs, tensors):
     assert list(inputs) == list(tensors)
     for name, spec in inputs.items():
         tensor = tensors[name].numpy()
-        widths = {"ids": (spec.length,), "steps": (spec.length,), "vector": (spec.dimension,)}
+        widths = {
+            "multivalued": (spec.length,),
+            "sequence": (spec.length,),
+            "dense": (spec.dimension,),
+        }
         assert tensor.shape[1:] == widths.get(spec.kind, ()), name
-        assert tensor.dtype == ("float32" if spec.kind in ("value", "vector") else "int32"), name
+        assert tensor.dtype == ("float32" if spec.kind in ("numeric", "dense") else "int32"), name
         if tensor.dtype == "int32":
             assert tensor.min() >= 0, name
             assert tensor.max() < spec.vocabulary_size, name
@@ -74,7 +78,7 @@ def test_every_id_of_a_vocabulary_can_come_out(inputs, tensors):
 
 
 def test_sequences_of_one_history_name_it_and_others_stand_alone(inputs):
-    histories = {name: spec.history for name, spec in inputs.items() if spec.kind == "steps"}
+    histories = {name: spec.history for name, spec in inputs.items() if spec.kind == "sequence"}
     assert histories == {"clicked_city": "clicks", "clicked_genre": "clicks", "trips": "trips"}
     assert inputs["genres"].history is None
 

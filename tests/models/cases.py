@@ -12,7 +12,7 @@ from models.alignment import MLPPerBranch, NoAlignment, SharedMLP, WrappedAlignm
 from models.embeddings import EmbeddingBank
 from models.embeddings.bank_tables import BankTables
 from models.embeddings.embedding_layout import EmbeddingLayout, TableLayout
-from models.embeddings.numeric_embedding import NumericToken
+from models.embeddings.numeric_embedding import NumericEmbedding
 from models.embeddings.row_table import RowTable
 from models.layers.mlp import MLP
 from models.network import CooperativeNetwork
@@ -275,7 +275,7 @@ OTHERS = {
     MLP: Case(lambda: MLP(**mlp(6, 4)), floats(5)),
     MLPPerBranch: Case(lambda: MLPPerBranch(**mlp(6, 4)), hidden(3, 5)),
     NoAlignment: Case(NoAlignment, hidden(4, 4)),
-    NumericToken: Case(lambda: NumericToken(3, num_sets=2, units=[4]), floats(5)),
+    NumericEmbedding: Case(lambda: NumericEmbedding(3, num_sets=2, units=[4]), floats(5)),
     SharedMLP: Case(lambda: SharedMLP(**mlp(6, 4)), hidden(5, 5, 5)),
     WrappedAlignment: Case(lambda: WrappedAlignment(MLPPerBranch(**mlp(6, 4))), hidden(3, 5)),
 }

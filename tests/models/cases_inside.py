@@ -45,7 +45,7 @@ def tensors(scale: float = 1.0, **tails: tuple[int, ...]):
 
 def two_histories(rng: np.random.Generator, batch: int):
     histories = {"clicks": (5, 2, 1), "buys": (3, 1, 0)}
-    return {"embedded": random_embedded(rng, batch, fields=6, width=4, histories=histories)}
+    return {"embedded": random_embedded(rng, batch, fields=6, embedding_dim=4, histories=histories)}
 
 
 def cross_arch_inputs(rng: np.random.Generator, batch: int):

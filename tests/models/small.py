@@ -10,13 +10,13 @@ from models.spec.build_network import build_network
 from models.spec.network_config import NetworkConfig
 
 INPUTS = (
-    InputSpec("user", "id", "user", 11),
-    InputSpec("age", "value"),
-    InputSpec("item", "id", "item", 23),
-    InputSpec("genres", "ids", "genres", 6, length=3),
-    InputSpec("clicked", "steps", "item", 23, length=4, history="clicks"),
-    InputSpec("rating", "steps", "rating", 5, length=4, history="clicks"),
-    InputSpec("image", "vector", dimension=3),
+    InputSpec("user", "categorical", "user", 11),
+    InputSpec("age", "numeric"),
+    InputSpec("item", "categorical", "item", 23),
+    InputSpec("genres", "multivalued", "genres", 6, length=3),
+    InputSpec("clicked", "sequence", "item", 23, length=4, history="clicks"),
+    InputSpec("rating", "sequence", "rating", 5, length=4, history="clicks"),
+    InputSpec("image", "dense", dimension=3),
 )
 GROUPS = {"pair": ["user", "item"], "taste": ["user", "genres", "clicked"]}
 SETTINGS: dict[str, Any] = {

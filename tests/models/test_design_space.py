@@ -29,7 +29,7 @@ def network(inputs=small.INPUTS, teachers=(), **settings) -> CooperativeNetwork:
 def test_copies_are_branches_of_one_kind_and_other_weights():
     net = network(branches={"one": DEEP, "two": {**DEEP, "copies": 2}}, tables="per_branch")
     assert net.branch_names == ("one", "two_1", "two_2")
-    assert net.table_set_names == ("one", "two_1", "two_2")
+    assert net.embedding_set_names == ("one", "two_1", "two_2")
     x, *_ = small.rows(0, 4)
     z = net(x).representations.numpy()
     assert not np.allclose(z[:, 1], z[:, 2])
@@ -50,17 +50,17 @@ def test_copies_may_share_their_weights_and_differ_by_their_tables():
     assert clone.branches["a_1"] is clone.branches["a_2"]
 
 
-def test_branches_that_name_one_table_set_share_it():
+def test_branches_that_name_one_embedding_set_share_it():
     net = network(
         branches=dict.fromkeys(("a", "b", "c"), DEEP),
         tables={"a": "first", "b": "second", "c": "first"},
     )
-    assert net.table_sets == {"a": (0,), "b": (1,), "c": (0,)}
-    assert net.table_set_names == ("a+c", "b")
+    assert net.embedding_sets == {"a": (0,), "b": (1,), "c": (0,)}
+    assert net.embedding_set_names == ("a+c", "b")
 
 
 @pytest.mark.parametrize(("gate_table", "sets"), [("own", 3), ("b", 2)])
-def test_a_gate_reads_a_table_set_of_its_own_or_a_branchs(gate_table, sets):
+def test_a_gate_reads_an_embedding_set_of_its_own_or_a_branchs(gate_table, sets):
     net = network(
         branches={"a": DEEP, "b": DEEP},
         tables="per_branch",
@@ -175,8 +175,8 @@ def test_teachers_are_asked_and_never_trained_or_saved(tmp_path):
     assert_close(alone(data[0]).logit, student(data[0]).logit)
 
 
-PLAIN = (InputSpec("user", "id", "user", 11), InputSpec("item", "id", "item", 23))
-NO_TARGET = (*PLAIN, InputSpec("seen", "steps", "seen", 9, length=3))
+PLAIN = (InputSpec("user", "categorical", "user", 11), InputSpec("item", "categorical", "item", 23))
+NO_TARGET = (*PLAIN, InputSpec("seen", "sequence", "seen", 9, length=3))
 PAIR = {"a": DEEP, "b": DEEP}
 
 

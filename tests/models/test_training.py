@@ -138,7 +138,7 @@ class Breaks(tf_keras.layers.Layer):
 
 def value_network(branches) -> CooperativeNetwork:
     bank = EmbeddingBank(
-        EmbeddingLayout([InputSpec("a", "value"), InputSpec("b", "id", "b", 5)], 4)
+        EmbeddingLayout([InputSpec("a", "numeric"), InputSpec("b", "categorical", "b", 5)], 4)
     )
     network = CooperativeNetwork(bank, branches, NoAlignment(), MeanFusion())
     network.compile(optimizer=tf_keras.optimizers.Adam(0.1))

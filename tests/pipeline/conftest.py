@@ -1,8 +1,11 @@
-"""A bundle of random rows, written without Beam, for tests of what reads bundles."""
+"""What tests of the pipeline share: the command line, and a bundle of random rows."""
 
 import json
+import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -21,6 +24,8 @@ from features.bundle import (
 )
 from features.records import columns_of, encode_block, encode_rows
 from features.specs import FeatureSet
+from pipeline.cli import command_line, serve
+from tests.beam import remembered_options, remembered_signatures
 
 ROWS = {"train": 103, "valid": 40, "test": 0}
 ITEMS = 12
@@ -63,6 +68,39 @@ def random_arrays(rows: int, seed: int) -> dict[str, np.ndarray]:
         "user_key": user.astype("int64") << 40,
         "time": np.arange(rows, dtype="int64"),
     }
+
+
+class Done(NamedTuple):
+    """What is left of a command: as `subprocess` has it, but for the order."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def concord(monkeypatch, capsys, tmp_path) -> Callable[..., Done]:
+    """Runs the command line in this process, which has imported TensorFlow, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for module in (command_line, serve):
+        monkeypatch.setattr(module, "import_tensorflow", lambda: None)
+
+    def run(*arguments: object, started_as: str = "pipeline/__main__.py") -> Done:
+        monkeypatch.setattr(sys, "argv", [started_as, *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            command_line.main()
+        return Done(stopped.value.code, *capsys.readouterr())
+
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    yield run
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fast_beam():
+    with remembered_signatures(), remembered_options():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ class GatedFields(Branch):
         units: Hidden units of the MLP.
     """
 
-    takes = "tokens"  # (batch, num_fields, width)
+    takes = "field_embeddings"  # (batch, num_fields, embedding_dim)
 
     def __init__(self, units: Sequence[int] = (64, 32), **kwargs):
         super().__init__(**kwargs)
@@ -28,9 +28,9 @@ class GatedFields(Branch):
         self.gate = tf_keras.layers.Dense(input_shape[1], "sigmoid", dtype=self.dtype_policy)
         super().build(input_shape)
 
-    def interact(self, tokens: tf.Tensor, training: bool | None) -> tf.Tensor:
-        gate = self.gate(flatten(tokens))[:, :, tf.newaxis]  # (batch, num_fields, 1)
-        return self.mlp(flatten(gate * tokens), training=training)
+    def interact(self, field_embeddings: tf.Tensor, training: bool | None) -> tf.Tensor:
+        gate = self.gate(flatten(field_embeddings))[:, :, tf.newaxis]  # (batch, num_fields, 1)
+        return self.mlp(flatten(gate * field_embeddings), training=training)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "units": list(self.mlp.units)}

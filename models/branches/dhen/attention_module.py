@@ -30,7 +30,7 @@ class AttentionModule(tf_keras.layers.Layer):
         num_tokens: Tokens out.
         num_heads: Heads; must divide the width.
         expansion: Width of the hidden layer / width of a token.
-        activation: g.
+        activation: g, name of a Keras activation.
 
     Call arguments:
         tokens: Float tensor (batch, m, width).

@@ -35,8 +35,8 @@ class CrossModule(tf_keras.layers.Layer):
 
     Args:
         num_tokens: Tokens out.
-        rank: r.
-        num_layers: L.
+        rank: r, the width in between the two matrices of a layer.
+        num_layers: L, number of layers.
         keep_skip: Whether x_0 is part of what is projected.
         units: Hidden units of the MLP.
         activation: Their activation.
@@ -93,8 +93,8 @@ class CrossModule(tf_keras.layers.Layer):
     def call(self, tokens: tf.Tensor) -> tf.Tensor:
         x0 = flatten(tokens)  # (B, D)
         down, up, bias = (
-            tf.unstack(tf.cast(each, x0.dtype))
-            for each in (self.kernel_u, self.kernel_v, self.bias)
+            tf.unstack(tf.cast(weights, x0.dtype))
+            for weights in (self.kernel_u, self.kernel_v, self.bias)
         )
         crosses, xl = [], x0
         for u, v, b in zip(down, up, bias, strict=True):

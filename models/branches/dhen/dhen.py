@@ -27,12 +27,12 @@ class DHEN(Branch):
         TensorShape([2, 8])
 
     Args:
-        num_layers: N.
+        num_layers: N, number of layers.
         modules, ensemble, tokens_per_module, dot_units, rank, cross_layers, num_heads: See
             `DHENLayer`; all layers alike.
         units: Hidden units of the MLP, the last its width.
-        activation: Of all hidden units, those of the modules too.
-        dropout: As for `MLP`.
+        activation: Activation of all hidden units, those of the modules too.
+        dropout: Share of the MLP's outputs that training sets to 0.
 
     Call arguments:
         tokens: Float tensor (batch, m, width), width >= 2.
@@ -41,7 +41,7 @@ class DHEN(Branch):
         (batch, units[-1]); its intermediates are X_1, ..., X_N, flat.
     """
 
-    takes = "tokens"
+    takes = "field_embeddings"
     exposes_intermediates = True
 
     def __init__(

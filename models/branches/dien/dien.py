@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from features.errors import closest
+from features.errors import did_you_mean
 from models.branches.branch import Branch, Details
 from models.branches.dien.attentional_gru import Update
 from models.branches.dien.interest_evolution import Attention, InterestEvolution
@@ -28,8 +28,8 @@ class DIEN(Branch):
         h'  = last state of `InterestEvolution`(e_1..e_T; q)
         h   = MLP(fields | every h' [| sum_t e_t | q * sum_t k_t] | mean step of the others)
 
-    `fields` are the tokens of the inputs that are no sequences, q among them; the part in brackets
-    comes with `sum_pooling`, as in the authors' code. An empty history has h' = 0.
+    `fields` are the embeddings of the inputs that are no sequences, q among them; the part in
+    brackets comes with `sum_pooling`, as in the authors' code. An empty history has h' = 0.
 
     With `auxiliary_weight` > 0 the states of each history's first recurrence must also tell the
     next k from a negative (`NextEventLoss`; its loss is summed over histories). The negative is
@@ -47,8 +47,8 @@ class DIEN(Branch):
     Example:
         >>> steps, mask = tf.ones((2, 5, 6)), tf.constant([[True] * 5, [False] * 5])
         >>> history = History(steps, mask, target=tf.ones((2, 3)))
-        >>> tokens = tf.ones((2, 4, 3))
-        >>> DIEN([8])(Embedded(tokens, tokens[:, :2], {"clicks": history}, tf.ones((2, 4)))).shape
+        >>> fields = tf.ones((2, 4, 3))
+        >>> DIEN([8])(Embedded(fields, fields[:, :2], {"clicks": history}, tf.ones((2, 4)))).shape
         TensorShape([2, 8])
 
     Args:
@@ -124,7 +124,7 @@ class DIEN(Branch):
         if self.negatives != IN_BATCH and targets.pop(self.negatives, None) is None:
             raise ValueError(
                 f"{self.name}: `negatives` names {self.negatives!r}, neither 'batch' nor a "
-                f"history. {closest(self.negatives, [IN_BATCH, *targets])}"
+                f"history. {did_you_mean(self.negatives, [IN_BATCH, *targets])}"
             )
         names = compared_histories(self.name, targets, self.histories)
         if self.negatives != IN_BATCH:
@@ -150,11 +150,11 @@ class DIEN(Branch):
                 parts.append(mean_step(history))
                 continue
             evolved, states = self.evolutions[name](
-                history.steps, target=history.target, mask=history.mask, training=training
+                history.events, target=history.target, mask=history.mask, training=training
             )
             parts.append(tf.cast(evolved, self.compute_dtype))
             if self.sum_pooling:
-                total = tf.reduce_sum(history.steps, axis=1)
+                total = tf.reduce_sum(history.events, axis=1)
                 parts += [total, history.target * total[:, : history.target.shape[1]]]
             if self.auxiliary_weight:
                 losses.append(self._next_event_loss(name, states, history, negatives))

@@ -40,7 +40,7 @@ class InterestEvolution(tf_keras.layers.Layer):
     Args:
         update: How attention enters the second recurrence, see `AttentionalGRU`.
         attention: How a state is compared with the target.
-        attention_units, attention_activation, attention_dropout: Of MLP_att, for `din`.
+        attention_units, attention_activation, attention_dropout: Options of MLP_att, for `din`.
 
     Call arguments:
         steps: Float tensor (batch, length, width).

@@ -40,7 +40,7 @@ class NextEventLoss(tf_keras.layers.Layer):
         keys: Float tensor (batch, length, width), the events.
         negatives: Float tensor like `keys`.
         mask: Bool (batch, length), True where there is an event.
-        negatives_mask: Likewise for `negatives`.
+        negatives_mask: Bool (batch, length), True where `negatives` has an event.
 
     Returns:
         Float32 scalar: this replica's share of the mean over the steps of the global batch.
@@ -72,8 +72,8 @@ class NextEventLoss(tf_keras.layers.Layer):
         both = mask[:, 1:] & negatives_mask[:, 1:]  # (B, T - 1)
         counts = tf.cast(both & tf.reduce_any(keys != negatives, axis=2), states.dtype)
         right, wrong = (
-            self.score(self.mlp(tf.concat([states[:, :-1], each], axis=2)))[:, :, 0]
-            for each in (keys, negatives)
+            self.score(self.mlp(tf.concat([states[:, :-1], events], axis=2)))[:, :, 0]
+            for events in (keys, negatives)
         )
         losses = tf.nn.softplus(-right) + tf.nn.softplus(wrong)
         return tf.math.divide_no_nan(

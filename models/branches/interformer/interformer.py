@@ -51,8 +51,8 @@ class InterFormer(Branch):
         TensorShape([2, 8])
 
     Args:
-        num_layers: L.
-        num_heads: Heads of all attention; must divide the embedding width.
+        num_layers: L, number of layers.
+        num_heads: Heads of all attention; must divide the embedding dimension.
         num_cls: Tokens in X_sum, and CLS.
         num_pma: Tokens in S_sum that are pooled by attention; 0 leaves them out.
         num_recent: Last events of each history in S_sum; 0 leaves them out.
@@ -60,8 +60,8 @@ class InterFormer(Branch):
         gating_mode, gating_activation: See `SummaryGate`.
         residual: See `SequenceArch`.
         units: Hidden units of the MLP, the last its width.
-        activation: Of all hidden units.
-        dropout: As for `MLP`, of the last MLP.
+        activation: Activation of all hidden units.
+        dropout: Share of the last MLP's outputs that training sets to 0.
 
     Call arguments:
         embedded: An `Embedded` with one history or more.
@@ -186,7 +186,7 @@ class InterFormer(Branch):
         total, before = sum(mask.shape[1] for mask in masks), 0
         events, recent = [], []
         for name, mask, mask_net in zip(sorted(histories), masks, self.mask_nets, strict=True):
-            events.append(mask_net(cleaned(histories[name]).steps))
+            events.append(mask_net(cleaned(histories[name]).events))
             after = total - before - mask.shape[1]
             picks = last_steps(mask, self.num_recent)
             recent.append(tf.pad(picks, [[0, 0], [0, 0], [before, after]]))

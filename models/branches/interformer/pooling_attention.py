@@ -65,8 +65,8 @@ class PoolingAttention(tf_keras.layers.Layer):
 
     def call(self, events: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
         seeds, kernel_q, kernel_kv, kernel_out = (
-            tf.cast(each, events.dtype)
-            for each in (self.seeds, self.kernel_q, self.kernel_kv, self.kernel_out)
+            tf.cast(weights, events.dtype)
+            for weights in (self.seeds, self.kernel_q, self.kernel_kv, self.kernel_out)
         )
         query = tf.einsum("pd,dhe->hpe", seeds, kernel_q)[tf.newaxis]  # (1, heads, p, e)
         kv = tf.einsum("btd,dshe->sbhte", events, kernel_kv)  # (2, B, heads, T, e)

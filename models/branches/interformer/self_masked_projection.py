@@ -19,7 +19,7 @@ class SelfMaskedProjection(tf_keras.layers.Layer):
     itself proportional to S would be the square of an embedding that starts near 0.
 
     Reference: Zeng et al., InterFormer, arXiv:2411.09852v4; the two layers of the mask are
-     those of `models.branches.MaskNet`, arXiv:2102.07619v2, with reduction ratio 1.
+    those of `models.branches.MaskNet`, arXiv:2102.07619v2, with reduction ratio 1.
 
     Example:
         >>> SelfMaskedProjection(4)(tf.zeros((1, 5, 8))).shape
@@ -27,7 +27,7 @@ class SelfMaskedProjection(tf_keras.layers.Layer):
 
     Args:
         width: Width of a token.
-        activation: g.
+        activation: g, name of a Keras activation.
 
     Call arguments:
         steps: Float tensor (batch, length, k x d).

@@ -5,6 +5,8 @@ from typing import Any, Literal, get_args
 import tensorflow as tf
 import tf_keras
 
+from models.layers.activations import activation_function
+
 GatingMode = Literal["glu", "paper", "none"]
 GatingActivation = Literal["sigmoid", "tanh", "linear"]
 
@@ -52,7 +54,7 @@ class SummaryGate(tf_keras.layers.Layer):
                     f"Received: {name}={value!r}."
                 )
         self.mode, self.activation = mode, activation
-        self._activate = tf_keras.activations.get(activation)
+        self._activate = activation_function(activation)
 
     def build(self, input_shape: tf.TensorShape) -> None:
         self.linear = None

@@ -1,6 +1,6 @@
 """What histories need of event logs: their columns, and one clock for events and examples."""
 
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 from features.specs import FeatureSet
 from pipeline.data.sources.base import EventLog, Source
 
@@ -26,7 +26,7 @@ def needed_events(features: FeatureSet, source: Source) -> dict[str, tuple[str, 
             continue
         log = source.events.get(history.events)
         if log is None:
-            known = closest(history.events, source.events) if source.events else "It has none."
+            known = did_you_mean(history.events, source.events) if source.events else "It has none."
             raise ConfigError(
                 f"history {name!r} takes events={history.events!r}, which "
                 f"data.source={source.name!r} does not have. {known}"

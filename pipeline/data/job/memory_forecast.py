@@ -135,7 +135,8 @@ def rows_of(file: File, input_file: InputFile) -> int | None:
                 return pq.ParquetFile(raw).metadata.num_rows
             if isinstance(file, VectorFile) or input_file.size is None:
                 return None
-            sample = decompressed(raw, path).read(_SAMPLE)
+            content = decompressed(raw, path)  # which closes `raw` when it goes
+            sample = content.read(_SAMPLE)
             lines, used = sample.count(b"\n"), raw.tell()
     except DAMAGED:
         return None

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from apache_beam.io.filesystems import FileSystems
 
-from features.errors import ConfigError, DataError, closest
+from features.errors import ConfigError, DataError, did_you_mean
 from features.specs import ROLES, FeatureSet
 from pipeline.data.blocks.carried_columns import flag_columns
 from pipeline.data.histories.event_needs import needed_events
@@ -202,7 +202,7 @@ def _assign_columns(
             known = {name for header in available.values() for name in header}
             raise DataError(
                 f"{log[0].path} and what joins it have no column {column!r}, which {user} needs. "
-                f"{closest(column, known)}"
+                f"{did_you_mean(column, known)}"
             )
         if tables[0] != "log" and column in of_the_log:
             raise DataError(
@@ -261,5 +261,5 @@ def _require_columns(inputs: Inputs) -> None:
             if column not in file.header:
                 raise DataError(
                     f"{file.path} has no column {column!r}, which is needed. "
-                    f"{closest(column, file.header)}"
+                    f"{did_you_mean(column, file.header)}"
                 )

@@ -315,14 +315,28 @@ def open_file(path: str) -> BinaryIO:
 
 
 def decompressed(raw: BinaryIO, path: str) -> BinaryIO:
-    """What a file holds, by its suffix."""
+    """What a file holds, by its suffix; closing it closes the file."""
     if path.endswith(".gz"):
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw), _BUFFER_BYTES)
+        return _Decompressed(gzip.GzipFile(fileobj=raw), raw)
     if path.endswith(".bz2"):
-        return cast(BinaryIO, bz2.BZ2File(raw))
+        return _Decompressed(bz2.BZ2File(raw), raw)
     if path.endswith(".xz"):
-        return cast(BinaryIO, lzma.LZMAFile(raw))
+        return _Decompressed(lzma.LZMAFile(raw), raw)
     return raw
+
+
+class _Decompressed(io.BufferedReader):
+    """Closes the compressed file too, which readers of the standard library leave open."""
+
+    def __init__(self, content: gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile, compressed: BinaryIO):
+        super().__init__(cast(io.RawIOBase, content), _BUFFER_BYTES)
+        self._compressed = compressed
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._compressed.close()
 
 
 def _split_header(line: bytes, file: TextFile) -> list[str]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from features.bundle import SPLITS, FileEntry, file_entry
-from features.errors import ConfigError, DataError, closest
+from features.errors import ConfigError, DataError, did_you_mean
 from pipeline.data.reading.parquet_columns import as_text
 from pipeline.data.reading.read import UnreadableError
 from pipeline.data.settings.data_config import DataConfig
@@ -59,8 +59,8 @@ class TfdsRows(RowParts):
         for split in chosen:
             if split not in self.lengths:
                 raise ConfigError(
-                    f"data.source={name!r} has no split {split!r}. {closest(split, self.lengths)} "
-                    "Name splits without brackets."
+                    f"data.source={name!r} has no split {split!r}. "
+                    f"{did_you_mean(split, self.lengths)} Name splits without brackets."
                 )
         return replace(self, chosen=chosen)
 

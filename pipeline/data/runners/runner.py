@@ -15,7 +15,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle, PortableRunner
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
-from features.errors import ConfigError, UserError, closest
+from features.errors import ConfigError, UserError, did_you_mean
 from pipeline.data.runners.job_server import ServerOutput, ended_with_the_job, prepare
 
 LOCAL = "DirectRunner"
@@ -44,7 +44,7 @@ def check_runner(runner: str, runner_options: Sequence[str]) -> None:
             "one machine, FlinkRunner on a cluster."
         )
     if runner not in RUNNERS:
-        hint = closest(runner, RUNNERS)
+        hint = did_you_mean(runner, RUNNERS)
         raise ConfigError(f"data.runner={runner} is not a Beam runner that can be used. {hint}")
     local = _parsed(runner_options).view_as(DirectOptions)
     mode, workers = local.direct_running_mode, local.direct_num_workers

@@ -1,6 +1,6 @@
 """The data sets that can be read."""
 
-from features.errors import ConfigError, closest
+from features.errors import ConfigError, did_you_mean
 from pipeline.data.sources.amazon_electronics import AMAZON_ELECTRONICS
 from pipeline.data.sources.avazu import AVAZU
 from pipeline.data.sources.base import Source
@@ -43,6 +43,6 @@ def source_named(name: str) -> Source:
     if name.startswith(TFDS):
         return tfds_source(name)
     if name not in SOURCES:
-        hint = closest(name, SOURCES)
+        hint = did_you_mean(name, SOURCES)
         raise ConfigError(f"data.source={name!r} is not a data set that can be read. {hint}")
     return SOURCES[name]

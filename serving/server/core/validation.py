@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 
-from features.errors import closest
+from features.errors import did_you_mean
 from serving.server.core.serving_error import ServingError, invalid, quote
 
 _MOST_NAMES = 20
@@ -72,7 +72,7 @@ def find_signature(signatures: Mapping[str, Signature], name: str) -> Signature:
     if name not in signatures:
         raise ServingError(
             grpc.StatusCode.FAILED_PRECONDITION,
-            f"the model has no signature {quote(name)}. {closest(name[:80], signatures)}",
+            f"the model has no signature {quote(name)}. {did_you_mean(name[:80], signatures)}",
         )
     return signatures[name]
 
@@ -83,7 +83,7 @@ def check_outputs(signature: Signature, outputs: Sequence[str]) -> None:
         if name not in signature.outputs:
             raise invalid(
                 f"signature {signature.name!r} has no output {quote(name)}. "
-                f"{closest(name[:80], signature.outputs)}"
+                f"{did_you_mean(name[:80], signature.outputs)}"
             )
 
 
@@ -106,7 +106,7 @@ def check_inputs(
         if name not in signature.inputs:
             raise invalid(
                 f"signature {signature.name!r} has no input {quote(name)}. "
-                f"{closest(name[:80], signature.inputs)}"
+                f"{did_you_mean(name[:80], signature.inputs)}"
             )
     arrays: dict[str, np.ndarray] = {}
     rows, first = 1, None

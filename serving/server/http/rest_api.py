@@ -14,7 +14,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from tensorflow_serving.apis import get_model_metadata_pb2
 
-from features.errors import closest
+from features.errors import did_you_mean
 from serving.server.core.limits import Admission
 from serving.server.core.serving_error import ServingError, invalid, not_found, quote
 from serving.server.http.rest_errors import closing, error_response, refused_method
@@ -105,7 +105,7 @@ class RestApi:
             )
         verb = matched["verb"]
         if verb is not None and verb not in self._verbs:
-            hint = closest(verb[:80], self._verbs)
+            hint = did_you_mean(verb[:80], self._verbs)
             return error_response(not_found(f"{quote(verb)} is no verb of a model. {hint}"))
         method = "GET" if verb is None else "POST"
         if request.method != method:

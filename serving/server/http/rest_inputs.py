@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from features.errors import closest
+from features.errors import did_you_mean
 from serving.server.core.serving_error import ServingError, invalid, quote
 from serving.server.core.validation import Signature, TensorInfo
 from serving.server.http.rest_json import decode_bytes, encode_text, is_bytes, kind_of, shown
@@ -83,7 +83,7 @@ def _check_names(given: Mapping[str, Any], signature: Signature, where: str) -> 
         if name not in signature.inputs:
             raise invalid(
                 f"signature {signature.name!r} has no input {quote(name)}{where}. "
-                f"{closest(name[:80], signature.inputs)}"
+                f"{did_you_mean(name[:80], signature.inputs)}"
             )
     for name, info in signature.inputs.items():
         if name not in given:

@@ -40,8 +40,6 @@ class RestServer:
         app.add_routes(routes)
         self._runner = web.AppRunner(app, shutdown_timeout=grace_seconds)
         self._listening: asyncio.Server | None = None
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
 
     def start(self) -> int:
         """Listens, and returns the port.
@@ -49,6 +47,8 @@ class RestServer:
         Raises:
             OSError: The port cannot be had.
         """
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
         self._thread.start()
         return asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
 

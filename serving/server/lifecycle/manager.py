@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 
-from features.errors import closest
+from features.errors import did_you_mean
 from serving.server.core.batching import Batcher, BatchingOptions
 from serving.server.core.limits import Admission
 from serving.server.core.loaded_model import LoadedModel
@@ -232,7 +232,7 @@ class ModelManager:
         served = self._served.get(name)
         if served is None:
             raise not_found(
-                f"there is no model {quote(name)}. {closest(name[:80], list(self._served))}"
+                f"there is no model {quote(name)}. {did_you_mean(name[:80], list(self._served))}"
             )
         return served
 

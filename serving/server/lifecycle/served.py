@@ -9,7 +9,7 @@ from pathlib import Path
 
 import grpc
 
-from features.errors import closest
+from features.errors import did_you_mean
 from serving.server.core.loaded_model import LoadedModel
 from serving.server.core.serving_error import ServingError, first_sentence, not_found, quote
 from serving.server.lifecycle.models_config import ModelConfig
@@ -226,7 +226,7 @@ class ServedModel:
         if label not in self._labels:
             raise not_found(
                 f"model {self.config.name!r} has no version labelled {quote(label)}. "
-                f"{closest(label[:80], self._labels) if self._labels else 'It has no labels.'}"
+                f"{did_you_mean(label[:80], self._labels) if self._labels else 'It has no labels.'}"
             )
         return self._labels[label]
 

@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pyarrow as pa
 
-from features.errors import closest
+from features.errors import did_you_mean
 from features.raw import Reasons, coerce
 from features.specs import FeatureSet, FeatureSpec
 from serving.export_format import names
@@ -71,7 +71,7 @@ def typed_row(row: Mapping[str, Any], features: FeatureSet) -> pa.RecordBatch:
     """
     specs = {spec.raw_name: spec for spec in reversed(features.inputs)}
     wrong = {
-        name: f"no input feature reads a column {quote(name)}. {closest(name[:80], specs)}"
+        name: f"no input feature reads a column {quote(name)}. {did_you_mean(name[:80], specs)}"
         for name in row
         if name not in specs
     }

@@ -32,7 +32,9 @@ def with_random_weights(layer, x):
 
 def examples(x: Embedded) -> list[tuple[np.ndarray, np.ndarray]]:
     """(tokens, first-order numbers) of every example, in float64."""
-    tokens, first_order = (each.numpy().astype("float64") for each in (x.tokens, x.first_order))
+    tokens, first_order = (
+        each.numpy().astype("float64") for each in (x.field_embeddings, x.first_order)
+    )
     return list(zip(tokens, first_order, strict=True))
 
 

@@ -122,5 +122,6 @@ def test_rejects_no_layers_heads_or_width(setting):
 
 
 def test_rejects_what_is_flat():
-    with pytest.raises(ValueError, match=r"expected tokens \(batch, num_fields, width\).*\(2, 5\)"):
+    shapes = r"expected field embeddings \(batch, num_fields, embedding_dim\).*\(2, 5\)"
+    with pytest.raises(ValueError, match=shapes):
         AutoInt(**SMALL)(tf.zeros((2, 5)))

@@ -46,4 +46,4 @@ def test_the_output_layer_is_a_relu_of_the_pooled_products():
     kernel, bias = layer.reduction.get_weights()
     expected = np.maximum(oracle(tokens) @ kernel + bias, 0.0)
     np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-5)
-    assert BiInteraction.takes == "tokens"
+    assert BiInteraction.takes == "field_embeddings"

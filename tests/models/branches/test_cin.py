@@ -152,7 +152,7 @@ def test_defaults_are_two_linear_layers_of_128_maps_with_a_bias():
     assert layer(tf.zeros((1, 3, 2))).shape == (1, 256)
     assert [v.shape.as_list() for v in layer.weights] == [[9, 128], [384, 128], [128], [128]]
     assert layer.activation == "linear"
-    assert CIN.takes == "tokens"
+    assert CIN.takes == "field_embeddings"
     assert CIN.exposes_intermediates
 
 
@@ -162,5 +162,5 @@ def test_rejects_impossible_settings_and_inputs():
     with pytest.raises(ValueError, match=r"units=\[3, 4\]. Make them even, or set split_half"):
         CIN([3, 4], split_half=True)
     CIN([4, 3], split_half=True)  # the last one is not split
-    with pytest.raises(ValueError, match=r"Received: \(2, 6\). Feed `Embedded.tokens`"):
+    with pytest.raises(ValueError, match=r"Received: \(2, 6\). Feed `Embedded.field_embeddings`"):
         CIN()(tf.zeros((2, 6)))

@@ -111,6 +111,6 @@ def test_every_field_gets_a_gradient(make):
         tape.watch(x)
         y = tf.reduce_sum(layer(x) ** 2)
     gradients = tape.gradient(y, x)
-    assert (tf.reduce_max(tf.abs(gradients.tokens), axis=(0, 2)) > 0.0).numpy().all()
+    assert (tf.reduce_max(tf.abs(gradients.field_embeddings), axis=(0, 2)) > 0.0).numpy().all()
     if layer.uses_first_order:
         assert (gradients.first_order != 0.0).numpy().all()

@@ -77,10 +77,10 @@ def test_the_gradient_is_the_closed_form():
 
 def test_multiplies_in_bfloat16_under_mixed_precision():
     layer = CrossV2(2, dtype="mixed_bfloat16")
-    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((None, 5))).graph
-    bodies = [graph, *(each.graph for each in graph._functions.values() if hasattr(each, "graph"))]
-    products = [op for body in bodies for op in body.get_operations() if op.type == "MatMul"]
-    assert [op.outputs[0].dtype for op in products] == [tf.bfloat16] * 2
+    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((None, 5))).graph.as_graph_def()
+    operations = [*graph.node, *(op for called in graph.library.function for op in called.node_def)]
+    dtypes = [tf.as_dtype(op.attr["T"].type) for op in operations if op.op == "MatMul"]
+    assert dtypes == [tf.bfloat16] * 2
 
 
 def test_starts_glorot_normal():

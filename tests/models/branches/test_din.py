@@ -53,8 +53,8 @@ def with_histories(embedded: Embedded, change) -> Embedded:
 def padded(history):
     """Three steps longer, and garbage wherever there is no event."""
     mask = np.pad(history.mask, ((0, 0), (0, 3)))
-    steps = np.pad(history.steps, ((0, 0), (0, 3), (0, 0)))
-    return history._replace(steps=np.where(mask[:, :, np.newaxis], steps, np.nan), mask=mask)
+    steps = np.pad(history.events, ((0, 0), (0, 3), (0, 0)))
+    return history._replace(events=np.where(mask[:, :, np.newaxis], steps, np.nan), mask=mask)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -72,16 +72,16 @@ def test_the_order_of_events_does_not_matter_and_which_event_carries_what_does()
 
     def permuted(history):
         order = np.random.default_rng(1).permutation(history.mask.shape[1])
-        return history._replace(steps=history.steps[:, order], mask=history.mask[:, order])
+        return history._replace(events=history.events[:, order], mask=history.mask[:, order])
 
     expected = layer(embedded).numpy()
     received = layer(with_histories(embedded, permuted))
     np.testing.assert_allclose(received, expected, 1e-4, 1e-5)
 
     def swapped(history):  # keys stay, what is aligned with them moves by one step
-        keys, values = np.split(history.steps, [history.target.shape[1]], axis=2)
+        keys, values = np.split(history.events, [history.target.shape[1]], axis=2)
         steps = np.concatenate([keys, np.roll(values, 1, axis=1)], axis=2)
-        return history._replace(steps=steps)
+        return history._replace(events=steps)
 
     assert not np.allclose(layer(with_histories(embedded, swapped))[0], expected[0], atol=1e-3)
 
@@ -89,10 +89,10 @@ def test_the_order_of_events_does_not_matter_and_which_event_carries_what_does()
 def test_empty_histories_have_finite_outputs_and_gradients():
     embedded = with_histories(batch(), lambda each: each._replace(mask=np.zeros_like(each.mask)))
     layer = DIN([5], attention_units=[4])
-    steps = tf.constant(embedded.histories["clicks"].steps)
+    steps = tf.constant(embedded.histories["clicks"].events)
     with tf.GradientTape() as tape:
         tape.watch(steps)
-        clicks = embedded.histories["clicks"]._replace(steps=steps)
+        clicks = embedded.histories["clicks"]._replace(events=steps)
         h = layer(
             embedded._replace(histories={**embedded.histories, "clicks": clicks}), training=True
         )

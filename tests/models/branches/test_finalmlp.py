@@ -24,14 +24,14 @@ def built(x, **options) -> FinalMLP:
 def oracle(layer, x):
     """Section 8, one example and one product at a time."""
     kernel, rows = layer.kernel.numpy().astype("float64"), []
-    for b in range(len(x.tokens)):
+    for b in range(len(x.field_embeddings)):
         outputs, sets = [], iter(x.extra)
         for s, names in enumerate(layer.contexts):
-            h = x.tokens[b].numpy().astype("float64").ravel()
+            h = x.field_embeddings[b].numpy().astype("float64").ravel()
             if layer.gates:
                 gate = layer.gates[s]
                 if names:
-                    tokens = next(sets).tokens[b].numpy().astype("float64")
+                    tokens = next(sets).field_embeddings[b].numpy().astype("float64")
                     context = np.concatenate([tokens[FIELDS.index(name)] for name in names])
                 else:
                     context = gate.vector.numpy()[0].astype("float64")
@@ -89,13 +89,13 @@ def test_a_linear_head_on_it_is_the_papers_logit():
 def test_each_gate_looks_at_its_own_context_fields_only():
     x = embedded(extra=2)
     layer = built(x, context_1=["item"], context_2=["hour"])
-    before = layer._gated(x)
+    before = layer.gated(x)
 
-    def gates_that_move(table_set: int, field: int) -> list[bool]:
-        tokens = x.extra[table_set].tokens + tf.one_hot(field, 4)[:, tf.newaxis]
+    def gates_that_move(embedding_set: int, field: int) -> list[bool]:
+        tokens = x.extra[embedding_set].field_embeddings + tf.one_hot(field, 4)[:, tf.newaxis]
         extra = [*x.extra]
-        extra[table_set] = extra[table_set]._replace(tokens=tokens)
-        after = layer._gated(x._replace(extra=tuple(extra)))
+        extra[embedding_set] = extra[embedding_set]._replace(field_embeddings=tokens)
+        after = layer.gated(x._replace(extra=tuple(extra)))
         return [bool(np.any(a != b)) for a, b in zip(after, before, strict=True)]
 
     item, hour = FIELDS.index("item"), FIELDS.index("hour")
@@ -119,9 +119,9 @@ def test_without_context_the_gate_is_one_for_all_examples_and_starts_open():
     x = embedded()
     layer = small()
     layer(x)
-    for gated in layer._gated(x):
+    for gated in layer.gated(x):
         np.testing.assert_allclose(gated, x.flat, rtol=1e-3)
-    ratios = built(x)._gated(x)[0] / x.flat
+    ratios = built(x).gated(x)[0] / x.flat
     np.testing.assert_allclose(ratios, tf.broadcast_to(ratios[:1], ratios.shape), rtol=1e-5)
 
 
@@ -178,9 +178,12 @@ def test_refuses_impossible_settings(options, message):
 
 
 def test_refuses_inputs_that_its_contexts_cannot_be_found_in():
-    with pytest.raises(ValueError, match=r"with 1 extra table sets.*Received: 0 extra table sets"):
+    with pytest.raises(
+        ValueError, match=r"with 1 extra embedding sets.*Received: 0 extra embedding sets"
+    ):
         small(context_1=["item"])(embedded())
-    with pytest.raises(ValueError, match=r"a token for each of fields.*and 4 tokens"):
+    message = r"a field embedding for each of fields.*and 4 field embeddings"
+    with pytest.raises(ValueError, match=message):
         small(fields=FIELDS[:3])(embedded())
     with pytest.raises(ValueError, match="Give `fields`"):
         small(context_1=["item"], fields=None)(embedded(extra=1))

@@ -48,7 +48,7 @@ def test_defaults_are_the_papers_sizes():
     layer(tokens())
     shapes = [tuple(v.shape) for v in layer.weights if v.shape.rank == 2]
     assert shapes == [(3, 1024), (1024, 128), (128, 512)]
-    assert GroupedCross.takes == "tokens"
+    assert GroupedCross.takes == "field_embeddings"
 
 
 @pytest.mark.parametrize("groups", [[], [[0], []], [[-1]]])
@@ -61,7 +61,7 @@ def test_rejects_inputs_that_lack_a_field_or_are_flat():
     layer = GroupedCross([[0, 4]])
     with pytest.raises(ValueError, match=r"groups=\[\[0, 4\]\].*Received: \(5, 4, 3\)"):
         layer(tokens())
-    with pytest.raises(ValueError, match=r"expected tokens"):
+    with pytest.raises(ValueError, match=r"expected field embeddings"):
         GroupedCross([[0]])(tf.zeros((2, 8)))
 
 

@@ -32,6 +32,6 @@ def test_the_mean_step_counts_events_only():
     mask = np.array([[True, True, False, False], [False] * 4, [True] * 4])
     steps[0, 2] = np.nan
     history = cleaned(History(steps, mask, steps[:, 0, :0]))
-    assert not history.steps.numpy()[~mask].any()
+    assert not history.events.numpy()[~mask].any()
     expected = [steps[0, :2].mean(axis=0), [0.0, 0.0], steps[2].mean(axis=0)]
     np.testing.assert_allclose(mean_step(history), expected, 1e-5)

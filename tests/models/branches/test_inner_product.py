@@ -52,10 +52,11 @@ def test_the_output_layer_is_a_relu_of_the_products():
     kernel, bias = layer.reduction.get_weights()
     expected = np.maximum(oracle(tokens) @ kernel + bias, 0.0)
     np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-5)
-    assert InnerProduct.takes == "tokens"
+    assert InnerProduct.takes == "field_embeddings"
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 4), (2, 12)])
-def test_rejects_what_has_no_two_tokens(shape):
-    with pytest.raises(ValueError, match=r"expected tokens \(batch, num_fields >= 2, width\)"):
+def test_rejects_what_has_no_two_fields(shape):
+    shape_expected = r"expected field embeddings \(batch, num_fields >= 2, embedding_dim\)"
+    with pytest.raises(ValueError, match=shape_expected):
         InnerProduct()(tf.zeros(shape))

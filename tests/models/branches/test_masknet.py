@@ -150,5 +150,5 @@ def test_rejects_impossible_settings(settings, message):
 
 @pytest.mark.parametrize("shape", [(2, 5), (2, 5, 1)], ids=["flat", "width_1"])
 def test_rejects_what_is_not_tokens_of_a_width(shape):
-    with pytest.raises(ValueError, match=r"width >= 2.*Use wider embeddings"):
+    with pytest.raises(ValueError, match=r"embedding_dim >= 2\).*Use wider embeddings"):
         MaskNet(**SMALL)(tf.zeros(shape))

@@ -52,6 +52,8 @@ def test_asks_the_network_for_first_order_numbers():
 
 
 @pytest.mark.parametrize("shape", [(2, 0), (2, 3, 4)])
-def test_rejects_a_table_set_that_was_not_asked_for_them(shape):
-    with pytest.raises(ValueError, match=r"Feed `Embedded.first_order`, of a table set that was"):
+def test_rejects_an_embedding_set_that_was_not_asked_for_them(shape):
+    with pytest.raises(
+        ValueError, match=r"Feed `Embedded.first_order`, of an embedding set that was"
+    ):
         Wide()(tf.zeros(shape))

@@ -229,7 +229,7 @@ def test_defaults_are_the_templates_sizes():
     assert branch.stack[0].kernel_y.shape == (6, 8)
     assert branch.stack[1].mlp.units == (512, 256)
     assert branch.head.units == (512, 256)
-    assert Wukong.takes == "tokens"
+    assert Wukong.takes == "field_embeddings"
     assert Wukong.exposes_intermediates
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tests.replicas import per_replica
+from tests.replicas import shares_of
 
 
 def descend(
@@ -20,25 +20,34 @@ def descend(
 
     Args:
         loss_of: (weights, *arrays) -> this replica's share of the loss.
+        weights: What the first step starts from.
+        *arrays: The examples, in rows.
+        strategy: That of two replicas; None for one replica.
         at: The first replica gets rows [0, at), the second the rest.
+        steps: Number of steps.
     """
 
+    current = tf.Variable(weights)  # not a constant, so that all steps share a graph
+
     def share(*arrays):
-        w = tf.constant(weights)
+        w = tf.convert_to_tensor(current)
         with tf.GradientTape() as tape:
             tape.watch(w)
             loss = loss_of(w, *arrays)
         return tf.concat([[loss], tf.reshape(tape.gradient(loss, w), [-1])], axis=0)
 
+    if strategy is None:
+        strategy, inputs = tf.distribute.get_strategy(), [tf.constant(array) for array in arrays]
+    else:
+        inputs = shares_of(strategy, *arrays, at=at)
+    step = tf.function(lambda *args: strategy.run(share, args=args))
     losses = []
     for _ in range(steps):
-        if strategy is None:
-            total = tf.function(share)(*map(tf.constant, arrays)).numpy()
-        else:
-            total = sum(each.numpy() for each in per_replica(strategy, share, *arrays, at=at))
+        parts = strategy.experimental_local_results(step(*inputs))
+        total = sum(part.numpy() for part in parts)
         losses.append(total[0])
-        weights = weights - 0.5 * total[1:].reshape(weights.shape)
-    return losses, weights
+        current.assign_sub(0.5 * total[1:].reshape(weights.shape))
+    return losses, current.numpy()
 
 
 def assert_two_replicas_equal_one(two_replicas, loss_of, weights, *arrays) -> None:

@@ -18,11 +18,11 @@ def bank_and_batch(rows: int = 9, l2=0.0, l2_batch=0.0, slots=None, **settings):
 def oracle_token(bank, spec, value, first, stop):
     """One token, one id at a time; columns [first, stop) of the table are its set."""
     table = bank.tables[0].table.numpy().astype("float64")
-    if spec.kind in ("value", "vector"):
+    if spec.kind in ("numeric", "dense"):
         kernel = bank.projections[spec.name].numpy().astype("float64")[:, first:stop]
         return np.atleast_1d(value).astype("float64") @ kernel
     start = bank.layout.places[spec.vocabulary].start
-    if spec.kind == "id":
+    if spec.kind == "categorical":
         return table[start + value, first:stop]
     found = [table[start + each, first:stop] for each in value if each != 0]
     return np.mean(found, axis=0) if found else np.zeros(stop - first)
@@ -40,7 +40,7 @@ def test_tokens_match_oracle(num_sets):
             ]
             for b in range(9)
         ]
-        np.testing.assert_allclose(embedded.tokens, expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(embedded.field_embeddings, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("num_sets", [1, 2])
@@ -70,25 +70,25 @@ def test_more_padding_changes_nothing():
 
     def tokens(length):
         bank = EmbeddingBank(
-            EmbeddingLayout([InputSpec("a", "ids", "a", 9, length=length)], embedding_dim=4)
+            EmbeddingLayout([InputSpec("a", "multivalued", "a", 9, length=length)], embedding_dim=4)
         )
         bank.build()
         bank.set_weights([table])
         ids = np.zeros((2, length), "int32")
         ids[:, :3] = [[4, 5, 8], [2, 0, 0]]
-        return bank({"a": ids})[0].tokens
+        return bank({"a": ids})[0].field_embeddings
 
     np.testing.assert_allclose(tokens(3), tokens(7), rtol=1e-6)
 
 
 def test_an_empty_list_is_zeros_with_a_finite_gradient():
     bank = EmbeddingBank(
-        EmbeddingLayout([InputSpec("a", "ids", "a", 9, length=2)], embedding_dim=4)
+        EmbeddingLayout([InputSpec("a", "multivalued", "a", 9, length=2)], embedding_dim=4)
     )
     with tf.GradientTape() as tape:
         (embedded,) = bank({"a": tf.zeros((3, 2), tf.int32)})
-        total = tf.reduce_sum(embedded.tokens)
-    np.testing.assert_array_equal(embedded.tokens, np.zeros((3, 1, 4)))
+        total = tf.reduce_sum(embedded.field_embeddings)
+    np.testing.assert_array_equal(embedded.field_embeddings, np.zeros((3, 1, 4)))
     gradient = tf.convert_to_tensor(tape.gradient(total, bank.tables[0].table))
     np.testing.assert_array_equal(gradient, np.zeros((9, 4)))
 
@@ -102,7 +102,9 @@ def test_an_id_outside_its_vocabulary_fails(bad):
 
 
 def test_rows_start_normal_with_the_given_deviation():
-    bank = EmbeddingBank(EmbeddingLayout([InputSpec("a", "id", "a", 20000)], embedding_dim=5))
+    bank = EmbeddingBank(
+        EmbeddingLayout([InputSpec("a", "categorical", "a", 20000)], embedding_dim=5)
+    )
     bank({"a": tf.zeros(1, tf.int32)})
     assert bank.tables[0].table.numpy().std() == pytest.approx(1e-4, rel=0.02)
 
@@ -131,7 +133,7 @@ def test_rows_of_another_dimension_are_projected_to_field_embeddings():
                     found = [each for each, v in zip(found, value, strict=True) if v] or [[0] * 3]
                 expected = np.mean(found, axis=0)
                 np.testing.assert_allclose(
-                    embedded.tokens[b, position], expected, rtol=1e-4, atol=1e-6
+                    embedded.field_embeddings[b, position], expected, rtol=1e-4, atol=1e-6
                 )
     place = bank.layout.places["item"]
     last = bank.tables[place.table].table.numpy()[place.start + batch["item"], -1]
@@ -153,9 +155,9 @@ def test_ids_may_share_rows():
         for m, embedded in enumerate(sets):
             parts = [table[place.start + each, 3 * m : 3 * m + 3] for each in rows]
             np.testing.assert_allclose(
-                embedded.tokens[:, position], combine(parts, axis=0), rtol=1e-4, atol=1e-6
+                embedded.field_embeddings[:, position], combine(parts, axis=0), rtol=1e-4, atol=1e-6
             )
-    steps = sets[0].histories["clicks"].steps[:, :, :3].numpy()
+    steps = sets[0].histories["clicks"].events[:, :, :3].numpy()
     place = bank.layout.places["item"]
     rows = [each.numpy() for each in place.storage.rows_of(tf.constant(batch["clicked"]))]
     expected = sum(table[place.start + each, :3] for each in rows)
@@ -188,9 +190,9 @@ def test_the_penalty_of_a_batch_is_over_the_rows_it_read(slots):
 
 
 def test_works_without_any_vocabulary():
-    bank = EmbeddingBank(EmbeddingLayout([InputSpec("a", "value")], embedding_dim=4), l2=1.0)
+    bank = EmbeddingBank(EmbeddingLayout([InputSpec("a", "numeric")], embedding_dim=4), l2=1.0)
     (embedded,) = bank({"a": tf.ones(2)})
-    assert embedded.tokens.shape == (2, 1, 4)
+    assert embedded.field_embeddings.shape == (2, 1, 4)
     assert embedded.histories == {}
     assert bank.regularization() == 0.0
 
@@ -225,12 +227,12 @@ def test_a_sequence_is_aimed_at_the_feature_that_shares_its_vocabulary():
     steps, _, target = embedded.histories["clicks"]
     item = small.INPUTS[2]
     assert item.name == "item"
-    np.testing.assert_array_equal(target, embedded.tokens[:, 2])
+    np.testing.assert_array_equal(target, embedded.field_embeddings[:, 2])
     np.testing.assert_array_equal(embedded.histories["clicks"].keys, steps[:, :, : target.shape[1]])
 
 
 def test_without_such_a_feature_a_history_has_no_target():
-    inputs = [InputSpec("a", "id", "a", 5), InputSpec("h", "steps", "b", 5, length=3)]
+    inputs = [InputSpec("a", "categorical", "a", 5), InputSpec("h", "sequence", "b", 5, length=3)]
     bank = EmbeddingBank(EmbeddingLayout(inputs, embedding_dim=2))
     (embedded,) = bank({"a": tf.constant([1]), "h": tf.constant([[1, 2, 0]])})
     history = embedded.histories["h"]
@@ -240,9 +242,9 @@ def test_without_such_a_feature_a_history_has_no_target():
 
 def test_sequences_with_a_target_come_first_in_the_steps():
     inputs = [
-        InputSpec("stars", "steps", "stars", 6, length=3, history="h"),
-        InputSpec("items", "steps", "item", 9, length=3, history="h"),
-        InputSpec("item", "id", "item", 9),
+        InputSpec("stars", "sequence", "stars", 6, length=3, history="h"),
+        InputSpec("items", "sequence", "item", 9, length=3, history="h"),
+        InputSpec("item", "categorical", "item", 9),
     ]
     bank = EmbeddingBank(EmbeddingLayout(inputs, embedding_dim=2), stddev=1.0)
     items = tf.constant([[4, 2, 0]])
@@ -257,8 +259,8 @@ def test_sequences_with_a_target_come_first_in_the_steps():
 
 def test_tokens_of_sequences_are_left_out_of_the_other_ones():
     _, _, (embedded,) = bank_and_batch(num_sets=1)
-    kept = [i for i, spec in enumerate(small.INPUTS) if spec.kind != "steps"]
-    expected = embedded.tokens.numpy()[:, kept]
+    kept = [i for i, spec in enumerate(small.INPUTS) if spec.kind != "sequence"]
+    expected = embedded.field_embeddings.numpy()[:, kept]
     np.testing.assert_array_equal(embedded.non_sequence, expected)
 
 
@@ -276,8 +278,8 @@ def test_first_order_weights_are_columns_of_their_own(numeric):
     rows = bank.tables[0].table.numpy()[start + batch["user"]]
     np.testing.assert_array_equal(sets[0].first_order[:, 0], rows[:, 9])
     np.testing.assert_array_equal(sets[2].first_order[:, 0], rows[:, 10])
-    for table_set in (0, 2):
-        first_order = sets[table_set].first_order.numpy()
+    for embedding_set in (0, 2):
+        first_order = sets[embedding_set].first_order.numpy()
         age = first_order[:, -1] if numeric == "mlp" else first_order[:, 1]
         ratio = age / batch["age"]
         np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)  # linear in the value
@@ -285,9 +287,9 @@ def test_first_order_weights_are_columns_of_their_own(numeric):
 
 def test_numeric_inputs_can_share_one_token_by_an_mlp():
     inputs = [
-        InputSpec("a", "value"),
-        InputSpec("user", "id", "user", 5),
-        InputSpec("b", "value"),
+        InputSpec("a", "numeric"),
+        InputSpec("user", "categorical", "user", 5),
+        InputSpec("b", "numeric"),
     ]
     layout = EmbeddingLayout(inputs, embedding_dim=3, num_sets=2, numeric="mlp", numeric_units=[4])
     bank = EmbeddingBank(layout)
@@ -299,10 +301,12 @@ def test_numeric_inputs_can_share_one_token_by_an_mlp():
         hidden, output = bank.numeric_token.hidden[m], bank.numeric_token.outputs[m]
         (kernel, bias), (top, top_bias) = hidden.get_weights(), output.get_weights()
         expected = np.maximum(np.array([[1.0, -2.0]]) @ kernel + bias, 0.0) @ top + top_bias
-        np.testing.assert_allclose(embedded.tokens[:, 1], expected, rtol=1e-5)
+        np.testing.assert_allclose(embedded.field_embeddings[:, 1], expected, rtol=1e-5)
 
 
 def test_numeric_inputs_alone_are_one_token():
-    bank = EmbeddingBank(EmbeddingLayout([InputSpec("a", "value")], embedding_dim=3, numeric="mlp"))
+    bank = EmbeddingBank(
+        EmbeddingLayout([InputSpec("a", "numeric")], embedding_dim=3, numeric="mlp")
+    )
     (embedded,) = bank({"a": tf.constant([1.0, 2.0])})
-    assert embedded.tokens.shape == (2, 1, 3)
+    assert embedded.field_embeddings.shape == (2, 1, 3)

@@ -52,7 +52,11 @@ def test_a_bank_has_the_tables_of_its_layout():
 
 
 def test_an_input_stands_in_the_field_of_its_name_or_in_the_numeric_one():
-    inputs = [InputSpec("a", "value"), InputSpec("user", "id", "user", 5), InputSpec("b", "value")]
+    inputs = [
+        InputSpec("a", "numeric"),
+        InputSpec("user", "categorical", "user", 5),
+        InputSpec("b", "numeric"),
+    ]
     plain = EmbeddingLayout(inputs)
     assert plain.field_names == ("a", "user", "b")
     assert [plain.position_of(name) for name in ("a", "user", "b")] == [0, 1, 2]
@@ -64,7 +68,7 @@ def test_an_input_stands_in_the_field_of_its_name_or_in_the_numeric_one():
 
 
 def test_without_values_there_is_no_numeric_field():
-    layout = EmbeddingLayout([InputSpec("user", "id", "user", 5)], numeric="mlp")
+    layout = EmbeddingLayout([InputSpec("user", "categorical", "user", 5)], numeric="mlp")
     assert not layout.joins_numeric
     assert layout.field_names == ("user",)
 
@@ -74,8 +78,8 @@ def names(runs) -> list[list[str]]:
 
 
 def test_neighbours_whose_rows_are_read_alike_are_one_run():
-    ids = [InputSpec(name, "id", name, 10) for name in "abcde"]
-    inputs = [*ids[:3], InputSpec("x", "value"), *ids[3:]]
+    ids = [InputSpec(name, "categorical", name, 10) for name in "abcde"]
+    inputs = [*ids[:3], InputSpec("x", "numeric"), *ids[3:]]
     layout = EmbeddingLayout(inputs)
     assert names(layout.runs()) == [["a", "b", "c"], ["x"], ["d", "e"]]
     assert names(layout.id_runs()) == [["a", "b", "c"], ["d", "e"]]
@@ -160,14 +164,20 @@ def test_options_of_an_unknown_vocabulary_are_refused(option):
     ("inputs", "message"),
     [
         ([], "at least one input"),
-        ([InputSpec("a", "id")], "'a' points into a table"),
-        ([InputSpec("a", "ids", "a", 3)], "'a' needs its padded length"),
-        ([InputSpec("a", "vector")], "'a' needs its dimension"),
-        ([InputSpec("a", "word")], "kinds id, ids, steps, value, vector"),
-        ([InputSpec("a", "value"), InputSpec("a", "value")], "two inputs are named 'a'"),
-        ([InputSpec("a", "id", "v", 3), InputSpec("b", "id", "v", 4)], "one size.*3 and 4 ids"),
+        ([InputSpec("a", "categorical")], "'a' points into a table"),
+        ([InputSpec("a", "multivalued", "a", 3)], "'a' needs its padded length"),
+        ([InputSpec("a", "dense")], "'a' needs its dimension"),
+        ([InputSpec("a", "word")], "kinds categorical, multivalued, sequence, numeric, dense"),
+        ([InputSpec("a", "numeric"), InputSpec("a", "numeric")], "two inputs are named 'a'"),
         (
-            [InputSpec(n, "steps", "v", 3, length=k, history="h") for n, k in (("a", 2), ("b", 4))],
+            [InputSpec("a", "categorical", "v", 3), InputSpec("b", "categorical", "v", 4)],
+            "one size.*3 and 4 ids",
+        ),
+        (
+            [
+                InputSpec(n, "sequence", "v", 3, length=k, history="h")
+                for n, k in (("a", 2), ("b", 4))
+            ],
             "one length. Received: a 2, b 4",
         ),
     ],
@@ -180,6 +190,6 @@ def test_says_what_is_wrong_with_its_inputs(inputs, message):
 @pytest.mark.parametrize(
     "arguments", [{"first_order": [1]}, {"first_order": [-1]}, {"numeric": "tokens"}]
 )
-def test_refuses_table_sets_that_are_not_there(arguments):
+def test_refuses_embedding_sets_that_are_not_there(arguments):
     with pytest.raises(ValueError, match=r"below num_sets=1.*Received"):
         EmbeddingLayout(small.INPUTS, **arguments)

@@ -11,8 +11,8 @@ from tests.models import small
 
 BRANCHES = small.SETTINGS["branches"]
 NETWORKS = {
-    "one table set": {},
-    "a table set each": {"tables": "per_branch"},
+    "one embedding set": {},
+    "an embedding set each": {"tables": "per_branch"},
     "an alignment each": {"alignment": {"type": "mlp_per_branch", "units": [6]}},
     "no alignment": {"alignment": {"type": "none"}},
     "one token of all numbers": {
@@ -33,7 +33,7 @@ NETWORKS = {
             },
         },
     },
-    "first order weights and extra table sets": {
+    "first order weights and extra embedding sets": {
         "tables": "per_branch",
         "branches": {
             **{name: BRANCHES[name] for name in ("cross", "deep")},

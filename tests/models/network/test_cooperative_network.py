@@ -187,7 +187,7 @@ def test_a_checkpoint_holds_everything(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-INPUTS = (InputSpec("a", "id", "a", 5),)
+INPUTS = (InputSpec("a", "categorical", "a", 5),)
 
 
 def plain(branches=None, cooperation=None, heads="all", inputs=INPUTS, num_sets=1):
@@ -235,7 +235,7 @@ def own_layers() -> CooperativeNetwork:
         OwnAlignment(),
         OwnFusion(),
         {"agreement": (OwnLoss(), 0.5)},
-        table_sets={"one": (0,), "two": (1,)},
+        embedding_sets={"one": (0,), "two": (1,)},
     )
 
 
@@ -275,9 +275,9 @@ def test_a_branch_may_take_tokens_and_histories():
         takes = "embedded"
 
         def call(self, embedded):
-            return embedded.histories["h"].steps[:, -1]
+            return embedded.histories["h"].events[:, -1]
 
-    inputs = [InputSpec("a", "steps", "a", 5, length=3, history="h")]
+    inputs = [InputSpec("a", "sequence", "a", 5, length=3, history="h")]
     network = plain({"last": LastStep()}, inputs=inputs)
     a = tf.constant([[1, 2, 3], [1, 0, 0]])
     z = network({"a": a}).representations.numpy()

@@ -6,9 +6,9 @@ from models.spec.build_network import build_network
 from models.spec.network_config import NetworkConfig
 
 INPUTS = (
-    InputSpec("user", "id", "user", 10),
-    InputSpec("item", "id", "item", 20),
-    InputSpec("seen", "steps", "item", 20, length=7),
+    InputSpec("user", "categorical", "user", 10),
+    InputSpec("item", "categorical", "item", 20),
+    InputSpec("seen", "sequence", "item", 20, length=7),
 )
 MLP = 12 * 5 + 5  # three tokens of width 4 to five units
 
@@ -71,7 +71,7 @@ def test_batched_products_count():
 
 def test_a_recurrent_layer_counts_as_often_as_it_runs():
     def flops(length):
-        inputs = (*INPUTS[:2], InputSpec("seen", "steps", "item", 20, length=length))
+        inputs = (*INPUTS[:2], InputSpec("seen", "sequence", "item", 20, length=length))
         config = NetworkConfig(
             embedding={"embedding_dim": 4},
             alignment="none",

@@ -19,8 +19,8 @@ TABLES = {"lazy_adam": LazyAdam, "adam": FusedAdam, "rowwise_adagrad": RowwiseAd
 @pytest.mark.parametrize("dense", DENSE)
 def test_names_give_their_optimizers(dense, tables):
     made = make_optimizer(0.5, optimizer=dense, tables=tables, tables_learning_rate=0.125)
-    assert type(made._dense) is DENSE[dense]
-    assert type(made._tables) is TABLES[tables]
+    assert type(made.dense) is DENSE[dense]
+    assert type(made.tables) is TABLES[tables]
     assert (made.learning_rate.numpy(), made.tables_ratio) == (0.5, 0.25)
     assert made.row_slots == row_slots_of(tables)
 
@@ -34,7 +34,7 @@ def test_every_setting_arrives():
     assert made.row_slots.per_row == 1
     assert (made.tables_ratio, made.global_clipnorm) == (1.0, 3.0)
     assert [float(made.schedule(tf.constant(i))) for i in (1, 4, 9)] == [0.5, 0.75, 0.5]
-    for inner in (made._dense, made._tables):
+    for inner in (made.dense, made.tables):
         assert (inner.epsilon, inner.adaptive_epsilon) == (1e-8, True)
 
 

@@ -181,5 +181,5 @@ def test_round_trips_through_its_config():
         0.25, 2.0, 0.125,
     )  # fmt: skip
     assert clone.row_slots == RowSlots(per_column=2, per_row=1)
-    assert clone._dense.beta_1 == 0.25
+    assert clone.dense.beta_1 == 0.25
     assert [float(clone.schedule(i)) for i in (1, 5)] == [0.5, float(optimizer.schedule(5))]

@@ -149,14 +149,14 @@ def test_a_module_that_fails_by_itself_shows_its_own_error():
 
 def network(**settings):
     config = parse(NetworkConfig, {"alignment": "none", "cooperation": {}, **settings}, "a.yaml")
-    return build_network(config, [InputSpec("user", "id", "user", 5)], {})
+    return build_network(config, [InputSpec("user", "categorical", "user", 5)], {})
 
 
 @pytest.mark.usefixtures("allowed")
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("WrongTakes", "`takes` is 'token'. Expected one of flat, tokens"),
+        ("WrongTakes", "`takes` is 'token'. Expected one of flat, field_embeddings"),
         ("NoInteract", r"must define interact\(self, x, training\)"),
         ("NoKwargs", r"must accept \*\*kwargs"),
         ("Loss", r"is no branch: .*`takes` is \('logits',\)"),

@@ -10,25 +10,7 @@ import pytest
 import yaml
 
 from features.errors import ConfigError
-from pipeline.cli import command_line as cli
 from pipeline.config.config_files import load_config
-
-
-@pytest.fixture
-def concord(monkeypatch, capsys, tmp_path):
-    """Runs the command line in an empty folder; returns exit code, output, and error output."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "import_tensorflow", lambda: None)  # it is imported already
-
-    def run(*arguments: str, started_as: str = "pipeline/__main__.py") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", [started_as, *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code, captured.out, captured.err
-
-    return run
-
 
 DATASET = """
 data: {source: movielens_100k, path: %s}

@@ -214,7 +214,7 @@ def test_a_component_of_another_type_drops_the_options_of_the_former(dataset):
         ("model.logloss_weights.fused=-1", "logloss_weights.fused: .*greater than or equal to 0"),
         ("model.logloss_weights.cin=0.5", "heads='fused' gives branches no logloss"),
         ("model.gate_table=cni", r"Received: 'cni'. Did you mean"),
-        ("model.tables={cin: a}", "names no table set for branch 'dcn'"),
+        ("model.tables={cin: a}", "names no embedding set for branch 'dcn'"),
         ("model.branches.cin.share_weights=true", "needs copies to share them"),
         ("model.embedding.numeric_units=[8]", "numeric='each' does not have"),
         ("model.cooperation.loss={type: decorrelation, weight: 1}", "use this name for something"),

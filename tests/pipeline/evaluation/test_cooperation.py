@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.cooperation import cooperation_report
-from pipeline.evaluation.outputs import Outputs
 from pipeline.evaluation.scores import FUSED, Scores
+from pipeline.evaluation.split_outputs import Outputs
 
 NAMES = ("efgc", "cross", "deep")
 LABELS = np.array([1.0, 0.0, 1.0, 0.0])

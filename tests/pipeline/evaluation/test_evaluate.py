@@ -83,9 +83,9 @@ def test_one_branch_has_no_cooperation_and_json_holds_everything(evaluated):
 
 def bank(**options):
     inputs = [
-        InputSpec("user", "id", "user", 5),
-        InputSpec("age", "value"),
-        InputSpec("seen", "ids", "item", 400, length=2),
+        InputSpec("user", "categorical", "user", 5),
+        InputSpec("age", "numeric"),
+        InputSpec("seen", "multivalued", "item", 400, length=2),
     ]
     bank = EmbeddingBank(EmbeddingLayout(inputs, embedding_dim=4, **options), stddev=0.1)
     bank({"user": tf.zeros(1, tf.int32), "age": tf.zeros(1), "seen": tf.zeros((1, 2), tf.int32)})
@@ -94,7 +94,7 @@ def bank(**options):
 
 def test_every_table_of_every_set_has_its_abundance():
     embeddings = bank(num_sets=2)
-    network = SimpleNamespace(embeddings=embeddings, table_set_names=("shared", "gate"))
+    network = SimpleNamespace(embeddings=embeddings, embedding_set_names=("shared", "gate"))
     # The second set's items collapse: all rows lie on a line.
     start, stop = embeddings.layout.places["item"].start, embeddings.layout.places["item"].stop
     table = embeddings.tables[0].table.numpy()
@@ -125,23 +125,23 @@ def test_a_table_of_zeros_has_none_and_a_network_without_tables_an_empty_report(
     embeddings = bank()
     table = embeddings.tables[0].table
     table.assign(tf.zeros_like(table))
-    report = tables_report(SimpleNamespace(embeddings=embeddings, table_set_names=("all",)))
+    report = tables_report(SimpleNamespace(embeddings=embeddings, embedding_set_names=("all",)))
     assert report["all"]["user"] == {
         "rows": 5,
         "width": 4,
         "information_abundance": None,
         "singular_values": [0.0] * 4,
     }
-    values = EmbeddingBank(EmbeddingLayout([InputSpec("age", "value")], embedding_dim=4))
+    values = EmbeddingBank(EmbeddingLayout([InputSpec("age", "numeric")], embedding_dim=4))
     values({"age": tf.zeros(1)})
-    nothing = tables_report(SimpleNamespace(embeddings=values, table_set_names=("all",)))
+    nothing = tables_report(SimpleNamespace(embeddings=values, embedding_set_names=("all",)))
     assert nothing == {"all": {}}
 
 
 def test_reads_tables_that_a_strategy_mirrors(two_replicas):
     with two_replicas.scope():
         embeddings = bank()
-    report = tables_report(SimpleNamespace(embeddings=embeddings, table_set_names=("all",)))
+    report = tables_report(SimpleNamespace(embeddings=embeddings, embedding_set_names=("all",)))
     assert 1.0 < report["all"]["user"]["information_abundance"] < 4.0
 
 

@@ -25,6 +25,7 @@ from serving.export_format.export_layout import SAMPLE_ROWS, version_folders
 from serving.scoring.scorer import Scorer
 from tests.pipeline.small_movielens import write_small_movielens
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 SETTINGS = (
     "train.batch_size=100",
@@ -36,16 +37,6 @@ SETTINGS = (
 )
 
 
-def concord(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-    )
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("job")
@@ -53,15 +44,23 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run_job(folder: Path, *more: str) -> subprocess.CompletedProcess:
+@pytest.fixture(scope="module")
+def command(folder):
+    """The main job with its settings."""
     settings = [f"--set={setting}" for setting in (*SETTINGS, f"data.path={folder / 'data'}")]
-    config = ROOT / "configs/movielens_100k/mbcnet.yaml"
-    return concord(folder, "run", f"--config={config}", *settings, *more)
+    return ["run", f"--config={ROOT / 'configs/movielens_100k/mbcnet.yaml'}", *settings]
 
 
 @pytest.fixture(scope="module")
-def done(folder):
-    done = run_job(folder)
+def done(folder, command):
+    """The first run, in a process of its own; the verbs after it run in that of the tests."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *command],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return done
 
@@ -121,9 +120,10 @@ def test_tensorboard_shows_every_term_and_every_branch(run):
     assert {f"epoch_{term}" for term in terms} <= found
 
 
-def test_a_second_run_reuses_everything(folder, run, done):
+def test_a_second_run_reuses_everything(folder, command, run, done, concord, monkeypatch):
+    monkeypatch.chdir(folder)
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file()}
-    again = run_job(folder)
+    again = concord(*command)
     assert again.returncode == 0, again.stderr
     assert "reused" in again.stdout + again.stderr
     assert {p: p.stat().st_mtime_ns for p in run.path.rglob("*") if p.is_file()} == before
@@ -132,9 +132,12 @@ def test_a_second_run_reuses_everything(folder, run, done):
     ]
 
 
-def test_another_configuration_does_not_replace_a_finished_run(folder, run, done):
+def test_another_configuration_does_not_replace_a_finished_run(
+    folder, command, run, concord, monkeypatch
+):
+    monkeypatch.chdir(folder)
     before = run.metrics_file.read_text()
-    other = run_job(folder, "--set=train.epochs=1")
+    other = concord(*command, "--set=train.epochs=1")
     assert other.returncode == 2
     assert other.stderr.strip().splitlines()[-1].startswith("error: ")
     assert "holds a finished run of another configuration" in other.stderr
@@ -176,23 +179,24 @@ def _matched(bundle) -> tuple[pa.RecordBatch, dict, dict]:
     return typed, ours, {"row": order} | {name: x[order] for name, x in columns.items()}
 
 
-def test_predict_needs_nothing_but_the_export(folder, run, tmp_path):
+def test_predict_needs_nothing_but_the_export(run, tmp_path, concord):
     moved = tmp_path / "elsewhere"
     version_folders(run.export)[0].rename(moved)
     try:
-        done = concord(tmp_path, "predict", str(moved), "--input", str(moved / SAMPLE_ROWS))
+        done = concord("predict", moved, "--input", moved / SAMPLE_ROWS)
     finally:
         moved.rename(run.export / "1")
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 5
 
 
-def test_evaluate_and_export_work_from_the_folder_of_a_run(folder, run, done):
+def test_evaluate_and_export_work_from_the_folder_of_a_run(folder, run, concord, monkeypatch):
+    monkeypatch.chdir(folder)
     before = json.loads(run.metrics_file.read_text())["evaluation"]
-    evaluated = concord(folder, "evaluate", str(run.path))
+    evaluated = concord("evaluate", run.path)
     assert evaluated.returncode == 0, evaluated.stderr
     assert json.loads(run.metrics_file.read_text())["evaluation"] == before
-    exported = concord(folder, "export", str(run.path))
+    exported = concord("export", run.path)
     assert exported.returncode == 0, exported.stderr
     first, second = version_folders(run.export)[::-1]
     assert second.name == "2"

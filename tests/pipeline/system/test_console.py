@@ -10,7 +10,7 @@ from pipeline.system import console
 @pytest.fixture
 def terminal(capsys):
     """What is printed; loggers are as before after the test."""
-    names = (None, *console._PACKAGES, "tensorflow", "absl")
+    names = (None, *console.PACKAGES, "tensorflow", "absl")
     loggers = [logging.getLogger(name) for name in names]
     levels, handlers = [each.level for each in loggers], logging.getLogger().handlers[:]
     yield capsys

@@ -15,7 +15,7 @@ from models.network import CooperativeNetwork
 from models.optimizers import make_optimizer, row_slots_of
 from models.spec.build_network import build_network
 from models.spec.network_config import NetworkConfig
-from pipeline.evaluation.outputs import OutputReader
+from pipeline.evaluation.split_outputs import OutputReader
 from pipeline.training import strategy as strategies
 from pipeline.training.strategy import (
     predicting,
@@ -102,7 +102,7 @@ def parameter_server(folder: Path) -> None:
     ]
     task = {"cluster": cluster, "task": {"type": "chief", "index": 0}}
     os.environ["TF_CONFIG"] = json.dumps(task)
-    strategies._SHARD_BYTES = 512  # so that the small table is spread too
+    strategies.SHARD_BYTES = 512  # so that the small table is spread too
     with training_strategy("parameter_server").scope():
         trained = network()
 

@@ -71,11 +71,11 @@ def test_generators_of_dropout_are_found_and_drawn_from():
 
 def test_the_coordinator_that_predict_forgets_is_kept():
     model = compiled()
-    model._cluster_coordinator = coordinator = object()
+    model._cluster_coordinator = coordinator = object()  # noqa: SLF001
     with keeping_coordinator(model):
         model.predict(np.zeros((2, 3), "float32"), verbose=0)
-        assert model._cluster_coordinator is None
-    assert model._cluster_coordinator is coordinator
+        assert model._cluster_coordinator is None  # noqa: SLF001
+    assert model._cluster_coordinator is coordinator  # noqa: SLF001
 
 
 def test_a_checkpoint_tells_the_key_of_every_variable(tmp_path):

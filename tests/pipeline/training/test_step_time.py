@@ -150,7 +150,10 @@ def network() -> CooperativeNetwork:
             embedding={"embedding_dim": 4},
             branches={"deep": {"units": [8]}, "other": {"type": "deep", "units": [8]}},
         ),
-        (InputSpec("user", "id", "user", 50), InputSpec("item", "id", "item", 50)),
+        (
+            InputSpec("user", "categorical", "user", 50),
+            InputSpec("item", "categorical", "item", 50),
+        ),
         {},
         slots=row_slots_of("lazy_adam"),
     )

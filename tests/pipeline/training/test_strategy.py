@@ -115,7 +115,7 @@ def test_a_server_serves_until_its_chief_has_ended(tmp_path, monkeypatch):
     )
     with _listening(port):
         serving.start()
-        wait_until(lambda: strategies._answers(f"localhost:{own}"))
+        wait_until(lambda: strategies.answers(f"localhost:{own}"))
         serving.join(2.0)
         assert serving.is_alive(), "it serves while the chief answers"
     serving.join(20.0)
@@ -125,7 +125,7 @@ def test_a_server_serves_until_its_chief_has_ended(tmp_path, monkeypatch):
 def test_a_process_has_one_strategy(monkeypatch):
     monkeypatch.setattr(strategies, "_made", {})
     made = tf.distribute.get_strategy()
-    monkeypatch.setitem(strategies._MAKERS, "mirrored", lambda: made)
+    monkeypatch.setitem(strategies.STRATEGY_MAKERS, "mirrored", lambda: made)
     monkeypatch.delenv("TF_CONFIG", raising=False)
     assert training_strategy() is made
     assert training_strategy("mirrored") is made
@@ -135,7 +135,7 @@ def test_a_process_has_one_strategy(monkeypatch):
 
 def test_a_run_of_a_cluster_is_loaded_without_one(monkeypatch):
     monkeypatch.setattr(strategies, "_made", {})
-    monkeypatch.setitem(strategies._MAKERS, "mirrored", lambda: "alone")
+    monkeypatch.setitem(strategies.STRATEGY_MAKERS, "mirrored", lambda: "alone")
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}}')
     assert training_strategy() == "alone"
     monkeypatch.setattr(strategies, "_made", {})
@@ -145,7 +145,7 @@ def test_a_run_of_a_cluster_is_loaded_without_one(monkeypatch):
 
 def test_parts_of_a_batch_are_the_batch():
     batch = ({"x": tf.range(7)}, tf.range(7))
-    parts = list(strategies._parts(batch, 3).as_numpy_iterator())
+    parts = list(strategies.parts_of_batch(batch, 3).as_numpy_iterator())
     assert [len(labels) for _, labels in parts] == [2, 2, 3]
     np.testing.assert_array_equal(np.concatenate([x["x"] for x, _ in parts]), np.arange(7))
 

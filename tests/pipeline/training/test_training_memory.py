@@ -15,9 +15,9 @@ from pipeline.training.training_memory import (
 )
 
 INPUTS = (
-    InputSpec("user", "id", "user", 70),
-    InputSpec("item", "id", "item", 30),
-    InputSpec("age", "value"),
+    InputSpec("user", "categorical", "user", 70),
+    InputSpec("item", "categorical", "item", 30),
+    InputSpec("age", "numeric"),
 )
 LAYOUT = EmbeddingLayout(INPUTS, 4, num_sets=2, first_order=[0])
 
@@ -85,10 +85,10 @@ def test_every_replica_has_its_copy():
 
 
 def test_vocabularies_beyond_any_memory_are_refused_at_once():
-    huge = EmbeddingLayout([InputSpec("user", "id", "user", 2**31 - 1)], 64)
+    huge = EmbeddingLayout([InputSpec("user", "categorical", "user", 2**31 - 1)], 64)
     with pytest.raises(ConfigError, match=r"need 1\.6 TB"):
         check_tables_fit(huge, None, "adam", available=10**12)
 
 
 def test_a_bank_without_vocabularies_fits():
-    check_tables_fit(EmbeddingLayout([InputSpec("age", "value")], 4), None, "adam", available=0)
+    check_tables_fit(EmbeddingLayout([InputSpec("age", "numeric")], 4), None, "adam", available=0)

@@ -65,8 +65,8 @@ def with_histories(embedded: Embedded, change) -> Embedded:
 def padded(history):
     """Three steps longer, and garbage wherever there is no event."""
     mask = np.pad(history.mask, ((0, 0), (0, 3)))
-    steps = np.pad(history.steps, ((0, 0), (0, 3), (0, 0)))
-    return history._replace(steps=np.where(mask[:, :, np.newaxis], steps, np.nan), mask=mask)
+    steps = np.pad(history.events, ((0, 0), (0, 3), (0, 0)))
+    return history._replace(events=np.where(mask[:, :, np.newaxis], steps, np.nan), mask=mask)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -89,7 +89,7 @@ def test_the_order_of_events_matters():
     embedded = batch()
     layer = built(embedded)
     clicks = embedded.histories["clicks"]
-    turned = clicks._replace(steps=clicks.steps[:, ::-1])
+    turned = clicks._replace(events=clicks.events[:, ::-1])
     received = layer(embedded._replace(histories={**embedded.histories, "clicks": turned}))
     assert clicks.mask[0].all()
     assert not np.allclose(received[0], layer(embedded)[0], atol=1e-3)
@@ -101,7 +101,7 @@ def test_the_auxiliary_loss_takes_its_negatives_from_the_example_before():
     total = 0.0
     for name in ("clicks", "skips"):
         history = embedded.histories[name]
-        _, states = call(layer.evolutions[name], {"steps": history.steps, **_rest(history)})
+        _, states = call(layer.evolutions[name], {"steps": history.events, **_rest(history)})
         keys, mask = np.asarray(history.keys), history.mask
         events = {"states": states, "keys": keys, "negatives": keys[[5, 0, 1, 2, 3, 4]]}
         masks = {"mask": mask, "negatives_mask": mask[[5, 0, 1, 2, 3, 4]]}
@@ -115,13 +115,13 @@ def test_the_auxiliary_loss_takes_its_negatives_from_a_history():
     layer = built(embedded, auxiliary_weight=2.0, negatives="skips")
     assert set(layer.evolutions) == {"clicks"}
     clicks, skips = embedded.histories["clicks"], embedded.histories["skips"]
-    _, states = call(layer.evolutions["clicks"], {"steps": clicks.steps, **_rest(clicks)})
-    events = {"states": states, "keys": clicks.keys, "negatives": skips.steps}
+    _, states = call(layer.evolutions["clicks"], {"steps": clicks.events, **_rest(clicks)})
+    events = {"states": states, "keys": clicks.keys, "negatives": skips.events}
     masks = {"mask": clicks.mask, "negatives_mask": skips.mask}
     expected = 2.0 * call(layer.next_event["clicks"], {**events, **masks})
     np.testing.assert_allclose(auxiliary(layer, embedded), expected, rtol=1e-5)
     # Negatives are for the loss alone.
-    other = skips._replace(steps=skips.steps + 1.0)
+    other = skips._replace(events=skips.events + 1.0)
     changed = embedded._replace(histories={**embedded.histories, "skips": other})
     np.testing.assert_array_equal(layer(changed), layer(embedded))
     assert auxiliary(layer, changed) != auxiliary(layer, embedded)
@@ -144,10 +144,10 @@ def test_without_a_weight_there_is_no_auxiliary_loss():
 def test_empty_histories_have_finite_outputs_losses_and_gradients(rows):
     embedded = with_histories(batch(rows), lambda each: each._replace(mask=each.mask & False))
     layer = DIEN([5], attention="din", attention_units=[4], auxiliary_weight=1.0)
-    steps = tf.constant(embedded.histories["clicks"].steps)
+    steps = tf.constant(embedded.histories["clicks"].events)
     with tf.GradientTape() as tape:
         tape.watch(steps)
-        clicks = embedded.histories["clicks"]._replace(steps=steps)
+        clicks = embedded.histories["clicks"]._replace(events=steps)
         histories = {**embedded.histories, "clicks": clicks}
         h, details = layer(
             embedded._replace(histories=histories), training=True, return_details=True

@@ -21,7 +21,7 @@ SMALL = {
 
 def batch(histories=HISTORIES, size=6) -> Embedded:
     rng = np.random.default_rng(3)
-    return random_embedded(rng, size, fields=7, width=4, histories=histories)
+    return random_embedded(rng, size, fields=7, embedding_dim=4, histories=histories)
 
 
 def built(embedded, **settings) -> InterFormer:
@@ -35,7 +35,7 @@ def one_example(branch, x, histories):
     nets = dict(zip(sorted(histories), branch.mask_nets, strict=True))
     there, mask, lengths = [], [], []
     for name in sorted(histories):
-        there.append(oracle.self_masked_projection(nets[name], histories[name].steps))
+        there.append(oracle.self_masked_projection(nets[name], histories[name].events))
         mask += list(histories[name].mask)
         lengths.append(len(histories[name].mask))
     events, cls, outputs = np.concatenate(there), None, []
@@ -64,7 +64,7 @@ def one_example(branch, x, histories):
 def float64_example(embedded, row):
     picked = tf.nest.map_structure(lambda each: each[row], embedded._replace(extra=()))
     histories = {
-        name: each._replace(steps=each.steps.astype("float64"))
+        name: each._replace(events=each.events.astype("float64"))
         for name, each in picked.histories.items()
     }
     return picked.non_sequence.astype("float64"), histories
@@ -86,7 +86,7 @@ def test_matches_oracle(histories, settings):
     branch = built(embedded, **settings)
     received, details = branch(embedded, return_details=True)
     assert len(details.intermediates) == branch.num_layers
-    for row in range(len(embedded.tokens)):
+    for row in range(len(embedded.field_embeddings)):
         expected, outputs = one_example(branch, *float64_example(embedded, row))
         np.testing.assert_allclose(received[row], expected, rtol=2e-3, atol=2e-3)
         for each, oracles in zip(details.intermediates, outputs, strict=True):
@@ -129,8 +129,8 @@ def test_padding_never_changes_the_output(garbage):
     embedded = batch()
 
     def fill(_, history):
-        steps = np.where(history.mask[:, :, np.newaxis], history.steps, garbage)
-        return history._replace(steps=steps.astype("float32"))
+        steps = np.where(history.mask[:, :, np.newaxis], history.events, garbage)
+        return history._replace(events=steps.astype("float32"))
 
     branch = built(embedded)
     np.testing.assert_array_equal(branch(with_steps(embedded, fill)), branch(embedded))
@@ -142,7 +142,7 @@ def test_longer_padding_never_changes_the_output():
     def pad(name, history):
         more = 4 if name == "clicks" else 1
         return history._replace(
-            steps=np.pad(history.steps, [(0, 0), (0, more), (0, 0)]),
+            events=np.pad(history.events, [(0, 0), (0, more), (0, 0)]),
             mask=np.pad(history.mask, [(0, 0), (0, more)]),
         )
 
@@ -157,12 +157,12 @@ def test_empty_histories_give_finite_outputs_and_gradients(settings):
     embedded = with_steps(
         batch(),
         lambda _, history: history._replace(
-            steps=np.zeros_like(history.steps), mask=np.zeros_like(history.mask)
+            events=np.zeros_like(history.events), mask=np.zeros_like(history.mask)
         ),
     )
     branch = built(embedded, **settings)
     embedded = tf.nest.map_structure(tf.constant, embedded)
-    steps = embedded.histories["clicks"].steps
+    steps = embedded.histories["clicks"].events
     with tf.GradientTape() as tape:
         tape.watch([steps, embedded.non_sequence])
         h = branch(embedded)
@@ -188,8 +188,8 @@ def test_the_order_of_events_matters_and_that_of_declarations_does_not():
 
     def reverse(_, history):
         return history._replace(
-            steps=np.where(
-                history.mask.all(1)[:, None, None], history.steps[:, ::-1], history.steps
+            events=np.where(
+                history.mask.all(1)[:, None, None], history.events[:, ::-1], history.events
             )
         )
 
@@ -230,4 +230,4 @@ def test_rejects_data_that_it_cannot_take():
     with pytest.raises(ValueError, match=r"histories \[\].*such as `dhen`"):
         InterFormer(**SMALL)(embedded._replace(histories={}))
     with pytest.raises(ValueError, match="0 other inputs"):
-        InterFormer(**SMALL)(embedded._replace(non_sequence=embedded.tokens[:, :0]))
+        InterFormer(**SMALL)(embedded._replace(non_sequence=embedded.field_embeddings[:, :0]))

@@ -121,15 +121,15 @@ def test_ids_stay_over_a_chain_of_days_and_the_log_line_counts(days, extended, t
 
 
 def test_room_is_what_max_tokens_leaves_of_old_and_new_together(days, monday, tmp_path):
-    size = len(lines(monday, "item_id"))
-    for max_tokens, expected in ((size + 1, size + 1), (size - 1, size)):
-        bundle = build_bundle(
-            features(item_id={"max_tokens": max_tokens}),
-            settings(days[0] / "1", monday.path),
-            str(tmp_path / str(max_tokens)),
-        )
-        assert len(lines(bundle, "item_id")) == expected
-        assert lines(bundle, "item_id")[:size] == lines(monday, "item_id")
+    items, users = lines(monday, "item_id"), lines(monday, "user_id")
+    bundle = build_bundle(
+        features(item_id={"max_tokens": len(items) + 1}, user_id={"max_tokens": len(users) - 1}),
+        settings(days[0] / "1", monday.path),
+        str(tmp_path / "bundle"),
+    )
+    assert len(lines(bundle, "item_id")) == len(items) + 1
+    assert lines(bundle, "item_id")[: len(items)] == items
+    assert lines(bundle, "user_id") == users
 
 
 @pytest.mark.parametrize("mode", ["extended", "frozen"])

@@ -1,6 +1,7 @@
 """The whole job on small files in the layout of MovieLens-100K."""
 
 import gzip
+import itertools
 import json
 import os
 import random
@@ -322,27 +323,46 @@ def let_step(process):
     return True
 
 
+def steps_of_a_build(log, out, monkeypatch):
+    """How often a whole build asks for leave."""
+    steps = itertools.count()
+    with monkeypatch.context() as patch:
+        for name in FILE_FUNCTIONS:
+            patch.setattr(tf.io.gfile, name, counting(getattr(tf.io.gfile, name), steps))
+        build_bundle(FEATURES, config(log), out)
+    return next(steps)
+
+
+def counting(function, calls):
+    """The function, which draws from the counter at each call."""
+
+    def call(*args, **kwargs):
+        next(calls)
+        return function(*args, **kwargs)
+
+    return call
+
+
 @pytest.mark.slow
-def test_killed_at_ten_random_moments_it_leaves_a_whole_bundle_or_none(bundle, log, tmp_path):
+def test_killed_in_any_fifth_of_the_job_it_leaves_a_whole_bundle_or_none(
+    bundle, log, tmp_path, monkeypatch
+):
     out = str(tmp_path / "bundle")
-    process, steps = start_build(log, out), 0
-    while let_step(process):
-        steps += 1
-    assert process.wait() == 0
+    steps = steps_of_a_build(log, out, monkeypatch)
     assert steps > 20
     shutil.rmtree(out)
     rng = random.Random(9)
     found = {"none": 0, "old": 0, "new": 0}
     old = None
-    for moment in range(10):
-        if moment == 5:  # from here on an older bundle is in its place
+    # Without and with an older bundle in its place; the last fifth, which replaces it, in both.
+    for fifth, older in ((0, False), (2, False), (4, False), (1, True), (3, True), (4, True)):
+        if older and old is None:
             old = contents(build_bundle(FEATURES, config(log, seed=1), out).path)
-        process = start_build(log, out)
-        # Not by the clock, so that the first fifth of a job is that on any machine.
-        for _ in range(int(steps * (moment % 5 + rng.random()) / 5)):
-            assert let_step(process)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        with start_build(log, out) as process:
+            # Not by the clock, so that the first fifth of a job is that on any machine.
+            for _ in range(int(steps * (fifth + rng.random()) / 5)):
+                assert let_step(process)
+            process.send_signal(signal.SIGKILL)
         try:
             left = contents(open_bundle(out, verify=True).path)
         except BundleError:

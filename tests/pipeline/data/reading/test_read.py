@@ -1,4 +1,6 @@
+import bz2
 import gzip
+import io
 import lzma
 
 import pyarrow as pa
@@ -40,6 +42,17 @@ def test_pieces_give_the_rows_of_the_whole_with_their_lines(tmp_path, monkeypatc
     assert len(keys) > 50
     block = next(read.read_blocks(CSV, path, ("a", "b"), ("b",)))
     assert block.text_of(3) == "x,3"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "compress"),
+    [("", bytes), (".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)],
+)
+def test_closing_what_a_file_holds_closes_the_file(suffix, compress):
+    raw = io.BytesIO(compress(b"a,b\n"))
+    with read.decompressed(raw, f"log.csv{suffix}") as content:
+        assert content.read() == b"a,b\n"
+    assert raw.closed
 
 
 def test_the_header_names_columns_in_any_order(tmp_path):

@@ -2,7 +2,7 @@ import random
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from pipeline.data.reading.text_rows import LineParser
 from pipeline.data.sources.base import TextFile
@@ -123,6 +123,7 @@ def test_the_text_of_a_bad_line_keeps_its_delimiters():
     assert [each.text for each in parser.parse(b"\xe9::2\n", 1).bad] == ["é::2"]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(

@@ -2,7 +2,7 @@ import json
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.bundle import SPLITS
@@ -16,6 +16,7 @@ from pipeline.data.splits.last import LeaveLastOut
 
 
 @pytest.mark.parametrize("clean", [True, False])
+@settings(deadline=None)
 @given(rows=st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.integers(-3, 3)), max_size=12))
 def test_the_last_row_of_each_key_is_test(clean, rows):
     keys, times = zip(*rows, strict=True) if rows else ((), ())

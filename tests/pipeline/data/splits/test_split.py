@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 
 from features.config import parse
 from features.errors import ConfigError
@@ -120,6 +120,7 @@ def block_of(rows, file=0, users=None):
     return block_key(file, 10 * rows[0]), pa.RecordBatch.from_pydict({**names, "id": ids})
 
 
+@settings(deadline=None)
 @given(
     cuts=st.sets(st.integers(1, 299)),
     order=st.randoms(use_true_random=False),
@@ -140,6 +141,7 @@ def test_a_row_has_one_split_whatever_the_blocks_and_their_order(cuts, order, se
     assert all(len(names) == 1 for names in found.values())
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["u1", "u2", "u3", "", None, "é"]), min_size=1), st.integers(0, 99))
 def test_rows_of_one_key_stay_together(users, seed):
     rows = list(range(len(users)))
@@ -150,6 +152,7 @@ def test_rows_of_one_key_stay_together(users, seed):
     assert all(len(names) == 1 for names in by_user.values())
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 2**64 - 1), min_size=1),
     st.integers(0, 50),

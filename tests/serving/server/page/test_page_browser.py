@@ -98,6 +98,8 @@ def opened(browser, address):
 
 def scored(page):
     """Row header -> the other cells, of the table of results."""
+    # The last table stays until the answer comes: it must not be taken for the new one.
+    page.evaluate("document.querySelector('#result table')?.remove()")
     page.get_by_role("button", name="Score").click()
     page.wait_for_selector("#result table")
     lines = page.locator("#result tbody tr").all()

@@ -64,7 +64,7 @@ class OutputReader:
         while True:
             try:
                 batch = self._next_batch(iterator)
-            except tf.errors.OutOfRangeError:
+            except (tf.errors.OutOfRangeError, StopIteration):  # the latter where it runs eagerly
                 break
             batches.append({name: value.numpy() for name, value in batch.items()})
         kept = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}

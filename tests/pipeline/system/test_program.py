@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.program import as_typed, command, program, python
+from pipeline.system.program import as_typed, command, program, python
 
 
 @pytest.mark.parametrize(

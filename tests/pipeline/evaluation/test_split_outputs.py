@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from models.metrics import cross_expert_correlation_by_pair
 from pipeline.batches.dataset import examples
-from pipeline.evaluation.outputs import OutputReader
+from pipeline.evaluation.split_outputs import OutputReader
 from tests.pipeline.evaluation.row_network import RowNetwork
 
 
@@ -50,6 +50,14 @@ def test_one_graph_serves_all_batches_and_splits(random_bundle):
     assert traces <= 2  # the second without the variables that the first created
     check(reader.read(examples(random_bundle, "train", 13)), 103)
     assert network.traces == traces
+
+
+def test_reads_the_same_eagerly(random_bundle):
+    tf.config.run_functions_eagerly(True)
+    try:
+        check(OutputReader(RowNetwork()).read(examples(random_bundle, "valid", 13)), 40)
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def test_what_a_network_does_not_give_is_none(random_bundle):
