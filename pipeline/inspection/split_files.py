@@ -35,14 +35,14 @@ def files_of_splits(files: Iterable[str]) -> dict[Split, list[str]] | None:
     Returns:
         None where the names do not tell.
     """
-    found: dict[Split, list[str]] = {}
+    of_split: dict[Split, list[str]] = {}
     for file in files:
         split = split_of(file)
         if split is None:
             return None
-        found.setdefault(split, []).append(file)
-    if "test" not in found and "valid" in found:
-        found["test"] = found.pop("valid")
-    if "train" not in found or "test" not in found:
+        of_split.setdefault(split, []).append(file)
+    if "test" not in of_split and "valid" in of_split:
+        of_split["test"] = of_split.pop("valid")
+    if "train" not in of_split or "test" not in of_split:
         return None
-    return {split: found[split] for split in _NAMES if split in found}
+    return {split: of_split[split] for split in _NAMES if split in of_split}

@@ -11,11 +11,11 @@ from pipeline.inspection.own_item import find_own_item
 ROWS = 1_000
 
 
-def found(place, items=40, only_clicks=True, repeats=0.0):
+def found(place, items=40, only_clicks=True, repeats=0.0, share=0.5):
     """What is found where the own item stands at a place of the history of clicks, or of all."""
     rng = np.random.default_rng(1)
     item = rng.integers(0, items, ROWS)
-    clicks = rng.integers(0, 2, ROWS)
+    clicks = (rng.random(ROWS) < share).astype(int)
     rows = []
     for shown, click in zip(item, clicks, strict=True):
         steps = list(rng.integers(0, items, rng.integers(1, 6)))
@@ -29,11 +29,12 @@ def found(place, items=40, only_clicks=True, repeats=0.0):
     return find_own_item(facts["hist"], steps, facts["item"], clicks.astype(float))
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5])
 @pytest.mark.parametrize(
     ("place", "what"), [("last", "its last step is"), (0, "its first step is"), (1, "it holds")]
 )
-def test_the_own_item_of_clicks_alone_is_a_leak_wherever_it_stands(place, what):
-    leak = found(place)
+def test_the_own_item_of_clicks_alone_is_a_leak_wherever_it_stands(place, what, share):
+    leak = found(place, share=share)
     assert leak.why.startswith(f"{what} the row's own item in 100 % of the rows with label 1")
     assert leak.auc > 0.9
 
