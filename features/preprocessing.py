@@ -1,5 +1,6 @@
 """The one preprocessing graph: raw values in, model inputs out, in the data job and in serving."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -62,17 +63,13 @@ class Preprocessor(tf_keras.layers.Layer):
             for name, vocabulary in features.vocabularies.items()
             if "input" in roles
         }
+        self.moments: dict[str, tuple[float, float]] = {}  # mean and standard deviation
         self.scalers: dict[str, tf_keras.layers.Layer] = {}
         for spec in self._specs:
             if spec.transform == "zscore":
                 summary = analysis.numeric[spec.name]
                 # A column that was constant in training must not blow up when it no longer is.
-                self.scalers[spec.name] = tf_keras.layers.Normalization(
-                    axis=None,
-                    mean=summary.mean,
-                    variance=summary.variance or 1.0,
-                    dtype="float32",  # whatever the policy of the network that follows
-                )
+                self.moments[spec.name] = summary.mean, math.sqrt(summary.variance) or 1.0
             elif spec.transform == "quantiles":
                 boundaries = list(analysis.numeric[spec.name].boundaries)
                 self.scalers[spec.name] = tf_keras.layers.Discretization(boundaries)
@@ -139,18 +136,23 @@ class Preprocessor(tf_keras.layers.Layer):
 
     def _numeric(self, value: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
         missing = tf.math.is_nan(value)
+        if spec.is_bucketed:
+            value = tf.cast(value, tf.float32)
         if spec.transform == "log2":
             return tf.where(missing, 0, log2_bucket(value))
         if spec.transform == "ln_squared":
             return tf.where(missing, 0, ln_squared_bucket(value) + 1)
         if spec.transform == "quantiles":
             return tf.where(missing, 0, tf.cast(self.scalers[spec.name](value), tf.int32) + 1)
+        # A float32 holds seven digits: numbers that share them would lose what tells them apart.
+        exact = tf.cast(value, tf.float64)
         if spec.default is not None:
-            value = tf.where(missing, tf.constant(spec.default, tf.float32), value)
+            exact = tf.where(missing, tf.constant(spec.default, tf.float64), exact)
             missing = tf.zeros_like(missing)
         if spec.transform == "zscore":
-            value = self.scalers[spec.name](value)
-        return tf.where(missing, 0.0, value)
+            mean, deviation = self.moments[spec.name]
+            exact = (exact - mean) / deviation
+        return tf.where(missing, 0.0, tf.cast(exact, tf.float32))
 
 
 def canonical(texts: tf.Tensor) -> tf.Tensor:

@@ -99,12 +99,11 @@ def _read_token(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Arr
 def _read_number(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
     if spec.positive is not None and pa.types.is_string(column.type):
         named = pc.equal(tokens(column), token_of(spec.positive))
-        return named.cast(pa.int8()).cast(pa.float32())
-    # By way of float64, as JSON's numbers go: text and numbers round alike.
+        return named.cast(pa.int8()).cast(pa.float64())
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
     numbers = _parse(column, spec, reasons, pa.float64(), number_of, "must be a number")
-    return pc.add(numbers, 0.0).cast(pa.float32())  # -0.0 is 0
+    return pc.add(numbers, 0.0)  # -0.0 is 0
 
 
 def _read_integer(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
@@ -208,7 +207,7 @@ def _check_role(parsed: pa.Array, received: pa.Array, spec: FeatureSpec, reasons
         return
     bad, expected = pc.is_null(parsed), "must not be empty"
     if spec.role == "label" and spec.at_least is None:
-        bad = pc.invert(pc.is_in(parsed, pa.array([0.0, 1.0], pa.float32())))
+        bad = pc.invert(pc.is_in(parsed, pa.array([0.0, 1.0], pa.float64())))
         expected = "is the label and must be 0 or 1"
     elif spec.role == "weight":
         bad, expected = pc.fill_null(pc.less(parsed, 0.0), True), "is a weight and must be >= 0"

@@ -33,13 +33,16 @@ class CodedTokens:
 
 RawTensors = dict[str, "tf.Tensor | tf.RaggedTensor | CodedTokens"]
 
-_DTYPES = {pa.string(): tf.string, pa.float32(): tf.float32, pa.int64(): tf.int64}
-_DEFAULTS = {tf.string: "", tf.float32: float("nan"), tf.int64: int(MISSING_TIME)}
+_DEFAULTS = {
+    tf.string: "",
+    tf.float32: float("nan"),
+    tf.float64: float("nan"),
+    tf.int64: int(MISSING_TIME),
+}
 
 
 def _dtype(spec: FeatureSpec) -> tf.DType:
-    raw = spec.raw_type
-    return _DTYPES[raw.value_type if pa.types.is_list(raw) else raw]
+    return tf.as_dtype(spec.tensor_type)
 
 
 def _is_list(spec: FeatureSpec) -> bool:
@@ -101,7 +104,8 @@ def parsing_spec(
 ) -> dict[str, "tf.io.FixedLenFeature | tf.io.RaggedFeature"]:
     """For `tf.io.parse_example`: the input features of serialized tf.Examples of raw values.
 
-    Tokens are bytes, numbers floats, times int64; whatever an Example leaves out is missing.
+    Tokens are bytes, numbers floats, times int64; whatever an Example leaves out is missing. The
+    floats of an Example are float32: numbers of `precision: float64` are their text, as bytes.
     """
     spec_of: dict[str, tf.io.FixedLenFeature | tf.io.RaggedFeature] = {}
     for spec in features.inputs:
@@ -112,6 +116,8 @@ def parsing_spec(
             spec_of[spec.raw_name] = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
         else:
             dtype = _dtype(spec)
+            if dtype == tf.float64:
+                dtype = tf.string
             spec_of[spec.raw_name] = tf.io.FixedLenFeature([], dtype, _DEFAULTS[dtype])
     return spec_of
 
@@ -135,10 +141,16 @@ def parse_examples(examples: tf.Tensor, features: FeatureSet) -> RawTensors:
         else:
             spec_of[name] = parsed
     tensors = tf.io.parse_example(examples, spec_of)
-    return {
+    raw = {
         name: _only_value(values, defaults[name], name) if name in defaults else values
         for name, values in tensors.items()
     }
+    for spec in features.inputs:
+        if spec.precision == "float64" and raw[spec.raw_name].dtype == tf.string:
+            text = raw[spec.raw_name]
+            text = tf.where(text == "", "nan", text)
+            raw[spec.raw_name] = tf.strings.to_number(text, tf.float64)
+    return raw
 
 
 def _default(feature: tf.io.FixedLenFeature) -> str | float | int:

@@ -23,6 +23,7 @@ Inputs = Mapping[str, TensorTemplate]  # of one signature, by name
 _MISSING: dict[str, str | float | int] = {
     "string": "",
     "float32": math.nan,
+    "float64": math.nan,
     "int64": int(np.iinfo(np.int64).min),
 }
 
@@ -127,7 +128,7 @@ def _value(value: Any, key: str, row: int, template: TensorTemplate) -> Any:
         return [_number(each, key, row) for each in value]
     if value is None:
         missing = _MISSING[template.dtype] if template.missing is None else template.missing
-        return float(missing) if template.dtype == "float32" else missing
+        return float(missing) if template.dtype in ("float32", "float64") else missing
     if template.dtype == "string":
         return _text(value, key, row)
     return _whole(value, key, row) if template.dtype == "int64" else _number(value, key, row)
@@ -182,6 +183,8 @@ def _fill(feature: Any, value: Any, template: TensorTemplate) -> None:
     if template.dtype == "string":
         texts = (each if isinstance(each, bytes) else each.encode() for each in values)
         feature.bytes_list.value.extend(texts)
+    elif template.dtype == "float64":  # an Example's floats are float32
+        feature.bytes_list.value.extend(repr(each).encode() for each in values)
     elif template.dtype == "int64":
         feature.int64_list.value.extend(values)
     else:

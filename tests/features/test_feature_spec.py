@@ -25,10 +25,11 @@ OTHER_THAN_DEFAULT = {
     "at_least": 1.0,
     "unit": "ms",
     "utc_offset_hours": 1.0,
+    "precision": "float64",
 }
 FITS = {
     "categorical": {"vocabulary", "min_count", "max_tokens", "num_oov_buckets"},
-    "numeric": {"default"},
+    "numeric": {"default", "precision"},
     "multivalued": {"vocabulary", "min_count", "max_tokens", "num_oov_buckets", "separator"},
     "embedding": {"separator", "dimension"},
 }
@@ -136,14 +137,14 @@ def test_a_sequence_built_from_a_history_has_no_raw_column_of_its_own():
             False,
             True,
         ),
-        ({"kind": "numeric"}, pa.float32(), False, False),
-        ({"kind": "numeric", "transform": "log2"}, pa.float32(), False, True),
-        ({"kind": "numeric", "transform": "ln_squared"}, pa.float32(), False, True),
+        ({"kind": "numeric"}, pa.float64(), False, False),
+        ({"kind": "numeric", "transform": "log2"}, pa.float64(), False, True),
+        ({"kind": "numeric", "transform": "ln_squared"}, pa.float64(), False, True),
         ({"kind": "multivalued", "max_length": 1}, pa.list_(pa.string()), True, False),
         ({"kind": "sequence", "max_length": 1}, pa.list_(pa.string()), True, False),
         ({"kind": "embedding", "dimension": 1}, pa.list_(pa.float32()), False, False),
         ({"role": "timestamp"}, pa.int64(), False, False),
-        ({"role": "label"}, pa.float32(), False, False),
+        ({"role": "label"}, pa.float64(), False, False),
         ({"role": "group_key"}, pa.string(), False, False),
     ],
 )

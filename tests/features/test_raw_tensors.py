@@ -25,7 +25,7 @@ def to_example(row, schema) -> bytes:
         values = value if isinstance(value, list) else [value]
         if pa.types.is_int64(field.type):
             feature.int64_list.value.extend(values)
-        elif field.type in (pa.float32(), pa.list_(pa.float32())):
+        elif field.type in (pa.float64(), pa.list_(pa.float32())):
             feature.float_list.value.extend(values)
         else:
             feature.bytes_list.value.extend((each or "").encode() for each in values)

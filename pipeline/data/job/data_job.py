@@ -14,6 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 from features.bundle import FORMAT_VERSION, Bundle, FileEntry, entry_of, open_bundle
 from features.config import parse
 from features.errors import ConfigError, DataError
+from features.precision import losses_in_words, with_precision
 from features.specs import FeatureSet
 from features.splits import in_words
 from pipeline.data.analysis.earlier_vocabularies import (
@@ -117,6 +118,9 @@ def _build(
         known = generated.known() if generated else {}
         origin = earlier.origin if earlier else None
         text_format = text_format_of(inputs)
+        for line in losses_in_words(features, results.analysis):
+            log.warning(line)
+        features = with_precision(features, results.analysis)
         describe(
             folder, features, data, results, joins, sources, fingerprint, known, origin, text_format
         )

@@ -185,7 +185,7 @@ def _typed(value, spec: FeatureSpec):
         return TIMES[value] if value in TIMES else int(value)
     if spec.kind == "numeric":
         number = NUMBERS[value]
-        return float(np.float32(number)) if isinstance(number, float) else number
+        return number
     if spec.kind == "embedding":
         if value is None:
             return None
@@ -222,7 +222,9 @@ def _number(value, spec: FeatureSpec, mean: float, variance: float, boundaries: 
         value = spec.default
     if value is None:
         return 0.0
-    return value if spec.transform == "raw" else (value - mean) / math.sqrt(variance or 1.0)
+    if spec.transform == "raw":
+        return float(np.float32(value))
+    return (value - mean) / math.sqrt(variance or 1.0)
 
 
 def _time_bucket(value, spec: FeatureSpec) -> int:
