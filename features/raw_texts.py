@@ -42,7 +42,7 @@ def texts(column: pa.Array) -> pa.Array:
     """The texts of a column's values, or lists of them, as `text_of` has each one.
 
     Args:
-        column: Of a type that has a text, see `has_text`.
+        column: Values of a type that has a text, see `has_text`.
 
     Returns:
         A string array, or an array of lists of strings; null where a value is missing.

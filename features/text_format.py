@@ -9,7 +9,7 @@ class TextFormat(StrictModel):
     Args:
         delimiter: Between two values.
         quoting: Whether `"` quotes values.
-        encoding: Of the text.
+        encoding: Encoding of the text.
         columns: Names of all columns, for files without a header line.
     """
 

@@ -28,7 +28,7 @@ def csv_blocks(
     """Blocks of rows.
 
     Args:
-        lines: Of the file.
+        lines: Lines of the file.
         where: What messages call it.
         features: What the columns mean.
         block_rows: Most rows in a block.

@@ -52,7 +52,7 @@ def describe(
         results: What the workers found and wrote.
         joins: `unmatched_<side table>` -> rows of the log without a match in it.
         sources: Name -> entry of the input files.
-        fingerprint: Of configuration and input.
+        fingerprint: Fingerprint of configuration and input.
         known: What is known of generated rows, for `statistics.json`.
         origin: The bundle whose vocabularies were taken over.
         text_format: How the log was read, where it is delimited text.

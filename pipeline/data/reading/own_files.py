@@ -126,7 +126,7 @@ def text_file(
 
     Args:
         path: One of the files.
-        patterns: Of all of them.
+        patterns: Patterns of all files.
         settings: What is known.
         lines: Their first line, where it was read before.
 

@@ -17,7 +17,7 @@ def json_lines_file(path: str, patterns: tuple[str, ...]) -> JsonLinesFile:
 
     Args:
         path: One of the files, whose first 1,000 lines are looked at.
-        patterns: Of all of them.
+        patterns: Patterns of all files.
 
     Raises:
         DataError: The file cannot be read, or its first lines hold no object.

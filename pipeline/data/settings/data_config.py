@@ -36,7 +36,7 @@ class SplitConfig(StrictModel):
     files of their own are used under either.
 
     Args:
-        by: See above.
+        by: How rows are told apart: one of the ways described above.
         key: Column of the log whose equal values stay together; for `by: hash`, `files`, `last`.
         valid: Share of all rows (`by: files`: of the training rows), in [0, 1).
         test: Share of all rows, in [0, 1).

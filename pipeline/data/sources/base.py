@@ -32,7 +32,7 @@ class TextFile:
         delimiter: One ASCII character, or several such as `::`, between values that nothing
             quotes.
         quoting: Whether `"` quotes values. Off, it is a character as any other.
-        encoding: Of the text; one in which ASCII characters are single bytes of their own.
+        encoding: Encoding of the text, one in which ASCII characters are single bytes of their own.
         typed_header: Header names carry a type behind a colon, `user_id:token`, that is cut off.
         columns: Names of the columns, for files without a header line.
         rename: Name in the file -> name in feature specs.
@@ -168,7 +168,7 @@ class EventLog:
         file: Where it lies. It may be far larger than the log.
         key: Column that the log has too, and that histories are kept by.
         time: Column of an event's time, a whole number.
-        unit: Of that time; None: that of the log's timestamp.
+        unit: Unit of that time; None takes that of the log's timestamp.
     """
 
     file: File
