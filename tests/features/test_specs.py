@@ -66,7 +66,8 @@ def read(features, **others) -> FeatureSet:
         (
             {"a": TOKEN, "b": {"kind": "numeric", "column": "a"}},
             {},
-            "features 'a' and 'b' read column 'a' as string and as double. Give both the same kind.",
+            "features 'a' and 'b' read column 'a' as string and as double. Give both the same "
+            "kind.",
         ),
         (
             {"a": {**STEPS, "separator": "|"}, "b": {**STEPS, "separator": ",", "column": "a"}},
