@@ -21,9 +21,9 @@ def without_compression(path: str) -> str:
 
 @dataclass(frozen=True)
 class TextFile:
-    """Delimited text files, a row a line, the names of the columns in the first line.
+    """Delimited text files, a row a record, the names of the columns in the first line.
 
-    Line breaks inside quotes are not read: such lines are rejected, never merged.
+    A line break inside quotes belongs to its value.
 
     Args:
         patterns: Globs relative to the data set's folder. A file also matches with `.gz`, `.bz2`
