@@ -135,16 +135,15 @@ class _InteractingLayer(tf_keras.layers.Layer):
 
     def build(self, input_shape: tf.TensorShape) -> None:
         width, total = input_shape[-1], self.num_heads * self.head_dim
-        # Keras' own Glorot would take the axis of the heads for a receptive field.
-        initializer = tf_keras.initializers.RandomNormal(stddev=(2.0 / (width + total)) ** 0.5)
-        self.kernel_qkv = self.add_weight(
-            "kernel_qkv", shape=(width, 3, self.num_heads, self.head_dim), initializer=initializer
-        )
-        self.kernel_res = None
-        if self.residual:
-            self.kernel_res = self.add_weight(
-                "kernel_res", shape=(width, total), initializer=initializer
-            )
+
+        def kernel(name: str, *shape: int) -> tf.Variable:
+            # Keras' own Glorot would take the axis of the heads for a receptive field.
+            stddev = (2.0 / (width + total)) ** 0.5
+            initializer = tf_keras.initializers.RandomNormal(stddev=stddev)  # of each its own
+            return self.add_weight(name, shape=shape, initializer=initializer)
+
+        self.kernel_qkv = kernel("kernel_qkv", width, 3, self.num_heads, self.head_dim)
+        self.kernel_res = kernel("kernel_res", width, total) if self.residual else None
         super().build(input_shape)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:

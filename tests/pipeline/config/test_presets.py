@@ -111,6 +111,8 @@ def _signatures_of_a_variant(name, monkeypatch):
 
 
 @pytest.mark.slow
+# What reads the rows is a graph all the same.
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly")
 @pytest.mark.usefixtures("_signatures_of_a_variant")
 @pytest.mark.parametrize("name", preset_names())
 def test_preset_trains_evaluates_exports_and_reloads(
