@@ -38,7 +38,7 @@ TIMES = {
     "1650000000": 1_650_000_000,
     "1650012345678": 1_650_012_345_678,
     "x": GARBAGE,
-    "1.5": GARBAGE,
+    "1.5": 1,  # the second that it lies in
     "0x1F": GARBAGE,
     "9" * 25: GARBAGE,
 }
