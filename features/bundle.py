@@ -17,6 +17,7 @@ from features.errors import BundleError, ConfigError
 from features.inputs import InputSpec, model_inputs
 from features.records import Column, Layout
 from features.specs import FeatureSet
+from features.text_format import TextFormat
 
 FORMAT_VERSION = 1
 METADATA = "metadata.json"
@@ -53,6 +54,7 @@ class BundleMetadata(StrictModel):
         source: Name of the data source.
         vocabulary_sha256: Vocabulary -> checksum of its file.
         vocabularies_from: The bundle that its ids go on from; None where they are its own.
+        text_format: How its log was read; None where that was no delimited text.
     """
 
     format_version: int
@@ -66,6 +68,7 @@ class BundleMetadata(StrictModel):
     source: str
     vocabulary_sha256: dict[str, str] = {}
     vocabularies_from: VocabularyOrigin | None = None
+    text_format: TextFormat | None = None
 
     def model_inputs(self) -> tuple[InputSpec, ...]:
         """What a model sees, in the order of declaration."""

@@ -16,6 +16,9 @@ TimeUnit = Literal["s", "ms", "yymmddhh"]
 UtcOffset = Annotated[float, pydantic.Field(ge=-24.0, le=24.0)]  # hours
 ROLES: tuple[Role, ...] = ("input", "label", "group_key", "timestamp", "weight")
 
+# Settings that the data job fills in where they are not given.
+FOUND_BY_THE_JOB = ("null_values", "precision")
+
 _TRANSFORMS: dict[str, tuple[str, ...]] = {
     "numeric": ("zscore", "raw", "log2", "ln_squared", "quantiles"),
     "categorical": ("hour", "weekday", "weekend"),
@@ -41,6 +44,7 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "dimension": ("embedding",),
     "num_buckets": ("numeric",),
     "default": ("numeric",),
+    "precision": ("numeric",),
 }
 
 
@@ -73,7 +77,12 @@ class FeatureSpec(StrictModel):
         default: Stands for a missing number (default: the mean for `zscore`, 0 for `raw`);
             buckets have an id of their own for it.
         at_least: Turns a number into a label: 1 where it is at least this.
+        positive: Text that the label has where it is 1; any other text is 0.
         num_buckets: How many buckets `quantiles` makes.
+        precision: In which serving takes the number; the data job finds `float64` where float32
+            cannot tell the values of a `zscore` apart.
+        null_values: Texts that mean "missing" in the column, beside the empty one; unless given,
+            those of `data.format` or of the side table's `format`.
     """
 
     name: str
@@ -93,7 +102,10 @@ class FeatureSpec(StrictModel):
     dimension: int | None = pydantic.Field(default=None, ge=1)
     default: pydantic.FiniteFloat | None = None
     at_least: pydantic.FiniteFloat | None = None
+    positive: str | None = pydantic.Field(default=None, min_length=1)
     num_buckets: int | None = pydantic.Field(default=None, ge=2)
+    precision: Literal["float32", "float64"] = "float32"
+    null_values: tuple[str, ...] = ()
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -171,6 +183,11 @@ class FeatureSpec(StrictModel):
             raise ValueError("`utc_offset_hours` needs `transform: hour`, `weekday` or `weekend`.")
         if self.at_least is not None and self.role != "label":
             raise ValueError("`at_least` turns a number into a label: it needs `role: label`.")
+        if self.positive is not None and (self.role != "label" or self.at_least is not None):
+            raise ValueError(
+                "`positive` names the text of a label that means 1: it needs `role: label`, and "
+                "no `at_least` beside it."
+            )
         if self.separator == "":
             raise ValueError("`separator` must not be empty. Give the text between two tokens.")
 
@@ -211,13 +228,22 @@ class FeatureSpec(StrictModel):
         return self.name if self.history else self.column
 
     @property
+    def tensor_type(self) -> str:
+        """Type of the elements of its raw tensor: `string`, `int64`, `float32` or `float64`."""
+        if self.is_time:
+            return "int64"
+        if self.kind == "numeric":
+            return self.precision
+        return "float32" if self.kind == "embedding" else "string"
+
+    @property
     def raw_type(self) -> pa.DataType:
         """Type of the column in a raw row."""
         if self.is_time:
             return pa.int64()
         return {
             "categorical": pa.string(),
-            "numeric": pa.float32(),
+            "numeric": pa.float64(),
             "multivalued": pa.list_(pa.string()),
             "sequence": pa.list_(pa.string()),
             "embedding": pa.list_(pa.float32()),

@@ -1,5 +1,6 @@
 """The one preprocessing graph: raw values in, model inputs out, in the data job and in serving."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import tf_keras
 
 from features.analysis import Analysis
 from features.raw_tensors import MISSING_TIME, CodedTokens
+from features.raw_values import FALSE, MINUS_ZERO, TRUE, WHOLE_WITH_POINT
 from features.specs import FeatureSet, FeatureSpec
 
 # Transform -> number of buckets, where the data have no say in it. Exponents of positive float32
@@ -61,17 +63,13 @@ class Preprocessor(tf_keras.layers.Layer):
             for name, vocabulary in features.vocabularies.items()
             if "input" in roles
         }
+        self.moments: dict[str, tuple[float, float]] = {}  # mean and standard deviation
         self.scalers: dict[str, tf_keras.layers.Layer] = {}
         for spec in self._specs:
             if spec.transform == "zscore":
                 summary = analysis.numeric[spec.name]
                 # A column that was constant in training must not blow up when it no longer is.
-                self.scalers[spec.name] = tf_keras.layers.Normalization(
-                    axis=None,
-                    mean=summary.mean,
-                    variance=summary.variance or 1.0,
-                    dtype="float32",  # whatever the policy of the network that follows
-                )
+                self.moments[spec.name] = summary.mean, math.sqrt(summary.variance) or 1.0
             elif spec.transform == "quantiles":
                 boundaries = list(analysis.numeric[spec.name].boundaries)
                 self.scalers[spec.name] = tf_keras.layers.Discretization(boundaries)
@@ -103,9 +101,24 @@ class Preprocessor(tf_keras.layers.Layer):
 
     def _ids(self, tokens: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
         """Ids (batch,), or (batch, longest) with 0 where there is no token."""
-        lookup = self.lookups[spec.vocabulary]
-        ids = _of_tokens(tokens, lambda distinct: tf.cast(lookup(distinct), tf.int32))
+        ids = _of_tokens(tokens, lambda distinct: self._look_up(distinct, spec))
         return ids.to_tensor(0) if isinstance(ids, tf.RaggedTensor) else ids
+
+    def _look_up(self, tokens: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
+        """Ids of tokens, int32 of the same shape.
+
+        Vocabularies hold one writing of a whole number or a truth, see `features.raw_values`, so
+        that only texts without an id of their own are rewritten and looked up again.
+        """
+        lookup = self.lookups[spec.vocabulary]
+        ids = lookup(tokens)
+        unknown = tf.where((ids > 0) & (ids <= lookup.num_oov_indices))
+        rewritten = canonical(tf.gather_nd(tokens, unknown))
+        if spec.kind == "categorical":  # of a list no token means that the whole is missing
+            for text in spec.null_values:
+                rewritten = tf.where(rewritten == text, "", rewritten)
+        again = lookup(rewritten)
+        return tf.cast(tf.tensor_scatter_nd_update(ids, unknown, again), tf.int32)
 
     def _sequences(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """All sequences, those of one history aligned with each other."""
@@ -123,18 +136,30 @@ class Preprocessor(tf_keras.layers.Layer):
 
     def _numeric(self, value: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
         missing = tf.math.is_nan(value)
+        if spec.is_bucketed:
+            value = tf.cast(value, tf.float32)
         if spec.transform == "log2":
             return tf.where(missing, 0, log2_bucket(value))
         if spec.transform == "ln_squared":
             return tf.where(missing, 0, ln_squared_bucket(value) + 1)
         if spec.transform == "quantiles":
             return tf.where(missing, 0, tf.cast(self.scalers[spec.name](value), tf.int32) + 1)
+        # A float32 holds seven digits: numbers that share them would lose what tells them apart.
+        exact = tf.cast(value, tf.float64)
         if spec.default is not None:
-            value = tf.where(missing, tf.constant(spec.default, tf.float32), value)
+            exact = tf.where(missing, tf.constant(spec.default, tf.float64), exact)
             missing = tf.zeros_like(missing)
         if spec.transform == "zscore":
-            value = self.scalers[spec.name](value)
-        return tf.where(missing, 0.0, value)
+            mean, deviation = self.moments[spec.name]
+            exact = (exact - mean) / deviation
+        return tf.where(missing, 0.0, tf.cast(exact, tf.float32))
+
+
+def canonical(texts: tf.Tensor) -> tf.Tensor:
+    """`features.raw_values.token_of` in a graph."""
+    texts = tf.strings.regex_replace(texts, f"^{WHOLE_WITH_POINT}$", r"\1")
+    texts = tf.strings.regex_replace(texts, f"^(?:{MINUS_ZERO}|{FALSE})$", "0")
+    return tf.strings.regex_replace(texts, f"^{TRUE}$", "1")
 
 
 def _of_tokens(

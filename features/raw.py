@@ -4,7 +4,6 @@ Text and JSON become the types of `FeatureSet.raw_schema` here and nowhere else.
 not fit is set aside with a reason; it never becomes a wrong value.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import DataError, did_you_mean
+from features.raw_texts import is_list, texts, tokens
+from features.raw_values import LARGEST_NUMBER, WHOLE_NUMBER, number_of, time_of, token_of
 from features.specs import ROLES, FeatureSet, FeatureSpec
 
 Reasons = dict[int, str]  # row index -> why the row cannot be used
-_LARGEST = float(np.finfo(np.float32).max)
-_WHOLE = r"[+-]?[0-9]{1,20}"  # longer ones are no int64, and slow to read
 
 
 class TypedRows(NamedTuple):
@@ -60,7 +59,7 @@ def coerce(block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = R
                 f"column {spec.raw_name!r} of feature {spec.name!r} is missing. "
                 f"{did_you_mean(spec.raw_name, block.schema.names)}"
             )
-        column = _empty_as_missing(block.column(spec.raw_name))
+        column = _without_nulls(block.column(spec.raw_name), spec.null_values)
         if spec.raw_name not in columns:
             columns[spec.raw_name] = _READERS[_type_key(spec)](column, spec, reasons)
         _check_role(columns[spec.raw_name], column, spec, reasons)
@@ -71,15 +70,16 @@ def coerce(block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = R
     return TypedRows(typed, good, reasons)
 
 
-def _empty_as_missing(column: pa.Array) -> pa.Array:
+def _without_nulls(column: pa.Array, null_values: Sequence[str]) -> pa.Array:
+    """The column, null where its text is empty or means "missing"."""
     if pa.types.is_large_string(column.type) or pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
     if not pa.types.is_string(column.type):
         return column
-    empty = pc.equal(column, "")
-    if not pc.any(empty).as_py():  # the readers of files give none
+    missing = pc.is_in(column, pa.array(["", *null_values]))
+    if not pc.any(missing).as_py():  # the readers of files give none
         return column
-    return pc.if_else(empty, pa.scalar(None, pa.string()), column)
+    return pc.if_else(missing, pa.scalar(None, pa.string()), column)
 
 
 def _type_key(spec: FeatureSpec) -> str:
@@ -91,28 +91,27 @@ def _type_key(spec: FeatureSpec) -> str:
 
 
 def _read_token(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
-    if pa.types.is_string(column.type):
-        return column
     if pa.types.is_nested(column.type):
         return _reject_present(column, spec, reasons, "must be one token")
-    if pa.types.is_boolean(column.type):  # as truth is read from files
-        return column.cast(pa.int8()).cast(pa.string())
-    if pa.types.is_floating(column.type):  # nan is not a token
-        number = pc.is_finite(column)
-        _reject_present(pc.if_else(number, None, column), spec, reasons, "must be one token")
-    return column.cast(pa.string())
+    return tokens(texts(column))
 
 
 def _read_number(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
-    # By way of float64, as JSON's numbers go: text and numbers round alike.
-    expected = "must be a number"
-    return _parse(column, spec, reasons, pa.float64(), _to_float, expected).cast(pa.float32())
+    if spec.positive is not None and pa.types.is_string(column.type):
+        named = pc.equal(tokens(column), token_of(spec.positive))
+        return named.cast(pa.int8()).cast(pa.float64())
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    numbers = _parse(column, spec, reasons, pa.float64(), number_of, "must be a number")
+    return pc.add(numbers, 0.0)  # -0.0 is 0
 
 
 def _read_integer(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
-    return _parse(
-        column, spec, reasons, pa.int64(), _to_integer, "must be a time as a whole number"
-    )
+    def parse_one(value: Any) -> int | None:
+        return time_of(value, spec.unit)
+
+    expected = "must be a time as a whole number or an ISO date"
+    return _parse(column, spec, reasons, pa.int64(), parse_one, expected)
 
 
 def _parse(
@@ -127,9 +126,9 @@ def _parse(
     try:
         parsed = column.cast(to)
         if pa.types.is_floating(to):
-            plain = pc.less_equal(pc.abs(parsed), _LARGEST)  # False for nan
+            plain = pc.less_equal(pc.abs(parsed), LARGEST_NUMBER)  # False for nan
         elif pa.types.is_string(column.type):  # Arrow would read 0x1F
-            plain = pc.match_substring_regex(column, f"^{_WHOLE}$")
+            plain = pc.match_substring_regex(column, f"^{WHOLE_NUMBER}$")
         else:  # an instant has a unit of its own
             plain = pa.array([not pa.types.is_temporal(column.type)])
         if pc.all(plain).as_py() is not False:
@@ -137,48 +136,27 @@ def _parse(
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         pass
     values = []
+    temporal = pa.types.is_temporal(column.type)
     for row, value in enumerate(column.to_pylist()):
-        number = None if value is None else parse_one(value)
+        number = None if value is None or temporal else parse_one(value)
         if value is not None and number is None:
             reasons.setdefault(row, f"{spec.raw_name} {expected}, got {_quote(value)}")
         values.append(number)
     return pa.array(values, to)
 
 
-def _to_float(value: Any) -> float | None:
-    if isinstance(value, str) and "_" in value:  # Python would read 1_000
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if abs(number) <= _LARGEST else None
-
-
-def _to_integer(value: Any) -> int | None:
-    text = str(value).strip()
-    if re.fullmatch(_WHOLE, text):
-        number = int(text)  # exact, where a float is not beyond 2**53
-    else:
-        as_float = _to_float(value)
-        if as_float is None or not as_float.is_integer():
-            return None
-        number = int(as_float)
-    return number if -(2**63) <= number < 2**63 else None
-
-
 def _read_tokens(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
     to = pa.list_(pa.string())
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), to)
-    if _is_list(column.type) and not pa.types.is_nested(column.type.value_type):
-        return column.cast(to)
+    if is_list(column.type) and not pa.types.is_nested(column.type.value_type):
+        return tokens(texts(column)).cast(to)
     if pa.types.is_nested(column.type):
         return _reject_present(column, spec, reasons, "must be a list of tokens")
-    text = _read_token(column, spec, reasons)
+    text = texts(column)
     if spec.separator is None:
-        return _one_each(text)
-    return pc.split_pattern(text, spec.separator).cast(to)
+        return _one_each(tokens(text))
+    return tokens(pc.split_pattern(text, spec.separator).cast(to))
 
 
 def _one_each(text: pa.Array) -> pa.Array:
@@ -194,7 +172,7 @@ def _read_numbers(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.A
         rows = [None if value is None else str(value).split(spec.separator) for value in rows]
     vectors = []
     for row, values in enumerate(rows):
-        vector = None if values is None else [_to_float(value) for value in values]
+        vector = None if values is None else [number_of(value) for value in values]
         if vector is not None and (None in vector or len(vector) != spec.dimension):
             expected = f"{spec.raw_name} must be {spec.dimension} numbers"
             reasons.setdefault(row, f"{expected}, got {len(vector)}: {_quote(values)}")
@@ -205,12 +183,12 @@ def _read_numbers(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.A
 
 def _is_vectors(column: pa.Array, dimension: int) -> bool:
     """Whether all rows are null or have `dimension` numbers that a float32 holds."""
-    if not _is_list(column.type) or not pa.types.is_floating(column.type.value_type):
+    if not is_list(column.type) or not pa.types.is_floating(column.type.value_type):
         return False
     if pc.any(pc.not_equal(pc.list_value_length(column), dimension)).as_py():
         return False
     numbers = pc.drop_null(column).flatten()
-    fits = pc.less_equal(pc.abs(numbers.cast(pa.float64())), _LARGEST)  # False for nan
+    fits = pc.less_equal(pc.abs(numbers.cast(pa.float64())), LARGEST_NUMBER)  # False for nan
     return not numbers.null_count and pc.all(fits).as_py() is not False
 
 
@@ -229,7 +207,7 @@ def _check_role(parsed: pa.Array, received: pa.Array, spec: FeatureSpec, reasons
         return
     bad, expected = pc.is_null(parsed), "must not be empty"
     if spec.role == "label" and spec.at_least is None:
-        bad = pc.invert(pc.is_in(parsed, pa.array([0.0, 1.0], pa.float32())))
+        bad = pc.invert(pc.is_in(parsed, pa.array([0.0, 1.0], pa.float64())))
         expected = "is the label and must be 0 or 1"
     elif spec.role == "weight":
         bad, expected = pc.fill_null(pc.less(parsed, 0.0), True), "is a weight and must be >= 0"
@@ -237,11 +215,6 @@ def _check_role(parsed: pa.Array, received: pa.Array, spec: FeatureSpec, reasons
         for row in np.flatnonzero(bad.to_numpy(zero_copy_only=False)).tolist():
             got = _quote(received[row].as_py())
             reasons.setdefault(row, f"{spec.raw_name} {expected}, got {got}")
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return any(is_kind(kind) for is_kind in lists)
 
 
 def _reject_present(

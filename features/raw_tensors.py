@@ -6,6 +6,7 @@ lists. Lists are ragged, or dense and padded with `""`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,13 +33,16 @@ class CodedTokens:
 
 RawTensors = dict[str, "tf.Tensor | tf.RaggedTensor | CodedTokens"]
 
-_DTYPES = {pa.string(): tf.string, pa.float32(): tf.float32, pa.int64(): tf.int64}
-_DEFAULTS = {tf.string: "", tf.float32: float("nan"), tf.int64: int(MISSING_TIME)}
+_DEFAULTS = {
+    tf.string: "",
+    tf.float32: float("nan"),
+    tf.float64: float("nan"),
+    tf.int64: int(MISSING_TIME),
+}
 
 
 def _dtype(spec: FeatureSpec) -> tf.DType:
-    raw = spec.raw_type
-    return _DTYPES[raw.value_type if pa.types.is_list(raw) else raw]
+    return tf.as_dtype(spec.tensor_type)
 
 
 def _is_list(spec: FeatureSpec) -> bool:
@@ -100,7 +104,8 @@ def parsing_spec(
 ) -> dict[str, "tf.io.FixedLenFeature | tf.io.RaggedFeature"]:
     """For `tf.io.parse_example`: the input features of serialized tf.Examples of raw values.
 
-    Tokens are bytes, numbers floats, times int64; whatever an Example leaves out is missing.
+    Tokens are bytes, numbers floats, times int64; whatever an Example leaves out is missing. The
+    floats of an Example are float32: numbers of `precision: float64` are their text, as bytes.
     """
     spec_of: dict[str, tf.io.FixedLenFeature | tf.io.RaggedFeature] = {}
     for spec in features.inputs:
@@ -111,8 +116,56 @@ def parsing_spec(
             spec_of[spec.raw_name] = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
         else:
             dtype = _dtype(spec)
+            if dtype == tf.float64:
+                dtype = tf.string
             spec_of[spec.raw_name] = tf.io.FixedLenFeature([], dtype, _DEFAULTS[dtype])
     return spec_of
+
+
+def parse_examples(examples: tf.Tensor, features: FeatureSet) -> RawTensors:
+    """Raw tensors of serialized tf.Examples; a value left out, or an empty list, is missing.
+
+    Raises:
+        InvalidArgumentError: An Example has several values where one is expected, or values of
+            another type.
+    """
+    defaults: dict[str, tf.io.FixedLenFeature] = {}
+    spec_of: dict[str, tf.io.FixedLenSequenceFeature | tf.io.RaggedFeature] = {}
+    for name, parsed in parsing_spec(features).items():
+        if isinstance(parsed, tf.io.FixedLenFeature):
+            defaults[name] = parsed
+            # `FixedLenFeature` would refuse an empty list, and with it the whole batch.
+            spec_of[name] = tf.io.FixedLenSequenceFeature(
+                parsed.shape, parsed.dtype, allow_missing=True, default_value=_default(parsed)
+            )
+        else:
+            spec_of[name] = parsed
+    tensors = tf.io.parse_example(examples, spec_of)
+    raw = {
+        name: _only_value(values, defaults[name], name) if name in defaults else values
+        for name, values in tensors.items()
+    }
+    for spec in features.inputs:
+        if spec.precision == "float64" and raw[spec.raw_name].dtype == tf.string:
+            text = raw[spec.raw_name]
+            text = tf.where(text == "", "nan", text)
+            raw[spec.raw_name] = tf.strings.to_number(text, tf.float64)
+    return raw
+
+
+def _default(feature: tf.io.FixedLenFeature) -> str | float | int:
+    """What stands for a missing value, or for each number of a missing vector."""
+    default: Any = feature.default_value
+    value: str | float | int = default[0] if isinstance(default, list) else default
+    return value
+
+
+def _only_value(values: tf.Tensor, feature: tf.io.FixedLenFeature, name: str) -> tf.Tensor:
+    """The value of each row, of (batch, most values, ...); rows without one have the default."""
+    several = f"feature {name!r} has several values in an Example, where one is expected"
+    tf.debugging.assert_less_equal(tf.shape(values)[1], 1, message=several)
+    missing = tf.fill([tf.shape(values)[0], 1, *feature.shape], _default(feature))
+    return tf.concat([values, tf.cast(missing, values.dtype)], axis=1)[:, 0]
 
 
 def dense_specs(features: FeatureSet) -> dict[str, tf.TensorSpec]:

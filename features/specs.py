@@ -9,7 +9,14 @@ import pydantic
 
 from features.config import StrictModel
 from features.errors import ConfigError, did_you_mean
-from features.feature_spec import ROLES, FeatureSpec, Kind, Role, Transform
+from features.feature_spec import (
+    FOUND_BY_THE_JOB,
+    ROLES,
+    FeatureSpec,
+    Kind,
+    Role,
+    Transform,
+)
 
 __all__ = [
     "ROLES",
@@ -153,7 +160,7 @@ class FeatureSet(StrictModel):
                     f"features {other.name!r} and {spec.name!r} read column {spec.raw_name!r} as "
                     f"{other.raw_type} and as {spec.raw_type}. Give both the same kind."
                 )
-            for setting in ("separator", "dimension"):
+            for setting in ("separator", "dimension", "null_values"):
                 values = getattr(other, setting), getattr(spec, setting)
                 if values[0] != values[1]:
                     raise ValueError(
@@ -245,6 +252,14 @@ class FeatureSet(StrictModel):
                 counted_from=tuple(spec.name for spec in owners),
             )
         return vocabularies
+
+    def declared(self) -> dict[str, Any]:
+        """What a configuration declares, without what the data job finds out of the columns."""
+        content = self.model_dump()
+        for spec in content["features"].values():
+            for setting in FOUND_BY_THE_JOB:
+                del spec[setting]
+        return content
 
     def raw_schema(self, roles: Sequence[str] = ROLES) -> pa.Schema:
         """Names and types of a raw row's columns, each once, for the features of these roles."""

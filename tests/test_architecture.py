@@ -56,8 +56,8 @@ ROOMS = {
 }
 # What applications embed: nothing that takes seconds to import or hundreds of megabytes.
 CLIENT = ("serving/export_format", "serving/client")
-CLIENT_MAY_IMPORT = ("features.errors", "google.protobuf", "grpc", "numpy", "serving.client")
-CLIENT_MAY_IMPORT += ("serving.export_format", *sys.stdlib_module_names)
+CLIENT_MAY_IMPORT = ("features.errors", "features.raw_values", "google.protobuf", "grpc", "numpy")
+CLIENT_MAY_IMPORT += ("serving.client", "serving.export_format", *sys.stdlib_module_names)
 MAKES_DESCRIPTORS = "serving/client/make_apis.py"  # not a part of the client: writes a file of it
 KERAS_3 = ("tensorflow.keras", "tensorflow.python", "keras")
 

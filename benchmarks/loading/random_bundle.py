@@ -33,8 +33,8 @@ def write_random_bundle(
 
     Args:
         path: Folder to make.
-        rows: Of the `train` split; the others are empty.
-        layout: Of the records.
+        rows: Rows of the `train` split; the others are empty.
+        layout: Layout of the records.
         sequences: Histories beside the fields, their lengths uniform in 0..`length`.
         length: Longest history.
     """

@@ -52,7 +52,7 @@ class DataSet:
 
     Args:
         config: Folder under `configs`.
-        folder: Of the files, under the data root; None where rows are generated.
+        folder: Folder of the files, under the data root; None where rows are generated.
         settings: `KEY=VALUE` texts.
     """
 

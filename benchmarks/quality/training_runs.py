@@ -25,7 +25,7 @@ class Task:
         settings: `KEY=VALUE` texts laid over it.
         bundle: Folder of its data.
         seed: Becomes `train.seed`.
-        folder: Of the run.
+        folder: Folder of the run.
     """
 
     config: Path

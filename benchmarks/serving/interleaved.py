@@ -19,7 +19,7 @@ def interleaved(
         sides: Name -> what to time.
         rounds: Turns of each side.
         round_seconds: About how long a turn takes; at least three calls.
-        warm_up_calls: Of each side beforehand, not counted.
+        warm_up_calls: Calls of each side beforehand, not counted.
     """
     calls = {}
     for name, call in sides.items():

@@ -40,7 +40,7 @@ def request_of(export: Path, model: str, signature: str, rows: int) -> Request:
         export: A version folder.
         model: Name under which a server offers it.
         signature: One that takes a PredictRequest.
-        rows: Of the request; candidates of `rank`, whose user stays one.
+        rows: Rows of the request; candidates of `rank`, whose user stays one.
     """
     inputs = {
         name: _taken(array, rows) for name, array in _largest_warm_up(export, signature).items()

@@ -11,8 +11,8 @@ def plot_batch_curve(results: Mapping[str, Any], path: Path) -> None:
     """Examples per second by batch size: medians, with their quartiles as a band.
 
     Args:
-        results: Of `benchmarks.training.steps`; its `batch_curve/...` are drawn.
-        path: Of the SVG.
+        results: Results of `benchmarks.training.steps`; its `batch_curve/...` are drawn.
+        path: Path of the SVG.
 
     Raises:
         ValueError: There is nothing to draw.

@@ -73,7 +73,7 @@ def collect(
         run_block: Runs one block of a side.
         wanted: Undisturbed rounds.
         limit: Most rounds, disturbed ones included.
-        cores: Of the machine.
+        cores: Cores of the machine.
         threshold: Share of the cores' time that other processes may have.
     """
     kept: list[Mapping[str, Block]] = []

@@ -275,7 +275,8 @@ def predict(
         Path, typer.Argument(help="Version folder of an export, or the folder of its versions.")
     ],
     rows: Annotated[
-        str, typer.Option("--input", help="Raw rows, .jsonl or .csv, also .gz; - reads JSON lines.")
+        str,
+        typer.Option("--input", help="Rows: .jsonl, .csv, .tsv, .parquet; - reads JSON lines."),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", help="JSON lines (default: standard output).")

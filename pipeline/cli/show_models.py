@@ -75,7 +75,7 @@ def _build(network: NetworkConfig, config: RunConfig, bundle: Bundle | None) -> 
     features = config.feature_set
     if bundle is None:
         return build_network(network, placeholder_inputs(features), features.groups)
-    if bundle.metadata.features.model_dump() != features.model_dump():
+    if bundle.metadata.features.declared() != features.declared():
         raise ConfigError(
             f"{bundle.path} was built with other features than this configuration. Give the "
             "bundle of this configuration with --bundle."

@@ -86,7 +86,7 @@ def load_preset(name: str, overrides: Sequence[str] = ()) -> NetworkConfig:
     """The network of a preset, or of any other configuration file.
 
     Args:
-        name: Of a preset, or the path of a YAML file.
+        name: Name of a preset, or the path of a YAML file.
         overrides: Such as `model.embedding.embedding_dim=8`.
 
     Raises:

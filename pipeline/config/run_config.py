@@ -27,7 +27,7 @@ class TablesConfig(StrictModel):
     Args:
         optimizer: `lazy_adam` moves the rows that a batch reads; `adam` moves every row at every
             step, as the published numbers did; `rowwise_adagrad` keeps one number per row.
-        learning_rate: Of the tables; null is that of the dense weights.
+        learning_rate: Learning rate of the tables; null is that of the dense weights.
         correct_skipped: Whether lazy Adam decays a row's moments for the steps that skipped it.
     """
 
@@ -75,7 +75,7 @@ class PlateauConfig(StrictModel):
     """The `train.reduce_on_plateau:` section; by default as reczoo/FuxiCTR@0245987 has it.
 
     Args:
-        factor: Of the learning rates, after `patience` epochs without a better validation AUC.
+        factor: Factor of the learning rates after `patience` epochs without a better valid AUC.
         patience: See `factor`.
         min_learning_rate: Where they stop falling.
         min_delta: A smaller gain is none.
@@ -95,9 +95,9 @@ class TrainConfig(StrictModel):
         eval_batch_size: Examples scored at a time, over all replicas together.
         epochs: Most passes over the training rows.
         patience: Passes without a better validation AUC before training stops.
-        learning_rate: Of the dense weights and, unless they have their own, the tables.
-        optimizer: Of the dense weights.
-        tables: Of the embedding tables.
+        learning_rate: Learning rate of the dense weights, and of tables without one of their own.
+        optimizer: Optimizer of the dense weights.
+        tables: Optimizer of the embedding tables, with its settings.
         schedule: Warm-up and decay of the learning rates.
         reduce_on_plateau: Lower learning rates where validation stops improving; null for never.
         clip_norm: Gradients are scaled down to this global norm; null leaves them alone.

@@ -11,6 +11,7 @@ from features.bundle import Bundle
 from models.metrics import auc, calibration, group_auc, logloss, normalized_entropy
 from models.metrics.group_auc import WeightBy
 from pipeline.batches.dataset import column_arrays, examples, refusing_damage
+from pipeline.evaluation.weighted_metrics import weighted_metrics
 
 FUSED = "fused"
 
@@ -23,11 +24,13 @@ class Scores:
         labels: float (rows,), 0 or 1.
         probs: `fused` and every branch -> float64 (rows,).
         groups: int64 (rows,), the key that gAUC groups by; None where the data names none.
+        weights: float (rows,), how often each row counts; None where the data names none.
     """
 
     labels: np.ndarray
     probs: dict[str, np.ndarray]
     groups: np.ndarray | None
+    weights: np.ndarray | None = None
 
     def training_metrics(self) -> dict[str, float]:
         """logloss and AUC: of the fused prediction by their names, of a branch with `_<branch>`."""
@@ -47,7 +50,7 @@ class Scores:
         Returns:
             `fused` or branch -> metric -> value, None where the rows define none, as gAUC where no
             group has both classes. `normalized_entropy` divides by the entropy of this split's own
-            click rate.
+            click rate. Where rows have weights, `weighted_metrics` stand beside the others.
         """
         return {name: self._metrics_of(probs, gauc_weight_by) for name, probs in self.probs.items()}
 
@@ -60,6 +63,8 @@ class Scores:
             "normalized_entropy": normalized_entropy(self.labels, probs),
             "calibration": calibration(self.labels, probs),
         }
+        if self.weights is not None:
+            values |= weighted_metrics(self.labels, probs, self.weights)
         return {name: value_or_none(value) for name, value in values.items()}
 
 
@@ -113,12 +118,14 @@ def scores_of(
     if branch_logits is not None:
         logits |= dict(zip(branch_names, branch_logits.T, strict=True))
     label = features.required("label")
-    names = [spec.name for spec in (label, features.group_key) if spec is not None]
+    others = (label, features.group_key, features.weight)
+    names = [spec.name for spec in others if spec is not None]
     columns = column_arrays(bundle, split, names)
     return Scores(
         labels=columns[label.name],
         probs={name: _sigmoid(values) for name, values in logits.items()},
         groups=columns[features.group_key.name] if features.group_key else None,
+        weights=columns[features.weight.name] if features.weight else None,
     )
 
 

@@ -10,6 +10,9 @@ _TITLES = {
     "logloss": "logloss",
     "normalized_entropy": "NE",
     "calibration": "calibration",
+    "weighted_logloss": "weighted logloss",
+    "weighted_normalized_entropy": "weighted NE",
+    "weighted_calibration": "weighted calibration",
 }
 _MOST_ROWS = 20
 _NONE = "–"

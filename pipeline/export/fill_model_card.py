@@ -19,7 +19,8 @@ from pipeline.system.version import VERSION
 from serving.exporting.card_contents import CardData, CardFeature, CardNetwork, ModelCard
 from serving.variants.variant import FULL, Variant
 
-_METRICS = {"normalized_entropy": "ne"}  # names in the card, where they differ
+# Names in the card, where they differ.
+_METRICS = {"normalized_entropy": "ne", "weighted_normalized_entropy": "weighted_ne"}
 _OOV_WORTH_SAYING = 0.05  # share of the test rows
 _SHOWN = 5  # features with the most tokens out of vocabulary
 

@@ -3,13 +3,23 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+_MOMENT = re.compile(
+    r"(?P<day>\d{4}-\d{2}-\d{2})"
+    r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?P<fraction>[.,]\d+)?"
+    r"(?P<zone> ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?)?"
+)
 _WHOLE = re.compile(r"[+-]?\d{1,20}(\.0*)?")
+
+_WHOLE_WITH_POINT = re.compile(r"^([+-]?\d+)\.0+$")
+_TRUTHS = {text: text[0] in "tT" for text in ("true", "True", "TRUE", "false", "False", "FALSE")}
+_MOST_TRUTHS = 4  # distinct texts
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,17 @@ class Facts:
         return numbers if np.abs(numbers).max() <= np.finfo(np.float32).max else None
 
     @cached_property
+    def moments(self) -> np.ndarray | None:
+        """`values` as float64 seconds since 1970, where all are ISO 8601 dates or times.
+
+        What names no zone is UTC.
+        """
+        if not self.values or self.is_list or not _MOMENT.fullmatch(self.values[0]):
+            return None
+        moments = [_moment(value) for value in self.values]
+        return None if None in moments else np.array(moments, np.float64)
+
+    @cached_property
     def number_share(self) -> float:
         """Share of the present rows that hold a number."""
         if not self.values:
@@ -77,13 +98,21 @@ class Facts:
         return self.numbers is not None and all(_WHOLE.fullmatch(value) for value in self.values)
 
     @cached_property
+    def truths(self) -> np.ndarray | None:
+        """`values` as bool, where they are true and false in words, and both."""
+        truths = [_TRUTHS.get(value) for value in self.values[:_MOST_TRUTHS]]
+        if self.is_list or self.distinct > _MOST_TRUTHS or set(truths) != {True, False}:
+            return None
+        return np.array(truths, bool)
+
+    @cached_property
     def is_binary(self) -> bool:
-        """Whether the column is 0 and 1 in every row, and both."""
-        return (
-            self.numbers is not None
-            and self.present == self.rows
-            and set(self.numbers.tolist()) == {0.0, 1.0}
-        )
+        """Whether the column is 0 and 1, or true and false, in every row, and both."""
+        if self.present < self.rows:
+            return False
+        if self.truths is not None:
+            return True
+        return self.numbers is not None and set(self.numbers.tolist()) == {0.0, 1.0}
 
     def quantile(self, share: float) -> float:
         """A quantile of the rows' numbers.
@@ -99,6 +128,16 @@ class Facts:
         reached = np.cumsum(self.counts[order])
         place = np.searchsorted(reached, share * reached[-1])
         return float(self.numbers[order[min(place, len(order) - 1)]])
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, in decimal digits."""
+    return bool(_NUMBER.fullmatch(text))
+
+
+def token_of(text: str) -> str:
+    """One text for all writings of a whole number: `12` for `12.0`."""
+    return _WHOLE_WITH_POINT.sub(r"\1", text)
 
 
 def facts_of(columns: Mapping[str, pa.Array]) -> dict[str, Facts]:
@@ -118,3 +157,19 @@ def _facts(name: str, column: pa.Array) -> Facts:
     encoded = column.dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
     return Facts(name, codes, encoded.dictionary.to_pylist(), is_list)
+
+
+def _moment(text: str) -> float | None:
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        return None
+    zone = (match["zone"] or "").strip().replace("UTC", "Z").replace("Z", "+00:00")
+    if zone and ":" not in zone:
+        zone = f"{zone[:3]}:{zone[3:]}"
+    try:
+        moment = datetime.fromisoformat(f"{match['day']}T{match['time'] or '00:00'}{zone}")
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return moment.timestamp() + float((match["fraction"] or ".0").replace(",", "."))

@@ -39,7 +39,7 @@ def inspect_files(
     if delimiter is not None:
         delimiter = delimiter.replace("\\t", "\t")
     names = None if columns is None else tuple(name.strip() for name in columns.split(","))
-    proposal = propose(read_sample(path, rows, names, delimiter), label)
+    proposal = propose(read_sample(path, rows, names, delimiter, label), label)
     text = to_yaml(proposal)
     print_proposal(proposal, Console(stderr=out is None))
     if out is None:

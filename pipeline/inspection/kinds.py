@@ -6,32 +6,60 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.inspection.column import Column
-from pipeline.inspection.column_names import ID, ITEM, QUANTITY, TYPE, USER, hints
+from pipeline.inspection.column_names import (
+    ID,
+    ITEM,
+    QUANTITY,
+    TYPE,
+    USER,
+    hints,
+    is_history,
+    is_row_number,
+    numbered_kind,
+)
 from pipeline.inspection.facts import Facts
 from pipeline.inspection.lists import list_column, tokens_of
+from pipeline.inspection.notations import Notation, notation_of
+from pipeline.inspection.read_sample import NULLS
 
 FEW = 20  # distinct whole numbers that are taken for tokens
 _SKEWED = 20.0  # largest number over the median
 _MIN_COUNTS = (10, 5, 2)
+_COUNTED = 0.9  # share of the rows; each file begins again
 _RARE_ROWS = 0.1  # that may be out of vocabulary
 _SENTENCE = re.compile(r"\S+\s+\S+\s+\S+")
-_DATE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}")
+_DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\b|\d{1,2}([-/.])\d{1,2}\1\d{4}\b|\d{1,2}[- /.]?[A-Z][a-z]{2}"
+    r"[a-z]*[- /.,]+\d{2,4}\b|([A-Z][a-z]{2},? )*\d{0,2} ?\d{2}:\d{2}"
+)
+_LITERAL = re.compile(r"\s*(\[.*\]|\(.*\)|\{.*\})\s*", re.DOTALL)
+_FEW_NOTED = 100  # distinct numbers in another notation that are taken for tokens
 
 
-def propose_kind(facts: Facts, others: Mapping[str, Facts]) -> Column:
+def propose_kind(
+    facts: Facts,
+    others: Mapping[str, Facts],
+    user: str | None = None,
+    item: str | None = None,
+) -> Column:
     """What is proposed for a column by its values and its name, whatever the label.
 
     Args:
         facts: Facts of the column.
         others: Facts of all columns.
+        user: The column of the user, where there is one.
+        item: The column of what is shown.
     """
     if not facts.values:
         return Column(facts.name, {"kind": "categorical"}, "empty").without("empty in every row")
-    tokens = tokens_of(facts)
-    if tokens is not None:
+    notation = notation_of(facts)
+    tokens = tokens_of(facts) if notation is None and not _is_literal(facts) else None
+    if notation is not None:
+        column = _of_notation(facts, notation)
+    elif tokens is not None:
         if not tokens.distinct:
             return Column(facts.name, {"kind": "categorical"}, "").without("empty in every row")
-        column = list_column(facts, tokens, others)
+        column = list_column(facts, tokens, others, user, item)
     elif facts.numbers is not None:
         column = _of_numbers(facts, facts.numbers)
     else:
@@ -40,20 +68,54 @@ def propose_kind(facts: Facts, others: Mapping[str, Facts]) -> Column:
         return column.without("the same in every row")
     if column.kind == "categorical" and facts.distinct == facts.rows > FEW:
         return column.without("another value in every row: nothing to learn")
+    if is_row_number(facts.name) and _counts(facts):
+        return column.without("the number of the row: nothing to learn")
     return column
 
 
+def _counts(facts: Facts) -> bool:
+    """Whether nearly every row has the number that follows that of the row before."""
+    if not facts.is_whole or facts.numbers is None or facts.present < facts.rows:
+        return False
+    steps = np.diff(facts.numbers[facts.codes])
+    return len(steps) > FEW and float(np.mean(steps == 1.0)) > _COUNTED
+
+
+def _of_notation(facts: Facts, notation: Notation) -> Column:
+    """Few such numbers are tokens as they stand; many are quantities that nobody can read yet."""
+    if facts.distinct <= _FEW_NOTED:
+        return _tokens(facts, f"{notation}: tokens as they stand; {notation.plain} is a number")
+    column = Column(facts.name, {"kind": "numeric"}, str(notation))
+    return column.without(f"{notation}, which are not read: write {notation.plain}")
+
+
+def _is_literal(facts: Facts) -> bool:
+    """Whether the values are lists or objects as programs write them, `[1, 2]`."""
+    if facts.is_list:
+        return False
+    return all(_LITERAL.fullmatch(value) for value in facts.values[:1000])
+
+
 def _of_texts(facts: Facts) -> Column:
+    if _is_literal(facts):
+        kind = {"kind": "sequence" if is_history(facts.name) else "multivalued"}
+        return Column(facts.name, {**kind, "max_length": 20}, "").without(
+            f"lists or objects inside of text, such as {facts.values[0][:20]!r}, which are not "
+            "read: write 1|2|3, or JSON lines"
+        )
     if 0.9 <= facts.number_share < 1.0:
         odd = next(value for value in facts.values if not _reads_as_number(value))
         note = f"numbers but for such as {odd!r}: data.format.null_values?"
         return _tokens(facts, note)
     sentences = sum(bool(_SENTENCE.match(value)) for value in facts.values[:1000])
+    if all(_DATE.match(value) for value in facts.values[:1000]):
+        if facts.moments is not None:
+            return _tokens(facts, "dates, of no row's time")
+        return _tokens(facts, "dates as text, none of a form such as 2022-04-25 12:30:00")
     if sentences > 0.5 * min(1000, facts.distinct) and facts.distinct > 0.2 * facts.present:
         return _tokens(facts, "text").without("sentences: no kind fits; embed them beforehand")
-    if all(_DATE.match(value) for value in facts.values[:1000]):
-        return _tokens(facts, "dates as text; as a timestamp they must be whole numbers")
-    return _tokens(facts)
+    nulls = [text for text in NULLS if text in facts.values]
+    return _tokens(facts, f"{' and '.join(nulls)} is a token as any other" if nulls else "")
 
 
 def _of_numbers(facts: Facts, numbers: np.ndarray) -> Column:
@@ -76,14 +138,17 @@ def _of_numbers(facts: Facts, numbers: np.ndarray) -> Column:
 
 def _why_tokens(facts: Facts, numbers: np.ndarray) -> str | None:
     """Why numbers are tokens, in words; None where they are quantities."""
-    if not facts.is_whole:
+    if not facts.is_whole or numbered_kind(facts.name) == "numeric":
         return None
-    if hints(facts.name, QUANTITY) and not hints(facts.name, ID):
+    is_level = hints(facts.name, TYPE) and facts.distinct <= FEW  # `age_level` is no age
+    if hints(facts.name, QUANTITY) and not hints(facts.name, ID) and not is_level:
         return "few distinct numbers" if facts.distinct <= 2 else None
     if hints(facts.name, ID | TYPE | USER | ITEM):
         return "numbers, by its name tokens"
     if facts.distinct <= FEW:
         return f"few distinct numbers, {numbers.min():g} to {numbers.max():g}"
+    if numbered_kind(facts.name) == "categorical":
+        return "numbers, by its name tokens"
     if numbers.min() < 0:
         return None
     digits = {len(str(int(number))) for number in numbers}

@@ -1,15 +1,20 @@
 """Columns that hold several values: lists, and texts with a separator."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.inspection.column import Column
-from pipeline.inspection.column_names import SEQUENCE, hints
+from pipeline.inspection.column_names import OF_ITEMS, hints, is_history
 from pipeline.inspection.facts import Facts
+from pipeline.inspection.vocabularies import shared_vocabulary
 
-SEPARATORS = (",", "|", ";", " ", "^", "#")
+SEPARATORS = (",", "|", ";", " ", "^", "#", "~", "::", "\x01", "\x02", "\x03")
+# What separates in histories only: elsewhere dates, paths and names are written so.
+_IN_HISTORIES = ("/", "-", "_", ":", "+", "&", "@", ".")
+_ID = re.compile(r"[A-Za-z]{0,3}\d+|[0-9a-f]{8,}")
 _LOOKED_AT = 20_000  # distinct values
 _LONGEST_TOKEN = 40
 _MOST_TOKENS = {"multivalued": 20, "sequence": 50}
@@ -50,17 +55,33 @@ def tokens_of(facts: Facts) -> Tokens | None:
     if facts.is_list:
         rows = [value.split("\x1f") if value else [] for value in values]
         return Tokens(None, rows, counts)
-    if facts.numbers is not None:
+    if facts.numbers is not None or facts.moments is not None:
         return None
-    for separator in SEPARATORS:
-        cut = Tokens(separator, [value.split(separator) for value in values], counts)
-        if _is_cut(cut, facts):
+    of_ids = is_history(facts.name)
+    for separator in (*SEPARATORS, *(_IN_HISTORIES if of_ids else ())):
+        # A separator behind the last token makes no token.
+        rows = [value.removesuffix(separator).split(separator) for value in values]
+        cut = Tokens(separator, rows, counts)
+        if _is_cut(cut, of_ids):
             return cut
     return None
 
 
-def _is_cut(tokens: Tokens, facts: Facts) -> bool:
-    """Whether a separator separates: often there, clean tokens, fewer of them than of values."""
+def steps_of(facts: Facts, separator: str | None) -> list[list[str]]:
+    """The tokens of every distinct value of a column, cut as a proposal says."""
+    separator = separator or "\x1f"
+    return [
+        value.removesuffix(separator).split(separator) if value else [] for value in facts.values
+    ]
+
+
+def _is_cut(tokens: Tokens, of_ids: bool) -> bool:
+    """Whether a separator separates: often there, clean tokens, fewer of them than of values.
+
+    Args:
+        tokens: The values, cut at it.
+        of_ids: Whether the column is named like a history, whose tokens are ids.
+    """
     several = np.array([len(row) > 1 for row in tokens.rows])
     if tokens.counts[several].sum() < 0.05 * tokens.counts.sum():
         return False
@@ -71,18 +92,30 @@ def _is_cut(tokens: Tokens, facts: Facts) -> bool:
         return False
     if _vector_length(tokens) is not None:
         return True
+    if of_ids and all(_ID.fullmatch(token) for token in all_tokens):
+        return True
+    if tokens.separator in _IN_HISTORIES:
+        return False
     if tokens.separator == " ":  # sentences are no lists
         return all(token.isdigit() for token in all_tokens)
     return len(set(all_tokens)) < len(tokens.rows) or max(map(len, tokens.rows)) > 2
 
 
-def list_column(facts: Facts, tokens: Tokens, others: Mapping[str, Facts]) -> Column:
+def list_column(
+    facts: Facts,
+    tokens: Tokens,
+    others: Mapping[str, Facts],
+    user: str | None = None,
+    item: str | None = None,
+) -> Column:
     """What is proposed for a column of several values.
 
     Args:
         facts: Facts of the column.
         tokens: Its values cut into tokens, from `tokens_of`.
-        others: Facts of all columns: tokens of a sequence are mostly values of another column.
+        others: Facts of all columns, of which one may hold what a history is made of.
+        user: The column of the user, where there is one.
+        item: The column of what is shown.
     """
     separator = {} if tokens.separator is None else {"separator": tokens.separator}
     length = _vector_length(tokens)
@@ -90,9 +123,11 @@ def list_column(facts: Facts, tokens: Tokens, others: Mapping[str, Facts]) -> Co
         settings = {"kind": "embedding", "dimension": length, **separator}
         return Column(facts.name, settings, f"{length} numbers in every row")
     distinct = tokens.distinct
-    shared = _vocabulary(facts.name, distinct, others)
+    shared = shared_vocabulary(facts.name, distinct, others, user, item)
     longest, usual = tokens.length(1.0), tokens.length(0.99)
-    is_sequence = hints(facts.name, SEQUENCE) or shared is not None or longest > 20
+    is_named = is_history(facts.name)
+    is_set = not is_named and hints(facts.name, OF_ITEMS)
+    is_sequence = is_named or (not is_set and (shared is not None or longest > 20))
     kind = "sequence" if is_sequence else "multivalued"
     settings = {"kind": kind, **separator, "max_length": min(usual, _MOST_TOKENS[kind])}
     reason = f"{len(distinct):,} tokens, up to {longest} in a row"
@@ -119,14 +154,3 @@ def _vector_length(tokens: Tokens) -> int | None:
             return None
         fractions += "." in token or "e" in token.lower()
     return lengths.pop() if fractions > len(tokens.rows) / 2 else None
-
-
-def _vocabulary(name: str, distinct: set[str], others: Mapping[str, Facts]) -> str | None:
-    """The column whose values most of the tokens are."""
-    shares = {
-        other: len(distinct & set(facts.values)) / len(distinct)
-        for other, facts in others.items()
-        if other != name and not facts.is_list and facts.distinct > 20 and distinct
-    }
-    best = max(shares, key=shares.__getitem__, default=None)
-    return best if best is not None and shares[best] >= 0.5 else None

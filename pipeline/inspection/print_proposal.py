@@ -19,6 +19,8 @@ def print_proposal(proposal: Proposal, console: Console) -> None:
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
     at_least = proposal.label.at_least
     threshold = "" if at_least is None else f"at least {at_least:g}"
+    if proposal.label.positive is not None:
+        threshold = f"is {proposal.label.positive!r}"
     table.add_row(*_cells(proposal, proposal.label.column, "label", threshold))
     if proposal.time is not None:
         unit = f"unit {proposal.time.unit}"
@@ -28,6 +30,9 @@ def print_proposal(proposal: Proposal, console: Console) -> None:
         style = "red" if column.suspect else None
         proposed, why = _proposed(proposal, column), column.left_out or column.reason
         table.add_row(*_cells(proposal, column.column, proposed, why, column.auc), style=style)
+    for name, reason in proposal.sample.unread.items():
+        cells = (name, "left out", "", "", "", f"cannot be read: {reason}")
+        table.add_row(*map(escape, cells))
     console.print(table)
 
 

@@ -1,16 +1,20 @@
 """A configuration for a sample of rows: what each column is, and what the rows are."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from features.errors import DataError
 from pipeline.inspection.column import Column
-from pipeline.inspection.column_names import ITEM, USER, feature_name, words
+from pipeline.inspection.column_names import feature_name
 from pipeline.inspection.facts import Facts, facts_of
+from pipeline.inspection.groups import propose_groups
 from pipeline.inspection.kinds import propose_kind
 from pipeline.inspection.leaks import find_leak
+from pipeline.inspection.lists import steps_of
+from pipeline.inspection.own_item import find_own_item
 from pipeline.inspection.read_sample import Sample
 from pipeline.inspection.roles import (
     Label,
@@ -19,13 +23,17 @@ from pipeline.inspection.roles import (
     find_label,
     find_time,
     find_user,
+    finer_unit,
     is_day,
     labels_of,
+    moments_of,
 )
+from pipeline.inspection.split_files import files_of_splits
 
 _LEAST_ROWS_FOR_LEAKS = 100
 _HISTORY_LENGTH = 50
-_SHARE = 0.1  # of valid and of test
+_SHARE, _MOST = 0.1, 0.3  # of valid and of test, in logs that have rows enough, and in small ones
+_ENOUGH = 6  # rows of the rarer label that a split should have
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class Proposal:
         columns: All columns but the label and the time, in the order of the data.
         split: Settings of `data.split`.
         names: Column -> name of its feature.
+        times: Name -> settings of the features that come from the time, as in YAML.
         histories: Settings of `histories`, as in YAML.
         sequences: Name -> settings of the features that come from histories.
         groups: Settings of `groups`, as in YAML.
@@ -58,6 +67,7 @@ class Proposal:
     columns: list[Column]
     split: dict[str, Any]
     names: dict[str, str]
+    times: dict[str, dict[str, Any]]
     histories: dict[str, dict[str, str]]
     sequences: dict[str, dict[str, Any]]
     groups: dict[str, list[str]]
@@ -89,7 +99,7 @@ def propose(sample: Sample, label: str | None = None) -> Proposal:
     others = {name: column for name, column in facts.items() if name != target.column}
     time, user, item = find_time(others), find_user(others), find_item(others)
     columns = [
-        _column(column, others, labels, time, (user, item))
+        _column(column, others, labels, time, user, item)
         for name, column in others.items()
         if time is None or name != time.column
     ]
@@ -107,7 +117,10 @@ def propose(sample: Sample, label: str | None = None) -> Proposal:
     for name in facts:
         names[name] = feature_name(name, names.values())
     columns = [_with_vocabulary(column, names, inputs & tokens) for column in columns]
+    columns = [_with_nulls(column, sample.column_nulls) for column in columns]
     histories, sequences = _histories(target, time, user, item, names)
+    times = _times(time, [*names.values(), *sequences])
+    inputs_of_time = [name for name, settings in times.items() if "role" not in settings]
     return Proposal(
         sample=sample,
         facts=facts,
@@ -117,11 +130,12 @@ def propose(sample: Sample, label: str | None = None) -> Proposal:
         user=user,
         item=item,
         columns=columns,
-        split=_split(time, facts, labels),
+        split=_split(sample, time, facts, labels),
         names=names,
+        times=times,
         histories=histories,
         sequences=sequences,
-        groups=_groups(columns, names, user, item, sequences),
+        groups=propose_groups(columns, facts, names, user, item, list(sequences), inputs_of_time),
     )
 
 
@@ -130,20 +144,41 @@ def _column(
     others: dict[str, Facts],
     labels: np.ndarray,
     time: Time | None,
-    ids: tuple[str | None, ...],
+    user: str | None,
+    item: str | None,
 ) -> Column:
-    column = propose_kind(facts, others)
+    column = propose_kind(facts, others, user, item)
     if time is not None and facts.name in time.others:
         return column.without(f"a time too, beside {time.column}")
     if is_day(facts):
         return column.without("a day: once it is over it never comes again")
+    unit = finer_unit(facts)
+    if unit is not None:
+        return column.without(f"a time in {unit}, which no unit names: write milliseconds")
     if column.left_out is not None or facts.rows < _LEAST_ROWS_FOR_LEAKS:
         return column
     leak = find_leak(facts, labels)
+    if column.kind == "sequence" and item is not None:
+        steps = steps_of(facts, column.settings.get("separator"))
+        leak = find_own_item(facts, steps, others[item], labels) or leak
     column = Column(column.column, column.settings, column.reason, auc=leak.auc)
-    if leak.why is not None and facts.name not in ids:
+    if leak.why is not None and facts.name not in (user, item):
         return column.without(leak.why, suspect=True)
     return column
+
+
+def _times(time: Time | None, taken: list[str]) -> dict[str, dict[str, Any]]:
+    """Name -> settings of the time itself, and of the features that are made of it."""
+    if time is None:
+        return {}
+    of_time = {"column": time.column, **({} if time.unit == "s" else {"unit": time.unit})}
+    settings_of: dict[str, dict[str, Any]] = {"time": {"role": "timestamp", **of_time}}
+    for transform in ("hour", "weekday") if time.has_hours else ("weekday",):
+        settings_of[transform] = {"kind": "categorical", "transform": transform, **of_time}
+    times: dict[str, dict[str, Any]] = {}
+    for name, settings in settings_of.items():
+        times[feature_name(name, [*taken, *times])] = settings
+    return times
 
 
 def _with_vocabulary(column: Column, names: dict[str, str], with_tokens: set[str]) -> Column:
@@ -153,6 +188,14 @@ def _with_vocabulary(column: Column, names: dict[str, str], with_tokens: set[str
     if shared in with_tokens:
         settings["vocabulary"] = names[shared]
     return Column(**{**vars(column), "settings": settings})
+
+
+def _with_nulls(column: Column, nulls: Mapping[str, tuple[str, ...]]) -> Column:
+    """Texts that mean "missing" in a column alone are a setting of its feature."""
+    if column.column not in nulls:
+        return column
+    settings = {**column.settings, "null_values": list(nulls[column.column])}
+    return replace(column, settings=settings)
 
 
 def _histories(
@@ -176,39 +219,37 @@ def _histories(
     return histories, sequences
 
 
-def _split(time: Time | None, facts: dict[str, Facts], labels: np.ndarray) -> dict[str, Any]:
-    """By time where each split then has rows of both labels; else by a hash of the row."""
-    shares = {"valid": _SHARE, "test": _SHARE}
-    if time is not None and (moments := facts[time.column].numbers) is not None:
-        times = moments[facts[time.column].codes]
-        cuts = [np.quantile(times, 1 - 2 * _SHARE), np.quantile(times, 1 - _SHARE)]
-        splits = np.searchsorted(cuts, times, side="right")
-        if all(len(np.unique(labels[splits == split])) == 2 for split in range(3)):
-            return {"by": "time", **shares}
+def _split(
+    sample: Sample, time: Time | None, facts: dict[str, Facts], labels: np.ndarray
+) -> dict[str, Any]:
+    """By files that are named after splits; by time, or by whole days, where each split then has
+    rows of both labels; else by a hash of the row.
+    """
+    share = _share(labels) if sample.whole else _SHARE
+    files = files_of_splits(sample.files)
+    if files is not None:
+        valid = {} if "valid" in files else {"valid": share}
+        return {"by": "files", "files": files, **valid}
+    shares = {"valid": share, "test": share}
+    if time is None:
+        return {"by": "hash", **shares}
+    times = moments_of(facts[time.column])
+    cuts = [np.quantile(times, 1 - 2 * share), np.quantile(times, 1 - share)]
+    if _have_both_labels(np.searchsorted(cuts, times, side="right"), labels):
+        return {"by": "time", **shares}
+    if not time.has_hours:
+        days = np.unique(times)
+        if _have_both_labels(np.searchsorted(days[-2:], times, side="right"), labels):
+            return {"by": "day", "valid_days": 1, "test_days": 1}
     return {"by": "hash", **shares}
 
 
-def _groups(
-    columns: list[Column],
-    names: dict[str, str],
-    user: str | None,
-    item: str | None,
-    sequences: dict[str, dict[str, Any]],
-) -> dict[str, list[str]]:
-    """Features of the user with those of the item, told by the first word of their names."""
+def _share(labels: np.ndarray) -> float:
+    """The share of a split: larger in small logs, so that it has rows of both labels."""
+    rarer = max(1.0, min(labels.sum(), len(labels) - labels.sum()))
+    return round(min(_MOST, max(_SHARE, _ENOUGH / rarer)), 2)
 
-    def features_of(vocabulary: set[str]) -> list[str]:
-        return [
-            names[column.column]
-            for column in columns
-            if column.left_out is None and (words(column.column) or [""])[0] in vocabulary
-        ]
 
-    users, items = features_of(USER), features_of(ITEM)
-    groups = {"user_x_item": users + items} if users and items else {}
-    kept = [column.column for column in columns if column.left_out is None]
-    if groups and user in kept and item is not None and len(groups["user_x_item"]) > 2:
-        groups["user_id_x_item_id"] = [names[user], names[item]]
-    if groups and sequences:
-        groups["history_x_item"] = [*sequences, *items]
-    return groups
+def _have_both_labels(splits: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether the splits 0, 1 and 2 each have rows of both labels."""
+    return all(len(np.unique(labels[splits == split])) == 2 for split in range(3))

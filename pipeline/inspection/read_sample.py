@@ -3,25 +3,52 @@
 import itertools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.config import parse
 from features.errors import DataError
-from pipeline.data.reading.match import match_files, match_paths
-from pipeline.data.reading.own_files import first_line, open_own_files, sniff_delimiter
-from pipeline.data.reading.read import UnreadableError, read_blocks, read_header
+from pipeline.data.reading.file_kinds import kind_of, refuse_other_kinds
+from pipeline.data.reading.match import match_files, match_log, match_paths
+from pipeline.data.reading.own_files import open_own_files
+from pipeline.data.reading.own_json import nested_columns
+from pipeline.data.reading.partitions import relative_path
+from pipeline.data.reading.read import (
+    UnreadableColumnError,
+    UnreadableError,
+    parquet_names,
+    read_blocks,
+    read_header,
+)
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.settings.file_config import FormatConfig
 from pipeline.data.sources import source_named
 from pipeline.data.sources.base import File
 from pipeline.data.sources.own import OWN_FILES, source_of_path
 from pipeline.data.sources.parts import RowParts
-from pipeline.inspection.column_names import LABELS
+from pipeline.inspection.column_names import label_rank
+from pipeline.inspection.facts import is_number
+from pipeline.inspection.split_files import split_of
+from pipeline.inspection.text_format import (
+    delimiter_of,
+    format_of,
+    head_of,
+    is_row,
+    looks_like_a_table,
+    values_of,
+)
 
-# Texts that mean "missing" in somebody's files.
-NULLS = ("NULL", "null", "NA", "N/A", "NaN", "nan", "None", "\\N")
+# Texts that mean "missing" in columns of numbers; elsewhere `NA` may be Namibia.
+NULLS = (
+    *("NULL", "null", "Null", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "None", "none", "nil"),
+    *("(null)", "<NA>", "#N/A", "-", "--", "?", "."),
+)
+_NULL_OF_DATABASES = "\\N"  # which no column means otherwise
+_NESTED = "it holds objects, or lists of them or of lists"
+_READS_AS_NUMBERS = 0.5  # least share of a column's distinct texts but `NULLS`
 
 
 @dataclass(frozen=True)
@@ -34,6 +61,10 @@ class Sample:
         bad: Lines that are no rows, and the first reason.
         whole: Whether these are all rows.
         others: Files of the folder with other columns, that are no part of the log.
+        files: The log's files, relative to the folder.
+        unread: Column that cannot be read -> why, a clause.
+        nulls: Text that means "missing" -> columns of numbers that have it, columns that have it
+            and hold no numbers.
     """
 
     data: DataConfig
@@ -41,6 +72,18 @@ class Sample:
     bad: tuple[int, str]
     whole: bool
     others: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    unread: dict[str, str] = field(default_factory=dict)
+    nulls: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
+
+    @property
+    def column_nulls(self) -> dict[str, tuple[str, ...]]:
+        """Column of numbers -> texts that mean "missing" in it, and not in the whole log."""
+        of_columns: dict[str, tuple[str, ...]] = {}
+        for text, (numbers, _) in self.nulls.items():
+            for name in () if text in self.data.format.null_values else numbers:
+                of_columns[name] = (*of_columns.get(name, ()), text)
+        return of_columns
 
     @property
     def rows(self) -> int:
@@ -49,7 +92,11 @@ class Sample:
 
 
 def read_sample(
-    path: str, rows: int, columns: Sequence[str] | None = None, delimiter: str | None = None
+    path: str,
+    rows: int,
+    columns: Sequence[str] | None = None,
+    delimiter: str | None = None,
+    label: str | None = None,
 ) -> Sample:
     """Reads the first rows of a file, or of each file of a folder.
 
@@ -58,75 +105,148 @@ def read_sample(
         rows: Number of rows to read, over all files together.
         columns: Names of all columns, for text without a header line.
         delimiter: Delimiter of text; found out where it is not given.
+        label: A column that the log is said to have.
 
     Raises:
         ConfigError: A delimiter that no text can have.
         DataError: There is nothing that can be read.
     """
-    kind, log, others = _choose_files(path)
+    kind, log, others, all_files = _choose_files(path, label)
     quoting = delimiter is None or len(delimiter) == 1
     content = {"columns": columns, "delimiter": delimiter, "quoting": quoting}
     given = parse(FormatConfig, content, "--delimiter and --columns")
-    settings = _format_of(log[0], given) if kind == "csv" else FormatConfig()
+    settings = format_of(log[0], given, label) if kind == "csv" else FormatConfig()
     if kind != "csv" and settings != given:
         raise DataError(
             f"{path} is {OWN_FILES[kind].title}, which names its own columns. Leave columns and "
             "delimiter out."
         )
-    names = tuple(map(os.path.basename, log)) if others else None
+    files = tuple(relative_path(path, file) for file in log)
+    names = None if all_files else files
     data = DataConfig(source=kind, path=path, log=names, format=settings)
     sample = _read(data, log, rows)
     if kind == "csv" and settings.quoting and sample.bad[0]:
         unquoted = settings.model_copy(update={"quoting": False})
         without_quotes = _read(data.model_copy(update={"format": unquoted}), log, rows)
         sample = min(sample, without_quotes, key=lambda sample: sample.bad[0])
-    nulls = _null_texts(sample) if kind == "csv" else ()
-    if nulls:
-        settings = sample.data.format.model_copy(update={"null_values": ("", *nulls)})
+    nulls = _null_texts(sample)
+    everywhere = [text for text, (_, others) in nulls.items() if not others]
+    if everywhere and kind == "csv":
+        settings = sample.data.format.model_copy(update={"null_values": ("", *everywhere)})
         sample = _read(sample.data.model_copy(update={"format": settings}), log, rows)
     if not sample.rows:
         bad, why = sample.bad
         reason = f" {bad:,} lines are none, the first: {why}." if bad else ""
         raise DataError(f"{path} has no rows.{reason} Expected a header line and rows below it.")
-    return replace(sample, others=others)
+    unread = {**_nested(kind, log[0]), **sample.unread}
+    sample = replace(sample, others=others, files=files, nulls=nulls, unread=unread)
+    return _without_nulls(sample)
 
 
-def _choose_files(path: str) -> tuple[str, list[str], tuple[str, ...]]:
-    """Kind and files of the log, and the other files of a folder.
+def _choose_files(path: str, label: str | None) -> tuple[str, list[str], tuple[str, ...], bool]:
+    """Kind and files of the log, the other files of a folder, and whether the log is all files.
 
     In a folder the log is what has the most bytes, of the files that have the same columns.
     """
     if not os.path.isdir(path) and match_paths(path):
-        return source_of_path(path), [path], ()
-    kinds = {kind: match_files(path, source.log_patterns) for kind, source in OWN_FILES.items()}
+        kind = source_of_path(path)
+        refuse_other_kinds(path, kind)
+        return kind, [path], (), True
+    kinds = {kind: match_log(path, source.log_patterns) for kind, source in OWN_FILES.items()}
+    nested = not any(kinds.values())
+    if nested:  # folders such as train and test
+        kinds = {
+            kind: [
+                file
+                for file in match_files(path, [f"*/{each}" for each in source.log_patterns])
+                if split_of(relative_path(path, file)) is not None
+            ]
+            for kind, source in OWN_FILES.items()
+        }
     if not any(kinds.values()):
-        patterns = ", ".join(
-            itertools.chain(*(source.log_patterns for source in OWN_FILES.values()))
-        )
-        raise DataError(
-            f"{path} is no file and no folder of files {patterns}. Give one of delimited text, "
-            "Parquet or JSON lines."
-        )
+        _refuse_folder(path)
     alike: dict[tuple[str, ...], list[str]] = {}
+    no_tables: list[str] = []
     for kind, paths in kinds.items():
         for file in paths:
-            alike.setdefault((kind, *_header(kind, file)), []).append(file)
-    (kind, *_), log = max(alike.items(), key=lambda item: sum(map(_size, item[1])))
-    others = sorted({file for paths in kinds.values() for file in paths} - set(log))
-    return kind, log, tuple(map(os.path.basename, others))
+            if kind_of(file, kind) is None and (kind != "csv" or _is_table(file)):
+                alike.setdefault((kind, *_header(kind, file, label)), []).append(file)
+            else:
+                no_tables.append(file)
+    if not alike:
+        alike = {(kind, ""): paths for kind, paths in kinds.items() if paths}
+        refuse_other_kinds(no_tables[0], next(iter(alike))[0])
+    (kind, *_), log = _largest(alike, label)
+    others = {file for paths in kinds.values() for file in paths} - {*log, *no_tables}
+    is_all = not others and not nested and not set(no_tables) & set(kinds[kind])
+    return kind, log, tuple(sorted(relative_path(path, file) for file in others)), is_all
 
 
-def _header(kind: str, path: str) -> tuple[str, ...]:
+def _largest(
+    alike: dict[tuple[str, ...], list[str]], label: str | None
+) -> tuple[tuple[str, ...], list[str]]:
+    """The files of most bytes; but of two with the same columns those that also have a label."""
+    having = {key: paths for key, paths in alike.items() if label in key[1:]} or alike
+    columns, log = max(having.items(), key=lambda item: sum(map(_size, item[1])))
+    more = {
+        key: paths
+        for key, paths in having.items()
+        if set(key) > set(columns)
+        and any(label_rank(name) is not None for name in set(key) - set(columns))
+    }
+    return max(more.items(), key=lambda item: sum(map(_size, item[1])), default=(columns, log))
+
+
+def _refuse_folder(path: str) -> NoReturn:
+    """Says what a folder without a log holds instead, or that there is no such file."""
+    files = []
+    if os.path.isdir(path):
+        files = [os.path.join(path, name) for name in sorted(os.listdir(path))]
+    for file in sorted(filter(os.path.isfile, files), key=os.path.getsize, reverse=True):
+        refuse_other_kinds(file, "csv")
+    patterns = ", ".join(itertools.chain(*(source.log_patterns for source in OWN_FILES.values())))
+    raise DataError(
+        f"{path} is no file and no folder of files {patterns}. Give one of delimited text, "
+        "Parquet or JSON lines."
+    )
+
+
+def _is_table(path: str) -> bool:
+    """Whether a text file has columns; what cannot be read is for its reader to say."""
+    try:
+        lines, _ = head_of(path)
+    except DataError:
+        return True
+    return len(lines) < 2 or looks_like_a_table(lines)
+
+
+def _header(kind: str, path: str, label: str | None) -> tuple[str, ...]:
     """What files of one log have in common: their columns, in whatever order."""
     if kind != "csv":
         return tuple(sorted(_log_file(DataConfig(source=kind, path=path), path)[1]))
-    line = first_line(path, "latin-1")
-    names = _values(line, sniff_delimiter(line))
-    return (str(len(names)),) if _is_row(names) else tuple(sorted(names))
+    try:
+        lines, _ = head_of(path)
+    except DataError:
+        return (path,)
+    delimiter = delimiter_of(lines)
+    names = values_of(lines[0], delimiter) if lines else ()
+    second = values_of(lines[1], delimiter) if len(lines) > 1 else ()
+    if names and is_row(names, second, label):
+        return delimiter, str(len(names))
+    return delimiter, *sorted(names)
 
 
 def _size(path: str) -> int:
     return os.path.getsize(path) if os.path.exists(path) else 0
+
+
+def _nested(kind: str, path: str) -> dict[str, str]:
+    """Columns that are none here, for they hold lists of lists or objects."""
+    if kind == "jsonl":
+        return dict.fromkeys(nested_columns(path), _NESTED)
+    if kind == "parquet":
+        return dict.fromkeys(parquet_names(path, can_be_read=False), _NESTED)
+    return {}
 
 
 def _log_file(data: DataConfig, path: str) -> tuple[File, tuple[str, ...]]:
@@ -135,55 +255,31 @@ def _log_file(data: DataConfig, path: str) -> tuple[File, tuple[str, ...]]:
     return log, read_header(log, path)
 
 
-def _format_of(path: str, given: FormatConfig) -> FormatConfig:
-    """Fills in the encoding, and `c0`, `c1`, ... where the first line names no columns."""
-    try:
-        line = first_line(path, given.encoding)
-    except DataError:
-        given = given.model_copy(update={"encoding": "latin-1"})
-        line = first_line(path, given.encoding)
-        if "\x00" in line:
-            raise DataError(
-                f"{path} is not text. Expected delimited text, Parquet (ending in .parquet) or "
-                "JSON lines (.jsonl)."
-            ) from None
-    if given.columns is not None:
-        return given
-    values = _values(line, given.delimiter or sniff_delimiter(line))
-    if _is_row(values) and len(values) > 1:
-        return given.model_copy(
-            update={"columns": tuple(f"c{number}" for number in range(len(values)))}
-        )
-    return given
-
-
-def _values(line: str, delimiter: str) -> tuple[str, ...]:
-    return tuple(value.strip().strip('"') for value in line.split(delimiter))
-
-
-def _is_row(values: tuple[str, ...]) -> bool:
-    """Whether the first line is a row already, and names no columns."""
-    named = any(len(value) > 1 and value.lower() in LABELS for value in values)
-    return not named and any(map(_is_value, values))
-
-
-def _is_value(text: str) -> bool:
-    """Whether a text is what names of columns never are: a number, or nothing."""
-    try:
-        float(text or "0")
-    except ValueError:
-        return False
-    return True
-
-
 def _read(data: DataConfig, log: Sequence[str], rows: int) -> Sample:
-    """The files in turn, each with the rows that an even share leaves it."""
+    """The files in turn, each with the rows that an even share leaves it.
+
+    Columns that hold no text are left out, and named.
+    """
     file, header = _log_file(data, log[0])
+    unread: dict[str, str] = {}
+    while True:
+        wanted = [name for name in header if name not in unread]
+        try:
+            return replace(_read_columns(data, file, wanted, log, rows), unread=unread)
+        except UnreadableColumnError as error:
+            unread[error.column] = error.reason
+            if len(unread) == len(header):
+                raise DataError(str(error)) from error
+
+
+def _read_columns(
+    data: DataConfig, file: File, wanted: Sequence[str], log: Sequence[str], rows: int
+) -> Sample:
     batches, bad, reason, left, whole = [], 0, "", rows, True
     for number, path in enumerate(log):
         share = -(-left // (len(log) - number))
         try:
-            for block in read_blocks(file, path, read_header(file, path), header):
+            for block in read_blocks(file, path, read_header(file, path), wanted):
                 if share <= 0:
                     whole = False
                     break
@@ -192,6 +288,8 @@ def _read(data: DataConfig, log: Sequence[str], rows: int) -> Sample:
                 batches.append(block.rows.slice(0, share))
                 whole = whole and len(block.rows) <= share
                 left, share = left - len(batches[-1]), share - len(batches[-1])
+        except UnreadableColumnError:
+            raise
         except UnreadableError as error:
             if not batches:
                 raise DataError(str(error)) from error
@@ -199,7 +297,7 @@ def _read(data: DataConfig, log: Sequence[str], rows: int) -> Sample:
     table = pa.Table.from_batches(batches).combine_chunks() if batches else None
     columns = {
         name: pa.nulls(0, pa.string()) if table is None else _plain(table.column(name))
-        for name in header
+        for name in wanted
     }
     return Sample(data, columns, (bad, reason), whole)
 
@@ -214,10 +312,31 @@ def _plain(column: pa.ChunkedArray) -> pa.Array:
     return array.cast(pa.string())
 
 
-def _null_texts(sample: Sample) -> tuple[str, ...]:
-    """Texts of `NULLS` that stand in the sample."""
-    texts: set[str] = set()
-    for column in sample.columns.values():
-        if pa.types.is_string(column.type):
-            texts |= set(NULLS) & set(column.unique().to_pylist())
-    return tuple(text for text in NULLS if text in texts)
+def _without_nulls(sample: Sample) -> Sample:
+    """The sample with the texts that mean "missing" in some columns alone as missing values."""
+    columns = dict(sample.columns)
+    for name, texts in sample.column_nulls.items():
+        is_null = pc.is_in(columns[name], pa.array(texts, pa.string()))
+        columns[name] = pc.if_else(is_null, pa.scalar(None, pa.string()), columns[name])
+    return replace(sample, columns=columns)
+
+
+def _null_texts(sample: Sample) -> dict[str, tuple[list[str], list[str]]]:
+    """Texts of `NULLS` in columns that otherwise read as numbers, with who has them."""
+    of_numbers: dict[str, list[str]] = {}
+    of_others: dict[str, list[str]] = {}
+    for name, column in sample.columns.items():
+        if not pa.types.is_string(column.type):
+            continue
+        values = [value for value in column.unique().to_pylist() if value is not None]
+        if _NULL_OF_DATABASES in values:
+            of_numbers.setdefault(_NULL_OF_DATABASES, []).append(name)
+        rest = [value for value in values if value not in NULLS and value != _NULL_OF_DATABASES]
+        are_numbers = sum(map(is_number, rest)) > _READS_AS_NUMBERS * len(rest)
+        for text in set(NULLS) & set(values):
+            (of_numbers if are_numbers else of_others).setdefault(text, []).append(name)
+    return {
+        text: (of_numbers[text], of_others.get(text, []))
+        for text in (*NULLS, _NULL_OF_DATABASES)
+        if text in of_numbers
+    }

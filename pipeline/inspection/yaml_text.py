@@ -8,7 +8,8 @@ from pipeline.data.settings.file_config import FormatConfig
 from pipeline.inspection.column import Column
 from pipeline.inspection.column_names import feature_name
 from pipeline.inspection.proposal import Proposal
-from pipeline.inspection.roles import Time
+from pipeline.inspection.read_sample import Sample
+from pipeline.inspection.split_files import split_of
 from pipeline.system.program import program
 
 _COMMENT_AT = 60
@@ -47,7 +48,7 @@ def _data(proposal: Proposal) -> list[str]:
     sample = proposal.sample
     data = sample.data
     lines = [f"source: {data.source}", f"path: {_value(data.path)}"]
-    if data.log is not None:
+    if data.log is not None and "files" not in proposal.split:
         lines.append(f"log: {_value(list(data.log))}")
     settings = {
         name: list(value) if isinstance(value, tuple) else value
@@ -56,9 +57,15 @@ def _data(proposal: Proposal) -> list[str]:
     }
     if settings:
         lines.append(f"format: {_value(settings)}")
-    if sample.others:
+    lines += [f"# {_line(note)}" for note in _notes_of_nulls(sample)]
+    parts = [other for other in sample.others if split_of(other) is not None]
+    tables = [other for other in sample.others if other not in parts]
+    if parts:
+        names = ", ".join(map(_line, parts))
+        lines.append(f"# {names}: not a part of the log, which has other columns.")
+    if tables:
         lines += [
-            f"# Beside the log lie {', '.join(sample.others)}.",
+            f"# Beside the log lie {', '.join(map(_line, tables))}, with other columns.",
             "# A table with one row a key joins it:",
             "# tables: {NAME: {path: FILE, key: COLUMN}}",
         ]
@@ -77,6 +84,16 @@ def _data(proposal: Proposal) -> list[str]:
         if share > 0.005:
             lines.append(f"max_rejected_share: {min(1.0, 2 * share + 0.01):.2f}")
     return lines
+
+
+def _notes_of_nulls(sample: Sample) -> list[str]:
+    notes = []
+    for text, (numbers, others) in sample.nulls.items():
+        note = f"{text} means missing: {', '.join(numbers)} would be numbers but for it"
+        if others:
+            note += f"; in {', '.join(others)} it is a value"
+        notes.append(note)
+    return notes
 
 
 def _histories(proposal: Proposal) -> list[str]:
@@ -106,11 +123,16 @@ def _features(proposal: Proposal) -> list[str]:
     label: dict[str, Any] = {"role": "label"}
     if proposal.label.at_least is not None:
         label["at_least"] = proposal.label.at_least
+    if proposal.label.positive is not None:
+        label["positive"] = proposal.label.positive
     others = ", ".join(map(_column, proposal.label.others))
     lines = [_feature(proposal, proposal.label.column, label, f"or {others}" if others else "")]
     taken = [*names.values(), *proposal.sequences]
-    if proposal.time is not None:
-        lines += _times(proposal.time, taken)
+    for name, settings in proposal.times.items():
+        note = "UTC; else add utc_offset_hours" if "transform" in settings else ""
+        note = "" if settings.get("unit") == "yymmddhh" else note
+        lines.append(_commented(f"{name}: {_value(settings)}", note))
+    taken += proposal.times
     if proposal.user is not None:
         name = feature_name(f"{names[proposal.user]}_key", taken)
         settings = {"role": "group_key", "column": proposal.user}
@@ -121,24 +143,11 @@ def _features(proposal: Proposal) -> list[str]:
     lines.append("")
     for column in proposal.columns:
         lines.append(_line_of(proposal, column))
+    for name, reason in proposal.sample.unread.items():
+        lines.append(f"# {_line(name)}: cannot be read: {_line(reason)}")
     if proposal.sequences:
         sequences = proposal.sequences.items()
         lines += ["", *(f"{name}: {_value(settings)}" for name, settings in sequences)]
-    return lines
-
-
-def _times(time: Time, taken: list[str]) -> list[str]:
-    of_time = {"column": time.column, **({} if time.unit == "s" else {"unit": time.unit})}
-    lines, comment = [], "UTC; else add utc_offset_hours"
-    for name, settings, note in (
-        ("time", {"role": "timestamp", **of_time}, ""),
-        ("hour", {"kind": "categorical", "transform": "hour", **of_time}, comment),
-        ("weekday", {"kind": "categorical", "transform": "weekday", **of_time}, comment),
-    ):
-        unique = feature_name(name, taken)
-        taken.append(unique)
-        note = "" if time.unit == "yymmddhh" else note
-        lines.append(_commented(f"{unique}: {_value(settings)}", note))
     return lines
 
 
@@ -162,15 +171,14 @@ def _feature(proposal: Proposal, column: str, settings: dict[str, Any], comment:
 
 
 def _groups(proposal: Proposal) -> list[str]:
-    if proposal.groups:
-        comment = "# Features that are crossed with each other."
-        groups = [f"{name}: {_value(group)}" for name, group in proposal.groups.items()]
-        return [comment, "groups:", *_indent(groups)]
-    return [
-        "# Features that are crossed with each other, for networks that read groups:",
-        "# groups: {user_x_item: [USER_FEATURE, ITEM_FEATURE]}",
-        "model: {preset: dcnv2}",
-    ]
+    comment = "# Features that are crossed with each other, for branches that read groups."
+    if not any("_x_" in name for name in proposal.groups):
+        comment = (
+            "# Features that are crossed with each other. What is the user's and the item's no "
+            "name told: put together what belongs together."
+        )
+    groups = [f"{name}: {_value(group)}" for name, group in proposal.groups.items()]
+    return [comment, "groups:", *_indent(groups)]
 
 
 def _commented(line: str, comment: str) -> str:

@@ -79,7 +79,7 @@ def _check_data(config: RunConfig, bundle: Bundle) -> None:
         different = (
             f"source {metadata.source!r}, and the configuration names {config.data.source!r}"
         )
-    elif metadata.features.model_dump() != config.feature_set.model_dump():
+    elif metadata.features.declared() != config.feature_set.declared():
         different = "other features, groups or histories than the configuration"
     else:
         return

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from features.errors import DataError, did_you_mean
+from features.raw_values import text_of
 from serving.client.protos import message_class
 from serving.export_format import names
 from serving.export_format.signature_table import TensorTemplate
@@ -22,6 +23,7 @@ Inputs = Mapping[str, TensorTemplate]  # of one signature, by name
 _MISSING: dict[str, str | float | int] = {
     "string": "",
     "float32": math.nan,
+    "float64": math.nan,
     "int64": int(np.iinfo(np.int64).min),
 }
 
@@ -117,7 +119,7 @@ def _value(value: Any, key: str, row: int, template: TensorTemplate) -> Any:
     if is_list(template):
         if value is not None and not listed:
             raise _refused(value, key, row, "a list of texts")
-        return ["" if each is None else _text(each, key, row) for each in value or ()]
+        return [_text(each, key, row) for each in (() if value is None else value)]
     if len(template.shape) == 2 and (dimension := template.shape[1]) is not None:
         if value is None:
             return [0.0] * dimension
@@ -126,31 +128,38 @@ def _value(value: Any, key: str, row: int, template: TensorTemplate) -> Any:
         return [_number(each, key, row) for each in value]
     if value is None:
         missing = _MISSING[template.dtype] if template.missing is None else template.missing
-        return float(missing) if template.dtype == "float32" else missing
+        return float(missing) if template.dtype in ("float32", "float64") else missing
     if template.dtype == "string":
         return _text(value, key, row)
     return _whole(value, key, row) if template.dtype == "int64" else _number(value, key, row)
 
 
 def _text(value: Any, key: str, row: int) -> str | bytes:
-    if isinstance(value, (str, bytes)):
+    if isinstance(value, bytes):
         return value
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise _refused(value, key, row, "text, or a whole number that stands for it")
-    return str(value)
+    try:
+        return text_of(value) or ""
+    except TypeError:
+        raise _refused(value, key, row, "text, or a number or truth that stands for it") from None
 
 
 def _whole(value: Any, key: str, row: int) -> int:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or not -(2**63) <= value < 2**63:
-        raise _refused(value, key, row, "a whole number of 64 bits")
-    return int(value)
+    if _is_number(value) and math.isfinite(value):
+        whole: int = math.floor(value)  # of seconds with a fraction, the second that they lie in
+        if -(2**63) <= whole < 2**63:
+            return whole
+    raise _refused(value, key, row, "a time as a whole number of 64 bits")
 
 
 def _number(value: Any, key: str, row: int) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+    if not _is_number(value) and not isinstance(value, (bool, np.bool_)):
         raise _refused(value, key, row, "a number")
-    return float(value)
+    return float(value) + 0.0  # a truth is 1 or 0, and -0.0 is 0
+
+
+def _is_number(value: Any) -> bool:
+    number = (int, float, np.integer, np.floating)
+    return isinstance(value, number) and not isinstance(value, bool)
 
 
 def _refused(value: Any, key: str, row: int, expected: str) -> DataError:
@@ -174,6 +183,8 @@ def _fill(feature: Any, value: Any, template: TensorTemplate) -> None:
     if template.dtype == "string":
         texts = (each if isinstance(each, bytes) else each.encode() for each in values)
         feature.bytes_list.value.extend(texts)
+    elif template.dtype == "float64":  # an Example's floats are float32
+        feature.bytes_list.value.extend(repr(each).encode() for each in values)
     elif template.dtype == "int64":
         feature.int64_list.value.extend(values)
     else:

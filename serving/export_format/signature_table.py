@@ -17,7 +17,8 @@ class TensorTemplate:
     """Dtype and shape of a tensor, and of an input what it holds.
 
     Args:
-        dtype: `string`, `float32` or `int64`; a server may tell of others.
+        dtype: `string`, `float32`, `int64`, or `float64` for numbers that float32 cannot tell
+            apart, which are text in tf.Examples; a server may tell of others.
         shape: None stands for a size that is not fixed: of the batch, or of lists.
         column: Raw column that an input holds; None for serialized tf.Examples and for outputs.
         missing: What stands for a missing value, and in a list pads its end: "", the text "NaN"

@@ -15,6 +15,9 @@ _TITLES = {
     "logloss": "logloss",
     "ne": "NE",
     "calibration": "calibration",
+    "weighted_logloss": "weighted logloss",
+    "weighted_ne": "weighted NE",
+    "weighted_calibration": "weighted calibration",
 }
 
 

@@ -8,12 +8,12 @@ from features.errors import ExportError, did_you_mean
 from features.specs import FeatureSet, FeatureSpec
 from serving.export_format.signature_table import TensorTemplate
 
-_DTYPES: dict[pa.DataType, str] = {
-    pa.string(): "string",
-    pa.float32(): "float32",
-    pa.int64(): "int64",
+_MISSING: dict[str, str | int] = {
+    "string": "",
+    "float32": "NaN",
+    "float64": "NaN",
+    "int64": -(2**63),
 }
-_MISSING: dict[str, str | int] = {"string": "", "float32": "NaN", "int64": -(2**63)}
 
 
 def raw_columns(features: FeatureSet) -> dict[str, TensorTemplate]:
@@ -24,7 +24,7 @@ def raw_columns(features: FeatureSet) -> dict[str, TensorTemplate]:
     columns = {}
     for spec in features.inputs:
         listed = pa.types.is_list(spec.raw_type)
-        dtype = _DTYPES[spec.raw_type.value_type if listed else spec.raw_type]
+        dtype = spec.tensor_type
         shape = (None, spec.dimension) if listed else (None,)  # lists of tokens: any length
         missing = 0.0 if spec.kind == "embedding" else _MISSING[dtype]
         columns[spec.raw_name] = TensorTemplate(dtype, shape, spec.raw_name, missing)

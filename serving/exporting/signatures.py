@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from features.bundle import BundleMetadata
 from features.preprocessing import Preprocessor
-from features.raw_tensors import parsing_spec
+from features.raw_tensors import parse_examples
 from models.network.outputs import NetworkOutputs
 from serving.export_format import names
 from serving.export_format.signature_table import (
@@ -95,7 +95,7 @@ class ScoringModule(tf.Module):
 
         @tf.function(autograph=False)
         def score_examples(examples: tf.Tensor) -> Tensors:
-            return score(preprocessor(tf.io.parse_example(examples, parsing_spec(features))))
+            return score(preprocessor(parse_examples(examples, features)))
 
         def of_examples(tensors: Tensors) -> Tensors:
             (examples,) = tensors.values()

@@ -1,31 +1,55 @@
-"""Raw rows from CSV: a header, then a row a line, every value as text."""
+"""Raw rows from delimited text: a header, then a row a record, every value as text."""
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from features.errors import DataError, did_you_mean
 from features.raw import Reasons
 from features.specs import FeatureSet, FeatureSpec
+from features.text_format import TextFormat
 from serving.scoring.json_rows import UntypedBlock, json_column
+
+_CSV = TextFormat()
+_DELIMITERS = (",", "\t", ";", "|")
 
 
 def csv_blocks(
-    lines: Iterator[str], where: str, features: FeatureSet, block_rows: int
+    lines: Iterator[str],
+    where: str,
+    features: FeatureSet,
+    block_rows: int,
+    text_format: TextFormat = _CSV,
 ) -> Iterator[UntypedBlock]:
     """Blocks of rows.
+
+    Args:
+        lines: Lines of the file.
+        where: What messages call it.
+        features: What the columns mean.
+        block_rows: Most rows in a block.
+        text_format: How the rows of training were written. Another delimiter is taken where the
+            header has all columns with that one only.
 
     Raises:
         DataError: The header lacks a column or names it twice; a row has another number of values
             than the header; or quotes do not match.
     """
-    records = _records(lines, where)
-    header = next(records, (0, []))[1]
     specs = {spec.raw_name: spec for spec in reversed(features.inputs)}
+    blank_lines, first = next(
+        ((number, line) for number, line in enumerate(lines) if line.strip()), (0, "")
+    )
+    text_format = _with_delimiter(text_format, first, specs)
+    lines = chain([first] if first else [], lines)
+    records = _records(lines, where, text_format, blank_lines)
+    if text_format.columns is None:
+        header = [name.strip() for name in next(records, (0, []))[1]]
+    else:
+        header = list(text_format.columns)
     positions = {name: _position(name, header, where) for name in specs}
     rows = _whole_rows(records, header, where)
     while block := list(islice(rows, block_rows)):
@@ -39,21 +63,52 @@ def csv_blocks(
         yield UntypedBlock(pa.RecordBatch.from_pydict(columns), lines_of_rows, reasons)
 
 
-def _records(lines: Iterator[str], where: str) -> Iterator[tuple[int, list[str]]]:
+def _with_delimiter(text_format: TextFormat, first: str, needed: Collection[str]) -> TextFormat:
+    """The format of this file: the delimiter with which its first line is the header."""
+    for delimiter in dict.fromkeys([text_format.delimiter, *_DELIMITERS]):
+        quoting = text_format.quoting and len(delimiter) == 1
+        chosen = TextFormat(delimiter=delimiter, quoting=quoting)
+        names = next(_cells(iter([first.removesuffix("\n")]), chosen), [])
+        if set(needed) <= {name.strip() for name in names}:
+            return chosen
+    return text_format
+
+
+def _cells(lines: Iterator[str], text_format: TextFormat) -> Iterator[list[str]]:
+    if len(text_format.delimiter) > 1:  # which nothing quotes
+        return (
+            line.rstrip("\r\n").split(text_format.delimiter) if line.strip() else []
+            for line in lines
+        )
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if text_format.quoting else csv.QUOTE_NONE
+    return csv.reader(lines, delimiter=text_format.delimiter, quoting=quoting, strict=True)
+
+
+def _records(
+    lines: Iterator[str], where: str, text_format: TextFormat, before: int
+) -> Iterator[tuple[int, list[str]]]:
     """The line on which each record begins, and its values. Empty lines are passed over."""
-    reader = csv.reader(lines, strict=True)
+    number = before
+
+    def counted() -> Iterator[str]:
+        nonlocal number
+        for line in lines:
+            number += 1
+            yield line
+
+    cells = _cells(counted(), text_format)
     while True:
-        number = reader.line_num + 1
+        first_line = number + 1
         try:
-            record = next(reader)
+            record = next(cells)
         except StopIteration:
             return
         except csv.Error as error:
             raise DataError(
-                f"{where}, line {number}: is not CSV: {error}. Check its quotes and commas."
+                f"{where}, line {first_line}: is not CSV: {error}. Check its quotes and commas."
             ) from None
         if record:
-            yield number, record
+            yield first_line, record
 
 
 def _whole_rows(

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from features.errors import DataError, did_you_mean
 from features.raw import Reasons
+from features.raw_values import text_of
 from features.specs import FeatureSet, FeatureSpec
 
 
@@ -42,6 +43,7 @@ def json_blocks(
             continue
         rows.append(_parse(line, f"{where}, line {number}"))
         numbers.append(number)
+        keys.update(name for name in specs if name not in keys and _has(rows[-1], name))
         keys.update(rows[-1])
         if len(rows) == block_rows:
             yield _block(rows, numbers, specs)
@@ -83,8 +85,7 @@ def json_column(values: Sequence[Any], spec: FeatureSpec) -> tuple[pa.Array, Rea
         return pa.array(rows, pa.list_(pa.string())), reasons
     if all(value is None or type(value) is float for value in values):
         return pa.array(values, pa.float64()), reasons
-    numbers = [int(value) if isinstance(value, bool) else value for value in values]
-    return pa.array([_text(value) for value in numbers], pa.string()), reasons
+    return pa.array([_text(value) for value in values], pa.string()), reasons
 
 
 def _parse(line: str, at: str) -> dict[str, Any]:
@@ -112,14 +113,28 @@ def _block(
     columns: dict[str, pa.Array] = {}
     reasons: Reasons = {}
     for name, spec in specs.items():
-        columns[name], more = json_column([row.get(name) for row in rows], spec)
+        columns[name], more = json_column([_find(row, name) for row in rows], spec)
         reasons = {**more, **reasons}
     return UntypedBlock(pa.RecordBatch.from_pydict(columns), numbers, reasons)
 
 
+def _find(row: dict[str, Any], name: str) -> Any:
+    """What stands in a column: of a key, or as in the data job of `a/b` inside of `a`."""
+    if name in row:
+        return row[name]
+    value: Any = row
+    for key in name.split("/"):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _has(row: dict[str, Any], name: str) -> bool:
+    return name in row or _find(row, name) is not None
+
+
 def _elements(value: Any, spec: FeatureSpec) -> list[Any] | None:
     """The elements of a list, which may also stand in one text, as in CSV."""
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and value in ("", *spec.null_values)):
         return None
     if isinstance(value, list):
         return value
@@ -128,12 +143,8 @@ def _elements(value: Any, spec: FeatureSpec) -> list[Any] | None:
 
 
 def _text(value: Any) -> str | None:
-    """A scalar as text that reads back as the same value; whole numbers have no point."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    return json.dumps(value)
+    """A scalar's text, and of anything else the JSON, for a message."""
+    return json.dumps(value) if isinstance(value, (list, dict)) else text_of(value)
 
 
 def _quote(value: Any) -> str:

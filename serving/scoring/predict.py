@@ -7,7 +7,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO, cast
@@ -40,15 +40,35 @@ def predict(
 
     Raises:
         ExportError: The export cannot be used.
-        DataError: The rows cannot be read, or the output cannot be written.
+        DataError: The rows cannot be read, a score is not a number, or the output cannot be
+            written.
     """
     scorer = Scorer(export)
     num_rows = 0
     with _whole_file(output_path) if output_path else _whole_stdout() as output:
-        for rows in read_rows(input_path, scorer.metadata.features):
-            output.writelines(_lines(scorer.score(rows, branches)))
+        for rows in read_rows(
+            input_path, scorer.metadata.features, text_format=scorer.metadata.text_format
+        ):
+            scores = scorer.score(rows, branches)
+            _check_scores(scores, input_path, num_rows)
+            output.writelines(_lines(scores))
             num_rows += rows.num_rows
     return num_rows
+
+
+def _check_scores(scores: Mapping[str, np.ndarray], path: str, before: int) -> None:
+    """Refuses scores that are not numbers.
+
+    Raises:
+        DataError: One is not; the message names its row.
+    """
+    for name, values in scores.items():
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            raise DataError(
+                f"{path}, row {before + bad[0] + 1:,}: {name} is not a number. A value of the row "
+                "is too large for the network: correct it, or leave it empty."
+            )
 
 
 def _lines(scores: dict[str, np.ndarray]) -> Iterator[str]:
@@ -60,8 +80,7 @@ def _lines(scores: dict[str, np.ndarray]) -> Iterator[str]:
 
 
 def _number(prob: np.float32) -> str:
-    # Nine significant digits name a float32 exactly; JSON has no nan.
-    return f"{prob:.9g}" if np.isfinite(prob) else "null"
+    return f"{prob:.9g}"  # nine significant digits name a float32 exactly
 
 
 @contextmanager

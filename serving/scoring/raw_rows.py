@@ -1,46 +1,60 @@
-"""Raw rows from JSON lines or CSV, typed, in blocks: what `predict` reads."""
+"""Raw rows from JSON lines, delimited text or Parquet, typed, in blocks: what `predict` reads."""
 
+import bz2
+import codecs
 import gzip
+import lzma
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from features.errors import DataError
 from features.raw import coerce
 from features.specs import FeatureSet
+from features.text_format import TextFormat
 from serving.scoring.csv_rows import csv_blocks
 from serving.scoring.json_rows import UntypedBlock, json_blocks
+from serving.scoring.parquet_rows import parquet_blocks
 
 STDIN = "-"
 BLOCK_ROWS = 4096
 
-_READERS: dict[str, Callable[[Iterator[str], str, FeatureSet, int], Iterator[UntypedBlock]]] = {
-    ".jsonl": json_blocks,
-    ".ndjson": json_blocks,
-    ".json": json_blocks,
-    ".csv": csv_blocks,
+_JSON, _CSV, _PARQUET = (".jsonl", ".ndjson", ".json"), (".csv", ".tsv"), (".parquet",)
+_SUFFIXES = (*_JSON, *_CSV, *_PARQUET)
+_COMPRESSED: dict[str, Callable[[str], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
 }
+_NOT_WHOLE = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
 
 
 def read_rows(
-    path: str, features: FeatureSet, block_rows: int = BLOCK_ROWS
+    path: str,
+    features: FeatureSet,
+    block_rows: int = BLOCK_ROWS,
+    text_format: TextFormat | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Reads the input features of raw rows, in order, without holding the whole file.
 
-    JSON lines: an object a line; a key that is absent from a row is a missing value there. CSV: a
-    header, then a row a line, an empty cell is a missing value; the steps of a history stand in
-    one cell, as a JSON list unless the feature has a separator. Empty lines are passed over, and
-    columns that no input feature reads are ignored.
+    Values are read as in the data job, see `features.raw_values`. JSON lines: an object a line; a
+    key that is absent from a row is a missing value there. Delimited text: a header, then a row a
+    record, an empty cell is a missing value; the steps of a history stand in one cell, as a JSON
+    list unless the feature has a separator. Empty lines are passed over, and columns that no input
+    feature reads are ignored.
 
     Args:
-        path: A file that ends in .jsonl, .ndjson, .json (all JSON lines) or .csv, with .gz after
-            it where it is compressed; or `-` for JSON lines from the standard input.
+        path: A file that ends in .jsonl, .ndjson, .json (all JSON lines), .csv, .tsv (both
+            delimited text) or .parquet, the former with .gz, .bz2 or .xz after it where they are
+            compressed; or `-` for JSON lines from the standard input.
         features: What the columns mean.
         block_rows: Most rows in a batch.
+        text_format: How delimited text was written in training, as the bundle's metadata say.
 
     Yields:
         Typed raw columns, as `features.raw.coerce` gives them.
@@ -51,23 +65,24 @@ def read_rows(
             because a misspelt name must not be scored as missing values.
     """
     where = "standard input" if path == STDIN else path
-    read = _READERS[".jsonl" if path == STDIN else _suffix(path)]
+    suffix = ".jsonl" if path == STDIN else _suffix(path)
     try:
-        with _open(path) as file:
-            for batch, lines, reasons in read(_decoded(file, where), where, features, block_rows):
-                typed, _, more = coerce(batch, features, roles=("input",))
-                reasons = {**more, **reasons}
-                if reasons:
-                    row = min(reasons)
-                    raise DataError(
-                        f"{where}, line {lines[row]}: {reasons[row]}. "
-                        "Correct it, or leave it empty if it is missing."
-                    )
-                yield typed
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        for batch, numbers, reasons in _blocks(path, suffix, features, block_rows, text_format):
+            typed, _, more = coerce(batch, features, roles=("input",))
+            reasons = {**more, **reasons}
+            if reasons:
+                row = min(reasons)
+                unit = "row" if suffix in _PARQUET else "line"
+                raise DataError(
+                    f"{where}, {unit} {numbers[row]}: {reasons[row]}. "
+                    "Correct it, or leave it empty if it is missing."
+                )
+            yield typed
+    except _NOT_WHOLE as error:
+        kind = {".bz2": "bzip2", ".xz": "xz"}.get(Path(path).suffix, "gzip")
         raise DataError(
-            f"{where} is not a whole gzip file: {error}. Make it again, or rename it if it is not "
-            "compressed."
+            f"{where} is not a whole {kind} file: {error}. Make it again, or rename it if it is "
+            "not compressed."
         ) from None
     except OSError as error:
         raise DataError(
@@ -75,13 +90,36 @@ def read_rows(
         ) from None
 
 
+def _blocks(
+    path: str,
+    suffix: str,
+    features: FeatureSet,
+    block_rows: int,
+    text_format: TextFormat | None,
+) -> Iterator[UntypedBlock]:
+    if suffix in _PARQUET:
+        yield from parquet_blocks(path, features, block_rows)
+        return
+    where = "standard input" if path == STDIN else path
+    with _open(path) as file:
+        if suffix in _JSON:
+            yield from json_blocks(_decoded(file, where, "utf-8"), where, features, block_rows)
+            return
+        text_format = text_format or TextFormat()
+        lines = _decoded(file, where, text_format.encoding)
+        yield from csv_blocks(lines, where, features, block_rows, text_format)
+
+
 def _suffix(path: str) -> str:
-    suffix = Path(path.removesuffix(".gz")).suffix.lower()
-    if suffix not in _READERS:
+    plain = path
+    for ending in _COMPRESSED:
+        plain = plain.removesuffix(ending)
+    suffix = Path(plain).suffix.lower()
+    if suffix not in _SUFFIXES or (suffix in _PARQUET and plain != path):
         raise DataError(
             f"{path}: cannot tell its format from its name. Give a file that ends in "
-            f"{', '.join(_READERS)}, with .gz after it where it is compressed, or - for JSON lines "
-            "from the standard input."
+            f"{', '.join(_SUFFIXES)}, text with .gz, .bz2 or .xz after it where it is compressed, "
+            "or - for JSON lines from the standard input."
         )
     return suffix
 
@@ -89,15 +127,23 @@ def _suffix(path: str) -> str:
 def _open(path: str) -> AbstractContextManager[Iterable[bytes]]:
     if path == STDIN:
         return nullcontext(sys.stdin.buffer)
-    return gzip.open(path) if path.endswith(".gz") else open(path, "rb")
+    opened: AbstractContextManager[Iterable[bytes]] = _COMPRESSED.get(
+        Path(path).suffix, _open_plain
+    )(path)
+    return opened
 
 
-def _decoded(file: Iterable[bytes], where: str) -> Iterator[str]:
+def _open_plain(path: str) -> BinaryIO:
+    return open(path, "rb")
+
+
+def _decoded(file: Iterable[bytes], where: str, encoding: str) -> Iterator[str]:
+    is_utf8 = codecs.lookup(encoding).name == "utf-8"
     for number, line in enumerate(file, start=1):
         try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            yield line.decode("utf-8-sig" if is_utf8 and number == 1 else encoding)
         except UnicodeDecodeError as error:
             raise DataError(
-                f"{where}, line {number}: is not UTF-8 text ({error.reason} at byte "
-                f"{error.start}). Convert the file to UTF-8."
+                f"{where}, line {number}: is not {encoding.upper()} text ({error.reason} at byte "
+                f"{error.start}). Convert the file to {encoding.upper()}."
             ) from None

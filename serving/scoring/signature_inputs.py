@@ -56,6 +56,10 @@ def encode_examples(rows: pa.RecordBatch, features: FeatureSet) -> list[bytes]:
     """
     schema = features.raw_schema(("input",))
     columns = {name: rows.column(name).to_pylist() for name in schema.names}
+    exact = {spec.raw_name for spec in features.inputs if spec.tensor_type == "float64"}
+    for name in exact:  # an Example's floats are float32
+        columns[name] = [None if value is None else repr(value) for value in columns[name]]
+        schema = schema.set(schema.get_field_index(name), pa.field(name, pa.string()))
     encoded = []
     for row in range(rows.num_rows):
         example = tf.train.Example()

@@ -25,10 +25,11 @@ OTHER_THAN_DEFAULT = {
     "at_least": 1.0,
     "unit": "ms",
     "utc_offset_hours": 1.0,
+    "precision": "float64",
 }
 FITS = {
     "categorical": {"vocabulary", "min_count", "max_tokens", "num_oov_buckets"},
-    "numeric": {"default"},
+    "numeric": {"default", "precision"},
     "multivalued": {"vocabulary", "min_count", "max_tokens", "num_oov_buckets", "separator"},
     "embedding": {"separator", "dimension"},
 }
@@ -57,7 +58,7 @@ def test_a_setting_that_means_nothing_for_a_kind_is_refused(kind, setting):
 
 
 def test_the_table_above_knows_every_setting():
-    common = {"name", "kind", "role", "column", "transform"}
+    common = {"name", "kind", "role", "column", "transform", "null_values", "positive"}
     assert set(OTHER_THAN_DEFAULT) == set(FeatureSpec.model_fields) - common
 
 
@@ -84,6 +85,8 @@ def test_the_table_above_knows_every_setting():
         ({"kind": "numeric", "transform": "log2", "default": 1}, "`default` needs transform"),
         ({"kind": "numeric", "default": float("nan")}, "finite"),
         ({"kind": "numeric", "at_least": 1}, "needs `role: label`"),
+        ({"kind": "numeric", "positive": "yes"}, "means 1: it needs `role: label`"),
+        ({"role": "label", "positive": "yes", "at_least": 1}, "no `at_least` beside it"),
         ({"kind": "multivalued", "max_length": 1, "separator": ""}, "must not be empty"),
         ({"kind": "categorical", "vocabulary": "../v"}, "hold a slash, got '../v'"),
         ({"kind": "categorical", "name": "x/rows"}, "hold a slash, got 'x/rows'"),
@@ -134,14 +137,14 @@ def test_a_sequence_built_from_a_history_has_no_raw_column_of_its_own():
             False,
             True,
         ),
-        ({"kind": "numeric"}, pa.float32(), False, False),
-        ({"kind": "numeric", "transform": "log2"}, pa.float32(), False, True),
-        ({"kind": "numeric", "transform": "ln_squared"}, pa.float32(), False, True),
+        ({"kind": "numeric"}, pa.float64(), False, False),
+        ({"kind": "numeric", "transform": "log2"}, pa.float64(), False, True),
+        ({"kind": "numeric", "transform": "ln_squared"}, pa.float64(), False, True),
         ({"kind": "multivalued", "max_length": 1}, pa.list_(pa.string()), True, False),
         ({"kind": "sequence", "max_length": 1}, pa.list_(pa.string()), True, False),
         ({"kind": "embedding", "dimension": 1}, pa.list_(pa.float32()), False, False),
         ({"role": "timestamp"}, pa.int64(), False, False),
-        ({"role": "label"}, pa.float32(), False, False),
+        ({"role": "label"}, pa.float64(), False, False),
         ({"role": "group_key"}, pa.string(), False, False),
     ],
 )

@@ -3,7 +3,6 @@
 import json
 import math
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -23,10 +22,10 @@ def one_column(settings, values):
 
 
 @pytest.mark.parametrize("number", [0.1, 1 / 3, 1e-40, 16_777_217, -3, True, 2**60])
-def test_a_number_and_its_text_round_to_the_same_float32(number):
+def test_a_number_and_its_text_are_the_same_float64(number):
     typed, _, _ = one_column({"kind": "numeric"}, [number])
     text, _, _ = one_column({"kind": "numeric"}, [json.dumps(float(number))])
-    assert typed == text == [float(np.float32(number))]
+    assert typed == text == [float(number)]
 
 
 @pytest.mark.parametrize("token", [7, -1, 2**40])
@@ -54,21 +53,20 @@ def test_a_separator_splits_and_without_one_text_is_one_token():
     [
         ({"kind": "categorical"}, [["a"], None], [0], "x must be one token, got ['a']"),
         ({"kind": "categorical"}, [{"a": 1}, None], [0], "x must be one token, got {'a': 1}"),
-        ({"kind": "categorical"}, [2.0, math.nan], [1], "x must be one token, got nan"),
         ({"kind": "numeric"}, [["a"], None], [0], "x must be a number, got ['a']"),
-        ({"kind": "numeric"}, [1.0, math.nan, math.inf], [1, 2], "x must be a number, got nan"),
+        ({"kind": "numeric"}, [1.0, math.nan, math.inf], [2], "x must be a number, got inf"),
         ({"kind": "numeric"}, [1.0, 1e300], [1], "x must be a number, got 1e+300"),
         (
             {"kind": "categorical", "transform": "hour"},
-            [1.0, 1.5],
+            [1.0, math.inf],
             [1],
-            "x must be a time as a whole number, got 1.5",
+            "x must be a time as a whole number or an ISO date, got inf",
         ),
         (
             {"kind": "categorical", "transform": "hour"},
             pa.array([10**9, None], pa.timestamp("us")),
             [0],
-            "x must be a time as a whole number, got datetime",
+            "x must be a time as a whole number or an ISO date, got datetime",
         ),
         (
             {"kind": "multivalued", "max_length": 1},
@@ -141,3 +139,38 @@ def test_a_label_may_be_any_number_only_where_a_limit_turns_it_into_one(at_least
     _values, good, reasons = one_column(label, ["5", "1", "x", ""])
     assert good == ([1] if at_least is None else [0, 1])
     assert set(reasons) | set(good) == {0, 1, 2, 3}
+
+
+def test_nan_is_missing_and_minus_zero_is_zero():
+    values = [math.nan, -0.0, 12.0]
+    assert one_column({"kind": "categorical"}, values)[0] == [None, "0", "12"]
+    numbers = one_column({"kind": "numeric"}, values)[0]
+    assert numbers == [None, 0.0, 12.0]
+    assert math.copysign(1.0, numbers[1]) == 1.0
+    tags = {"kind": "multivalued", "max_length": 3}
+    assert one_column(tags, [values, [1.5]])[0] == [[None, "0", "12"], ["1.5"]]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["True", "False"], ["true", "0.0"], [True, False], ["1", "-0.0"], [1, -0.0], ["TRUE", "0"]],
+)
+def test_a_label_may_be_written_as_a_truth(values):
+    labels, _, reasons = one_column({"role": "label"}, values)
+    assert (labels, reasons) == ([1.0, 0.0], {})
+
+
+def test_a_named_text_may_be_the_positive_label():
+    label = {"role": "label", "positive": "click"}
+    labels, good, reasons = one_column(label, ["click", "view", None, "Click"])
+    assert (labels, good) == ([1.0, 0.0, 0.0], [0, 1, 3])
+    assert reasons == {2: "x is the label and must be 0 or 1, got nothing"}
+
+
+@pytest.mark.parametrize("unit", ["s", "ms"])
+def test_iso_texts_and_seconds_with_a_fraction_are_times(unit):
+    hour = {"kind": "categorical", "transform": "hour", "unit": unit}
+    texts = ["2022-04-15 05:22:21", "2022-04-15T07:22:21+02:00", "1650000141.75", None]
+    scale = 1000 if unit == "ms" else 1
+    values, _, reasons = one_column(hour, texts)
+    assert (values, reasons) == ([1650000141 * scale] * 2 + [1650000141, None], {})

@@ -3,7 +3,14 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from features.raw_tensors import MISSING_TIME, dense_specs, from_arrow, parsing_spec, to_dense
+from features.raw_tensors import (
+    MISSING_TIME,
+    dense_specs,
+    from_arrow,
+    parse_examples,
+    parsing_spec,
+    to_dense,
+)
 from features.specs import ROLES
 
 
@@ -18,7 +25,7 @@ def to_example(row, schema) -> bytes:
         values = value if isinstance(value, list) else [value]
         if pa.types.is_int64(field.type):
             feature.int64_list.value.extend(values)
-        elif field.type in (pa.float32(), pa.list_(pa.float32())):
+        elif field.type in (pa.float64(), pa.list_(pa.float32())):
             feature.float_list.value.extend(values)
         else:
             feature.bytes_list.value.extend((each or "").encode() for each in values)
@@ -95,3 +102,33 @@ def test_a_batch_without_rows_keeps_types_and_ranks(raw, raw_batch, features):
         assert (tensor.dtype, tensor.shape.rank) == (raw[name].dtype, raw[name].shape.rank)
         assert tensor.shape[0] == 0
     assert empty["vector"].shape == (0, 2)
+
+
+def test_an_empty_list_of_an_example_is_a_missing_value(features):
+    empty = tf.train.Example()
+    for name, parsed in parsing_spec(features).items():
+        feature = empty.features.feature[name]
+        kinds = {tf.string: "bytes_list", tf.int64: "int64_list", tf.float32: "float_list"}
+        getattr(feature, kinds[parsed.dtype]).value.extend([])
+        assert getattr(feature, kinds[parsed.dtype]).SetInParent() is None
+    examples = [empty.SerializeToString(), tf.train.Example().SerializeToString()]
+    for batch in ([examples[0]], examples):
+        received = parse_examples(tf.constant(batch), features)
+        expected = tf.io.parse_example([examples[1]] * len(batch), parsing_spec(features))
+        assert received.keys() == expected.keys()
+        for name, tensor in to_dense(expected).items():
+            np.testing.assert_array_equal(to_dense(received)[name], tensor, err_msg=name)
+
+
+def test_several_values_of_one_number_are_refused(features):
+    name = next(
+        name
+        for name, parsed in parsing_spec(features).items()
+        if isinstance(parsed, tf.io.FixedLenFeature)
+        and parsed.dtype == tf.float32
+        and not parsed.shape
+    )
+    example = tf.train.Example()
+    example.features.feature[name].float_list.value.extend([1.0, 2.0])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}' has several values"):
+        parse_examples(tf.constant([example.SerializeToString()]), features)

@@ -66,7 +66,8 @@ def read(features, **others) -> FeatureSet:
         (
             {"a": TOKEN, "b": {"kind": "numeric", "column": "a"}},
             {},
-            "features 'a' and 'b' read column 'a' as string and as float. Give both the same kind.",
+            "features 'a' and 'b' read column 'a' as string and as double. "
+            "Give both the same kind.",
         ),
         (
             {"a": {**STEPS, "separator": "|"}, "b": {**STEPS, "separator": ",", "column": "a"}},
@@ -146,7 +147,7 @@ def test_buckets_labels_and_keys_make_no_vocabulary(features):
 def test_the_raw_schema_has_each_column_once(features):
     schema = features.raw_schema()
     assert len(set(schema.names)) == len(schema.names)
-    assert schema.field("price").type == pa.float32()
+    assert schema.field("price").type == pa.float64()
     assert schema.field("clicked_city").type == pa.list_(pa.string())
     assert {"rating", "user", "time", "weight"}.isdisjoint(features.raw_schema(["input"]).names)
     assert set(features.raw_schema(["label"]).names) == {"rating"}
@@ -165,3 +166,12 @@ def test_a_role_that_is_required_and_that_nobody_has_is_told_with_the_remedy(rol
     message = rf"no feature has the role `{role}`.*Add one: `<name>: {{role: {role}}}`"
     with pytest.raises(ConfigError, match=message):
         features.required(role)
+
+
+def test_what_the_job_finds_out_is_not_declared():
+    declared = FeatureSet(features={"a": {"kind": "categorical"}})
+    found = FeatureSet(features={"a": {"kind": "categorical", "null_values": ("NULL",)}})
+    assert found != declared
+    assert found.declared() == declared.declared()
+    other = FeatureSet(features={"a": {"kind": "categorical", "min_count": 2}})
+    assert other.declared() != declared.declared()

@@ -29,7 +29,7 @@ class EarlierVocabularies:
 
     Args:
         mode: See `VocabulariesConfig`.
-        fingerprint: Of the earlier bundle.
+        fingerprint: Fingerprint of the earlier bundle.
         vocabulary_dir: Folder of its vocabulary files.
         sha256: Vocabulary -> checksum of its file, for those that the new features use.
         sizes: The same vocabularies -> their tokens.
@@ -88,7 +88,7 @@ def open_earlier(features: FeatureSet, data: DataConfig, out: str) -> EarlierVoc
     """Opens the bundle that `data.vocabularies` names and checks that the features fit it.
 
     Args:
-        features: Of the new bundle.
+        features: Features of the new bundle.
         data: Its settings.
         out: Where it goes.
 

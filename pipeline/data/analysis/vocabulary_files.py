@@ -38,7 +38,7 @@ class WrittenVocabulary:
     """A vocabulary file.
 
     Args:
-        name: Of the vocabulary.
+        name: Name of the vocabulary.
         known: Tokens taken over from the earlier vocabulary.
         added: Tokens behind these.
         seen: What the training rows held.

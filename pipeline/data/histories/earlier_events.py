@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.raw_texts import tokens
 from features.specs import FeatureSet
 from pipeline.data.blocks.accounts import REJECTED, ROWS_KEPT, ROWS_READ, rejected
 from pipeline.data.blocks.block_key import block_key
@@ -99,13 +100,13 @@ class ReadEarlier(beam.DoFn):
         lists = rows.column(column)
         lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
-        items = lists.flatten()
+        items = tokens(lists.flatten())
         events = pa.RecordBatch.from_pydict({text(self._from.item): items})
         for name, key in self._order:
             if name in tables:
                 events, _ = join(events, tables[name], key)
         columns = {
-            text(self._from.key): rows.column(self._from.key),
+            text(self._from.key): tokens(rows.column(self._from.key)),
             UNTIL: rows.column(self._from.until).cast(pa.int64()),
         }
         for event_column in needed:

@@ -95,7 +95,7 @@ class ReadEvents(beam.PTransform):
     and the flags of conditions.
 
     Args:
-        name: Of the log.
+        name: Name of the log of events.
         log: Where it lies.
         columns: Its columns that are needed.
         features: Tell the histories.

@@ -38,6 +38,38 @@ def check_results(
     _check_accounts(results)
 
 
+def joins_in_words(
+    joins: Mapping[str, int], keys: Mapping[str, str], results: Results, data: DataConfig
+) -> list[str]:
+    """A line for each side table: how many rows of the log find a row in it.
+
+    Args:
+        joins: `unmatched_<side table>` -> rows of the log without a match in it.
+        keys: Side table -> column that it has in common with the log.
+        results: What the workers found.
+        data: The configuration.
+
+    Raises:
+        DataError: More rows than `max_unmatched_share` have no match.
+    """
+    rows = results.rows_read.get("log", 0) - results.rejected.get("log", 0)
+    lines = []
+    for name, key in keys.items():
+        unmatched = joins.get(f"unmatched_{name}")
+        if unmatched is None or not rows:  # no feature needs it
+            continue
+        matched = max(rows - unmatched, 0)
+        lines.append(f"joined {name} by {key}: {matched:,} of {rows:,} rows have a match")
+        if unmatched > data.max_unmatched_share * rows:
+            raise DataError(
+                f"{unmatched:,} of {rows:,} rows of the log have no row with their {key!r} in "
+                f"table {name!r}, {100 * unmatched / rows:.3g}%, where data.max_unmatched_share "
+                f"allows {100 * data.max_unmatched_share:.3g}%. Check that both write {key!r} "
+                "alike, or raise data.max_unmatched_share."
+            )
+    return lines
+
+
 def _check_rejected(results: Results, data: DataConfig, rejected_path: str) -> None:
     """Each table by itself: a few users without a profile may stand for most rows of the log."""
     for table, rejected in results.rejected.items():

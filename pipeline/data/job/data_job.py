@@ -14,6 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 from features.bundle import FORMAT_VERSION, Bundle, FileEntry, entry_of, open_bundle
 from features.config import parse
 from features.errors import ConfigError, DataError
+from features.precision import losses_in_words, with_precision
 from features.specs import FeatureSet
 from features.splits import in_words
 from pipeline.data.analysis.earlier_vocabularies import (
@@ -22,11 +23,12 @@ from pipeline.data.analysis.earlier_vocabularies import (
     open_earlier,
 )
 from pipeline.data.job.bundle_folder import BundleFolder
-from pipeline.data.job.checks import check_results
+from pipeline.data.job.checks import check_results, joins_in_words
 from pipeline.data.job.describe import describe
 from pipeline.data.job.examples import Examples
 from pipeline.data.job.memory_forecast import check_memory
 from pipeline.data.job.open_inputs import Inputs, open_inputs
+from pipeline.data.job.text_settings import text_format_of, with_null_values
 from pipeline.data.job.write_bundle import REJECTED_ROWS, RESULTS, Results, WriteBundle
 from pipeline.data.runners.runner import LOCAL, check_runner, counters_of, new_pipeline, run
 from pipeline.data.settings.data_config import DataConfig
@@ -39,6 +41,7 @@ _IRRELEVANT = {
     "path",
     "vocabularies",
     "max_rejected_share",
+    "max_unmatched_share",
     "memory_gb",
     "runner",
     "runner_options",
@@ -72,6 +75,7 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
             "`<name>: {role: label}`."
         )
     inputs = open_inputs(features, data)
+    features = with_null_values(features, inputs)
     earlier = open_earlier(features, data, out)
     with only_job_at(out):
         return _build(features, data, inputs, earlier, out)
@@ -108,9 +112,18 @@ def _build(
         joins = counters_of(run(pipeline), "join")
         results = _read_results(folder)
         check_results(results, features, data, folder.rejected)
+        keys = {side.name: side.key for side in inputs.source.side_tables}
+        for line in joins_in_words(joins, keys, results, data):
+            log.info(line)
         known = generated.known() if generated else {}
         origin = earlier.origin if earlier else None
-        describe(folder, features, data, results, joins, sources, fingerprint, known, origin)
+        text_format = text_format_of(inputs)
+        for line in losses_in_words(features, results.analysis):
+            log.warning(line)
+        features = with_precision(features, results.analysis)
+        describe(
+            folder, features, data, results, joins, sources, fingerprint, known, origin, text_format
+        )
         folder.publish()
     except DataError:
         _hand_over_rejected(folder)

@@ -22,6 +22,7 @@ from features.bundle import (
 from features.records import columns_of
 from features.specs import FeatureSet
 from features.splits import in_words
+from features.text_format import TextFormat
 from pipeline.data.job.bundle_folder import BundleFolder
 from pipeline.data.job.write_bundle import REJECTED_ROWS, Results
 from pipeline.data.settings.data_config import DataConfig
@@ -40,6 +41,7 @@ def describe(
     fingerprint: str,
     known: Mapping[str, Any] | None = None,
     origin: VocabularyOrigin | None = None,
+    text_format: TextFormat | None = None,
 ) -> None:
     """Writes everything that describes the records, the manifest last.
 
@@ -50,9 +52,10 @@ def describe(
         results: What the workers found and wrote.
         joins: `unmatched_<side table>` -> rows of the log without a match in it.
         sources: Name -> entry of the input files.
-        fingerprint: Of configuration and input.
+        fingerprint: Fingerprint of configuration and input.
         known: What is known of generated rows, for `statistics.json`.
         origin: The bundle whose vocabularies were taken over.
+        text_format: How the log was read, where it is delimited text.
     """
 
     def path(*parts: str) -> str:
@@ -92,6 +95,7 @@ def describe(
         source=data.source,
         vocabulary_sha256=vocabularies,
         vocabularies_from=origin,
+        text_format=text_format,
     )
     write_json(path(METADATA), metadata.model_dump(mode="json"))
     if data.layout == "row":

@@ -45,7 +45,7 @@ class Foreseen:
     """What a job will need.
 
     Args:
-        rows: Of the log, about.
+        rows: About how many rows the log has.
         bytes: At the worst moment, about.
     """
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from features.raw_values import text_of
 from pipeline.data.reading.python_literals import read_literal
 from pipeline.data.reading.text_rows import BadLine, ParsedLines
 from pipeline.data.sources.base import JsonLinesFile
@@ -32,12 +33,13 @@ class JsonLineParser:
         self._longest_line = file.longest_line
         self._schema = pa.schema([(name, each.type) for name, each in self._columns.items()])
 
-    def parse(self, piece: bytes, first_line: int) -> ParsedLines:
+    def parse(self, piece: bytes, first_line: int, last: bool = True) -> ParsedLines:
         """Parses whole lines.
 
         Args:
             piece: Lines; the line break of the last may be missing.
             first_line: Number of the first one.
+            last: Whether no lines follow; every line is a record here.
         """
         objects, lines, bad = [], [], []
         texts = piece.split(b"\n")
@@ -132,13 +134,10 @@ def _value(value: Any, expected: str = "one value") -> str | None:
         if not value.isascii():
             value.encode()  # JSON may escape half of a surrogate pair
         return value or None
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return "1" if value else "0"  # as in Parquet
-    if isinstance(value, int | float):
-        return repr(value)
-    raise TypeError(expected)
+    try:
+        return text_of(value)
+    except TypeError:
+        raise TypeError(expected) from None
 
 
 def _list(values: Any) -> list[str | None] | None:
@@ -167,12 +166,12 @@ _PICKS: dict[str, Callable[[Any], str | list[str | None] | None]] = {
 
 
 def _json_reader() -> Callable[[str], Any]:
-    """Reads JSON; numbers stay the text that they are written as."""
+    """Reads JSON; whole numbers stay the text that they are written as, however long."""
 
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is no number of JSON")
 
-    return json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=refuse).decode
+    return json.JSONDecoder(parse_int=str, parse_constant=refuse).decode
 
 
 def _bad_line(number: int, reason: str, line: bytes) -> BadLine:

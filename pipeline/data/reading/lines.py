@@ -6,7 +6,9 @@ and with them the blocks of rows that the job shuffles, are the same however man
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
 
 PIECE_BYTES = 4 << 20
 LONGEST_LINE = 64 << 20
@@ -86,10 +88,57 @@ def _first_line(stream: BinaryIO, start: int, stop: int | None) -> tuple[int, by
     return None
 
 
-def count_newlines(stream: BinaryIO, start: int, stop: int) -> int:
-    """How many line breaks stand in a range of bytes."""
+class LineCount(NamedTuple):
+    """What a range of bytes holds.
+
+    Lines that break inside quotes have an odd number of quotation marks.
+
+    Args:
+        newlines: How many line breaks.
+        odd_head: Whether the number is odd up to the first of them.
+        odd: Whether it is in a line between two of them.
+        odd_tail: Whether it is behind the last of them.
+    """
+
+    newlines: int
+    odd_head: bool = False
+    odd: bool = False
+    odd_tail: bool = False
+
+
+def count_lines_in(stream: BinaryIO, start: int, stop: int, quotes: bool = True) -> LineCount:
+    """Counts line breaks in a range of bytes, and looks for lines that may break inside quotes.
+
+    Args:
+        stream: Can seek.
+        start: First byte of the range.
+        stop: First byte behind it.
+        quotes: Whether to look for quotation marks at all.
+    """
     stream.seek(start)
-    count, left = 0, stop - start
+    newlines, left = 0, stop - start
+    odd_head, odd, odd_line = False, False, False
     while left > 0 and (read := stream.read(min(left, _COUNTED_AT_ONCE))):
-        count, left = count + read.count(b"\n"), left - len(read)
-    return count
+        left -= len(read)
+        breaks = read.count(b"\n")
+        if quotes and (odd_line or b'"' in read):
+            counts = _quotes_of_lines(read)
+            counts[0] += odd_line
+            is_odd = counts % 2 == 1
+            complete, odd_line = is_odd[:-1], bool(is_odd[-1])
+            if not newlines and len(complete):
+                odd_head, complete = bool(complete[0]), complete[1:]
+            odd |= bool(complete.any())
+        newlines += breaks
+    if not newlines:
+        return LineCount(0, odd_head=odd_line)
+    return LineCount(newlines, odd_head, odd, odd_line)
+
+
+def _quotes_of_lines(text: bytes) -> np.ndarray:
+    """Quotation marks of each line, and of what follows the last line break."""
+    codes = np.frombuffer(text, np.uint8)
+    breaks = np.flatnonzero(codes == ord("\n"))
+    quotes = np.flatnonzero(codes == ord('"'))
+    before = np.searchsorted(quotes, breaks)
+    return np.diff(np.concatenate([[0], before, [len(quotes)]]))

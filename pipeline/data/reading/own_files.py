@@ -9,12 +9,22 @@ from typing import Literal
 from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
-from pipeline.data.reading.match import match_files, match_paths
+from pipeline.data.reading.file_kinds import refuse_other_kinds
+from pipeline.data.reading.match import match_files, match_log, match_paths
 from pipeline.data.reading.own_json import json_lines_file
-from pipeline.data.reading.read import open_file
+from pipeline.data.reading.partitions import partition_names, relative_path
+from pipeline.data.reading.read import open_file, read_header
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.settings.file_config import FormatConfig
-from pipeline.data.sources.base import COMPRESSED, File, ParquetFile, SideTable, Source, TextFile
+from pipeline.data.sources.base import (
+    COMPRESSED,
+    File,
+    JsonLinesFile,
+    ParquetFile,
+    SideTable,
+    Source,
+    TextFile,
+)
 from pipeline.data.sources.own import OWN_FILES, source_of_path
 
 DELIMITERS = ("\t", ",", ";", "|")
@@ -52,8 +62,8 @@ def open_own_files(source: Source, data: DataConfig) -> tuple[Source, DataConfig
     patterns = data.log or tuple(sum((data.split.files or {}).values(), ()))
     if not patterns:
         of_tables = {path for table in tables for path in match_files(folder, table.file.patterns)}
-        paths = [path for path in match_files(folder, source.log_patterns) if path not in of_tables]
-        patterns = tuple(os.path.basename(path) for path in paths)
+        paths = [path for path in match_log(folder, source.log_patterns) if path not in of_tables]
+        patterns = tuple(relative_path(folder, path) for path in paths)
         if not patterns:
             wanted = ", ".join(source.log_patterns)
             raise DataError(
@@ -116,7 +126,7 @@ def text_file(
 
     Args:
         path: One of the files.
-        patterns: Of all of them.
+        patterns: Patterns of all files.
         settings: What is known.
         lines: Their first line, where it was read before.
 
@@ -151,11 +161,19 @@ def _file(
             f"{'data.log' if table == 'log' else f'data.tables.{table}.path'}."
         )
     kind = kind or source_of_path(paths[0])
+    refuse_other_kinds(paths[0], kind)
+    file: ParquetFile | JsonLinesFile | TextFile
     if kind == "parquet":
-        return ParquetFile(patterns)
-    if kind == "jsonl":
-        return json_lines_file(paths[0], patterns)
-    return text_file(paths[0], patterns, settings)
+        file = ParquetFile(patterns)
+    elif kind == "jsonl":
+        file = json_lines_file(paths[0], patterns)
+    else:
+        file = text_file(paths[0], patterns, settings)
+    partitions = partition_names(folder, paths[0])
+    if partitions:
+        own = read_header(file, paths[0])
+        file = replace(file, partitions=tuple(name for name in partitions if name not in own))
+    return file
 
 
 def is_own(source: Source) -> bool:

@@ -5,7 +5,7 @@ workers: whoever reads them, the same blocks of rows come out. Rows are known by
 the lines before each part are counted first, by the workers too; files of one part are not.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -17,9 +17,10 @@ from apache_beam.pvalue import TaggedOutput
 
 from pipeline.data.blocks.block_key import MAX_ROWS
 from pipeline.data.reading import lines
+from pipeline.data.reading.lines import LineCount
 from pipeline.data.reading.parquet_columns import groups_of, row_counts
 from pipeline.data.reading.read import DAMAGED
-from pipeline.data.sources.base import COMPRESSED, File, ParquetFile, VectorFile
+from pipeline.data.sources.base import COMPRESSED, File, ParquetFile, TextFile, VectorFile
 from pipeline.data.sources.input_file import InputFile
 
 RANGE_PIECES = 32  # of `lines.PIECE_BYTES`
@@ -42,7 +43,7 @@ class CutFiles(beam.PTransform):
         numbered = (
             cut[_TO_COUNT]
             | "SpreadToCount" >> beam.Reshuffle()
-            | "CountLines" >> beam.Map(with_newlines)
+            | "CountLines" >> beam.Map(with_line_count, quotes=has_quotes(self._file))
             | "OfAFile" >> beam.GroupByKey()
             | "Number" >> beam.FlatMap(number_lines)
         )
@@ -90,17 +91,50 @@ def _row_group_starts(path: str) -> list[int]:
     return [groups[first][0] for first, _ in parts] or [0]
 
 
-def with_newlines(part: InputFile) -> tuple[int, tuple[InputFile, int]]:
-    """A file's index; a part of it, and its line breaks, which the last part need not know."""
-    if part.stop is None:
-        return part.index, (part, 0)
+def has_quotes(file: File) -> bool:
+    """Whether quoted values may hold line breaks."""
+    return isinstance(file, TextFile) and file.quoting
+
+
+def with_line_count(part: InputFile, quotes: bool) -> tuple[int, tuple[InputFile, LineCount]]:
+    """A file's index; a part of it, and its lines, of which the last part need only the first."""
+    stop = part.stop
+    if stop is None:
+        if not quotes:
+            return part.index, (part, LineCount(0))
+        stop = part.start + lines.PIECE_BYTES
     with FileSystems.open(part.path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-        return part.index, (part, lines.count_newlines(stream, part.start, part.stop))
+        count = lines.count_lines_in(stream, part.start, stop, quotes)
+    return part.index, (part, count)
 
 
-def number_lines(of_a_file: tuple[int, Iterable[tuple[InputFile, int]]]) -> Iterator[InputFile]:
-    """Tells each part of a file how many line breaks stand before it."""
+def number_lines(
+    of_a_file: tuple[int, Iterable[tuple[InputFile, LineCount]]],
+) -> Iterator[InputFile]:
+    """Tells each part of a file how many line breaks stand before it.
+
+    From the first line on that may break inside quotes, the rest of the file is one part: only
+    who reads the lines before a place knows whether it lies inside a record.
+    """
+    counted = sorted(of_a_file[1], key=lambda counted: counted[0].start)
+    last = _first_odd([count for _, count in counted])
     before = 0
-    for part, newlines in sorted(of_a_file[1], key=lambda counted: counted[0].start):
-        yield replace(part, newlines=before)
-        before += newlines
+    for index, (part, count) in enumerate(counted[: last + 1]):
+        stop = None if index == last else part.stop
+        yield replace(part, newlines=before, stop=stop)
+        before += count.newlines
+
+
+def _first_odd(counts: Sequence[LineCount]) -> int:
+    """The part that the first line starts in which may break inside quotes, or the last part."""
+    owner, is_odd = 0, False  # of the line that goes on at the end of a part
+    for index, count in enumerate(counts):
+        if is_odd != count.odd_head and count.newlines:
+            return owner
+        if count.odd:
+            return index
+        if count.newlines:
+            owner, is_odd = index, count.odd_tail
+        else:
+            is_odd ^= count.odd_head
+    return len(counts) - 1

@@ -18,10 +18,12 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
+from features.raw_texts import NotTextError, has_text, texts
 from pipeline.data.blocks.block_key import MAX_ROWS
 from pipeline.data.reading.json_lines import JsonLineParser
 from pipeline.data.reading.lines import LONGEST_LINE, Piece, read_pieces
-from pipeline.data.reading.parquet_columns import as_text, can_be_text, groups_of, row_counts
+from pipeline.data.reading.parquet_columns import groups_of, row_counts
+from pipeline.data.reading.partitions import partition_value
 from pipeline.data.reading.text_rows import BadLine, LineParser, ParsedLines
 from pipeline.data.reading.vector_files import check_vectors, read_vectors
 from pipeline.data.sources.base import File, JsonLinesFile, ParquetFile, TextFile, VectorFile
@@ -54,6 +56,24 @@ class UnreadableError(Exception):
     """The rest of a file cannot be read; the message says where and why."""
 
 
+class UnreadableColumnError(UnreadableError):
+    """A column holds what is no text, such as pictures; the others can be read.
+
+    Args:
+        path: The file.
+        column: The column.
+        reason: What it holds, a clause.
+    """
+
+    def __init__(self, path: str, column: str, reason: str):
+        super().__init__(
+            f"{path}: column {column!r} cannot be read: {reason}. Convert it to text, or let no "
+            "feature read it."
+        )
+        self.column = column
+        self.reason = reason
+
+
 def read_header(file: File, path: str) -> tuple[str, ...]:
     """Names of a file's columns, as feature specs call them, in the order of the file.
 
@@ -61,7 +81,7 @@ def read_header(file: File, path: str) -> tuple[str, ...]:
         DataError: The file cannot be opened, has no header, or names a column twice.
     """
     if isinstance(file, JsonLinesFile):
-        return tuple(file.columns)
+        return *file.columns, *file.partitions
     if isinstance(file, VectorFile):
         try:
             with open_file(path) as stream:
@@ -71,9 +91,7 @@ def read_header(file: File, path: str) -> tuple[str, ...]:
         return file.key, file.vector
     try:
         if isinstance(file, ParquetFile):
-            with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-                schema = pq.ParquetFile(stream).schema_arrow
-                received = [each.name for each in schema if can_be_text(each.type)]
+            received = list(parquet_names(path))
         elif file.columns is not None:
             received = list(file.columns)
         else:
@@ -97,7 +115,19 @@ def read_header(file: File, path: str) -> tuple[str, ...]:
         raise DataError(
             f"{path}: {where} names {', '.join(twice)} twice. Give each column its own name."
         )
-    return names
+    return names + file.partitions
+
+
+def parquet_names(path: str, can_be_read: bool = True) -> tuple[str, ...]:
+    """Columns of a Parquet file that hold a value a row or a list of them, or the others.
+
+    Raises:
+        OSError: The file cannot be read.
+        ArrowException: The same, for Arrow.
+    """
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+        schema = pq.ParquetFile(stream).schema_arrow
+        return tuple(each.name for each in schema if has_text(each.type) == can_be_read)
 
 
 def read_blocks(
@@ -126,11 +156,38 @@ def read_blocks(
     Raises:
         UnreadableError: The file breaks off or is damaged. Blocks before that place were yielded.
     """
-    if isinstance(file, ParquetFile):
-        return _read_parquet(file, path, wanted, start, stop)
     if isinstance(file, VectorFile):
         return _read_vectors(file, path, wanted)
+    if file.partitions:
+        return _read_partition(file, path, header, wanted, start, stop, newlines)
+    if isinstance(file, ParquetFile):
+        return _read_parquet(file, path, wanted, start, stop)
     return _read_text(file, path, header, wanted, start, stop, newlines)
+
+
+def _read_partition(
+    file: TextFile | JsonLinesFile | ParquetFile,
+    path: str,
+    header: Sequence[str],
+    wanted: Sequence[str],
+    start: int,
+    stop: int | None,
+    newlines: int,
+) -> Iterator[RowBlock]:
+    """The blocks of a file with the columns that the names of its folders are."""
+    inside = replace(file, partitions=())
+    own_header = [name for name in header if name not in file.partitions]
+    own = [name for name in wanted if name not in file.partitions] or own_header[:1]
+    for block in read_blocks(inside, path, own_header, own, start, stop, newlines):
+        columns = {
+            name: (
+                pa.repeat(pa.scalar(partition_value(path, name), pa.string()), len(block.rows))
+                if name in file.partitions
+                else block.rows.column(name)
+            )
+            for name in wanted
+        }
+        yield replace(block, rows=pa.RecordBatch.from_pydict(columns))
 
 
 def _read_text(
@@ -148,17 +205,39 @@ def _read_text(
     else:
         parser = LineParser(file, header, wanted)
     line = newlines
+    rest = Piece(0, 1, b"")  # a record that the next piece goes on with
     try:
         with open_file(path) as stream:
             for piece in read_pieces(stream, start, stop, newlines):
                 piece = _without_header(piece, file) if piece.offset == 0 else piece
-                parsed = parser.parse(piece.data, piece.line)
+                if rest.data:
+                    piece = replace(rest, data=rest.data + piece.data)
+                parsed = parser.parse(piece.data, piece.line, last=False)
                 yield from _blocks_of(piece, parsed, file.encoding)
                 line = piece.line + piece.data.count(b"\n") - 1
+                rest = _rest(piece, parsed)
+            if rest.data:
+                yield from _blocks_of(rest, parser.parse(rest.data, rest.line), file.encoding)
     except DAMAGED as error:
         raise UnreadableError(
             f"{path} is damaged or breaks off after line {line:,}: {error}. Download it again."
         ) from error
+
+
+def _rest(piece: Piece, parsed: ParsedLines) -> Piece:
+    """The record at the end of a piece that the next one goes on with.
+
+    Raises:
+        OSError: It is longer than any record should be.
+    """
+    place = len(piece.data) - parsed.rest
+    line = piece.line + piece.data.count(b"\n", 0, place)
+    if parsed.rest > LONGEST_LINE:
+        raise OSError(
+            f'a quotation mark (") on line {line:,} is not closed within {LONGEST_LINE >> 20} MB; '
+            "where it is a character as any other, set data.format.quoting to false"
+        )
+    return Piece(piece.offset + place, line, piece.data[place:])
 
 
 def _without_header(piece: Piece, file: TextFile | JsonLinesFile) -> Piece:
@@ -210,7 +289,8 @@ def _read_parquet(
                 groups = range(first, behind)
                 for batch in parquet.iter_batches(MAX_ROWS, groups, columns):
                     rows = pa.RecordBatch.from_arrays(
-                        [as_text(batch.column(name)) for name in columns], names=list(wanted)
+                        [_as_text(batch.column(name), path, name) for name in columns],
+                        names=list(wanted),
                     )
                     positions = np.arange(row + 1, row + 1 + len(rows))
                     yield RowBlock(row, rows, positions, [], _row_text(rows, row))
@@ -219,6 +299,15 @@ def _read_parquet(
         raise UnreadableError(
             f"{path} is damaged after row {row:,}: {error}. Get it again."
         ) from error
+
+
+def _as_text(column: pa.Array, path: str, name: str) -> pa.Array:
+    try:
+        return texts(column)
+    except NotTextError as error:
+        raise UnreadableColumnError(path, name, str(error)) from None
+    except pa.ArrowException as error:
+        raise UnreadableColumnError(path, name, f"it holds {column.type}") from error
 
 
 def _read_vectors(file: VectorFile, path: str, wanted: Sequence[str]) -> Iterator[RowBlock]:

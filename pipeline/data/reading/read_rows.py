@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from features.bundle import SPLITS
 from features.raw import Reasons, coerce
+from features.raw_texts import tokens
 from features.specs import FeatureSet
 from pipeline.data.blocks.accounts import REJECTED, ROWS, ROWS_READ, rejected
 from pipeline.data.blocks.block_key import MAX_ROWS, block_key
@@ -21,7 +22,7 @@ from pipeline.data.sources.base import File
 from pipeline.data.sources.input_file import InputFile
 from pipeline.data.sources.parts import RowParts
 
-_TRUE, _FALSE = pa.array(["1", "1.0", "true", "True"]), pa.array(["0", "0.0", "false", "False"])
+_TRUE, _FALSE = pa.array(["1"]), pa.array(["0"])
 
 
 class ReadRows(beam.PTransform):
@@ -131,7 +132,9 @@ class ReadRows(beam.PTransform):
     def typed(self, block: RowBlock) -> tuple[pa.RecordBatch, Reasons]:
         """The good rows with all columns that are carried on; row -> reason for the others."""
         rows = block.rows
-        columns: dict[str, pa.Array] = {text(name): rows.column(name) for name in self._texts}
+        columns: dict[str, pa.Array] = {
+            text(name): tokens(rows.column(name)) for name in self._texts
+        }
         reasons: Reasons = {}
         for name in self._flags:
             columns[flag(name)] = _truth(rows.column(name), name, reasons)
@@ -175,8 +178,9 @@ def _text_of(rows: pa.RecordBatch, start: int):
 
 
 def _truth(column: pa.Array, name: str, reasons: Reasons) -> pa.Array:
-    true = pc.is_in(column, _TRUE)
-    unknown = pc.and_not(pc.invert(true), pc.or_(pc.is_in(column, _FALSE), pc.is_null(column)))
+    truths = tokens(column)
+    true = pc.is_in(truths, _TRUE)
+    unknown = pc.and_not(pc.invert(true), pc.or_(pc.is_in(truths, _FALSE), pc.is_null(truths)))
     if pc.any(unknown).as_py():
         for row in np.flatnonzero(unknown):
             got = column[int(row)].as_py()

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from features.bundle import SPLITS, FileEntry, file_entry
 from features.errors import ConfigError, DataError, did_you_mean
-from pipeline.data.reading.parquet_columns import as_text
+from features.raw_texts import texts
+from features.raw_values import text_of
 from pipeline.data.reading.read import UnreadableError
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources.base import Source
@@ -138,7 +139,8 @@ def as_text_column(batch: Mapping[str, Any], name: str) -> pa.Array:
         values = values[key]
     if isinstance(values, tf.RaggedTensor):
         return pa.ListArray.from_arrays(
-            pa.array(values.row_splits.numpy(), pa.int32()), _texts(values.flat_values.numpy())
+            pa.array(values.row_splits.numpy(), pa.int32()),
+            _texts(values.flat_values.numpy()),
         )
     array = values.numpy()
     if array.ndim == 1:
@@ -150,8 +152,8 @@ def as_text_column(batch: Mapping[str, Any], name: str) -> pa.Array:
 def _texts(values: np.ndarray) -> pa.Array:
     """Numbers and bytes as text; what is no UTF-8 with its bytes escaped."""
     if values.dtype == object:
-        return pa.array([value.decode(errors="backslashreplace") for value in values], pa.string())
-    return as_text(pa.array(values))
+        return pa.array([text_of(value) for value in values], pa.string())
+    return texts(pa.array(values))
 
 
 def _batches(

@@ -36,7 +36,7 @@ class SplitConfig(StrictModel):
     files of their own are used under either.
 
     Args:
-        by: See above.
+        by: How rows are told apart: one of the ways described above.
         key: Column of the log whose equal values stay together; for `by: hash`, `files`, `last`.
         valid: Share of all rows (`by: files`: of the training rows), in [0, 1).
         test: Share of all rows, in [0, 1).
@@ -200,6 +200,8 @@ class DataConfig(StrictModel):
         vocabularies: See `VocabulariesConfig`; None: the training rows' own.
         max_rejected_share: The job fails when more than this share of a table's rows, be it the
             log or a table that joins it, cannot be used.
+        max_unmatched_share: The job fails when more than this share of the log's rows find no row
+            in a table that joins it.
         history_partitions: Number of parts, by key, that histories are built in; one of them is in
             memory at a time. Unless given it follows from the size of the files.
         layout: `block` puts `block_rows` rows into one record, `row` one.
@@ -223,6 +225,7 @@ class DataConfig(StrictModel):
     negatives: NegativesConfig | None = None
     vocabularies: VocabulariesConfig | None = None
     max_rejected_share: float = Field(default=0.01, ge=0.0, le=1.0)
+    max_unmatched_share: float = Field(default=0.95, ge=0.0, le=1.0)
     history_partitions: int | None = Field(default=None, ge=1, le=65_536)
     layout: Literal["block", "row"] = "block"
     block_rows: int = Field(default=4096, ge=1)

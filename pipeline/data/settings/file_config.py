@@ -17,7 +17,7 @@ class FormatConfig(StrictModel):
         quoting: Whether `"` quotes values. Off, it is a character as any other.
         columns: Names of all columns, for files without a header line.
         null_values: Texts that mean "missing".
-        encoding: Of the text, such as `latin-1`.
+        encoding: Encoding of the text, such as `latin-1`.
     """
 
     delimiter: str | None = Field(default=None, min_length=1)

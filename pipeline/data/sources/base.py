@@ -21,9 +21,9 @@ def without_compression(path: str) -> str:
 
 @dataclass(frozen=True)
 class TextFile:
-    """Delimited text files, a row a line, the names of the columns in the first line.
+    """Delimited text files, a row a record, the names of the columns in the first line.
 
-    Line breaks inside quotes are not read: such lines are rejected, never merged.
+    A line break inside quotes belongs to its value.
 
     Args:
         patterns: Globs relative to the data set's folder. A file also matches with `.gz`, `.bz2`
@@ -32,11 +32,13 @@ class TextFile:
         delimiter: One ASCII character, or several such as `::`, between values that nothing
             quotes.
         quoting: Whether `"` quotes values. Off, it is a character as any other.
-        encoding: Of the text; one in which ASCII characters are single bytes of their own.
+        encoding: Encoding of the text, one in which ASCII characters are single bytes of their own.
         typed_header: Header names carry a type behind a colon, `user_id:token`, that is cut off.
         columns: Names of the columns, for files without a header line.
         rename: Name in the file -> name in feature specs.
         null_values: Texts that mean "missing".
+        partitions: Columns whose values are not in a file but in the names of the folders that it
+            lies in, `dt=2026-11-01`.
     """
 
     patterns: tuple[str, ...]
@@ -47,6 +49,7 @@ class TextFile:
     rename: Mapping[str, str] = field(default_factory=dict)
     null_values: tuple[str, ...] = ("",)
     encoding: str = "utf-8"
+    partitions: tuple[str, ...] = ()
 
     def __post_init__(self):
         if len(self.delimiter) > 1 and self.quoting:
@@ -64,10 +67,13 @@ class ParquetFile:
     Args:
         patterns: Globs relative to the data set's folder.
         rename: Name in the file -> name in feature specs.
+        partitions: Columns whose values are not in a file but in the names of the folders that it
+            lies in, `dt=2026-11-01`.
     """
 
     patterns: tuple[str, ...]
     rename: Mapping[str, str] = field(default_factory=dict)
+    partitions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,8 @@ class JsonLinesFile:
             categories, of which the last value of the last list is taken.
         python_literals: Lines are written as Python writes a dict, with single quotes and None.
         longest_line: Bytes; longer lines are rejected unread.
+        partitions: Columns whose values are not in a file but in the names of the folders that it
+            lies in, `dt=2026-11-01`.
     """
 
     patterns: tuple[str, ...]
@@ -111,6 +119,7 @@ class JsonLinesFile:
     picks: Mapping[str, Literal["list", "last_of_last"]] = field(default_factory=dict)
     python_literals: bool = False
     longest_line: int = 1 << 20
+    partitions: tuple[str, ...] = ()
 
     def __post_init__(self):
         for column in self.picks:
@@ -159,7 +168,7 @@ class EventLog:
         file: Where it lies. It may be far larger than the log.
         key: Column that the log has too, and that histories are kept by.
         time: Column of an event's time, a whole number.
-        unit: Of that time; None: that of the log's timestamp.
+        unit: Unit of that time; None takes that of the log's timestamp.
     """
 
     file: File

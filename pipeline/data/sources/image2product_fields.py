@@ -21,7 +21,7 @@ class Field:
     """One input column: a property of the row's user, query or item.
 
     Args:
-        name: Of the column and of the feature.
+        name: Name of the column and of the feature.
         entity: Whose property it is.
         kind: As in a feature spec.
         size: Number of distinct tokens, for a categorical field.

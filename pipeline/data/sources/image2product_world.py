@@ -36,7 +36,7 @@ class World:
         codes: Categorical field with tokens -> that of each of its entities, int64 (entities,).
         images: `query` and `item` -> vectors, float64 (entities, IMAGE_SIZE).
         taste: `user` and `item` -> hidden factors behind clicks of ids, float64 (entities, rank).
-        sales: Of each item, > 0.
+        sales: Sales of each item, > 0.
         interactions: Group -> (entity of the left side, its factors, factors of the items).
         main: Entity -> its part of the logit.
         bias: Makes the click rate `CLICK_RATE`.
@@ -83,7 +83,7 @@ def logits(
     """Planted logits, float64 (count,).
 
     Args:
-        seed: Of the rows.
+        seed: Seed of the rows.
         first: First row, from 0.
         count: Number of rows.
         groups: Groups whose interactions count; without any, what no crossing is needed for.
@@ -100,7 +100,7 @@ def best_auc(seed: int, rows: int, groups: Collection[str] = tuple(GROUPS)) -> f
     one that is the click is scored higher.
 
     Args:
-        seed: Of the rows.
+        seed: Seed of the rows.
         rows: Number of rows.
         groups: As in `logits`: the best AUC of a model that sees no other interactions.
     """

@@ -112,7 +112,7 @@ def draw_untouched(
     items have at most that many before them.
 
     Args:
-        codes: Of each event, int64 of shape (events,).
+        codes: Code of each event, int64 of shape (events,).
         touched: Item of each event, in [0, num_items).
         for_codes: int64 of shape (draws,).
         shares: In [0, 1), of shape (draws,).

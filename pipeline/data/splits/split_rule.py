@@ -75,7 +75,7 @@ def day_limits(last: int, split: SplitConfig, unit: TimeUnit) -> tuple[int, int]
     Args:
         last: The log's last day, in days since 1970-01-01, as `days.last_day` counts them.
         split: Says how many days are for what.
-        unit: Of raw times.
+        unit: Unit of raw times.
     """
     test = last + 1 - split.test_days
     valid = test - (split.valid_days if split.validation == "clean" else 0)
@@ -90,7 +90,7 @@ class SplitRule(beam.PTransform):
         split: The configured rule.
         features: Tell which column holds the time, and its unit.
         source: Tells whether the files give validation rows.
-        seed: Of a split by hash.
+        seed: Seed of a split by hash.
 
     Attributes:
         known: The rule, as far as it is known before any row was seen.

@@ -13,6 +13,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.shared import Shared
 
 from features.analysis import Analysis
+from features.precision import with_precision
 from features.preprocessing import Preprocessor
 from features.raw_tensors import CodedTokens, RawTensors, from_arrow
 from features.records import columns_of
@@ -35,7 +36,7 @@ class Encoder:
     """
 
     def __init__(self, features: FeatureSet, analysis: Analysis, vocabulary_dir: str):
-        self._features = features
+        features = self._features = with_precision(features, analysis)
         preprocess = Preprocessor(features, analysis, vocabulary_dir, ROLES)
         # The job leaves accelerators to training.
         with tf.device("/CPU:0"):

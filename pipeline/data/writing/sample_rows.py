@@ -20,7 +20,7 @@ class SampleRows(beam.PTransform):
     Args:
         split: Which rows.
         size: Most rows.
-        seed: Of the priorities.
+        seed: Seed of the priorities.
     """
 
     def __init__(self, split: str, size: int, seed: int):

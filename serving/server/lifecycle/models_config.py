@@ -41,8 +41,8 @@ def from_folder(path: str | Path, name: str | None = None) -> ModelConfig:
     """A single model from the folder of a run, of versions, or of one version.
 
     Args:
-        path: Of a run its latest export is served, and newer ones as they appear; of a folder of
-            versions likewise; a version folder is served alone.
+        path: Folder of a run or of versions, whose latest export is served, and newer ones as they
+            appear; or a version folder, which is served alone.
         name: What clients call it; the name of the run's folder otherwise, or `model` where that
             cannot stand in a URL.
 

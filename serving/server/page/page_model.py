@@ -10,6 +10,7 @@ from typing import Any
 from features.bundle import BundleMetadata, read_metadata
 from features.errors import UserError
 from features.feature_spec import FeatureSpec
+from features.raw_values import text_of
 from features.specs import FeatureSet
 from serving.export_format.export_layout import EXTRA, METADATA_ASSET, SAMPLE_ROWS, SIGNATURES_FILE
 from serving.scoring.raw_rows import read_rows
@@ -159,9 +160,13 @@ def _sample_rows(model: Any, features: FeatureSet) -> list[dict[str, Any]]:
 def _as_text(value: Any) -> str | list[str]:
     """What is written into a field: text, because JavaScript rounds large whole numbers."""
     if isinstance(value, list):
-        return ["" if each is None else _scalar_text(each) for each in value]
+        return ["" if each is None else _step_text(each) for each in value]
     return _scalar_text(value)
 
 
-def _scalar_text(value: Any) -> str:
+def _step_text(value: Any) -> str:
     return f"{value:.9g}" if isinstance(value, float) else str(value)  # names a float32 exactly
+
+
+def _scalar_text(value: Any) -> str:
+    return text_of(value) or ""

@@ -13,6 +13,7 @@ from features.specs import FeatureSet, FeatureSpec
 from serving.export_format import names
 from serving.scoring.json_rows import json_column
 from serving.scoring.signature_inputs import encode_examples
+from serving.server.core.score_check import check_scores
 from serving.server.core.serving_error import ServingError, quote
 from serving.server.page.page_model import metadata_of
 
@@ -60,6 +61,7 @@ def score_row(manager: Any, name: str, version: int | None, row: Mapping[str, An
         examples = encode_examples(typed_row(row, metadata.features), metadata.features)
         inputs = {names.EXAMPLES: np.array(examples, dtype=object)}
         outputs = manager.run(model, signature, inputs)
+        check_scores(outputs)
         return {"version": str(model.version), **_branches(outputs)}
 
 

@@ -18,6 +18,7 @@ from tensorflow_serving.apis import (
 )
 
 from serving.server.core.loaded_model import LoadedModel
+from serving.server.core.score_check import check_scores
 from serving.server.core.serving_error import ServingError, invalid, not_found, quote
 from serving.server.core.validation import Signature, find_signature
 from serving.server.lifecycle.manager import ModelManager
@@ -184,6 +185,7 @@ class Handlers:
         call.check_deadline()
         started = time.perf_counter()
         values = self.manager.run(model, signature.name, inputs, outputs)
+        check_scores(values)
         self._metrics.ran(call, time.perf_counter() - started)
         call.rows = max((len(each) for each in values.values() if each.ndim), default=0)
         return values

@@ -107,6 +107,7 @@ def test_weights_are_saved_and_loaded(trained, tmp_path, name):
     assert_same(other, trained)
 
 
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 @pytest.mark.parametrize("name", ["m.keras", "m.h5", "directory"])
 def test_models_are_saved_and_loaded(trained, tmp_path, name):
     trained.save(str(tmp_path / name))

@@ -52,6 +52,7 @@ def test_one_graph_serves_all_batches_and_splits(random_bundle):
     assert network.traces == traces
 
 
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly")
 def test_reads_the_same_eagerly(random_bundle):
     tf.config.run_functions_eagerly(True)
     try:

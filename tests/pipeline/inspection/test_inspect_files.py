@@ -61,6 +61,20 @@ def test_suspects_stand_in_the_file_with_their_auc_and_can_be_put_back(tmp_path)
     assert set(load_dataset(out).features) == set(config.features) | SUSPECTS
 
 
+def test_every_proposal_has_groups_for_mbcnet(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, columns in {
+        "named": {"uid": rng.integers(0, 50, 400), "sku": rng.integers(0, 30, 400)},
+        "anonymous": {"C1": rng.integers(0, 50, 400), "I1": rng.integers(0, 900, 400)},
+        "one": {"city": rng.integers(0, 5, 400)},
+    }.items():
+        columns = {"click": rng.integers(0, 2, 400), **columns}
+        table = {column: list(values.astype(str)) for column, values in columns.items()}
+        out = tmp_path / f"{name}.yaml"
+        inspect_files(str(write_table(tmp_path / f"{name}.csv", table)), 1_000, out)
+        assert load_config(out, ["model.preset=mbcnet"]).groups
+
+
 TEXTS = st.sampled_from(["a", "b", "a,b", "x y z", "#", "no", "1", "0.5", "-3", "1e3", "nan", "é"])
 COLUMNS = st.one_of(
     st.lists(TEXTS, min_size=1, max_size=6),

@@ -61,10 +61,49 @@ def test_a_number_may_be_a_name_beside_that_of_a_label(tmp_path):
 
 
 def test_texts_that_mean_missing_are_found(tmp_path):
-    (tmp_path / "log.csv").write_text(text(rows=[*ROWS, ("NULL", "\\N", "0")]))
+    (tmp_path / "log.csv").write_text(text(rows=[*ROWS, ("u4", "NULL", "0"), ("u5", "\\N", "0")]))
     sample = read_sample(str(tmp_path / "log.csv"), 100)
     assert sample.data.format.null_values == ("", "NULL", "\\N")
-    assert columns(sample)["n"] == ["3", None, "5", None]
+    assert columns(sample)["n"] == ["3", None, "5", None, None]
+    assert sample.nulls == {"NULL": (["n"], []), "\\N": (["n"], [])}
+
+
+@pytest.mark.parametrize("missing", ["NA", "None", "null", "-", "?"])
+def test_what_means_missing_among_numbers_is_a_value_elsewhere(tmp_path, missing):
+    rows = [("u1", "3", "EU"), ("u2", missing, missing), ("u3", "5", "AS")]
+    (tmp_path / "log.csv").write_text(text(header="user,n,region", rows=rows))
+    sample = read_sample(str(tmp_path / "log.csv"), 100)
+    assert columns(sample)["n"] == ["3", None, "5"]
+    assert columns(sample)["region"] == ["EU", missing, "AS"]
+    assert sample.data.format.null_values == ("",)
+    assert sample.column_nulls == {"n": (missing,)}
+    assert sample.nulls == {missing: (["n"], ["region"])}
+
+
+def test_texts_that_mean_missing_are_found_in_parquet_too(tmp_path):
+    pq.write_table(
+        pa.table({"n": ["3", "NA", "5"], "region": ["NA", "EU", "AS"]}), tmp_path / "x.pq"
+    )
+    sample = read_sample(str(tmp_path / "x.pq"), 100)
+    assert columns(sample) == {"n": ["3", None, "5"], "region": ["NA", "EU", "AS"]}
+    assert sample.column_nulls == {"n": ("NA",)}
+
+
+def test_a_region_may_be_called_na(tmp_path):
+    rows = [("u1", "3", "NA"), ("u2", "4", "EU")]
+    (tmp_path / "log.csv").write_text(text(header="user,n,region", rows=rows))
+    sample = read_sample(str(tmp_path / "log.csv"), 100)
+    assert columns(sample)["region"] == ["NA", "EU"]
+    assert (sample.data.format.null_values, sample.nulls) == (("",), {})
+
+
+def test_the_index_that_pandas_writes_has_no_name(tmp_path):
+    lines = [",user,conv", *(f"{n},u{n % 3},{n % 2}" for n in range(9))]
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    for label in (None, "conv"):
+        sample = read_sample(str(tmp_path / "log.csv"), 100, label=label)
+        assert list(sample.columns) == ["", "user", "conv"]
+        assert sample.rows == 9
 
 
 def test_quotation_marks_that_quote_nothing_turn_quoting_off(tmp_path):
@@ -108,6 +147,88 @@ def test_files_of_one_log_may_have_their_columns_in_another_order(tmp_path):
     assert not sample.others
 
 
+def test_a_byte_order_mark_and_other_line_ends_leave_no_file_out(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"user,n,click\nu1,1,0\n")
+    (tmp_path / "b.csv").write_bytes(b"\xef\xbb\xbfclick,user,n\n1,u2,2\n")
+    (tmp_path / "c.csv").write_bytes(b'\xef\xbb\xbf"n","click","user"\r\n3,1,u3\r\n')
+    sample = read_sample(str(tmp_path), 100)
+    assert columns(sample) == {
+        "user": ["u1", "u2", "u3"],
+        "n": ["1", "2", "3"],
+        "click": ["0", "1", "1"],
+    }
+    assert (sample.bad, sample.others, sample.data.log) == ((0, ""), (), None)
+
+
+def test_a_readme_is_no_log_though_it_is_longer(tmp_path):
+    (tmp_path / "log.csv").write_text(text())
+    (tmp_path / "README.txt").write_text("user,n,click\n" * 500)
+    assert columns(read_sample(str(tmp_path), 100)) == EXPECTED
+    assert read_sample(str(tmp_path), 100).data.log is None  # the job reads no README either
+    (tmp_path / "about.txt").write_text("Of the log\n" + "Rows, and columns; many.\nMore.\n" * 500)
+    sample = read_sample(str(tmp_path), 100)
+    assert columns(sample) == EXPECTED
+    assert (sample.data.log, sample.others) == (("log.csv",), ())
+
+
+def test_rows_without_a_label_are_no_log_though_there_are_more_of_them(tmp_path):
+    (tmp_path / "train.csv").write_text(text())
+    (tmp_path / "test.csv").write_text("user,n\n" + "u1,3\n" * 50)
+    sample = read_sample(str(tmp_path), 100)
+    assert (columns(sample), sample.others) == (EXPECTED, ("test.csv",))
+
+
+def test_folders_named_after_splits_are_one_log(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "part-0.csv").write_text(text())
+    sample = read_sample(str(tmp_path), 100)
+    assert sample.rows == 6
+    assert sample.files == ("test/part-0.csv", "train/part-0.csv")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_the_names_of_hive_partitions_are_columns(tmp_path, kind):
+    for day in (1, 2):
+        folder = tmp_path / f"dt=2026-11-0{day}" / "country=N%2FA"
+        folder.mkdir(parents=True)
+        if kind == "csv":
+            (folder / "p.csv").write_text(text())
+        elif kind == "parquet":
+            pq.write_table(pa.table({"user": EXPECTED["user"]}), folder / "p.parquet")
+        else:
+            (folder / "p.jsonl").write_text('{"user": "u1"}\n' * 3)
+    sample = columns(read_sample(str(tmp_path), 100))
+    assert sample["dt"] == ["2026-11-01"] * 3 + ["2026-11-02"] * 3
+    assert sample["country"] == ["N/A"] * 6
+    assert len(sample["user"]) == 6
+
+
+def test_a_binary_column_is_named_and_leaves_the_others_readable(tmp_path):
+    pictures = [b"\xff\xd8\xff", b"ok", b"\xfe"]
+    names = [b"a", b"b", b"c"]  # text that its writer did not call so
+    table = {"user": EXPECTED["user"], "picture": pictures, "name": names, "place": [{"x": 1}] * 3}
+    pq.write_table(pa.table(table), tmp_path / "log.parquet")
+    sample = read_sample(str(tmp_path / "log.parquet"), 100)
+    assert columns(sample) == {"user": EXPECTED["user"], "name": ["a", "b", "c"]}
+    assert sample.unread.keys() == {"place", "picture"}
+    assert sample.unread["picture"].startswith("it holds bytes")
+
+
+def test_a_file_of_nothing_but_binary_is_a_sentence(tmp_path):
+    pq.write_table(pa.table({"picture": [b"\xff"]}), tmp_path / "log.parquet")
+    with pytest.raises(DataError, match="column 'picture' cannot be read: it holds bytes"):
+        read_sample(str(tmp_path / "log.parquet"), 100)
+
+
+def test_lists_of_objects_in_json_are_named_and_leave_the_others_readable(tmp_path):
+    lines = [{"user": "u1", "shown": [{"item": 1}]}, {"user": "u2", "shown": None}]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    sample = read_sample(str(tmp_path / "log.jsonl"), 100)
+    assert columns(sample) == {"user": ["u1", "u2"]}
+    assert sample.unread == {"shown": "it holds objects, or lists of them or of lists"}
+
+
 def test_of_a_folder_each_file_gives_rows_and_other_tables_are_named(tmp_path):
     for day in range(3):
         rows = [(f"u{day}", str(n), "1") for n in range(50)]
@@ -136,6 +257,13 @@ def test_what_cannot_be_read_is_a_sentence(tmp_path, name, content, sentence):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=sentence):
         read_sample(str(tmp_path / name), 100)
+
+
+def test_a_folder_of_what_is_not_read_says_what_it_holds(tmp_path):
+    (tmp_path / "part-0.orc").write_bytes(b"ORC" + b"\0" * 100)
+    (tmp_path / "_SUCCESS").write_bytes(b"")
+    with pytest.raises(DataError, match="is an ORC file, which is not read here"):
+        read_sample(str(tmp_path), 100)
 
 
 def test_no_such_file_is_a_sentence(tmp_path):

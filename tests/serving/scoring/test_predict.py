@@ -66,3 +66,16 @@ def test_an_output_that_cannot_be_written_is_refused(exported, rows_path, tmp_pa
 def test_an_export_that_is_not_there_is_refused_before_the_rows_are_read(tmp_path):
     with pytest.raises(ExportError, match="does not exist"):
         predict(tmp_path / "none", "none.jsonl", str(tmp_path / "out.jsonl"))
+
+
+def test_a_score_that_is_no_number_is_an_error_of_its_row(exported, rows_path, monkeypatch):
+    score = Scorer.score
+
+    def with_nan(self, rows, branches=False):
+        scores = score(self, rows, branches)
+        scores["prob"][3] = np.nan
+        return scores
+
+    monkeypatch.setattr(Scorer, "score", with_nan)
+    with pytest.raises(DataError, match=r"rows\.jsonl, row 4: prob is not a number\..*too large"):
+        predict(exported, str(rows_path))

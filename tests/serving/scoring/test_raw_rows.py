@@ -130,7 +130,10 @@ GOOD = json.dumps(ROWS[0]) + "\n"
         ('{"price": 1e999}', r"line 2: "),
         ('{"user_id": ["a"]}', r'line 2: user_id must be one token, got \["a"\]'),
         ('{"tags": [["a"]]}', r'line 2: tags must be a plain list, got \[\["a"\]\]'),
-        ('{"time": 1.5}', r"line 2: time must be a time as a whole number, got '1.5'"),
+        (
+            '{"time": "noon"}',
+            r"line 2: time must be a time as a whole number or an ISO date, got 'noon'",
+        ),
         ('{"picture": [1, 2, 3]}', r"line 2: picture must be 2 numbers, got 3"),
         ('{"picture": [1, "x"]}', r"line 2: picture must be 2 numbers"),
     ],
@@ -173,7 +176,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"folder\.csv cannot be read: Is a directory"):
         list(read_rows(str(tmp_path / "folder.csv"), FEATURES))
     with pytest.raises(DataError, match=r"cannot tell its format from its name\. .*\.jsonl.*\.csv"):
-        list(read_rows(str(tmp_path / "rows.parquet"), FEATURES))
+        list(read_rows(str(tmp_path / "rows.txt"), FEATURES))
 
 
 @pytest.mark.parametrize(

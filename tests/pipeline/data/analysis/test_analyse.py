@@ -80,7 +80,7 @@ def test_vocabularies_hold_the_training_tokens_and_nothing_else(tmp_path):
 def test_summaries_and_row_counts(tmp_path):
     features = feature_set()
     blocks = blocks_of(features)
-    price = np.array(train_values(blocks, "price"), np.float32).astype(np.float64)
+    price = np.array(train_values(blocks, "price"), np.float64)
     ages = np.sort(train_values(blocks, "age"))
 
     def check(fitted):

@@ -228,7 +228,7 @@ def test_bad_events_are_set_aside_with_file_and_line(shop):
     assert sorted(
         (each["table"], each["position"], each["reason"]) for each in found["rejected"]
     ) == [
-        ("visits", 3, "at must be a time as a whole number, got 'soon'"),
+        ("visits", 3, "at must be a time as a whole number or an ISO date, got 'soon'"),
         ("visits", 4, "is_buy must be 0 or 1, got 'maybe'"),
         ("visits", 5, "3 columns instead of 5"),
     ]

@@ -38,7 +38,7 @@ TIMES = {
     "1650000000": 1_650_000_000,
     "1650012345678": 1_650_012_345_678,
     "x": GARBAGE,
-    "1.5": GARBAGE,
+    "1.5": 1,  # the second that it lies in
     "0x1F": GARBAGE,
     "9" * 25: GARBAGE,
 }
@@ -185,7 +185,7 @@ def _typed(value, spec: FeatureSpec):
         return TIMES[value] if value in TIMES else int(value)
     if spec.kind == "numeric":
         number = NUMBERS[value]
-        return float(np.float32(number)) if isinstance(number, float) else number
+        return number
     if spec.kind == "embedding":
         if value is None:
             return None
@@ -222,7 +222,9 @@ def _number(value, spec: FeatureSpec, mean: float, variance: float, boundaries: 
         value = spec.default
     if value is None:
         return 0.0
-    return value if spec.transform == "raw" else (value - mean) / math.sqrt(variance or 1.0)
+    if spec.transform == "raw":
+        return float(np.float32(value))
+    return (value - mean) / math.sqrt(variance or 1.0)
 
 
 def _time_bucket(value, spec: FeatureSpec) -> int:

@@ -4,7 +4,7 @@ from features.analysis import Analysis
 from features.bundle import FileEntry
 from features.errors import DataError
 from features.specs import FeatureSet
-from pipeline.data.job.checks import check_results
+from pipeline.data.job.checks import check_results, joins_in_words
 from pipeline.data.job.write_bundle import Results
 from pipeline.data.settings.data_config import DataConfig, SplitConfig
 
@@ -167,3 +167,20 @@ def test_rows_of_a_table_that_do_not_add_up_are_a_bug(changes, account):
     with pytest.raises(RuntimeError, match="rows do not add up") as caught:
         check(**changes)
     assert account in str(caught.value)
+
+
+def test_a_join_is_told_and_one_that_matches_nothing_is_refused():
+    data = DataConfig(source="some_log", path="there")
+    keys = {"users": "user_id", "items": "item_id"}
+    lines = joins_in_words({"unmatched_users": 9}, keys, GOOD, data)
+    assert lines == ["joined users by user_id: 90 of 99 rows have a match"]
+    refusal = (
+        r"95 of 99 rows of the log have no row with their 'item_id' in table 'items', 96%, where "
+        r"data.max_unmatched_share allows 95%. Check that both write 'item_id' alike, or raise"
+    )
+    with pytest.raises(DataError, match=refusal):
+        joins_in_words({"unmatched_items": 95}, keys, GOOD, data)
+    allowed = data.model_copy(update={"max_unmatched_share": 1.0})
+    assert joins_in_words({"unmatched_items": 99}, keys, GOOD, allowed) == [
+        "joined items by item_id: 0 of 99 rows have a match"
+    ]

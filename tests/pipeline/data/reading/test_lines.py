@@ -29,7 +29,7 @@ def test_a_range_owns_the_lines_that_start_in_it(content, monkeypatch):
         monkeypatch.setattr(lines, "PIECE_BYTES", piece_bytes)
         for start in range(0, len(content) + 1, piece_bytes):
             for stop in (*range(start + piece_bytes, len(content) + 1, piece_bytes), None):
-                before = lines.count_newlines(io.BytesIO(content), 0, start)
+                before = lines.count_lines_in(io.BytesIO(content), 0, start).newlines
                 found = list(lines.read_pieces(io.BytesIO(content), start, stop, before))
                 owned = [at for at in starts if start <= at and (stop is None or at < stop)]
                 end = min((at for at in starts if stop is not None and at >= stop), default=None)
@@ -50,7 +50,7 @@ def test_line_breaks_are_counted_in_the_range_alone(monkeypatch):
     content = CONTENTS[0]
     for start in range(len(content)):
         for stop in range(start, len(content) + 2):
-            counted = lines.count_newlines(io.BytesIO(content), start, stop)
+            counted = lines.count_lines_in(io.BytesIO(content), start, stop).newlines
             assert counted == content[start:stop].count(b"\n")
 
 

@@ -13,8 +13,10 @@ from pipeline.batches.dataset import column_arrays
 from pipeline.config.run_config import default_bundle
 from pipeline.data.job.data_job import build_bundle
 from pipeline.data.job.open_inputs import open_inputs
-from pipeline.data.reading.own_files import sniff_delimiter
+from pipeline.data.reading.own_files import open_own_files, sniff_delimiter
+from pipeline.data.reading.own_json import json_lines_file, nested_columns
 from pipeline.data.settings.data_config import DataConfig
+from pipeline.data.sources import source_named
 
 HEADER = ("user", "item", "price", "click")
 ROWS = [(f"u{n % 7}", f"i{n % 5}", f"{n * 0.5}", str(n % 2)) for n in range(60)]
@@ -164,6 +166,22 @@ def test_json_lines_have_the_columns_of_their_keys(tmp_path):
         FeatureSet.model_validate({"features": content}), data, str(tmp_path / "bundle")
     )
     assert prices(bundle) == EXPECTED
+
+
+def test_lists_of_lists_and_of_objects_are_no_columns_of_json_lines(tmp_path):
+    lines = [{"a": 1, "b": [1], "c": [[1]]}, {"a": 2, "b": None, "c": [{"d": 1}], "e": [{"f": 1}]}]
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    file = json_lines_file(str(path), ("*",))
+    assert (set(file.columns), set(file.picks)) == ({"a", "b"}, {"b"})
+    assert nested_columns(str(path)) == ("c", "e")
+
+
+def test_a_folder_is_read_without_its_readme(tmp_path):
+    (tmp_path / "log.csv").write_text("click,x\n1,a\n")
+    (tmp_path / "README.txt").write_text("What this is.\n")
+    source, _ = open_own_files(source_named("csv"), DataConfig(source="csv", path=str(tmp_path)))
+    assert source.log.patterns == ("log.csv",)
 
 
 @pytest.mark.parametrize(

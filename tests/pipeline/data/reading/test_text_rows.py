@@ -1,3 +1,5 @@
+import csv
+import io
 import random
 
 import hypothesis.strategies as st
@@ -33,8 +35,6 @@ def test_keeps_wanted_columns_and_reads_empty_as_missing():
         (b"4", "1 column instead of 3"),
         (b"4,5,6,7", "4 columns instead of 3"),
         (b"4,\xff,6", "not UTF-8 text: byte 0xff at position 3 of the line"),
-        (b'"4,5,6', 'a quotation mark (") is not closed on its line'),
-        (b'4,5,"6', 'a quotation mark (") is not closed on its line'),
         (b"4,5\r6,7,8", "a carriage return inside the line"),
         (b"4,5\0,6", "a NUL byte inside the line"),
         (b"\xef\xbb\xbf4,5,6", "a byte order mark before the line"),
@@ -51,10 +51,61 @@ def test_a_bad_line_is_set_aside_and_spoils_no_other(line, reason, place):
         assert place + 1 not in rows
 
 
-def test_two_lines_with_open_quotes_never_become_one_row():
-    rows, bad = parse(b'1,2,3\n4,"5\n6",7\n8,9,10\n')
-    assert list(rows) == [1, 4]
-    assert list(bad) == [2, 3]
+@pytest.mark.parametrize("line", [b'"4,5,6', b'4,5,"6', b'4,"""5,6'])
+def test_nothing_behind_a_quotation_mark_that_no_line_closes_becomes_a_row(line):
+    rows, bad = parse(b"1,2,3\n" + line + b"\n\n7,8,9\n", wanted=("a",))
+    assert rows == {1: ("1",)}
+    assert bad == {
+        2: 'a quotation mark (") is not closed on its line',
+        4: 'inside of a quotation mark (") that line 2 opens and no line closes',
+    }
+
+
+def test_a_line_break_in_quotes_belongs_to_its_cell():
+    rows, bad = parse(b'1,2,3\n4,"5\n6",7\n"\n\n",\r\n,x\n8,"a\r\nb\r""",10\n', wanted=COLUMNS)
+    assert rows == {
+        1: ("1", "2", "3"),
+        2: ("4", "5\n6", "7"),
+        8: ("8", 'a\r\nb\r"', "10"),
+    }
+    assert bad == {
+        4: "2 columns instead of 3 in the record of lines 4 to 6",
+        6: "2 columns instead of 3 in the record of lines 4 to 6",
+        7: "2 columns instead of 3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("bad_record", "reason"),
+    [
+        (b'4,"5\nx,good,1\n6"', "2 columns instead of 3 in the record of lines 1 to 3"),
+        (b'4,"5\nx,good,1\n6",7,8', "4 columns instead of 3 in the record of lines 1 to 3"),
+        (b'4,"5\nx,good,1\n\xff",7', "not UTF-8 text: byte 0xff at position 15 of the line"),
+        (b'4,"5\nx,good,1\n\0",7', "a NUL byte inside the line"),
+    ],
+)
+def test_no_line_of_a_bad_record_becomes_a_row(bad_record, reason):
+    rows, bad = parse(bad_record + b"\n7,8,9\n")
+    assert rows == {4: ("7", "9")}
+    assert sorted(bad) == [1, 2, 3]
+    assert all(each.startswith(reason) for each in bad.values())
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@given(records=st.lists(st.lists(st.text('",\n\ra é'), min_size=3, max_size=3), max_size=6))
+def test_whatever_is_written_as_csv_is_read(records, end):
+    written = io.StringIO(newline="")
+    csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator=end).writerows(records)
+    rows, bad = parse(written.getvalue().encode(), wanted=COLUMNS)
+    assert list(rows.values()) == [tuple(cell or None for cell in record) for record in records]
+    assert bad == {}
+
+
+def test_a_record_that_the_next_lines_may_close_is_left_over():
+    parser = LineParser(TextFile(("x",)), COLUMNS, COLUMNS)
+    piece = b'1,2,3\n4,"5\n6\n'
+    parsed = parser.parse(piece, 1, last=False)
+    assert (parsed.lines.tolist(), parsed.bad, piece[-parsed.rest :]) == ([1], [], b'4,"5\n6\n')
 
 
 def test_blank_lines_are_no_rows_but_keep_their_numbers():
@@ -68,7 +119,7 @@ def test_quotes_hold_delimiters_or_nothing_special():
 
 def test_any_mixture_of_good_and_bad_lines_is_accounted_for():
     good = [b"1,2,3", b'"a,b",,c', "é,2,ü".encode(), b'5" x,2,3']
-    bad = [b"1,2", b"\xc3\x28,2,3", b'1,2,"3', b"1\r,2,3", b"1,2,3,4", b'"1\r']
+    bad = [b"1,2", b"\xc3\x28,2,3", b'1,"2""",3,"4"', b"1\r,2,3", b"1,2,3,4", b'"1"\r']
     rng = random.Random(5)
     for _ in range(200):
         lines = rng.choices(good + bad + [b""], k=rng.randint(1, 40))

@@ -41,7 +41,8 @@ FLOATS = np.array([0.1, 1 / 3, 1e-9, 123456789, -0.0, 1.0], np.float32)
 
 
 def test_numbers_are_read_back_as_they_were():
-    for array in (FLOATS, FLOATS.astype(np.float64) / 3, FLOATS.astype(np.float16)):
+    half = np.where(FLOATS > 65504, np.inf, FLOATS).astype(np.float16)
+    for array in (FLOATS, FLOATS.astype(np.float64) / 3, half):
         text = columns_json({"prob": array})
         np.testing.assert_array_equal(np.array(json.loads(text)["outputs"], array.dtype), array)
     assert columns_json({"prob": np.float32([0.1, 1, np.nan, -np.inf, np.inf])}) == (

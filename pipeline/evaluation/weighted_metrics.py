@@ -1,0 +1,37 @@
+"""Metrics of examples that count by their weight, such as those of a log with fewer negatives."""
+
+import numpy as np
+
+_EPSILON = np.finfo(np.float64).eps
+
+
+def weighted_metrics(
+    labels: np.ndarray, probs: np.ndarray, weights: np.ndarray
+) -> dict[str, float]:
+    """logloss, normalized entropy and calibration as if each row stood there `weights` times.
+
+    Args:
+        labels: 0s and 1s, (rows,).
+        probs: Predicted probabilities, (rows,).
+        weights: How often each row counts, at least 0, (rows,).
+
+    Returns:
+        `weighted_logloss`, `weighted_normalized_entropy` and `weighted_calibration`; nan where the
+        rows define none.
+    """
+    labels, probs, weights = (
+        np.ravel(each).astype(np.float64) for each in (labels, probs, weights)
+    )
+    total, positives = weights.sum(), (weights * labels).sum()
+    inside = np.clip(probs, _EPSILON, 1.0 - _EPSILON)
+    losses = -(labels * np.log(inside) + (1.0 - labels) * np.log1p(-inside))
+    logloss = (weights * losses).sum() / total if total else np.nan
+    rate = positives / total if total else np.nan
+    entropy = np.nan
+    if 0.0 < rate < 1.0:
+        entropy = -rate * np.log(rate) - (1.0 - rate) * np.log1p(-rate)
+    return {
+        "weighted_logloss": float(logloss),
+        "weighted_normalized_entropy": float(logloss / entropy),
+        "weighted_calibration": float((weights * probs).sum() / positives) if positives else np.nan,
+    }
