@@ -17,8 +17,8 @@ from tests.pipeline.small_movielens import write_small_movielens  # noqa: E402  
 
 CACHE = ROOT / ".cache/every_python"
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
-# What reads and encodes values differs between versions of Python; TensorFlow is the same. Files are
-# read by the main job: with the tests of that, where Beam starts again and again, CI would be long.
+# What reads and encodes values differs between versions of Python; TensorFlow is the same. The main
+# job reads files: with the tests of that, where Beam starts again and again, CI would be long.
 TESTS = ("tests/features", "tests/pipeline/config")
 # The data are small: with these settings two epochs learn from them, and scores differ.
 MAIN_JOB = ("run", "--config", "movielens_100k/mbcnet")
