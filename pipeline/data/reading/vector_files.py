@@ -7,6 +7,8 @@ import h5py
 import numpy as np
 import pyarrow as pa
 
+from features.raw_values import text_of
+
 _BYTES = 4 << 20  # of a block of vectors
 KEY, VALUE = "key", "value"  # datasets of an HDF5 file
 
@@ -100,8 +102,8 @@ def _blocks(
 
 
 def _as_text(keys: np.ndarray) -> pa.Array:
-    """Whole numbers in decimal; HDF5's text comes as bytes."""
+    """Their texts by the rule of all raw values; HDF5's text comes as bytes."""
     if keys.dtype.kind in "iu":
         return pa.array(keys).cast(pa.string())
-    texts = [key.decode() if isinstance(key, bytes) else str(key) for key in keys.tolist()]
+    texts = [key.decode() if isinstance(key, bytes) else text_of(key) for key in keys.tolist()]
     return pa.array(texts, pa.string())

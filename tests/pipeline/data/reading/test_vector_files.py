@@ -67,6 +67,12 @@ def test_keys_and_values_of_hdf5(tmp_path, keys):
     assert read(path, ("image",))[0].column_names == ["image"]
 
 
+def test_keys_that_are_whole_doubles_join_the_whole_numbers_of_a_log(tmp_path):
+    keys = np.array([12.0, -0.0, 1.5, *range(10**10, 10**10 + 97)])
+    rows, _ = read(write_h5(tmp_path / "v.h5", key=keys, value=MATRIX))
+    assert rows["item"].to_pylist()[:5] == ["12", "0", "1.5", "10000000000", "10000000001"]
+
+
 def test_compressed_files_are_read_too(tmp_path):
     (tmp_path / "v.npy.gz").write_bytes(gzip.compress(npy(MATRIX)))
     assert len(read(str(tmp_path / "v.npy.gz"))[0]) == 100
