@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from features.errors import ConfigError
 from pipeline.batches.dataset import examples
 from pipeline.batches.position import Position, batches_of_epoch
+from tests.examples import num_examples
 
 ROWS, EPOCHS, SEED, WINDOW = 103, 3, 5, 32
 # Fewer rows than a batch, no divisor of the window, the window, more than it, all rows.
@@ -51,7 +52,7 @@ def assert_equal_batches(received, expected):
             np.testing.assert_array_equal(a, b)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=num_examples(12), deadline=None)
 @given(
     layout=st.sampled_from(["block", "row"]),
     batch_size=st.sampled_from(BATCH_SIZES),

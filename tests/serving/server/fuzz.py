@@ -1,6 +1,5 @@
 """What both fuzz tests share: damaged bytes, and a witness who asks while others send garbage."""
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,9 +7,10 @@ from contextlib import contextmanager
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-# A few seconds a test; for a night: CONCORD_FUZZ_EXAMPLES=100000.
+from tests.examples import num_examples
+
 FUZZ = settings(
-    max_examples=int(os.environ.get("CONCORD_FUZZ_EXAMPLES", "60")),
+    max_examples=num_examples(30),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

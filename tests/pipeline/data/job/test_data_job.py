@@ -344,7 +344,7 @@ def counting(function, calls):
 
 
 @pytest.mark.slow
-def test_killed_in_any_fifth_of_the_job_it_leaves_a_whole_bundle_or_none(
+def test_killed_early_late_or_between_it_leaves_a_whole_bundle_or_none(
     bundle, log, tmp_path, monkeypatch
 ):
     out = str(tmp_path / "bundle")
@@ -355,7 +355,7 @@ def test_killed_in_any_fifth_of_the_job_it_leaves_a_whole_bundle_or_none(
     found = {"none": 0, "old": 0, "new": 0}
     old = None
     # Without and with an older bundle in its place; the last fifth, which replaces it, in both.
-    for fifth, older in ((0, False), (2, False), (4, False), (1, True), (3, True), (4, True)):
+    for fifth, older in ((1, False), (4, False), (2, True), (4, True)):
         if older and old is None:
             old = contents(build_bundle(FEATURES, config(log, seed=1), out).path)
         with start_build(log, out) as process:

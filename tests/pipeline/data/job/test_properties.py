@@ -25,6 +25,7 @@ from pipeline.data.job.data_job import build_bundle
 from pipeline.data.settings.data_config import DataConfig, SplitConfig
 from pipeline.data.writing.encode import Encoder
 from pipeline.data.writing.encoded import to_arrays, to_batch
+from tests.examples import num_examples
 from tests.pipeline.data.job.row_oracle import NUMBERS, RowOracle
 from tests.pipeline.data.job.row_strategies import SPLITS, feature_sets, logs
 
@@ -82,7 +83,7 @@ def assert_rows(arrays, wanted, features):
                 np.testing.assert_array_equal(found, value, err_msg=name)
 
 
-@settings(max_examples=25, **_PROPERTY)
+@settings(max_examples=num_examples(12), **_PROPERTY)
 @given(feature_sets(), logs())
 def test_rows_become_what_the_specs_say(features, rows):
     """Below Beam: read, encode, store in each way, and read again."""
@@ -119,7 +120,7 @@ def test_rows_become_what_the_specs_say(features, rows):
 
 
 @pytest.mark.slow
-@settings(max_examples=15, **_PROPERTY)
+@settings(max_examples=num_examples(6), **_PROPERTY)
 @given(feature_sets(), logs())
 def test_a_bundle_holds_what_the_specs_say(features, rows):
     splits, vocabularies, numbers, typed = expected(features, rows)
