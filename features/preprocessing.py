@@ -156,6 +156,8 @@ class Preprocessor(tf_keras.layers.Layer):
             return tf.where(missing, 0, tf.cast(self.scalers[spec.name](value), tf.int32) + 1)
         # A float32 holds seven digits: numbers that share them would lose what tells them apart.
         exact = tf.cast(value, tf.float64)
+        # Files with infinite numbers are refused; of a tensor the row's score must be no number.
+        exact = tf.where(tf.math.is_inf(exact), tf.constant(math.nan, tf.float64), exact)
         if spec.default is not None:
             exact = tf.where(missing, tf.constant(spec.default, tf.float64), exact)
             missing = tf.zeros_like(missing)

@@ -108,10 +108,16 @@ def _read_number(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Ar
     if spec.positive is not None and pa.types.is_string(column.type):
         named = pc.equal(tokens(column), token_of(spec.positive))
         return named.cast(pa.int8()).cast(pa.float64())
-    if pa.types.is_floating(column.type):
-        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    numbers = _parse(column, spec, reasons, pa.float64(), number_of, "must be a number")
+    numbers = _parse(
+        _without_nan(column), spec, reasons, pa.float64(), number_of, "must be a number"
+    )
     return without(pc.add(numbers, 0.0), null_numbers(spec.null_values))  # -0.0 is 0
+
+
+def _without_nan(column: pa.Array) -> pa.Array:
+    if not pa.types.is_floating(column.type):
+        return column
+    return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
 
 
 def _read_integer(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
@@ -119,9 +125,7 @@ def _read_integer(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.A
         return time_of(value, spec.unit)
 
     expected = "must be a time as a whole number or an ISO date"
-    if pa.types.is_floating(column.type):
-        column = texts(column)  # of which NaN has none
-    times = _parse(column, spec, reasons, pa.int64(), parse_one, expected)
+    times = _parse(_without_nan(column), spec, reasons, pa.int64(), parse_one, expected)
     return without(times, null_times(spec.null_values, spec.unit))
 
 
