@@ -40,9 +40,19 @@ class InputCounter:
         self._preprocessor = Preprocessor(features, metadata.analysis, str(version / ASSETS))
         self._features = features
         self._names = [spec.name for spec in features.inputs]
-        specs = dense_specs(features)
-        self._input_of = names.tensor_names(specs)
-        self._of_dense = tf.function(self._count, input_signature=[specs], autograph=False)
+        columns = dense_specs(features)
+        self._input_of = names.tensor_names(columns)
+        specs = {  # columns may have names that TensorFlow does not take
+            name: tf.TensorSpec(columns[column].shape, columns[column].dtype, name)
+            for column, name in self._input_of.items()
+        }
+        self._of_dense = tf.function(
+            lambda inputs: self._count(
+                {column: inputs[name] for column, name in self._input_of.items()}
+            ),
+            input_signature=[specs],
+            autograph=False,
+        )
         self._of_examples = tf.function(
             lambda examples: self._count(parse_examples(examples, features)),
             input_signature=[tf.TensorSpec([None], tf.string)],
@@ -58,7 +68,7 @@ class InputCounter:
 
     def add_dense(self, raw: Mapping[str, Any]) -> None:
         """Counts rows given as one dense tensor a raw column, see `raw_tensors.dense_specs`."""
-        self._add(self._of_dense(dict(raw)))
+        self._add(self._of_dense({name: raw[each] for each, name in self._input_of.items()}))
 
     def add_inputs(self, signature: str, inputs: Mapping[str, Any]) -> None:
         """Counts the rows of a request: of `rank`, what is the user's once."""
@@ -66,7 +76,7 @@ class InputCounter:
         if examples is not None:
             self._add(self._of_examples(inputs[examples]))
         elif signature in (names.RAW_TENSORS, names.RANK):
-            self.add_dense({column: inputs[name] for column, name in self._input_of.items()})
+            self._add(self._of_dense({name: inputs[name] for name in self._input_of.values()}))
 
     def counts(self) -> dict[str, InputCounts]:
         """What was counted so far: feature -> counts."""

@@ -176,19 +176,17 @@ def test_raw_rows_in_another_writing_have_the_scores_of_training(suffix, bundle,
     columns = {name: list(map(_as_doubles, rows[name].to_pylist())) for name in specs}
     assert any(isinstance(each, float) for each in columns["user_id"])
     path = tmp_path / f"rows{suffix}"
+    records = list(zip(*columns.values(), strict=True))
     if suffix == ".parquet":
         pq.write_table(pa.table(columns), path)
     elif suffix == ".jsonl":
-        records = (
-            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-        )
-        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        objects = (dict(zip(columns, record, strict=True)) for record in records)
+        path.write_text("".join(json.dumps(each) + "\n" for each in objects))
     else:
         with path.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(columns)
-            for row in zip(*columns.values(), strict=True):
-                writer.writerow(map(_as_cell, row, specs.values()))
+            writer.writerows(map(_as_cell, record, specs.values()) for record in records)
     scorer = Scorer(version_folders(run.export)[0])
     read = list(read_rows(str(path), features, text_format=None))
     scores = np.concatenate([scorer.score(batch)["prob"] for batch in read])
