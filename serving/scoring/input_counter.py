@@ -116,9 +116,11 @@ def _counts(
 ) -> tf.Tensor:
     rows = tf.shape(values, tf.int64)[0]
     zero = tf.zeros([], tf.int64)
+    if spec.kind == "embedding":  # zeros stand for a missing one
+        return tf.stack([rows, zero, zero, zero])
     if values.dtype != tf.int32:  # only the raw number knows what is missing
-        number = raw[spec.raw_name]
-        missing = tf.math.is_nan(number) if spec.kind == "numeric" else tf.zeros([0], tf.bool)
+        number: Any = raw[spec.raw_name]
+        missing = tf.math.is_nan(number)
         for null in null_numbers(spec.null_values):
             missing |= number == tf.constant(null, number.dtype)
         return tf.stack([rows, tf.math.count_nonzero(missing), zero, zero])

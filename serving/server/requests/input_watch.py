@@ -12,7 +12,7 @@ import numpy as np
 from features.input_shares import Difference, differences, in_words
 from serving.server.core.loaded_model import LoadedModel
 
-_SECONDS = 0.1  # between two requests that are counted
+_SECONDS = 0.2  # between two requests that are counted
 _MOST_ROWS = 128  # of a request
 _WAITING = 4
 
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class InputWatch:
-    """Counts what is missing and unknown in at most ten requests a second, in a thread of its own.
+    """Counts what is missing and unknown in at most five requests a second, in a thread of its own.
 
     A request that is not looked at costs a look at the clock. Of one with many rows, 128 that are
     spread evenly over it are counted.
