@@ -22,6 +22,7 @@ from features.text_format import TextFormat
 FORMAT_VERSION = 1
 METADATA = "metadata.json"
 MANIFEST = "MANIFEST.json"
+STATISTICS = "statistics.json"
 VOCABULARIES = "vocabularies"
 SAMPLE_ROWS = "sample_rows.jsonl"
 SPLITS = ("train", "valid", "test")
@@ -127,7 +128,7 @@ class Bundle:
     @cached_property
     def statistics(self) -> dict[str, Any]:
         """Rows, label rate, missing and out-of-vocabulary rates; see `docs/bundle.md`."""
-        with tf.io.gfile.GFile(os.path.join(self.path, "statistics.json")) as file:
+        with tf.io.gfile.GFile(os.path.join(self.path, STATISTICS)) as file:
             statistics: dict[str, Any] = json.load(file)
         return statistics
 

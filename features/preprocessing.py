@@ -9,7 +9,15 @@ import tf_keras
 
 from features.analysis import Analysis
 from features.raw_tensors import MISSING_TIME, CodedTokens
-from features.raw_values import FALSE, MINUS_ZERO, TRUE, WHOLE_WITH_POINT
+from features.raw_values import (
+    FALSE,
+    MINUS_ZERO,
+    TRUE,
+    WHOLE_WITH_POINT,
+    null_numbers,
+    null_times,
+    null_tokens,
+)
 from features.specs import FeatureSet, FeatureSpec
 
 # Transform -> number of buckets, where the data have no say in it. Exponents of positive float32
@@ -114,9 +122,9 @@ class Preprocessor(tf_keras.layers.Layer):
         ids = lookup(tokens)
         unknown = tf.where((ids > 0) & (ids <= lookup.num_oov_indices))
         rewritten = canonical(tf.gather_nd(tokens, unknown))
-        if spec.kind == "categorical":  # of a list no token means that the whole is missing
-            for text in spec.null_values:
-                rewritten = tf.where(rewritten == text, "", rewritten)
+        if spec.kind == "categorical" or spec.history:  # in other lists, of the whole text only
+            for token in null_tokens(spec.null_values):
+                rewritten = tf.where(rewritten == token, "", rewritten)
         again = lookup(rewritten)
         return tf.cast(tf.tensor_scatter_nd_update(ids, unknown, again), tf.int32)
 
@@ -136,6 +144,8 @@ class Preprocessor(tf_keras.layers.Layer):
 
     def _numeric(self, value: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
         missing = tf.math.is_nan(value)
+        for number in null_numbers(spec.null_values):
+            missing |= value == tf.constant(number, value.dtype)
         if spec.is_bucketed:
             value = tf.cast(value, tf.float32)
         if spec.transform == "log2":
@@ -146,6 +156,8 @@ class Preprocessor(tf_keras.layers.Layer):
             return tf.where(missing, 0, tf.cast(self.scalers[spec.name](value), tf.int32) + 1)
         # A float32 holds seven digits: numbers that share them would lose what tells them apart.
         exact = tf.cast(value, tf.float64)
+        # Files with infinite numbers are refused; of a tensor the row's score must be no number.
+        exact = tf.where(tf.math.is_inf(exact), tf.constant(math.nan, tf.float64), exact)
         if spec.default is not None:
             exact = tf.where(missing, tf.constant(spec.default, tf.float64), exact)
             missing = tf.zeros_like(missing)
@@ -223,6 +235,8 @@ def ln_squared_bucket(value: tf.Tensor) -> tf.Tensor:
 def _time_bucket(time: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
     """1 + hour of the day, or day of the week (Monday 0), or 1 on weekends; 0 where missing."""
     known = tf.not_equal(time, MISSING_TIME)
+    for missing in null_times(spec.null_values, spec.unit):
+        known = tf.logical_and(known, tf.not_equal(time, missing))
     if spec.unit == "yymmddhh":
         seconds, is_time = _from_digits(time)
         known = tf.logical_and(known, is_time)

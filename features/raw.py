@@ -12,8 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import DataError, did_you_mean
-from features.raw_texts import is_list, texts, tokens
-from features.raw_values import LARGEST_NUMBER, WHOLE_NUMBER, number_of, time_of, token_of
+from features.raw_texts import is_list, known_tokens, texts, tokens, without
+from features.raw_values import (
+    LARGEST_NUMBER,
+    WHOLE_NUMBER,
+    null_numbers,
+    null_times,
+    number_of,
+    time_of,
+    token_of,
+)
 from features.specs import ROLES, FeatureSet, FeatureSpec
 
 Reasons = dict[int, str]  # row index -> why the row cannot be used
@@ -93,17 +101,23 @@ def _type_key(spec: FeatureSpec) -> str:
 def _read_token(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
     if pa.types.is_nested(column.type):
         return _reject_present(column, spec, reasons, "must be one token")
-    return tokens(texts(column))
+    return known_tokens(texts(column), spec.null_values)
 
 
 def _read_number(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
     if spec.positive is not None and pa.types.is_string(column.type):
         named = pc.equal(tokens(column), token_of(spec.positive))
         return named.cast(pa.int8()).cast(pa.float64())
-    if pa.types.is_floating(column.type):
-        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    numbers = _parse(column, spec, reasons, pa.float64(), number_of, "must be a number")
-    return pc.add(numbers, 0.0)  # -0.0 is 0
+    numbers = _parse(
+        _without_nan(column), spec, reasons, pa.float64(), number_of, "must be a number"
+    )
+    return without(pc.add(numbers, 0.0), null_numbers(spec.null_values))  # -0.0 is 0
+
+
+def _without_nan(column: pa.Array) -> pa.Array:
+    if not pa.types.is_floating(column.type):
+        return column
+    return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
 
 
 def _read_integer(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
@@ -111,7 +125,8 @@ def _read_integer(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.A
         return time_of(value, spec.unit)
 
     expected = "must be a time as a whole number or an ISO date"
-    return _parse(column, spec, reasons, pa.int64(), parse_one, expected)
+    times = _parse(_without_nan(column), spec, reasons, pa.int64(), parse_one, expected)
+    return without(times, null_times(spec.null_values, spec.unit))
 
 
 def _parse(
@@ -154,6 +169,9 @@ def _read_tokens(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Ar
     if pa.types.is_nested(column.type):
         return _reject_present(column, spec, reasons, "must be a list of tokens")
     text = texts(column)
+    if spec.null_values:
+        missing = pc.is_null(known_tokens(text, spec.null_values))
+        text = pc.if_else(missing, pa.scalar(None, pa.string()), text)
     if spec.separator is None:
         return _one_each(tokens(text))
     return tokens(pc.split_pattern(text, spec.separator).cast(to))

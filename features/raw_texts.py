@@ -1,6 +1,7 @@
 """The rule of `features.raw_values` for whole Arrow columns."""
 
 import uuid
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from features.raw_values import (
     MINUS_ZERO,
     TRUE,
     WHOLE_WITH_POINT,
+    null_tokens,
     text_of,
     text_of_decimal,
 )
@@ -85,6 +87,21 @@ def tokens(column: pa.Array) -> pa.Array:
     column = pc.replace_substring_regex(column, f"^{WHOLE_WITH_POINT}$", r"\1")
     column = pc.replace_substring_regex(column, _ZERO, "0")
     return pc.replace_substring_regex(column, _ONE, "1")
+
+
+def known_tokens(column: pa.Array, null_values: Sequence[str]) -> pa.Array:
+    """The tokens of texts; null where one is empty, or means "missing" as these texts do."""
+    return without(tokens(column), ("", *null_tokens(null_values)))
+
+
+def without(column: pa.Array, values: Sequence[str | float | int]) -> pa.Array:
+    """The column, null where one of these values stands."""
+    if not values:
+        return column
+    found = pc.is_in(column, pa.array(values, column.type))
+    if not pc.any(found).as_py():
+        return column
+    return pc.if_else(found, pa.scalar(None, column.type), column)
 
 
 def _map_lists(column: pa.Array) -> pa.Array:

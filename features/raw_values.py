@@ -11,6 +11,7 @@ import decimal
 import math
 import re
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,23 @@ def token_of(text: str) -> str:
     if re.fullmatch(f"{MINUS_ZERO}|{FALSE}", text):
         return "0"
     return "1" if re.fullmatch(TRUE, text) else text
+
+
+def null_tokens(null_values: Iterable[str]) -> tuple[str, ...]:
+    """The tokens that mean "missing", where these texts do: `-1.0` is missing if `-1` is."""
+    return tuple(dict.fromkeys(map(token_of, null_values)))
+
+
+def null_numbers(null_values: Iterable[str]) -> tuple[float, ...]:
+    """The numbers that mean "missing", where these texts do."""
+    numbers = map(number_of, null_values)
+    return tuple(dict.fromkeys(number for number in numbers if number is not None))
+
+
+def null_times(null_values: Iterable[str], unit: str) -> tuple[int, ...]:
+    """The times that mean "missing", where these texts do."""
+    times = (time_of(text, unit) for text in null_values)
+    return tuple(dict.fromkeys(time for time in times if time is not None))
 
 
 def number_of(value: Any) -> float | None:

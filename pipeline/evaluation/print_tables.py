@@ -7,7 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.evaluation.text_tables import TextTable, embedding_tables, split_tables
+from pipeline.evaluation.text_tables import (
+    TextTable,
+    embedding_tables,
+    prediction_tables,
+    split_tables,
+)
 
 
 def print_metrics(split: str, report: Mapping[str, Any], console: Console) -> None:
@@ -15,8 +20,8 @@ def print_metrics(split: str, report: Mapping[str, Any], console: Console) -> No
 
     (On one screen that is enough: report.html shows both splits in full.)
     """
-    tables = split_tables(report)
-    for table in tables if split == "test" else tables[:1]:
+    tables = split_tables(report) if split == "test" else prediction_tables(report)
+    for table in tables:
         print_table(f"{split}: {table.caption}", table, console)
 
 

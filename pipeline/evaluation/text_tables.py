@@ -1,6 +1,6 @@
 """What an evaluation shows, as tables of text: the terminal and report.html print the same."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,8 @@ _TITLES = {
     "logloss": "logloss",
     "normalized_entropy": "NE",
     "calibration": "calibration",
-    "weighted_logloss": "weighted logloss",
-    "weighted_normalized_entropy": "weighted NE",
-    "weighted_calibration": "weighted calibration",
 }
+_WEIGHTED = "weighted_"
 _MOST_ROWS = 20
 _NONE = "–"
 
@@ -35,7 +33,7 @@ class TextTable:
 
 def split_tables(report: Mapping[str, Any]) -> list[TextTable]:
     """The tables of one split: its predictions, and where it has branches how they cooperate."""
-    tables = [_predictions(report)]
+    tables = prediction_tables(report)
     cooperation = report.get("cooperation")
     if cooperation:
         tables.append(_pairs(cooperation))
@@ -79,15 +77,27 @@ def embedding_tables(report: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> l
     ]
 
 
-def _predictions(report: Mapping[str, Any]) -> TextTable:
+def prediction_tables(report: Mapping[str, Any]) -> list[TextTable]:
+    """The metrics of a split's predictions; where rows have weights, a table with those too."""
     caption = f"{report['rows']:,} rows, click rate {report['click_rate']:.3f}"
     if report["gauc_groups"]:
         caption += f"; gAUC by {report['gauc_groups']}, weighted by {report['gauc_weight_by']}"
     metrics = report["metrics"]
     names = list(next(iter(metrics.values())))
+    weighted = [name for name in names if name.startswith(_WEIGHTED)]
+    tables = [_predictions(caption, metrics, [name for name in names if name not in weighted])]
+    if weighted:
+        caption = "the same rows, each counted by its weight"
+        tables.append(_predictions(caption, metrics, weighted))
+    return tables
+
+
+def _predictions(
+    caption: str, metrics: Mapping[str, Mapping[str, float | None]], names: Sequence[str]
+) -> TextTable:
     return TextTable(
         caption,
-        ("prediction", *(_TITLES[name] for name in names)),
+        ("prediction", *(_TITLES[name.removeprefix(_WEIGHTED)] for name in names)),
         [
             (prediction, *(_shown(values[name]) for name in names))
             for prediction, values in metrics.items()

@@ -32,6 +32,7 @@ _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\b|\d{1,2}([-/.])\d{1,2}\1\d{4}\b|\d{1,2}[- /.]?[A-Z][a-z]{2}"
     r"[a-z]*[- /.,]+\d{2,4}\b|([A-Z][a-z]{2},? )*\d{0,2} ?\d{2}:\d{2}"
 )
+_OTHER_DATES = "dates as text, none of a form such as 2022-04-25 12:30:00"
 _LITERAL = re.compile(r"\s*(\[.*\]|\(.*\)|\{.*\})\s*", re.DOTALL)
 _FEW_NOTED = 100  # distinct numbers in another notation that are taken for tokens
 
@@ -67,6 +68,8 @@ def propose_kind(
     if facts.distinct == 1 and facts.present == facts.rows:
         return column.without("the same in every row")
     if column.kind == "categorical" and facts.distinct == facts.rows > FEW:
+        if _OTHER_DATES in column.reason:
+            return column.without(f"{_OTHER_DATES}: written so, they are times for a split by time")
         return column.without("another value in every row: nothing to learn")
     if is_row_number(facts.name) and _counts(facts):
         return column.without("the number of the row: nothing to learn")
@@ -111,7 +114,7 @@ def _of_texts(facts: Facts) -> Column:
     if all(_DATE.match(value) for value in facts.values[:1000]):
         if facts.moments is not None:
             return _tokens(facts, "dates, of no row's time")
-        return _tokens(facts, "dates as text, none of a form such as 2022-04-25 12:30:00")
+        return _tokens(facts, _OTHER_DATES)
     if sentences > 0.5 * min(1000, facts.distinct) and facts.distinct > 0.2 * facts.present:
         return _tokens(facts, "text").without("sentences: no kind fits; embed them beforehand")
     nulls = [text for text in NULLS if text in facts.values]

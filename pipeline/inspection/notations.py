@@ -155,6 +155,8 @@ def _notation(facts: Facts, style: _Style, numbers: list[re.Match]) -> Notation 
     factor = _FACTORS.get((example["after"] or "").rstrip("."))
     if factor is not None:
         plain = f"{float(plain) * factor:g}" if factor > 1e6 else f"{float(plain) * factor:.0f}"
+    if example["open"]:  # as accountants write what is below 0
+        plain = f"-{plain}"
     return Notation(" and ".join(what), example.string, plain)
 
 

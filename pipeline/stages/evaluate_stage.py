@@ -1,8 +1,10 @@
 """The stage `evaluate`: metrics.json, report.html and tables in the terminal."""
 
 import json
+import logging
 
 from features.bundle import Bundle
+from features.input_shares import counts_of_split, differences, in_words, training_shares
 from models.network import CooperativeNetwork
 from pipeline.config.config_files import dump_config
 from pipeline.config.run_config import RunConfig
@@ -15,6 +17,8 @@ from pipeline.stages.progressive import with_previous
 from pipeline.system.console import console
 from pipeline.system.files import write_text
 from pipeline.training.cluster import is_chief
+
+_log = logging.getLogger(__name__)
 
 
 def evaluate_stage(
@@ -32,6 +36,20 @@ def evaluate_stage(
     page = report_html(str(run.path), with_previous(metrics), dump_config(config))
     write_text(str(run.report_file), page)
     run.finish("evaluate")
+    warn_of_inputs(bundle)
+
+
+def warn_of_inputs(bundle: Bundle) -> None:
+    """Names the inputs of validation and test rows that are missing or unknown far more often, or
+    missing far less often, than those of the training rows.
+    """
+    training = training_shares(bundle)
+    if training is None:
+        return
+    for split in ("valid", "test"):
+        found = differences(counts_of_split(bundle.statistics, split), training)
+        for line in in_words(found):
+            _log.warning("%s rows: %s", split, line)
 
 
 def show_evaluation(run: RunDir) -> None:

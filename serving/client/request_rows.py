@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from features.errors import DataError, did_you_mean
-from features.raw_values import text_of
+from features.raw_values import LARGEST_NUMBER, text_of
 from serving.client.protos import message_class
 from serving.export_format import names
 from serving.export_format.signature_table import TensorTemplate
@@ -154,7 +154,10 @@ def _whole(value: Any, key: str, row: int) -> int:
 def _number(value: Any, key: str, row: int) -> float:
     if not _is_number(value) and not isinstance(value, (bool, np.bool_)):
         raise _refused(value, key, row, "a number")
-    return float(value) + 0.0  # a truth is 1 or 0, and -0.0 is 0
+    number = float(value) + 0.0  # a truth is 1 or 0, and -0.0 is 0
+    if abs(number) > LARGEST_NUMBER:
+        raise _refused(value, key, row, "a number that a float32 holds")
+    return number
 
 
 def _is_number(value: Any) -> bool:

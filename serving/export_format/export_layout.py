@@ -7,6 +7,7 @@ base path/
     assets.extra/
       signatures.json          what every signature takes and gives, see `signature_table`
       sample_rows.jsonl        a few raw rows, in the form that `predict` reads
+      training_shares.json     how much of each input was missing or unknown in training
       tf_serving_warmup_requests   what a server runs before the first request
   .exporting-<random>/         being written, or left behind by a process that died
 """
@@ -16,9 +17,11 @@ from pathlib import Path
 
 SAVED_MODEL = "saved_model.pb"
 OPENVINO_MODEL = "model.xml"  # of an export to OpenVINO, model.bin with the weights beside it
-METADATA_ASSET = "assets/metadata.json"
+ASSETS = "assets"
+METADATA_ASSET = f"{ASSETS}/metadata.json"
 EXTRA = "assets.extra"
 SAMPLE_ROWS = f"{EXTRA}/sample_rows.jsonl"
+TRAINING_SHARES = f"{EXTRA}/training_shares.json"
 SIGNATURES_FILE = f"{EXTRA}/signatures.json"
 WARM_UP = f"{EXTRA}/tf_serving_warmup_requests"  # TensorFlow Serving looks there
 TEMPORARY_PREFIX = ".exporting-"  # hidden: no server takes it for a version

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from features.bundle import METADATA, Bundle
 from features.errors import ExportError
+from features.input_shares import training_shares
 from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
 from serving.export_format import names
@@ -18,6 +19,7 @@ from serving.export_format.export_layout import (
     EXTRA,
     SAMPLE_ROWS,
     SIGNATURES_FILE,
+    TRAINING_SHARES,
     WARM_UP,
     next_version,
 )
@@ -139,6 +141,9 @@ def _write_extras(
     for name, content in extras.items():
         (folder / EXTRA / name).write_bytes(content)
     (folder / SIGNATURES_FILE).write_text(dump_table(table), encoding="utf-8")
+    shares = training_shares(bundle)
+    if shares is not None:
+        (folder / TRAINING_SHARES).write_text(shares.model_dump_json(indent=1) + "\n")
     _write_sample(sample.slice(0, NUM_SAMPLE_ROWS), folder / SAMPLE_ROWS)
     sizes = sorted({*BATCH_SIZES, *compiled})
     write_warm_up(folder / WARM_UP, table, sample, bundle.metadata.features, sizes)

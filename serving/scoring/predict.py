@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -15,9 +16,13 @@ from typing import TextIO, cast
 import numpy as np
 
 from features.errors import DataError
+from features.input_shares import differences, in_words
+from features.raw_tensors import from_arrow, to_dense
+from serving.scoring.input_counter import input_counter
 from serving.scoring.raw_rows import read_rows
 from serving.scoring.scorer import Scorer
 
+_log = logging.getLogger(__name__)
 _SPOOL_BYTES = 64 << 20  # of output kept in memory before it goes to a temporary file
 
 
@@ -28,6 +33,9 @@ def predict(
 
     The output appears whole or not at all: a file is written beside and renamed, and nothing goes
     to the standard output before the last row is scored.
+
+    Inputs whose share of missing values or unknown tokens is far from training's are named in
+    warnings, see `features.input_shares`.
 
     Args:
         export: A version of an export, or the folder of its versions.
@@ -44,15 +52,20 @@ def predict(
             written.
     """
     scorer = Scorer(export)
+    features = scorer.metadata.features
+    counter = input_counter(scorer.version, scorer.metadata)
     num_rows = 0
     with _whole_file(output_path) if output_path else _whole_stdout() as output:
-        for rows in read_rows(
-            input_path, scorer.metadata.features, text_format=scorer.metadata.text_format
-        ):
+        for rows in read_rows(input_path, features, text_format=scorer.metadata.text_format):
             scores = scorer.score(rows, branches)
             _check_scores(scores, input_path, num_rows)
             output.writelines(_lines(scores))
             num_rows += rows.num_rows
+            if counter is not None:
+                counter.add_dense(to_dense(from_arrow(rows, features)))
+    if counter is not None:
+        for line in in_words(differences(counter.counts(), counter.training)):
+            _log.warning("%s: %s", input_path, line)
     return num_rows
 
 

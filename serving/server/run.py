@@ -19,6 +19,8 @@ from serving.server.lifecycle.models_config import from_folder, read_config
 from serving.server.options import ServerOptions
 from serving.server.page import page
 from serving.server.requests.handlers import Handlers
+from serving.server.requests.input_metrics import InputMetrics
+from serving.server.requests.input_watch import InputWatch
 from serving.server.requests.prometheus import Metrics
 from serving.server.rpc.grpc_api import MODEL_SERVICE, PREDICTION_SERVICE, GrpcApi
 from serving.server.rpc.grpc_server import end_grpc, start_grpc
@@ -112,7 +114,10 @@ class Server:
         options, metrics = self._options, Metrics()
         # A request that waits to be merged keeps its thread.
         threads = options.max_concurrency if options.batching else _THREADS
-        handlers = Handlers(self.manager, metrics)
+        metrics.add_collector(InputMetrics(self.manager))
+        watch = InputWatch()
+        self._undo.append(watch.close)
+        handlers = Handlers(self.manager, metrics, watch)
         grace = options.grace_seconds
         rest_api = RestApi(
             handlers,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from features.bundle import METADATA, VOCABULARIES, Bundle
+from features.bundle import METADATA, STATISTICS, VOCABULARIES, Bundle
 from features.specs import FeatureSet
 
 
@@ -44,6 +44,9 @@ def narrow_bundle(bundle: Bundle, inputs: Collection[str], folder: Path) -> Bund
     for name in features.vocabularies:
         file = f"{name}.txt"
         tf.io.gfile.copy(f"{bundle.vocabulary_dir}/{file}", str(folder / VOCABULARIES / file))
+    statistics = f"{bundle.path}/{STATISTICS}"
+    if tf.io.gfile.exists(statistics):
+        tf.io.gfile.copy(statistics, str(folder / STATISTICS))
     content = json.dumps(kept.model_dump(mode="json"), ensure_ascii=False, indent=1)
     (folder / METADATA).write_text(content, encoding="utf-8")
     return replace(bundle, path=str(folder), metadata=kept)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from features.analysis import Analysis
+from features.analysis import Analysis, NumericSummary
 from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow, to_dense
 from features.specs import ROLES, FeatureSet
@@ -246,3 +246,60 @@ def test_without_at_least_the_number_itself_is_the_label():
     )
     raw = {"x": tf.zeros(2), "y": tf.constant([0.0, 1.0])}
     assert Preprocessor(features, Analysis(), "", ROLES)(raw)["y"].numpy().tolist() == [0.0, 1.0]
+
+
+def test_tensors_are_missing_where_null_values_say_so(tmp_path):
+    """What `features.raw.coerce` does for files; requests bring tensors."""
+    nulls = {"null_values": ["NULL", "-1.0"]}
+    features = FeatureSet.model_validate(
+        {
+            "features": {
+                "token": {"kind": "categorical", **nulls},
+                "seen": {
+                    "kind": "sequence",
+                    "history": "all",
+                    "vocabulary": "token",
+                    "max_length": 3,
+                    **nulls,
+                },
+                "tags": {"kind": "multivalued", "vocabulary": "token", "max_length": 2, **nulls},
+                "number": {"kind": "numeric", "transform": "raw", "default": 9.0, **nulls},
+                "bucket": {"kind": "numeric", "transform": "log2", **nulls},
+                "hour": {"kind": "categorical", "transform": "hour", "column": "time", **nulls},
+                "clock": {"role": "timestamp"},
+            },
+            "histories": {"all": {"key": "user"}},
+        }
+    )
+    (tmp_path / "token.txt").write_text("a\n")
+    preprocessor = Preprocessor(features, Analysis(vocabulary_sizes={"token": 1}), str(tmp_path))
+    raw = {
+        "token": tf.constant(["a", "NULL", "-1", "-1.00", "other"]),
+        "seen": tf.constant(
+            [["a", "NULL", "a"], ["-1", "a", ""], ["a", "-1.0", ""]] + [[""] * 3] * 2
+        ),
+        "tags": tf.constant([["NULL", "a"]] + [["", ""]] * 4),
+        "number": tf.constant([1.0, -1.0, math.nan, 0.0, 2.0]),
+        "bucket": tf.constant([8.0, -1.0, math.nan, 0.0, 2.0]),
+        "time": tf.constant([3600, -1, -(2**63), 0, 1], tf.int64),
+    }
+    received = {name: each.numpy().tolist() for name, each in preprocessor(raw).items()}
+    assert received == {
+        "token": [2, 0, 0, 0, 1],
+        "seen": [[2, 1, 2], [1, 2, 0], [2, 0, 0], [0, 0, 0], [0, 0, 0]],
+        "tags": [[1, 2], [0, 0], [0, 0], [0, 0], [0, 0]],
+        "number": [1.0, 9.0, 9.0, 0.0, 2.0],
+        "bucket": [3, 0, 0, 1, 1],
+        "hour": [2, 0, 0, 1, 1],
+    }
+
+
+@pytest.mark.parametrize("transform", ["zscore", "raw"])
+def test_an_infinite_number_has_no_scaled_one(transform):
+    features = FeatureSet.model_validate(
+        {"features": {"x": {"kind": "numeric", "transform": transform, "default": 3.0}}}
+    )
+    analysis = Analysis(numeric={"x": NumericSummary(count=9, mean=1.0, variance=4.0)})
+    raw = {"x": tf.constant([math.inf, -math.inf, math.nan, 5.0])}
+    received = Preprocessor(features, analysis, "")(raw)["x"].numpy()
+    assert np.isnan(received).tolist() == [True, True, False, False]

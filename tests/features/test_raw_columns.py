@@ -174,3 +174,39 @@ def test_iso_texts_and_seconds_with_a_fraction_are_times(unit):
     scale = 1000 if unit == "ms" else 1
     values, _, reasons = one_column(hour, texts)
     assert (values, reasons) == ([1650000141 * scale] * 2 + [1650000141, None], {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "values", "expected"),
+    [
+        ({"kind": "categorical"}, ["-1", "-1.0", "NULL", "1", ""], [None, None, None, "1", None]),
+        ({"kind": "categorical"}, [-1, 1], [None, "1"]),
+        ({"kind": "categorical"}, [-1.0, 1.5], [None, "1.5"]),
+        ({"kind": "numeric"}, ["-1", "-1e0", "NULL", "2"], [None, None, None, 2.0]),
+        ({"kind": "numeric"}, [-1.0, 2.5], [None, 2.5]),
+        ({"kind": "categorical", "transform": "hour"}, ["-1", "-1.0", "7"], [None, None, 7]),
+        ({"kind": "categorical", "transform": "hour"}, [-1, 7], [None, 7]),
+        ({"kind": "multivalued", "max_length": 2}, [-1, 7], [None, ["7"]]),
+        (
+            {"kind": "multivalued", "max_length": 2, "separator": "|"},
+            ["-1", "-1.0", "-1|2", "NULL"],
+            [None, None, ["-1", "2"], None],
+        ),
+        ({"kind": "embedding", "dimension": 1, "separator": " "}, ["NULL", "2"], [None, [2.0]]),
+    ],
+)
+def test_what_means_missing_is_missing_in_every_writing_and_type(settings, values, expected):
+    received, _, reasons = one_column({**settings, "null_values": ["NULL", "-1"]}, values)
+    assert not reasons
+    if settings["kind"] == "multivalued":  # no list and an empty one are the same to the graph
+        received = [each or None for each in received]
+    assert received == expected
+
+
+def test_a_null_value_written_with_a_point_is_that_number_too():
+    received, _, _ = one_column({"kind": "categorical", "null_values": ["0.0"]}, ["0", "0.0", "1"])
+    assert received == [None, None, "1"]
+
+
+def test_a_time_that_is_no_number_in_a_column_of_doubles_is_missing():
+    assert one_column({"kind": "categorical", "transform": "hour"}, [math.nan, 7.5])[0] == [None, 7]

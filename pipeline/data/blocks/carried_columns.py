@@ -41,6 +41,13 @@ def flag_columns(features: FeatureSet) -> set[str]:
     return {column for each in own for column in each.conditions}
 
 
+def null_values(features: FeatureSet) -> dict[str, tuple[str, ...]]:
+    """Column -> the texts that mean "missing" in it, where some do."""
+    return {
+        spec.column: spec.null_values for spec in features.features.values() if spec.null_values
+    }
+
+
 def only_columns(features: FeatureSet, columns: set[str]) -> FeatureSet:
     """The features that are read from these columns: a feature set for a single table."""
     kept = {

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from features.specs import FeatureSet, FeatureSpec
 from pipeline.data.blocks.accounts import REJECTED, ROWS_KEPT, ROWS_READ
-from pipeline.data.blocks.carried_columns import flag, plain_text, text
+from pipeline.data.blocks.carried_columns import flag, null_values, plain_text, text
 from pipeline.data.blocks.stable_hash import stable_hash
 from pipeline.data.histories.event_needs import clocks, event_columns
 from pipeline.data.reading.ranges import CutFiles
@@ -134,6 +134,7 @@ class ReadEvents(beam.PTransform):
             texts=self._texts,
             flags=self._flags,
             required=[log.key],
+            null_values=null_values(features),
         )
 
     def expand(self, files):  # noqa: ANN001, ANN201  (several outputs)

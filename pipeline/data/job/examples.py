@@ -12,6 +12,7 @@ from pipeline.data.blocks.carried_columns import (
     POSITION,
     finished,
     flag_columns,
+    null_values,
     only_columns,
     text_columns,
 )
@@ -94,6 +95,7 @@ class Examples(beam.PTransform):
             flags=flag_columns(self._features),
             required=sorted(self._required),
             keep_positions=hashes and split.key is None,
+            null_values=null_values(self._features),
         )
         log = pipeline | "LogFiles" >> beam.Create(inputs.log) | "Log" >> reader
         rows, tables = log[ROWS], None
@@ -153,6 +155,7 @@ class Examples(beam.PTransform):
                 texts=self._texts,
                 required=[side.key],
                 keep_positions=True,
+                null_values=null_values(self._features),
             )
             schemas[side.name] = reader.schema.remove(reader.schema.get_field_index(POSITION))
             files = pipeline | f"{side.name}Files" >> beam.Create(

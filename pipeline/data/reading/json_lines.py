@@ -141,7 +141,7 @@ def _value(value: Any, expected: str = "one value") -> str | None:
 
 
 def _list(values: Any) -> list[str | None] | None:
-    if values is None:
+    if values is None or values == "":
         return None
     if not isinstance(values, list | tuple):
         raise TypeError("a list of values")

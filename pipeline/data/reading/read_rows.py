@@ -1,6 +1,6 @@
 """Files to typed rows, as a Beam transform: what does not fit is set aside with its position."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from features.bundle import SPLITS
 from features.raw import Reasons, coerce
-from features.raw_texts import tokens
+from features.raw_texts import known_tokens, tokens
 from features.specs import FeatureSet
 from pipeline.data.blocks.accounts import REJECTED, ROWS, ROWS_READ, rejected
 from pipeline.data.blocks.block_key import MAX_ROWS, block_key
@@ -44,6 +44,7 @@ class ReadRows(beam.PTransform):
         flags: Columns that must be 0, 1 or missing, which counts as 0.
         required: Columns without which a row is of no use.
         keep_positions: Whether rows carry their position, as `POSITION`.
+        null_values: Column -> further texts that mean "missing" in it, for `texts`.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class ReadRows(beam.PTransform):
         flags: Sequence[str] = (),
         required: Sequence[str] = (),
         keep_positions: bool = False,
+        null_values: Mapping[str, Sequence[str]] | None = None,
     ):
         super().__init__()
         self._file = file
@@ -64,6 +66,7 @@ class ReadRows(beam.PTransform):
         self._flags = sorted(set(flags) & set(columns))
         self._required = tuple(required)
         self._keep_positions = keep_positions
+        self._null_values = dict(null_values or {})
 
     @property
     def schema(self) -> pa.Schema:
@@ -133,13 +136,15 @@ class ReadRows(beam.PTransform):
         """The good rows with all columns that are carried on; row -> reason for the others."""
         rows = block.rows
         columns: dict[str, pa.Array] = {
-            text(name): tokens(rows.column(name)) for name in self._texts
+            text(name): known_tokens(rows.column(name), self._null_values.get(name, ()))
+            for name in self._texts
         }
         reasons: Reasons = {}
         for name in self._flags:
             columns[flag(name)] = _truth(rows.column(name), name, reasons)
         for name in self._required:
-            for row in np.flatnonzero(rows.column(name).is_null()):
+            column = columns.get(text(name), rows.column(name))
+            for row in np.flatnonzero(column.is_null()):
                 reasons.setdefault(int(row), f"{name} must not be empty")
         if self._keep_positions:
             columns[POSITION] = pa.array(block.positions)

@@ -10,6 +10,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 
+from serving.scoring.input_counter import InputCounter
 from serving.server.core.private_tensorflow import make_callable
 from serving.server.core.serving_error import ServingError, from_tensorflow
 from serving.server.core.validation import (
@@ -48,6 +49,8 @@ class LoadedModel:
         path: Folder of the version.
         signatures: What can be asked of it, by name.
         meta_graph: The SavedModel's own SignatureDef of each of them, by name.
+        inputs: Counts what is missing and unknown in what it is asked; None where nobody noted
+            what training saw.
 
     Raises:
         Exception: Whatever TensorFlow raises on a SavedModel that cannot be loaded.
@@ -55,6 +58,7 @@ class LoadedModel:
 
     def __init__(self, name: str, version: int, path: Path) -> None:
         self.name, self.version, self.path = name, version, path
+        self.inputs: InputCounter | None = None
         self._session: tf.compat.v1.Session | None = None
         self._callables: dict[str, Callable[..., list[np.ndarray]]] = {}
         self._lock = threading.Lock()

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import grpc
 
+from features.bundle import read_metadata
+from features.errors import UserError
+from serving.export_format.export_layout import METADATA_ASSET
+from serving.scoring.input_counter import InputCounter, input_counter
 from serving.server.core.loaded_model import LoadedModel
 from serving.server.core.serving_error import ServingError, first_sentence
 from serving.server.lifecycle.versions import fingerprint, why_unusable
@@ -44,6 +48,7 @@ def load_warm(
         ) from error
     try:
         requests = warm_up(model)
+        model.inputs = _input_counter(folder)
         if fingerprint(folder) != before:  # still being copied: a part of it may have been read
             raise ServingError(
                 grpc.StatusCode.ABORTED,
@@ -59,3 +64,15 @@ def load_warm(
         ) from error
     _log.info("model %s: version %d answered %d warm-up requests", name, version, requests)
     return model
+
+
+def _input_counter(folder: Path) -> InputCounter | None:
+    """Counts the inputs of an export that Concord wrote; traced here, so that no request waits."""
+    try:
+        metadata = read_metadata(folder / METADATA_ASSET)
+    except UserError:
+        return None
+    counter = input_counter(folder, metadata)
+    if counter is not None:
+        counter.prepare()
+    return counter

@@ -10,9 +10,11 @@ from typing import Any
 from features.bundle import BundleMetadata, read_metadata
 from features.errors import UserError
 from features.feature_spec import FeatureSpec
+from features.input_shares import differences, in_words
 from features.raw_values import text_of
 from features.specs import FeatureSet
 from serving.export_format.export_layout import EXTRA, METADATA_ASSET, SAMPLE_ROWS, SIGNATURES_FILE
+from serving.scoring.input_counter import InputCounter
 from serving.scoring.raw_rows import read_rows
 
 MODEL_CARD = f"{EXTRA}/model_card.json"
@@ -38,7 +40,9 @@ def describe(model: Any) -> dict[str, Any]:
         "card_is_whole": whether it is the former,
         "signatures": name -> {"inputs", "outputs"}, each tensor name -> {"dtype", "shape", ...},
         "fields": the raw columns, see `_field`; empty for a model that Concord did not export,
-        "sample_rows": rows to begin with, raw column -> text or list of texts}
+        "sample_rows": rows to begin with, raw column -> text or list of texts,
+        "inputs": {"rows": how many were looked at since the version was loaded, "far": a sentence
+        for each input that is far from training's}; None where nobody noted what training saw}
     """
     metadata = metadata_of(model)
     card = _read_json(model, MODEL_CARD)
@@ -50,6 +54,17 @@ def describe(model: Any) -> dict[str, Any]:
         "signatures": _read_json(model, SIGNATURES_FILE) or _signatures_of(model),
         "fields": _fields(metadata.features) if metadata else [],
         "sample_rows": _sample_rows(model, metadata.features) if metadata else [],
+        "inputs": _inputs(getattr(model, "inputs", None)),
+    }
+
+
+def _inputs(counter: InputCounter | None) -> dict[str, Any] | None:
+    if counter is None:
+        return None
+    counts = counter.counts()
+    return {
+        "rows": max(each.rows for each in counts.values()),
+        "far": in_words(differences(counts, counter.training)),
     }
 
 

@@ -23,6 +23,7 @@ from serving.server.core.serving_error import ServingError, invalid, not_found, 
 from serving.server.core.validation import Signature, find_signature
 from serving.server.lifecycle.manager import ModelManager
 from serving.server.requests.calls import Call
+from serving.server.requests.input_watch import InputWatch
 from serving.server.requests.prometheus import Metrics
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -61,11 +62,15 @@ class Handlers:
     Args:
         manager: The models.
         metrics: Where the time of each run of a model is noted.
+        watch: Counts the inputs of some requests; None leaves them alone.
     """
 
-    def __init__(self, manager: ModelManager, metrics: Metrics) -> None:
+    def __init__(
+        self, manager: ModelManager, metrics: Metrics, watch: InputWatch | None = None
+    ) -> None:
         self.manager = manager
         self._metrics = metrics
+        self._watch = watch
 
     def predict(
         self, call: Call, target: Target, read: Reader, outputs: Sequence[str] = ()
@@ -187,6 +192,8 @@ class Handlers:
         values = self.manager.run(model, signature.name, inputs, outputs)
         check_scores(values)
         self._metrics.ran(call, time.perf_counter() - started)
+        if self._watch is not None:
+            self._watch.note(model, signature.name, inputs)
         call.rows = max((len(each) for each in values.values() if each.ndim), default=0)
         return values
 

@@ -81,6 +81,10 @@ class Metrics:
         """Notes that a model answered."""
         self._runs.labels(call.model, call.version, call.signature).observe(seconds * 1e6)
 
+    def add_collector(self, collector: Collector) -> None:
+        """Shows what a collector gathers, too."""
+        self._registry.register(collector)
+
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""
         return generate_latest(self._registry)

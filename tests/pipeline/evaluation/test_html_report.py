@@ -198,3 +198,20 @@ def test_the_page_names_the_data_and_the_protocol_of_their_split():
     assert "&lt;hour&gt;" in page
     assert "published: the validation rows are the test rows" in page
     assert "Data:" not in report_html("a run", METRICS, "data: {}")
+
+
+def test_weighted_metrics_can_be_read_in_a_narrow_terminal():
+    metrics = copy.deepcopy(METRICS)
+    weighted = {"weighted_logloss": 0.2285, "weighted_calibration": 0.9525}
+    others = {"normalized_entropy": 1.7402, "calibration": 0.1554}
+    for values in metrics["evaluation"]["test"]["metrics"].values():
+        values |= {**others, **weighted, "weighted_normalized_entropy": 1.0094}
+    with io.StringIO() as text:
+        print_metrics("valid", metrics["evaluation"]["test"], Console(file=text, width=80))
+        shown = text.getvalue()
+    assert "…" not in shown
+    before, after = shown.split("the same rows")
+    assert "1.7402" in before
+    for number in ("0.2285", "1.0094", "0.9525"):
+        assert number in after
+    assert "each counted by its weight" in report_html("a", metrics, "")

@@ -40,7 +40,7 @@ def european(number, decimals=2):
         (lambda n: f"₹{n // 1000},{n % 1000:03d}", "a currency", lambda n: f"{n}"),
         (lambda n: f"{n}%", "percent signs", lambda n: f"{n}"),
         (lambda n: f"{n / 10:.1f} %".replace(".", ","), "percent signs", lambda n: f"{n / 10:.1f}"),
-        (lambda n: f"({n:,})", "brackets", lambda n: f"{n}"),
+        (lambda n: f"({n:,})", "brackets", lambda n: f"-{n}"),
     ],
 )
 def test_a_notation_is_named_with_the_number_that_it_means(write, what, plain):

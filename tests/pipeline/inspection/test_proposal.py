@@ -148,6 +148,11 @@ def test_numbers_are_ids_or_quantities_and_the_reason_is_said(name, values, kind
         ("title", [f"the {n % 900} best of all" for n in range(ROWS)], "sentences"),
         ("date", [str(20220425 + n % 5) for n in range(ROWS)], "a day: once it is over"),
         ("request", [f"r{n}" for n in range(ROWS)], "another value in every row"),
+        (
+            "created",
+            [f"25.04.2022 {n // 60:02}:{n % 60:02}" for n in range(ROWS)],
+            "dates as text, none of a form such as 2022-04-25 12:30:00: written so, they are times",
+        ),
         ("Unnamed: 0", np.tile(np.arange(ROWS // 2), 2).astype(str), "the number of the row"),
         ("", np.tile(np.arange(ROWS // 3), 3).astype(str), "the number of the row"),
         ("nothing", [""] * ROWS, "empty in every row"),

@@ -1,17 +1,21 @@
 """The whole of `python -m pipeline run`, as a user runs it, on small files with planted tastes."""
 
+import csv
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
 from features.bundle import open_bundle
 from features.errors import ConfigError
+from features.feature_spec import FeatureSpec
 from features.preprocessing import Preprocessor
 from features.raw import coerce
 from features.raw_tensors import from_arrow
@@ -22,6 +26,7 @@ from pipeline.runs.run_dir import RunDir
 from pipeline.stages.train_stage import train_stage
 from pipeline.training.train import load_network
 from serving.export_format.export_layout import SAMPLE_ROWS, version_folders
+from serving.scoring.raw_rows import read_rows
 from serving.scoring.scorer import Scorer
 from tests.pipeline.small_movielens import write_small_movielens
 
@@ -160,6 +165,45 @@ def test_raw_rows_give_the_scores_of_training(bundle, run, network):
     np.testing.assert_allclose(served["prob"], trained[FUSED][order], atol=1e-6)
     for branch in network.branch_names:
         np.testing.assert_allclose(served[f"prob_{branch}"], trained[branch][order], atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_raw_rows_in_another_writing_have_the_scores_of_training(suffix, bundle, run, tmp_path):
+    """Ids as a program of doubles writes them; `tests/pipeline/roads` has every type and road."""
+    rows, _, _ = _matched(bundle)
+    features = bundle.metadata.features
+    specs = {spec.raw_name: spec for spec in features.inputs}
+    columns = {name: list(map(_as_doubles, rows[name].to_pylist())) for name in specs}
+    assert any(isinstance(each, float) for each in columns["user_id"])
+    path = tmp_path / f"rows{suffix}"
+    records = list(zip(*columns.values(), strict=True))
+    if suffix == ".parquet":
+        pq.write_table(pa.table(columns), path)
+    elif suffix == ".jsonl":
+        objects = (dict(zip(columns, record, strict=True)) for record in records)
+        path.write_text("".join(json.dumps(each) + "\n" for each in objects))
+    else:
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(map(_as_cell, record, specs.values()) for record in records)
+    scorer = Scorer(version_folders(run.export)[0])
+    read = list(read_rows(str(path), features, text_format=None))
+    scores = np.concatenate([scorer.score(batch)["prob"] for batch in read])
+    np.testing.assert_array_equal(scores, scorer.score(rows)["prob"])
+
+
+def _as_doubles(value: Any) -> Any:
+    """The same value with `12.0` for every `12`."""
+    if isinstance(value, list):
+        return [_as_doubles(each) for each in value]
+    return float(value) if isinstance(value, str) and value.isdigit() else value
+
+
+def _as_cell(value: Any, spec: FeatureSpec) -> Any:
+    if not isinstance(value, list):
+        return value
+    return json.dumps(value) if spec.separator is None else spec.separator.join(map(str, value))
 
 
 def _matched(bundle) -> tuple[pa.RecordBatch, dict, dict]:

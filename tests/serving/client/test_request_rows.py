@@ -90,6 +90,8 @@ def test_whole_numbers_stand_for_text(table):
             r"'user_id:tokn', which the model does not read. Did you mean use",
         ),
         ({"price": "3"}, r"row 1 \(from 0\): price must be a number, got '3'"),
+        ({"price": float("inf")}, r"price must be a number that a float32 holds, got inf"),
+        ({"price": 1e39}, r"price must be a number that a float32 holds, got 1e\+39"),
         ({"item": ["i1"]}, r"item must be text, .*got \['i1'\]"),
         ({"tags": "a|b"}, r"tags must be a list of texts, got 'a\|b'"),
         ({"tags": [["a"]]}, r"tags must be text"),

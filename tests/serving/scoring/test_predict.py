@@ -1,10 +1,13 @@
 import gzip
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from features.errors import DataError, ExportError
+from features.input_shares import InputShares, TrainingShares
+from serving.export_format.export_layout import TRAINING_SHARES
 from serving.scoring.predict import predict
 from serving.scoring.scorer import Scorer
 
@@ -79,3 +82,23 @@ def test_a_score_that_is_no_number_is_an_error_of_its_row(exported, rows_path, m
     monkeypatch.setattr(Scorer, "score", with_nan)
     with pytest.raises(DataError, match=r"rows\.jsonl, row 4: prob is not a number\..*too large"):
         predict(exported, str(rows_path))
+
+
+def test_inputs_that_are_unlike_those_of_training_are_named(exported, tmp_path, caplog):
+    version = tmp_path / "1"
+    shutil.copytree(exported, version)
+    trained = {"item": InputShares(missing=0.0, unknown=0.01), "price": InputShares(missing=0.0)}
+    shares = TrainingShares(rows=9, inputs=trained)
+    (version / TRAINING_SHARES).write_text(shares.model_dump_json())
+    everything = dict.fromkeys(Scorer(exported).metadata.features.raw_schema(("input",)).names)
+    row = json.dumps(everything | {"item": "no such item", "price": 1.0}) + "\n"
+    path = tmp_path / "rows.jsonl"
+    path.write_text(row * 300)
+    assert predict(version, str(path), str(tmp_path / "out.jsonl")) == 300
+    assert [line.partition("rows.jsonl: ")[2] for line in caplog.messages] == [
+        "item: 100.0 % of 300 tokens are unknown to the model, 1.0 % in training. Check that they "
+        "are written as in training, or train again."
+    ]
+    caplog.clear()
+    predict(exported, str(path), str(tmp_path / "out.jsonl"))  # of before there were shares
+    assert not caplog.messages

@@ -59,9 +59,16 @@ function metrics(splits) {
   }));
 }
 
+/** What requests were like since the version was loaded, beside the training rows. */
+function inputLines({ rows, far }) {
+  const seen = `${rows.toLocaleString("en")} rows of requests were looked at since the version was loaded`;
+  if (!far.length) return rows ? [`${seen}: no input is far from training's.`] : [];
+  return [`${seen}:`, ...far];
+}
+
 /** The card of page/model, whole or what the export's metadata tell. */
-export function showCard(place, { card, card_is_whole: whole }) {
-  const parts = [];
+export function showCard(place, { card, card_is_whole: whole, inputs }) {
+  const parts = (inputs ? inputLines(inputs) : []).map((line) => el("p", { class: "hint" }, line));
   if (!whole) {
     parts.push(el("p", { class: "hint" }, Object.keys(card).length
       ? "This export has no model card; this is what its metadata tell."
