@@ -60,6 +60,8 @@ def propose_kind(
         if not tokens.distinct:
             return Column(facts.name, {"kind": "categorical"}, "").without("empty in every row")
         column = list_column(facts, tokens, others, user, item)
+    elif facts.name == item and facts.is_whole:
+        column = _tokens(facts, "numbers, of what is shown")
     elif facts.numbers is not None:
         column = _of_numbers(facts, facts.numbers)
     else:

@@ -65,6 +65,7 @@ class Sample:
         unread: Column that cannot be read -> why, a clause.
         nulls: Text that means "missing" -> columns of numbers that have it, columns that have it
             and hold no numbers.
+        records: How many rows of the log these rows were made from, where they are items of lists.
     """
 
     data: DataConfig
@@ -75,6 +76,7 @@ class Sample:
     files: tuple[str, ...] = ()
     unread: dict[str, str] = field(default_factory=dict)
     nulls: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
+    records: int | None = None
 
     @property
     def column_nulls(self) -> dict[str, tuple[str, ...]]:

@@ -43,6 +43,9 @@ class RowBlock:
         positions: Line (from 1), or row of a Parquet or vector file (from 1), of each row.
         bad: Lines between them that are no rows.
         text_of: Position -> what stands there, for messages.
+        items: Place, from 1, of each row in the list that it was taken from, where the rows are
+            items of lists; see `pipeline.data.reading.explode`.
+        records: How many lines, or rows of a file, these rows were made from then.
     """
 
     key: int
@@ -50,6 +53,8 @@ class RowBlock:
     positions: np.ndarray
     bad: Sequence[BadLine]
     text_of: Callable[[int], str]
+    items: np.ndarray | None = None
+    records: int = 0
 
 
 class UnreadableError(Exception):

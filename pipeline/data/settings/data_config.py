@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from features.config import StrictModel
 from features.errors import ConfigError
 from features.feature_spec import TimeUnit, UtcOffset
+from pipeline.data.settings.explode_config import ExplodeConfig
 from pipeline.data.settings.file_config import FormatConfig, TableConfig
 
 
@@ -194,6 +195,7 @@ class DataConfig(StrictModel):
             `tfds:` source, names of its splits.
         format: How delimited text is read, for `source: csv`; see `FormatConfig`.
         tables: Name -> a table that joins the log, for files of your own; see `TableConfig`.
+        explode: How rows that show several items become a row an item; see `ExplodeConfig`.
         rows: How many rows a generated data set has; files have as many as they have.
         split: See `SplitConfig`.
         negatives: See `NegativesConfig`; None takes its defaults where the source needs any.
@@ -220,6 +222,7 @@ class DataConfig(StrictModel):
     log: tuple[str, ...] | None = None
     format: FormatConfig = FormatConfig()
     tables: dict[str, TableConfig] = {}
+    explode: ExplodeConfig | None = None
     rows: int | None = Field(default=None, ge=1)
     split: SplitConfig = SplitConfig()
     negatives: NegativesConfig | None = None
