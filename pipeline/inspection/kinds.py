@@ -41,6 +41,7 @@ def propose_kind(
     others: Mapping[str, Facts],
     user: str | None = None,
     item: str | None = None,
+    is_token: bool = False,
 ) -> Column:
     """What is proposed for a column by its values and its name, whatever the label.
 
@@ -49,6 +50,7 @@ def propose_kind(
         others: Facts of all columns.
         user: The column of the user, where there is one.
         item: The column of what is shown.
+        is_token: Whether whole numbers are known to be tokens.
     """
     if not facts.values:
         return Column(facts.name, {"kind": "categorical"}, "empty").without("empty in every row")
@@ -60,8 +62,8 @@ def propose_kind(
         if not tokens.distinct:
             return Column(facts.name, {"kind": "categorical"}, "").without("empty in every row")
         column = list_column(facts, tokens, others, user, item)
-    elif facts.name == item and facts.is_whole:
-        column = _tokens(facts, "numbers, of what is shown")
+    elif facts.is_whole and (is_token or facts.name == item):
+        column = _tokens(facts, "indices" if is_token else "numbers, of what is shown")
     elif facts.numbers is not None:
         column = _of_numbers(facts, facts.numbers)
     else:

@@ -15,6 +15,7 @@ from pipeline.inspection.kinds import propose_kind
 from pipeline.inspection.leaks import find_leak
 from pipeline.inspection.lists import steps_of
 from pipeline.inspection.own_item import find_own_item
+from pipeline.inspection.pairs import as_of_pairs, is_index, label_of
 from pipeline.inspection.read_sample import Sample
 from pipeline.inspection.roles import (
     Label,
@@ -96,6 +97,8 @@ def propose(sample: Sample, label: str | None = None) -> Proposal:
     Raises:
         DataError: No column can be the label, or none is left to learn from.
     """
+    source = sample.data.source
+    label = label_of(source) if label is None else label
     sessions = find_sessions(sample.columns, label)
     if sessions is not None:
         sample, label = exploded(sample, sessions), sessions.label
@@ -108,7 +111,9 @@ def propose(sample: Sample, label: str | None = None) -> Proposal:
     if sessions is not None:
         item, session = sessions.settings.items, sessions.settings.session
     columns = [
-        _of_sessions(name) if name == session else _column(column, others, labels, time, user, item)
+        _of_sessions(name)
+        if name == session
+        else _column(column, others, labels, time, user, item, source)
         for name, column in others.items()
         if time is None or name != time.column
     ]
@@ -157,8 +162,10 @@ def _column(
     time: Time | None,
     user: str | None,
     item: str | None,
+    source: str,
 ) -> Column:
-    column = propose_kind(facts, others, user, item)
+    column = propose_kind(facts, others, user, item, is_index(source, facts.name))
+    column = as_of_pairs(column, source, others)
     if time is not None and facts.name in time.others:
         return column.without(f"a time too, beside {time.column}")
     if is_day(facts):

@@ -8,6 +8,7 @@ the analysis lie on disk.
 import logging
 from dataclasses import dataclass
 
+import pyarrow.orc as orc
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -22,7 +23,7 @@ from pipeline.data.job.open_inputs import Inputs
 from pipeline.data.reading.read import DAMAGED, decompressed
 from pipeline.data.reading.read_rows import ReadRows
 from pipeline.data.settings.data_config import DataConfig, NegativesConfig
-from pipeline.data.sources.base import File, ParquetFile, VectorFile
+from pipeline.data.sources.base import ExampleFile, File, ParquetFile, RecordFile, VectorFile
 from pipeline.data.sources.input_file import InputFile
 from pipeline.data.sources.parts import RowParts
 from pipeline.system.available_memory import available_bytes, size
@@ -134,7 +135,9 @@ def rows_of(file: File, input_file: InputFile) -> int | None:
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
             if isinstance(file, ParquetFile):
                 return pq.ParquetFile(raw).metadata.num_rows
-            if isinstance(file, VectorFile) or input_file.size is None:
+            if isinstance(file, RecordFile) and file.format == "orc":
+                return orc.ORCFile(raw).nrows
+            if isinstance(file, VectorFile | RecordFile | ExampleFile) or input_file.size is None:
                 return None
             content = decompressed(raw, path)  # which closes `raw` when it goes
             sample = content.read(_SAMPLE)

@@ -11,6 +11,9 @@ from features.feature_spec import TimeUnit, UtcOffset
 from pipeline.data.settings.explode_config import ExplodeConfig
 from pipeline.data.settings.file_config import FormatConfig, TableConfig
 
+# Names of the sources of files of the user's own.
+OWN_KINDS = ("csv", "parquet", "jsonl", "tfrecord", "libsvm", "libffm", "orc", "avro")
+
 
 class SplitConfig(StrictModel):
     """How rows are told apart into train, valid and test.
@@ -188,7 +191,7 @@ class DataConfig(StrictModel):
     Args:
         source: Name in `pipeline.data.sources.SOURCES`, or `tfds:NAME` for a data set of
             tensorflow-datasets.
-        path: Folder of the data set's files; for `csv` and `parquet` also a single file, for
+        path: Folder of the data set's files; for files of your own also a single file, for
             `tfds:` its data_dir or the folder of one data set. A source that can fetch itself
             needs none.
         log: Glob patterns under `path` that replace the source's own choice of log files; of a
@@ -240,7 +243,7 @@ class DataConfig(StrictModel):
 
     @model_validator(mode="after")
     def _check_own_files(self) -> "DataConfig":
-        for name, sources in (("format", ("csv",)), ("tables", ("csv", "parquet", "jsonl"))):
+        for name, sources in (("format", ("csv",)), ("tables", OWN_KINDS)):
             given = getattr(self, name) != type(self).model_fields[name].default
             if given and self.source not in sources:
                 raise ValueError(

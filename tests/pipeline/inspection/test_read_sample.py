@@ -260,9 +260,9 @@ def test_what_cannot_be_read_is_a_sentence(tmp_path, name, content, sentence):
 
 
 def test_a_folder_of_what_is_not_read_says_what_it_holds(tmp_path):
-    (tmp_path / "part-0.orc").write_bytes(b"ORC" + b"\0" * 100)
+    (tmp_path / "part-0.h5").write_bytes(b"\x89HDF" + b"\0" * 100)
     (tmp_path / "_SUCCESS").write_bytes(b"")
-    with pytest.raises(DataError, match="is an ORC file, which is not read here"):
+    with pytest.raises(DataError, match="is an HDF5 file, which is not read here"):
         read_sample(str(tmp_path), 100)
 
 
