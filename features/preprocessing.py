@@ -9,7 +9,7 @@ import tf_keras
 
 from features.analysis import Analysis
 from features.raw_tensors import MISSING_TIME, CodedTokens
-from features.raw_values import FALSE, MINUS_ZERO, TRUE, WHOLE_WITH_POINT
+from features.raw_values import FALSE, MINUS_ZERO, TRUE, WHOLE_WITH_POINT, weights_behind
 from features.specs import FeatureSet, FeatureSpec
 
 # Transform -> number of buckets, where the data have no say in it. Exponents of positive float32
@@ -111,6 +111,8 @@ class Preprocessor(tf_keras.layers.Layer):
         that only texts without an id of their own are rewritten and looked up again.
         """
         lookup = self.lookups[spec.vocabulary]
+        if spec.drop_weights is not None:
+            tokens = tf.strings.regex_replace(tokens, weights_behind(spec.drop_weights), "")
         ids = lookup(tokens)
         unknown = tf.where((ids > 0) & (ids <= lookup.num_oov_indices))
         rewritten = canonical(tf.gather_nd(tokens, unknown))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import DataError, did_you_mean
-from features.raw_texts import is_list, texts, tokens
+from features.raw_texts import is_list, texts, tokens, without_weights
 from features.raw_values import LARGEST_NUMBER, WHOLE_NUMBER, number_of, time_of, token_of
 from features.specs import ROLES, FeatureSet, FeatureSpec
 
@@ -150,13 +150,16 @@ def _read_tokens(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Ar
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), to)
     if is_list(column.type) and not pa.types.is_nested(column.type.value_type):
-        return tokens(texts(column)).cast(to)
-    if pa.types.is_nested(column.type):
+        lists = texts(column)
+    elif pa.types.is_nested(column.type):
         return _reject_present(column, spec, reasons, "must be a list of tokens")
-    text = texts(column)
-    if spec.separator is None:
-        return _one_each(tokens(text))
-    return tokens(pc.split_pattern(text, spec.separator).cast(to))
+    elif spec.separator is None:
+        lists = _one_each(texts(column))
+    else:
+        lists = pc.split_pattern(texts(column), spec.separator)
+    if spec.drop_weights is not None:
+        lists = without_weights(lists, spec.drop_weights)
+    return tokens(lists).cast(to)
 
 
 def _one_each(text: pa.Array) -> pa.Array:

@@ -14,6 +14,7 @@ from features.raw_values import (
     WHOLE_WITH_POINT,
     text_of,
     text_of_decimal,
+    weights_behind,
 )
 
 _LIST_TYPES = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -85,6 +86,12 @@ def tokens(column: pa.Array) -> pa.Array:
     column = pc.replace_substring_regex(column, f"^{WHOLE_WITH_POINT}$", r"\1")
     column = pc.replace_substring_regex(column, _ZERO, "0")
     return pc.replace_substring_regex(column, _ONE, "1")
+
+
+def without_weights(column: pa.Array, separator: str) -> pa.Array:
+    """Lists of texts without the weights behind their tokens: `t1` for `t1:0.53`."""
+    pattern = weights_behind(separator)
+    return _with_values(column, pc.replace_substring_regex(column.flatten(), pattern, ""))
 
 
 def _map_lists(column: pa.Array) -> pa.Array:
