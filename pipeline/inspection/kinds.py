@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from pipeline.inspection.column_names import (
     is_history,
     is_row_number,
     numbered_kind,
+    words,
 )
 from pipeline.inspection.facts import Facts
 from pipeline.inspection.lists import list_column, tokens_of
@@ -72,6 +74,8 @@ def propose_kind(
         return column.without("the same in every row")
     if column.kind == "categorical" and facts.distinct == facts.rows > FEW:
         return column.without("another value in every row: nothing to learn")
+    if words(facts.name)[-1:] == ["weight"] and column.kind.startswith("numeric"):
+        column = replace(column, reason=f"{column.reason}; of the example? then role: weight")
     if is_row_number(facts.name) and _counts(facts):
         return column.without("the number of the row: nothing to learn")
     return column

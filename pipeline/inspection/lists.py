@@ -1,5 +1,6 @@
 """Columns that hold several values: lists, and texts with a separator."""
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -138,6 +139,8 @@ def list_column(
     reason = f"{len(distinct):,} tokens, up to {longest} in a row"
     if weighted:
         reason += "; their weights are dropped"
+    if _is_padded(tokens):
+        reason += "; all as long, with 0 for padding, which is a token here: leave it out"
     if kind == "sequence":
         reason += "; oldest first?"
     if shared is not None and is_sequence:
@@ -161,6 +164,16 @@ def _without_weights(tokens: Tokens) -> tuple[Tokens, bool]:
         return tokens, False
     rows = [[heads.get(token, token) for token in row] for row in tokens.rows]
     return replace(tokens, rows=rows), True
+
+
+def _is_padded(tokens: Tokens) -> bool:
+    """Whether lists were made as long as each other, by zeros in front or behind."""
+    if len({len(row) for row in tokens.rows}) != 1 or "0" not in tokens.distinct:
+        return False
+    return any(
+        all("0" not in itertools.dropwhile("0".__eq__, row[::step]) for row in tokens.rows)
+        for step in (1, -1)
+    )
 
 
 def _vector_length(tokens: Tokens) -> int | None:

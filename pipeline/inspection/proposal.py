@@ -269,7 +269,8 @@ def _split(
 
 def _share(labels: np.ndarray) -> float:
     """The share of a split: larger in small logs, so that it has rows of both labels."""
-    rarer = max(1.0, min(labels.sum(), len(labels) - labels.sum()))
+    positive = float(labels.sum())
+    rarer = max(1.0, min(positive, len(labels) - positive))
     return round(min(_MOST, max(_SHARE, _ENOUGH / rarer)), 2)
 
 

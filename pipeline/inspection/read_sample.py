@@ -177,8 +177,11 @@ def _choose_files(path: str, label: str | None) -> tuple[str, list[str], tuple[s
         for file in paths:
             other = kind_of(file, kind)
             known = kind if other is None else other.source
+            columns = None
             if known is not None and (known != "csv" or _is_table(file)):
-                alike.setdefault((known, *_header(known, file, label)), []).append(file)
+                columns = _columns_of(known, file, label)
+            if known is not None and columns is not None:
+                alike.setdefault((known, *columns), []).append(file)
             else:
                 no_tables.append(file)
     if not alike:
@@ -243,6 +246,16 @@ def _header(kind: str, path: str, label: str | None) -> tuple[str, ...]:
     if names and is_row(names, second, label):
         return delimiter, str(len(names))
     return delimiter, *sorted(names)
+
+
+def _columns_of(kind: str, path: str, label: str | None) -> tuple[str, ...] | None:
+    """The same; None for JSON that is no lines of objects, such as settings beside a log."""
+    try:
+        return _header(kind, path, label)
+    except DataError:
+        if kind == "jsonl":
+            return None
+        raise
 
 
 def _size(path: str) -> int:

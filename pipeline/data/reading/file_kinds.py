@@ -165,7 +165,8 @@ def _of_bytes(path: str, head: bytes) -> FileKind | None:
         if head.startswith(first):
             if first == b"PK\x03\x04" and (b"[Content_Types].xml" in head or b"xl/" in head):
                 return _EXCEL
-            if first == b"PK\x03\x04" and head[30:60].partition(b"\0")[0].endswith(b".npy"):
+            name = head[30 : 30 + int.from_bytes(head[26:28], "little")]
+            if first == b"PK\x03\x04" and name.endswith(b".npy"):
                 return _NUMPY_ARCHIVE
             return kind
     if head[257:262] == b"ustar":

@@ -10,9 +10,14 @@ from pipeline.inspection.kinds import propose_kind
 ROWS = 200
 
 
+def column_of(values):
+    kind = pa.string() if isinstance(values[0], str) else pa.list_(pa.string())
+    facts = facts_of({"tags": pa.array(values, kind)})
+    return propose_kind(facts["tags"], facts)
+
+
 def proposed(values):
-    facts = facts_of({"tags": pa.array(values, pa.string())})
-    return propose_kind(facts["tags"], facts).settings
+    return column_of(values).settings
 
 
 def rows_of(write, separator):
@@ -40,3 +45,17 @@ def test_weights_behind_tags_are_dropped_by_a_setting_that_says_so(separator):
 )
 def test_what_may_be_an_id_is_none_with_a_weight(write):
     assert "drop_weights" not in proposed(rows_of(write, "|"))
+
+
+@pytest.mark.parametrize(
+    ("write", "is_padded"),
+    [
+        pytest.param(lambda tags: ["0"] * (4 - len(tags)) + tags, True, id="in front"),
+        pytest.param(lambda tags: tags + ["0"] * (4 - len(tags)), True, id="behind"),
+        pytest.param(lambda tags: ["7", "0", *tags, "7", "7"][:4], False, id="inside"),
+        pytest.param(lambda tags: tags, False, id="none"),
+    ],
+)
+def test_padding_that_somebody_put_there_is_told(write, is_padded):
+    rows = [[str(1 + (row + place) % 9) for place in range(row % 4 + 1)] for row in range(ROWS)]
+    assert ("0 for padding" in column_of([write(row) for row in rows]).reason) == is_padded

@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.orc as orc
@@ -32,8 +33,15 @@ def written(write):
     return sink.getvalue()
 
 
+def written_arrays():
+    sink = io.BytesIO()
+    np.savez(sink, click=np.array([0, 1]))
+    return sink.getvalue()
+
+
 LINES = [f"{n % 2} 1:{n} 5:0.3 9:1" for n in range(30)]
 KINDS = [
+    (written_arrays(), "an archive of numpy arrays", "as columns of Parquet"),
     (zipped("log.csv"), "a zip archive", "Unpack it"),
     (zipped("xl/workbook.xml"), "an Excel workbook", "read_excel"),
     (written(orc.write_table), "an ORC file", "data.source to orc"),
