@@ -39,6 +39,7 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "max_tokens": ("categorical", "multivalued", "sequence"),
     "num_oov_buckets": ("categorical", "multivalued", "sequence"),
     "separator": ("multivalued", "sequence", "embedding"),
+    "drop_weights": ("multivalued", "sequence"),
     "max_length": ("multivalued", "sequence"),
     "history": ("sequence",),
     "dimension": ("embedding",),
@@ -69,6 +70,8 @@ class FeatureSpec(StrictModel):
         max_tokens: Keeps only the most frequent ones.
         num_oov_buckets: Ids for tokens outside the vocabulary, chosen by hash.
         separator: Splits text into tokens, or into the numbers of an embedding.
+        drop_weights: What stands between a token and its weight, `":"` of `t1:0.53|t2:0.2`. The
+            weight is dropped, as is a second one in front of it, and every token counts alike.
         max_length: Longest kept; of a sequence the most recent steps stay. The same in all
             sequences of a history, so that their steps stay aligned.
         history: Name of the history that the job builds this sequence from; `column` then names
@@ -97,6 +100,7 @@ class FeatureSpec(StrictModel):
     max_tokens: int | None = pydantic.Field(default=None, ge=1)
     num_oov_buckets: int = pydantic.Field(default=1, ge=1)
     separator: str | None = None
+    drop_weights: str | None = pydantic.Field(default=None, min_length=1)
     max_length: int | None = pydantic.Field(default=None, ge=1)
     history: str | None = None
     dimension: int | None = pydantic.Field(default=None, ge=1)
@@ -188,8 +192,21 @@ class FeatureSpec(StrictModel):
                 "`positive` names the text of a label that means 1: it needs `role: label`, and "
                 "no `at_least` beside it."
             )
+        if self.drop_weights is not None and (self.history or self.drop_weights == self.separator):
+            raise ValueError(
+                "`drop_weights` is what stands between a token and its weight in a column of the "
+                "data: it cannot be the separator, and a history has tokens alone. Remove it."
+            )
         if self.separator == "":
             raise ValueError("`separator` must not be empty. Give the text between two tokens.")
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_unset(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out a setting that few features have: what was written before it stays equal."""
+        content: dict[str, Any] = dump(self)
+        if content.get("drop_weights") is None:
+            content.pop("drop_weights", None)
+        return content
 
     @property
     def is_time(self) -> bool:

@@ -17,6 +17,7 @@ from features.raw_values import (
     null_numbers,
     null_times,
     null_tokens,
+    weights_behind,
 )
 from features.specs import FeatureSet, FeatureSpec
 
@@ -119,6 +120,8 @@ class Preprocessor(tf_keras.layers.Layer):
         that only texts without an id of their own are rewritten and looked up again.
         """
         lookup = self.lookups[spec.vocabulary]
+        if spec.drop_weights is not None:
+            tokens = tf.strings.regex_replace(tokens, weights_behind(spec.drop_weights), "")
         ids = lookup(tokens)
         unknown = tf.where((ids > 0) & (ids <= lookup.num_oov_indices))
         rewritten = canonical(tf.gather_nd(tokens, unknown))

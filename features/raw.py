@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import DataError, did_you_mean
-from features.raw_texts import is_list, known_tokens, texts, tokens, without
+from features.raw_texts import is_list, known_tokens, texts, tokens, without, without_weights
 from features.raw_values import (
     LARGEST_NUMBER,
     WHOLE_NUMBER,
@@ -165,16 +165,24 @@ def _read_tokens(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Ar
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), to)
     if is_list(column.type) and not pa.types.is_nested(column.type.value_type):
-        return tokens(texts(column)).cast(to)
-    if pa.types.is_nested(column.type):
+        lists = texts(column)
+    elif pa.types.is_nested(column.type):
         return _reject_present(column, spec, reasons, "must be a list of tokens")
+    else:
+        text = _known_texts(column, spec)
+        separator = spec.separator
+        lists = _one_each(text) if separator is None else pc.split_pattern(text, separator)
+    if spec.drop_weights is not None:
+        lists = without_weights(lists, spec.drop_weights)
+    return tokens(lists).cast(to)
+
+
+def _known_texts(column: pa.Array, spec: FeatureSpec) -> pa.Array:
     text = texts(column)
-    if spec.null_values:
-        missing = pc.is_null(known_tokens(text, spec.null_values))
-        text = pc.if_else(missing, pa.scalar(None, pa.string()), text)
-    if spec.separator is None:
-        return _one_each(tokens(text))
-    return tokens(pc.split_pattern(text, spec.separator).cast(to))
+    if not spec.null_values:
+        return text
+    missing = pc.is_null(known_tokens(text, spec.null_values))
+    return pc.if_else(missing, pa.scalar(None, pa.string()), text)
 
 
 def _one_each(text: pa.Array) -> pa.Array:

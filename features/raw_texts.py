@@ -16,6 +16,7 @@ from features.raw_values import (
     null_tokens,
     text_of,
     text_of_decimal,
+    weights_behind,
 )
 
 _LIST_TYPES = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -102,6 +103,12 @@ def without(column: pa.Array, values: Sequence[str | float | int]) -> pa.Array:
     if not pc.any(found).as_py():
         return column
     return pc.if_else(found, pa.scalar(None, column.type), column)
+
+
+def without_weights(column: pa.Array, separator: str) -> pa.Array:
+    """Lists of texts without the weights behind their tokens: `t1` for `t1:0.53`."""
+    pattern = weights_behind(separator)
+    return _with_values(column, pc.replace_substring_regex(column.flatten(), pattern, ""))
 
 
 def _map_lists(column: pa.Array) -> pa.Array:

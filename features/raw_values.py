@@ -23,6 +23,7 @@ LARGEST_NUMBER = float(np.finfo(np.float32).max)
 WHOLE_WITH_POINT = r"(-?(?:0|[1-9][0-9]*))\.0+"
 MINUS_ZERO = r"-0"
 TRUE, FALSE = r"(?:true|True|TRUE)", r"(?:false|False|FALSE)"
+WEIGHT = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?"
 WHOLE_NUMBER = r"[+-]?[0-9]{1,20}"  # longer ones are no int64, and slow to read
 
 _EPOCH = datetime.datetime(1970, 1, 1)
@@ -110,6 +111,15 @@ def null_times(null_values: Iterable[str], unit: str) -> tuple[int, ...]:
     """The times that mean "missing", where these texts do."""
     times = (time_of(text, unit) for text in null_values)
     return tuple(dict.fromkeys(time for time in times if time is not None))
+
+
+def weights_behind(separator: str) -> str:
+    """The pattern of a separator and a weight at the end of a text, `:0.53` of `t1:0.53`.
+
+    Of several in a row it takes all: what has been cut once stays as it is. In Python's and in
+    RE2's syntax.
+    """
+    return f"(?:{re.escape(separator)}{WEIGHT})+$"
 
 
 def number_of(value: Any) -> float | None:

@@ -5,6 +5,8 @@
 are two files, because a feature has the same name and different types in the two.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -64,7 +66,8 @@ def record_schema(
         stored.annotation.tag.append(f"dtype:{column.dtype}")
         if layout == "block" and column.length is not None:
             stored.annotation.tag.append(f"row_lengths:{column.name}/row_lengths")
-        _represent(schema, column.name, stored)
+        shape = None if column.length is not None else [size.size for size in stored.shape.dim]
+        _represent(schema, column.name, shape)
     return schema
 
 
@@ -96,7 +99,9 @@ def raw_schema(features: FeatureSet) -> schema_pb2.Schema:
     """tf.Examples of raw values: tokens as bytes, numbers as floats, times as int64.
 
     An Example may leave out any feature, which then is missing: a parser fills a dense tensor with
-    the default value of its representation.
+    the default value of its representation. So no feature has a `shape`, which readers of TFX take
+    for a promise that every Example has the feature; one with a fixed number of values says it by
+    `value_count`.
     """
     schema = schema_pb2.Schema()
     by_raw_name: dict[str, list[FeatureSpec]] = {}
@@ -104,17 +109,16 @@ def raw_schema(features: FeatureSet) -> schema_pb2.Schema:
         by_raw_name.setdefault(spec.raw_name, []).append(spec)
     for name, parsed in parsing_spec(features).items():
         stored = schema.feature.add(name=name, type=_TYPES[parsed.dtype])
-        default = None
+        default, shape = None, None
         if isinstance(parsed, tf.io.FixedLenFeature):
-            stored.shape.SetInParent()
-            for size in parsed.shape:
-                stored.shape.dim.add(size=size)
-            default = parsed.default_value if not parsed.shape else parsed.default_value[0]
+            shape = list(parsed.shape)
+            stored.value_count.min = stored.value_count.max = shape[0] if shape else 1
+            default = parsed.default_value if not shape else parsed.default_value[0]
         else:
             stored.value_count.min = 0
         for spec in by_raw_name[name]:
             _annotate(stored, spec, features)
-        _represent(schema, name, stored, default)
+        _represent(schema, name, shape, default)
     return schema
 
 
@@ -129,17 +133,26 @@ def _annotate(stored: schema_pb2.Feature, spec: FeatureSpec, features: FeatureSe
 def _represent(
     schema: schema_pb2.Schema,
     name: str,
-    stored: schema_pb2.Feature,
+    shape: Sequence[int] | None,
     default: str | float | None = None,
 ) -> None:
-    """Says as which tensor to read a feature, in the terms of TFX's readers."""
+    """Says as which tensor to read a feature, in the terms of TFX's readers.
+
+    Args:
+        schema: The schema to say it in.
+        name: The feature.
+        shape: Of its values in a row; None where it is a list.
+        default: What stands for each value of a row that has none.
+    """
     tensor = schema.tensor_representation_group[""].tensor_representation[name]
-    if stored.HasField("value_count"):
+    if shape is None:
         tensor.ragged_tensor.feature_path.step.append(name)
         tensor.ragged_tensor.row_partition_dtype = schema_pb2.TensorRepresentation.INT64
         return
     tensor.dense_tensor.column_name = name
-    tensor.dense_tensor.shape.CopyFrom(stored.shape)
+    tensor.dense_tensor.shape.SetInParent()  # no dimension: a scalar
+    for size in shape:
+        tensor.dense_tensor.shape.dim.add(size=size)
     if isinstance(default, str):
         tensor.dense_tensor.default_value.bytes_value = default.encode()
     elif isinstance(default, float):

@@ -160,7 +160,7 @@ class FeatureSet(StrictModel):
                     f"features {other.name!r} and {spec.name!r} read column {spec.raw_name!r} as "
                     f"{other.raw_type} and as {spec.raw_type}. Give both the same kind."
                 )
-            for setting in ("separator", "dimension", "null_values"):
+            for setting in ("separator", "drop_weights", "dimension", "null_values"):
                 values = getattr(other, setting), getattr(spec, setting)
                 if values[0] != values[1]:
                     raise ValueError(

@@ -1,15 +1,21 @@
 """The examples under docs/ run, and pages show the files that run."""
 
+import datetime
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import apache_beam as beam
+import fastavro
 import pytest
 import yaml
 
+from features.raw_values import time_of
 from pipeline.config.config_files import load_config
+from pipeline.inspection.read_sample import read_sample
 from tests.pipeline.small_movielens import write_small_movielens
 
 ROOT = Path(__file__).parents[1]
@@ -79,3 +85,40 @@ def test_the_configuration_of_the_readme_is_one(tmp_path):
         yaml.safe_dump({**shown, "extends": str(ROOT / shown["extends"])}, sort_keys=False)
     )
     assert list(load_config(path).model.branches) == ["interests", "crosses", "pairs"]
+
+
+@pytest.fixture
+def log_from_beam():
+    path = EXAMPLES / "log_from_beam.py"
+    spec = importlib.util.spec_from_file_location("log_from_beam", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_rows_of_a_connector_become_a_log(tmp_path, log_from_beam):
+    moment = datetime.datetime(2026, 11, 1, 12, 30, tzinfo=datetime.timezone.utc)
+    fields = [
+        {"name": "user", "type": "string"},
+        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        {"name": "click", "type": ["null", "int"]},
+    ]
+    rows = [{"user": f"u{n}", "at": moment, "click": n % 2 or None} for n in range(50)]
+    with (tmp_path / "rows.avro").open("wb") as stream:
+        fastavro.writer(stream, {"type": "record", "name": "row", "fields": fields}, rows)
+    log_from_beam.main([f"avro:{tmp_path}/rows.avro", f"{tmp_path}/log"])
+    sample = read_sample(f"{tmp_path}/log", 100)
+    assert sample.rows == 50
+    found = {name: column.to_pylist() for name, column in sample.columns.items()}
+    assert sorted(found["user"]) == sorted(row["user"] for row in rows)
+    assert {time_of(each, "s") for each in found["at"]} == {int(moment.timestamp())}
+    assert found["click"].count("1") == 25
+
+
+def test_messages_of_kafka_are_lines_and_other_sources_are_named(log_from_beam):
+    assert log_from_beam.as_line((b"key", b'{"user": "u1"}')) == '{"user": "u1"}'
+    assert isinstance(log_from_beam.reader("kafka:host:9092/clicks/1000"), beam.PTransform)
+    with pytest.raises(ValueError, match="'mysql:x' names no source"):
+        log_from_beam.reader("mysql:x")

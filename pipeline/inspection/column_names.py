@@ -62,7 +62,19 @@ ID = {
     *("id", "ids", "uid", "iid", "code", "key", "hash", "zip", "no", "asin", "sku", "isbn", "uuid"),
     *("guid", "openid", "uin", "zipcode", "spu"),
 }
-TYPE = {"type", "category", "cat", "cate", "class", "gender", "city", "brand", "level", "group"}
+TYPE = {
+    "type",
+    "occupation",
+    "category",
+    "cat",
+    "cate",
+    "class",
+    "gender",
+    "city",
+    "brand",
+    "level",
+    "group",
+}
 TIME = {
     *("time", "timestamp", "ts", "datetime", "date", "hour", "at", "dt", "epoch", "unixtime"),
     *("when", "moment", "stamp", "eventtime", "created", "day", "fecha", "datum", "zeit", "hora"),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from pipeline.inspection.column_names import (
     is_history,
     is_row_number,
     numbered_kind,
+    words,
 )
 from pipeline.inspection.facts import Facts
 from pipeline.inspection.lists import list_column, tokens_of
@@ -42,6 +44,7 @@ def propose_kind(
     others: Mapping[str, Facts],
     user: str | None = None,
     item: str | None = None,
+    is_token: bool = False,
 ) -> Column:
     """What is proposed for a column by its values and its name, whatever the label.
 
@@ -50,6 +53,7 @@ def propose_kind(
         others: Facts of all columns.
         user: The column of the user, where there is one.
         item: The column of what is shown.
+        is_token: Whether whole numbers are known to be tokens.
     """
     if not facts.values:
         return Column(facts.name, {"kind": "categorical"}, "empty").without("empty in every row")
@@ -61,6 +65,8 @@ def propose_kind(
         if not tokens.distinct:
             return Column(facts.name, {"kind": "categorical"}, "").without("empty in every row")
         column = list_column(facts, tokens, others, user, item)
+    elif facts.is_whole and (is_token or facts.name == item):
+        column = _tokens(facts, "indices" if is_token else "numbers, of what is shown")
     elif facts.numbers is not None:
         column = _of_numbers(facts, facts.numbers)
     else:
@@ -71,6 +77,8 @@ def propose_kind(
         if _OTHER_DATES in column.reason:
             return column.without(f"{_OTHER_DATES}: written so, they are times for a split by time")
         return column.without("another value in every row: nothing to learn")
+    if words(facts.name)[-1:] == ["weight"] and column.kind.startswith("numeric"):
+        column = replace(column, reason=f"{column.reason}; of the example? then role: weight")
     if is_row_number(facts.name) and _counts(facts):
         return column.without("the number of the row: nothing to learn")
     return column

@@ -1,11 +1,13 @@
 """Columns that hold several values: lists, and texts with a separator."""
 
+import itertools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from features.raw_values import WEIGHT
 from pipeline.inspection.column import Column
 from pipeline.inspection.column_names import OF_ITEMS, hints, is_history
 from pipeline.inspection.facts import Facts
@@ -15,6 +17,7 @@ SEPARATORS = (",", "|", ";", " ", "^", "#", "~", "::", "\x01", "\x02", "\x03")
 # What separates in histories only: elsewhere dates, paths and names are written so.
 _IN_HISTORIES = ("/", "-", "_", ":", "+", "&", "@", ".")
 _ID = re.compile(r"[A-Za-z]{0,3}\d+|[0-9a-f]{8,}")
+_WEIGHTED = re.compile(rf"(.*\D.*|\d+):({WEIGHT})", re.DOTALL)
 _LOOKED_AT = 20_000  # distinct values
 _LONGEST_TOKEN = 40
 _MOST_TOKENS = {"multivalued": 20, "sequence": 50}
@@ -97,7 +100,7 @@ def _is_cut(tokens: Tokens, of_ids: bool) -> bool:
     if tokens.separator in _IN_HISTORIES:
         return False
     if tokens.separator == " ":  # sentences are no lists
-        return all(token.isdigit() for token in all_tokens)
+        return all(token.isdigit() or _WEIGHTED.fullmatch(token) for token in all_tokens)
     return len(set(all_tokens)) < len(tokens.rows) or max(map(len, tokens.rows)) > 2
 
 
@@ -118,6 +121,9 @@ def list_column(
         item: The column of what is shown.
     """
     separator = {} if tokens.separator is None else {"separator": tokens.separator}
+    tokens, weighted = _without_weights(tokens)
+    if weighted:
+        separator["drop_weights"] = ":"
     length = _vector_length(tokens)
     if length is not None:
         settings = {"kind": "embedding", "dimension": length, **separator}
@@ -131,12 +137,43 @@ def list_column(
     kind = "sequence" if is_sequence else "multivalued"
     settings = {"kind": kind, **separator, "max_length": min(usual, _MOST_TOKENS[kind])}
     reason = f"{len(distinct):,} tokens, up to {longest} in a row"
+    if weighted:
+        reason += "; their weights are dropped"
+    if _is_padded(tokens):
+        reason += "; all as long, with 0 for padding, which is a token here: leave it out"
     if kind == "sequence":
         reason += "; oldest first?"
     if shared is not None and is_sequence:
         settings["vocabulary"] = shared
         reason += f"; its tokens are values of {shared}"
     return Column(facts.name, settings, reason)
+
+
+def _without_weights(tokens: Tokens) -> tuple[Tokens, bool]:
+    """The tokens without weights such as `:0.53`, and whether they have such.
+
+    Weights are numbers with a fraction somewhere: `1:2` may be an id.
+    """
+    cut = {token: _WEIGHTED.fullmatch(token) for token in tokens.distinct if token}
+    if not cut or not all(cut.values()):
+        return tokens, False
+    if not any("." in match[2] for match in cut.values() if match):
+        return tokens, False
+    heads = {token: match[1] for token, match in cut.items() if match}
+    if any(_WEIGHTED.fullmatch(head) for head in heads.values()):
+        return tokens, False
+    rows = [[heads.get(token, token) for token in row] for row in tokens.rows]
+    return replace(tokens, rows=rows), True
+
+
+def _is_padded(tokens: Tokens) -> bool:
+    """Whether lists were made as long as each other, by zeros in front or behind."""
+    if len({len(row) for row in tokens.rows}) != 1 or "0" not in tokens.distinct:
+        return False
+    return any(
+        all("0" not in itertools.dropwhile("0".__eq__, row[::step]) for row in tokens.rows)
+        for step in (1, -1)
+    )
 
 
 def _vector_length(tokens: Tokens) -> int | None:

@@ -15,6 +15,7 @@ from pipeline.inspection.kinds import propose_kind
 from pipeline.inspection.leaks import find_leak
 from pipeline.inspection.lists import steps_of
 from pipeline.inspection.own_item import find_own_item
+from pipeline.inspection.pairs import as_of_pairs, is_index, label_of
 from pipeline.inspection.read_sample import Sample
 from pipeline.inspection.roles import (
     Label,
@@ -28,6 +29,7 @@ from pipeline.inspection.roles import (
     labels_of,
     moments_of,
 )
+from pipeline.inspection.sessions import Sessions, exploded, find_sessions
 from pipeline.inspection.split_files import files_of_splits
 
 _LEAST_ROWS_FOR_LEAKS = 100
@@ -55,6 +57,7 @@ class Proposal:
         histories: Settings of `histories`, as in YAML.
         sequences: Name -> settings of the features that come from histories.
         groups: Settings of `groups`, as in YAML.
+        sessions: How rows that show several items became these, where they did.
     """
 
     sample: Sample
@@ -71,6 +74,7 @@ class Proposal:
     histories: dict[str, dict[str, str]]
     sequences: dict[str, dict[str, Any]]
     groups: dict[str, list[str]]
+    sessions: Sessions | None = None
 
     @property
     def inputs(self) -> list[Column]:
@@ -93,19 +97,30 @@ def propose(sample: Sample, label: str | None = None) -> Proposal:
     Raises:
         DataError: No column can be the label, or none is left to learn from.
     """
+    source = sample.data.source
+    label = label_of(source) if label is None else label
+    sessions = find_sessions(sample.columns, label)
+    if sessions is not None:
+        sample, label = exploded(sample, sessions), sessions.label
     facts = facts_of(sample.columns)
     target = find_label(facts, label)
     labels = labels_of(facts[target.column], target)
     others = {name: column for name, column in facts.items() if name != target.column}
     time, user, item = find_time(others), find_user(others), find_item(others)
+    session = None
+    if sessions is not None:
+        item, session = sessions.settings.items, sessions.settings.session
     columns = [
-        _column(column, others, labels, time, user, item)
+        _of_sessions(name)
+        if name == session
+        else _column(column, others, labels, time, user, item, source)
         for name, column in others.items()
         if time is None or name != time.column
     ]
     inputs = {column.column for column in columns if column.left_out is None}
     tokens = {column.column for column in columns if column.kind == "categorical"}
     user = user if user in tokens else None
+    owner = None if user == session else user  # a session has no earlier rows
     item = item if item in tokens & inputs else None
     if not inputs and time is None:
         why = "; ".join(f"{column.column}: {column.left_out}" for column in columns[:3])
@@ -118,7 +133,7 @@ def propose(sample: Sample, label: str | None = None) -> Proposal:
         names[name] = feature_name(name, names.values())
     columns = [_with_vocabulary(column, names, inputs & tokens) for column in columns]
     columns = [_with_nulls(column, sample.column_nulls) for column in columns]
-    histories, sequences = _histories(target, time, user, item, names)
+    histories, sequences = _histories(target, time, owner, item, names)
     times = _times(time, [*names.values(), *sequences])
     inputs_of_time = [name for name, settings in times.items() if "role" not in settings]
     return Proposal(
@@ -136,6 +151,7 @@ def propose(sample: Sample, label: str | None = None) -> Proposal:
         histories=histories,
         sequences=sequences,
         groups=propose_groups(columns, facts, names, user, item, list(sequences), inputs_of_time),
+        sessions=sessions,
     )
 
 
@@ -146,8 +162,10 @@ def _column(
     time: Time | None,
     user: str | None,
     item: str | None,
+    source: str,
 ) -> Column:
-    column = propose_kind(facts, others, user, item)
+    column = propose_kind(facts, others, user, item, is_index(source, facts.name))
+    column = as_of_pairs(column, source, others)
     if time is not None and facts.name in time.others:
         return column.without(f"a time too, beside {time.column}")
     if is_day(facts):
@@ -165,6 +183,11 @@ def _column(
     if leak.why is not None and facts.name not in (user, item):
         return column.without(leak.why, suspect=True)
     return column
+
+
+def _of_sessions(name: str) -> Column:
+    why = "a name for each session: it never comes again"
+    return Column(name, {"kind": "categorical"}, "").without(why)
 
 
 def _times(time: Time | None, taken: list[str]) -> dict[str, dict[str, Any]]:
@@ -246,7 +269,8 @@ def _split(
 
 def _share(labels: np.ndarray) -> float:
     """The share of a split: larger in small logs, so that it has rows of both labels."""
-    rarer = max(1.0, min(labels.sum(), len(labels) - labels.sum()))
+    positive = float(labels.sum())
+    rarer = max(1.0, min(positive, len(labels) - positive))
     return round(min(_MOST, max(_SHARE, _ENOUGH / rarer)), 2)
 
 

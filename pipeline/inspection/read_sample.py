@@ -22,11 +22,12 @@ from pipeline.data.reading.read import (
     parquet_names,
     read_blocks,
     read_header,
+    record_names,
 )
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.settings.file_config import FormatConfig
 from pipeline.data.sources import source_named
-from pipeline.data.sources.base import File
+from pipeline.data.sources.base import File, RecordFile
 from pipeline.data.sources.own import OWN_FILES, source_of_path
 from pipeline.data.sources.parts import RowParts
 from pipeline.inspection.column_names import label_rank
@@ -65,6 +66,7 @@ class Sample:
         unread: Column that cannot be read -> why, a clause.
         nulls: Text that means "missing" -> columns of numbers that have it, columns that have it
             and hold no numbers.
+        records: How many rows of the log these rows were made from, where they are items of lists.
     """
 
     data: DataConfig
@@ -75,6 +77,7 @@ class Sample:
     files: tuple[str, ...] = ()
     unread: dict[str, str] = field(default_factory=dict)
     nulls: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
+    records: int | None = None
 
     @property
     def column_nulls(self) -> dict[str, tuple[str, ...]]:
@@ -101,7 +104,7 @@ def read_sample(
     """Reads the first rows of a file, or of each file of a folder.
 
     Args:
-        path: Delimited text, Parquet or JSON lines, also compressed; or a folder of them.
+        path: A file of a kind that can be read (`pipeline.data.sources.own`), or a folder of them.
         rows: Number of rows to read, over all files together.
         columns: Names of all columns, for text without a header line.
         delimiter: Delimiter of text; found out where it is not given.
@@ -150,6 +153,9 @@ def _choose_files(path: str, label: str | None) -> tuple[str, list[str], tuple[s
     """
     if not os.path.isdir(path) and match_paths(path):
         kind = source_of_path(path)
+        other = kind_of(path, kind)
+        if other is not None and other.source in OWN_FILES:
+            return other.source, [path], (), True
         refuse_other_kinds(path, kind)
         return kind, [path], (), True
     kinds = {kind: match_log(path, source.log_patterns) for kind, source in OWN_FILES.items()}
@@ -169,8 +175,13 @@ def _choose_files(path: str, label: str | None) -> tuple[str, list[str], tuple[s
     no_tables: list[str] = []
     for kind, paths in kinds.items():
         for file in paths:
-            if kind_of(file, kind) is None and (kind != "csv" or _is_table(file)):
-                alike.setdefault((kind, *_header(kind, file, label)), []).append(file)
+            other = kind_of(file, kind)
+            known = kind if other is None else other.source
+            columns = None
+            if known is not None and (known != "csv" or _is_table(file)):
+                columns = _columns_of(known, file, label)
+            if known is not None and columns is not None:
+                alike.setdefault((known, *columns), []).append(file)
             else:
                 no_tables.append(file)
     if not alike:
@@ -179,6 +190,7 @@ def _choose_files(path: str, label: str | None) -> tuple[str, list[str], tuple[s
     (kind, *_), log = _largest(alike, label)
     others = {file for paths in kinds.values() for file in paths} - {*log, *no_tables}
     is_all = not others and not nested and not set(no_tables) & set(kinds[kind])
+    is_all = is_all and set(log) <= set(kinds[kind])
     return kind, log, tuple(sorted(relative_path(path, file) for file in others)), is_all
 
 
@@ -206,8 +218,8 @@ def _refuse_folder(path: str) -> NoReturn:
         refuse_other_kinds(file, "csv")
     patterns = ", ".join(itertools.chain(*(source.log_patterns for source in OWN_FILES.values())))
     raise DataError(
-        f"{path} is no file and no folder of files {patterns}. Give one of delimited text, "
-        "Parquet or JSON lines."
+        f"{path} is no file and no folder of files {patterns}. Give one of them, or one file of "
+        "another name."
     )
 
 
@@ -236,6 +248,16 @@ def _header(kind: str, path: str, label: str | None) -> tuple[str, ...]:
     return delimiter, *sorted(names)
 
 
+def _columns_of(kind: str, path: str, label: str | None) -> tuple[str, ...] | None:
+    """The same; None for JSON that is no lines of objects, such as settings beside a log."""
+    try:
+        return _header(kind, path, label)
+    except DataError:
+        if kind == "jsonl":
+            return None
+        raise
+
+
 def _size(path: str) -> int:
     return os.path.getsize(path) if os.path.exists(path) else 0
 
@@ -246,6 +268,10 @@ def _nested(kind: str, path: str) -> dict[str, str]:
         return dict.fromkeys(nested_columns(path), _NESTED)
     if kind == "parquet":
         return dict.fromkeys(parquet_names(path, can_be_read=False), _NESTED)
+    log = OWN_FILES[kind].log
+    if isinstance(log, RecordFile):
+        names = record_names(log, path, can_be_read=False)
+        return dict.fromkeys(names, _NESTED)
     return {}
 
 

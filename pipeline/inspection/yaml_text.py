@@ -57,6 +57,10 @@ def _data(proposal: Proposal) -> list[str]:
     }
     if settings:
         lines.append(f"format: {_value(settings)}")
+    if data.explode is not None and proposal.sessions is not None:
+        explode = data.explode.model_dump(mode="json", exclude_defaults=True)
+        why = f"a row an item: {proposal.sessions.reason}"
+        lines.append(_commented(f"explode: {_value(explode)}", why))
     lines += [f"# {_line(note)}" for note in _notes_of_nulls(sample)]
     parts = [other for other in sample.others if split_of(other) is not None]
     tables = [other for other in sample.others if other not in parts]
@@ -78,8 +82,9 @@ def _data(proposal: Proposal) -> list[str]:
     lines.append(split)
     bad, reason = sample.bad
     if bad:
-        share = bad / (bad + sample.rows)
-        comment = f"{bad:,} of {bad + sample.rows:,} lines are no rows, the first: {reason}"
+        records = sample.rows if sample.records is None else sample.records
+        share = bad / (bad + records)
+        comment = f"{bad:,} of {bad + records:,} lines are no rows, the first: {reason}"
         lines.append(f"# {_line(comment)}")
         if share > 0.005:
             lines.append(f"max_rejected_share: {min(1.0, 2 * share + 0.01):.2f}")

@@ -17,6 +17,7 @@ OTHER_THAN_DEFAULT = {
     "max_tokens": 1,
     "num_oov_buckets": 2,
     "separator": "|",
+    "drop_weights": ":",
     "max_length": 1,
     "history": "h",
     "dimension": 1,
@@ -33,7 +34,7 @@ FITS = {
     "multivalued": {"vocabulary", "min_count", "max_tokens", "num_oov_buckets", "separator"},
     "embedding": {"separator", "dimension"},
 }
-FITS["multivalued"] |= {"max_length"}
+FITS["multivalued"] |= {"max_length", "drop_weights"}
 FITS["sequence"] = FITS["multivalued"] | {"history"}
 
 
@@ -79,6 +80,11 @@ def test_the_table_above_knows_every_setting():
         ({"role": "group_key", "transform": "hour"}, "`transform` is for inputs"),
         ({"kind": "sequence"}, "needs `max_length`"),
         ({"kind": "multivalued"}, "needs `max_length`"),
+        ({"kind": "categorical", "drop_weights": ":"}, "is for multivalued, sequence features"),
+        (
+            {"kind": "multivalued", "max_length": 3, "separator": ":", "drop_weights": ":"},
+            "cannot be the separator",
+        ),
         ({"kind": "embedding"}, "needs `dimension`"),
         ({"kind": "numeric", "transform": "quantiles"}, "needs `num_buckets`"),
         ({"kind": "numeric", "num_buckets": 3}, "needs `transform: quantiles`"),

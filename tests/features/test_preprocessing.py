@@ -10,6 +10,7 @@ import tf_keras
 
 from features.analysis import Analysis, NumericSummary
 from features.preprocessing import Preprocessor
+from features.raw import coerce
 from features.raw_tensors import from_arrow, to_dense
 from features.specs import ROLES, FeatureSet
 
@@ -303,3 +304,17 @@ def test_an_infinite_number_has_no_scaled_one(transform):
     raw = {"x": tf.constant([math.inf, -math.inf, math.nan, 5.0])}
     received = Preprocessor(features, analysis, "")(raw)["x"].numpy()
     assert np.isnan(received).tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize("dense", [False, True], ids=["ragged", "dense"])
+def test_weights_behind_tokens_are_dropped_in_the_graph_as_in_the_job(tmp_path, dense):
+    (tmp_path / "tags.txt").write_text("t1\nt2\n12\n")
+    tags = {"kind": "multivalued", "drop_weights": ":", "max_length": 4}
+    features = FeatureSet.model_validate({"features": {"tags": tags}})
+    analysis = Analysis(vocabulary_sizes={"tags": 3}, numeric={})
+    graph = Preprocessor(features, analysis, str(tmp_path))
+    written = tf.ragged.constant([["t2:0.5", "t1:1e-3", "12.0:2"], [], ["t9:0.1", ":0.5", "t1"]])
+    received = graph({"tags": written.to_tensor("") if dense else written})["tags"]
+    np.testing.assert_array_equal(received, [[3, 2, 4, 0], [0, 0, 0, 0], [1, 2, 0, 0]])
+    typed = coerce(pa.RecordBatch.from_pydict({"tags": written.to_list()}), features).rows
+    np.testing.assert_array_equal(graph(from_arrow(typed, features))["tags"], received)

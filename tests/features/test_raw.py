@@ -176,3 +176,40 @@ def test_truth_is_the_token_that_files_have_for_it():
     typed, _, reasons = coerce(block, features)
     assert typed.column("token").to_pylist() == ["1", "0", None]
     assert not reasons
+
+
+WEIGHTED = FeatureSet.model_validate(
+    {
+        "features": {
+            "tags": {
+                "kind": "multivalued",
+                "separator": "|",
+                "drop_weights": ":",
+                "max_length": 9,
+            }
+        }
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    ["t1:0.53|t2:-2e-1|a:b|c|12.0:.5|:1", ["t1:0.53", "t2:-2e-1", "a:b", "c", "12.0:.5", ":1"]],
+)
+def test_weights_are_dropped_where_the_setting_says_so(tags):
+    typed = coerce(batch({"tags": tags}), WEIGHTED).rows
+    assert typed["tags"].to_pylist() == [["t1", "t2", "a:b", "c", "12", ""]]
+
+
+def test_what_was_cut_once_stays_as_it_is():
+    once = coerce(batch({"tags": "x:1:0.5|y:0.5"}), WEIGHTED).rows
+    assert once["tags"].to_pylist() == [["x", "y"]]
+    assert coerce(once, WEIGHTED).rows == once
+
+
+def test_without_the_setting_a_weight_is_part_of_its_token_and_nothing_is_written_of_it():
+    plain = FEATURES.features["genres"]
+    assert "drop_weights" not in plain.model_dump()
+    assert WEIGHTED.features["tags"].model_dump()["drop_weights"] == ":"
+    typed = coerce(batch({**GOOD, "genres": "t1:0.5"}), FEATURES).rows
+    assert typed["genres"].to_pylist() == [["t1:0.5"]]

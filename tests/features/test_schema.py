@@ -42,12 +42,13 @@ def features_of_schema(text):
     specs = {}
     for feature in schema.feature:
         dtype = dtypes[feature.type]
-        if feature.HasField("value_count"):
+        if tensors[feature.name].WhichOneof("kind") == "ragged_tensor":
             specs[feature.name] = tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64)
             continue
-        default = tensors[feature.name].dense_tensor.default_value
+        dense = tensors[feature.name].dense_tensor
+        default = dense.default_value
         kind = default.WhichOneof("kind")
-        shape = [dim.size for dim in feature.shape.dim]
+        shape = [dim.size for dim in dense.shape.dim]
         filled = np.full(shape, getattr(default, kind)).tolist() if kind else None
         specs[feature.name] = tf.io.FixedLenFeature(shape, dtype, filled)
     return specs
@@ -97,6 +98,24 @@ def test_raw_examples_can_be_parsed_by_the_schema_alone():
             assert by_schema[name].to_list() == value.to_list()
         else:
             np.testing.assert_array_equal(by_schema[name], value, err_msg=name)
+
+
+def test_a_shape_promises_a_value_in_every_row_and_raw_examples_promise_none():
+    """What tensorflow-transform and tfx_bsl require of a schema before they read it."""
+    for schema in (raw_schema(FEATURES), record_schema(FEATURES, ANALYSIS)):
+        tensors = schema.tensor_representation_group[""].tensor_representation
+        for feature in schema.feature:
+            assert feature.WhichOneof("shape_type") is not None
+            if feature.HasField("shape"):
+                assert feature.presence.min_fraction == 1.0
+                assert feature.shape == tensors[feature.name].dense_tensor.shape
+    counts = {
+        feature.name: (feature.value_count.min, feature.value_count.max)
+        for feature in raw_schema(FEATURES).feature
+        if feature.HasField("value_count")
+    }
+    ones = dict.fromkeys(("user", "price", "age", "time"), (1, 1))
+    assert counts == {**ones, "vector": (2, 2), "tags": (0, 0), "past": (0, 0)}
 
 
 def test_domains_and_groups_stand_in_the_schema():

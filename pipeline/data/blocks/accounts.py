@@ -3,6 +3,7 @@
 from typing import Any
 
 REJECTED, ROWS_READ, ROWS_KEPT, ROWS = "rejected", "rows_read", "rows_kept", "rows"
+SESSIONS = "sessions"  # the table that a log is whose rows become several
 _LONGEST_TEXT = 1_000
 
 

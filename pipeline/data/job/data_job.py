@@ -151,10 +151,11 @@ def fingerprint_of(
     earlier: EarlierVocabularies | None = None,
 ) -> str:
     """SHA-256 of all that decides what a bundle holds."""
+    irrelevant = _IRRELEVANT | ({"explode"} if data.explode is None else set())
     content = {
         "format_version": FORMAT_VERSION,
         "features": features.model_dump(mode="json"),
-        "data": data.model_dump(mode="json", exclude=_IRRELEVANT),
+        "data": data.model_dump(mode="json", exclude=irrelevant),
         "sources": {name: entry.model_dump() for name, entry in sorted(sources.items())},
     }
     if earlier:

@@ -36,6 +36,7 @@ _PARTITION_BYTES = 48 << 20  # of text in a partition
 _FEWEST_PARTITIONS, _MOST_PARTITIONS = 64, 65_536
 _COMPRESSION = 4  # gzip and its like make logs about that much smaller
 _BYTES_PER_VALUE = 8  # of rows that are computed
+_REPEATED = 8  # what is no list of a session stands in each of its rows, and shares the text
 
 
 Accounts = dict[str, list[beam.PCollection]]  # name of an output -> its parts
@@ -55,8 +56,8 @@ class Examples(beam.PTransform):
     - `rows_read`: (table, rows, good or not), several times for a table: to be added up. They are
       its rejected rows and its good ones.
     - `rows_kept`: (table, good rows), also to be added up, of all tables but the log, whose good
-      rows are those of the blocks. Of a log of positives only: its rows that are no examples, less
-      the negatives that were drawn.
+      rows are those of the blocks; of `data.explode` its good sessions are such a table. Of a log
+      of positives only: its rows that are no examples, less the negatives that were drawn.
 
     Args:
         inputs: From `open_inputs`, for the same features and settings.
@@ -96,6 +97,7 @@ class Examples(beam.PTransform):
             required=sorted(self._required),
             keep_positions=hashes and split.key is None,
             null_values=null_values(self._features),
+            explode=inputs.explode,
         )
         log = pipeline | "LogFiles" >> beam.Create(inputs.log) | "Log" >> reader
         rows, tables = log[ROWS], None
@@ -103,7 +105,8 @@ class Examples(beam.PTransform):
             rows = rows | "SplitHash" >> beam.Map(
                 with_split_hash, self._data.seed, split.key
             ).with_output_types(tuple[int, pa.RecordBatch])
-        accounts = {REJECTED: [log[REJECTED]], ROWS_READ: [log[ROWS_READ]], ROWS_KEPT: []}
+        accounts = {REJECTED: [log[REJECTED]], ROWS_READ: [log[ROWS_READ]]}
+        accounts[ROWS_KEPT] = [log[ROWS_KEPT]] if inputs.explode else []
         negatives = inputs.source.negatives
         ruled = rows | "KeyRules" >> KeyRules(
             self._features, self._data, negatives, self._partitions
@@ -252,4 +255,6 @@ def partitions_of(inputs: Inputs) -> int:
             (file.size or 0) * (_COMPRESSION if file.path.endswith(COMPRESSED) else 1)
             for file in files
         )
+    if inputs.explode is not None:
+        size *= _REPEATED
     return min(max(-(-size // _PARTITION_BYTES), _FEWEST_PARTITIONS), _MOST_PARTITIONS)

@@ -6,10 +6,9 @@ the analysis lie on disk.
 """
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-import pyarrow as pa
+import pyarrow.orc as orc
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -17,13 +16,14 @@ from apache_beam.io.filesystems import FileSystems
 from features.errors import ConfigError
 from features.records import columns_of
 from features.specs import FeatureSet
+from pipeline.data.blocks.accounts import ROWS_READ, SESSIONS
 from pipeline.data.blocks.arrow_bytes import RecordBatchCoder
 from pipeline.data.blocks.carried_columns import only_columns, text_columns
 from pipeline.data.job.open_inputs import Inputs
 from pipeline.data.reading.read import DAMAGED, decompressed
 from pipeline.data.reading.read_rows import ReadRows
 from pipeline.data.settings.data_config import DataConfig, NegativesConfig
-from pipeline.data.sources.base import File, ParquetFile, VectorFile
+from pipeline.data.sources.base import ExampleFile, File, ParquetFile, RecordFile, VectorFile
 from pipeline.data.sources.input_file import InputFile
 from pipeline.data.sources.parts import RowParts
 from pipeline.system.available_memory import available_bytes, size
@@ -94,9 +94,11 @@ def check_memory(
 def foresee(inputs: Inputs, features: FeatureSet, data: DataConfig) -> Foreseen | None:
     """Estimates rows and memory from the first rows of some files; None where none can be read."""
     rows = _rows_of_the_log(inputs)
-    read = _bytes_a_row(inputs, features)
-    if rows is None or read is None:
+    behind = _rows_behind_the_reader(inputs, features)
+    if rows is None or behind is None:
         return None
+    read, rows_a_record = behind
+    rows = round(rows * rows_a_record)
     if inputs.source.negatives is not None:
         rows *= 1 + (data.negatives or NegativesConfig()).per_positive
     a_row = COPIES_WRITTEN * _bytes_written(features)
@@ -133,7 +135,9 @@ def rows_of(file: File, input_file: InputFile) -> int | None:
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
             if isinstance(file, ParquetFile):
                 return pq.ParquetFile(raw).metadata.num_rows
-            if isinstance(file, VectorFile) or input_file.size is None:
+            if isinstance(file, RecordFile) and file.format == "orc":
+                return orc.ORCFile(raw).nrows
+            if isinstance(file, VectorFile | RecordFile | ExampleFile) or input_file.size is None:
                 return None
             content = decompressed(raw, path)  # which closes `raw` when it goes
             sample = content.read(_SAMPLE)
@@ -145,25 +149,28 @@ def rows_of(file: File, input_file: InputFile) -> int | None:
     return round(input_file.size * lines / max(used, 1))
 
 
-def _bytes_a_row(inputs: Inputs, features: FeatureSet) -> float | None:
-    """Of a row of the log as it travels behind the reader."""
+def _rows_behind_the_reader(inputs: Inputs, features: FeatureSet) -> tuple[float, float] | None:
+    """Bytes of a row of the log as it travels behind the reader, and how many a record becomes."""
     columns = inputs.columns["log"]
     reader = ReadRows(
         inputs.source.log,
         columns,
         only_columns(features, set(columns)),
         texts=sorted(text_columns(features)),
+        explode=inputs.explode,
     )
-    for block in _first_blocks(reader, inputs.log):
-        return len(RecordBatchCoder().encode(block)) / len(block)
-    return None
-
-
-def _first_blocks(reader: ReadRows, files: tuple[InputFile, ...]) -> Iterator[pa.RecordBatch]:
-    for file in files[:_SAMPLED_FILES]:
+    for file in inputs.log[:_SAMPLED_FILES]:
+        read = dict.fromkeys((file.table, SESSIONS), 0)
         for element in reader.read(file):
-            if isinstance(element, tuple):  # what else there is to say is tagged
-                yield element[1]
+            if isinstance(element, tuple):
+                block = element[1]
+                records = read[SESSIONS] or read[file.table]
+                a_row = len(RecordBatchCoder().encode(block)) / len(block)
+                return a_row, read[file.table] / records
+            if element.tag == ROWS_READ:  # else it is for others
+                table, rows = element.value
+                read[table] += rows
+    return None
 
 
 def _bytes_written(features: FeatureSet) -> float:

@@ -8,14 +8,16 @@ from apache_beam.io.filesystems import FileSystems
 
 from features.errors import ConfigError, DataError, did_you_mean
 from features.specs import ROLES, FeatureSet
+from pipeline.data.blocks.accounts import SESSIONS
 from pipeline.data.blocks.carried_columns import flag_columns
 from pipeline.data.histories.event_needs import needed_events
+from pipeline.data.reading.explode import Explode
 from pipeline.data.reading.match import match_files, size_of
 from pipeline.data.reading.own_files import is_own, open_own_files
 from pipeline.data.reading.read import read_header
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import TFDS, source_named
-from pipeline.data.sources.base import COMPRESSED, File, Source
+from pipeline.data.sources.base import COMPRESSED, File, Source, TextFile
 from pipeline.data.sources.input_file import InputFile
 from pipeline.data.sources.parts import RowParts
 from pipeline.data.splits.negatives_check import check_context, check_negatives
@@ -33,6 +35,7 @@ class Inputs:
         earlier_events: Files of what happened before the log; empty where there are none.
         columns: Table -> needed columns, side tables' keys included.
         events: Event log -> its files, for those that histories name.
+        explode: How the log's rows become several, each; `columns` are those of what they become.
     """
 
     source: Source
@@ -41,6 +44,13 @@ class Inputs:
     earlier_events: tuple[InputFile, ...]
     columns: Mapping[str, tuple[str, ...]]
     events: Mapping[str, tuple[InputFile, ...]] = field(default_factory=dict)
+    explode: Explode | None = None
+
+    @property
+    def log_columns(self) -> tuple[str, ...]:
+        """Names of all columns of the log's rows, as features see them."""
+        header = self.log[0].header
+        return header if self.explode is None else self.explode.columns_of(header)
 
     @property
     def files(self) -> tuple[InputFile, ...]:
@@ -68,6 +78,7 @@ def open_inputs(features: FeatureSet, data: DataConfig) -> Inputs:
     check_negatives(features, data, source)
     of_events = needed_events(features, source)
     inputs = _find_files(source, data, of_events, earlier_events=bool(features.histories))
+    inputs = replace(inputs, explode=_explode(inputs, data))
     columns = _assign_columns(features, data.split.key, inputs) | of_events
     side_tables = {name: files for name, files in inputs.side_tables.items() if name in columns}
     inputs = replace(inputs, side_tables=side_tables, columns=columns)
@@ -88,6 +99,33 @@ def _open_source(data: DataConfig) -> tuple[Source, DataConfig]:
         return open_tfds(data), data
     source = source_named(data.source)
     return open_own_files(source, data) if is_own(source) else (source, data)
+
+
+def _explode(inputs: Inputs, data: DataConfig) -> Explode | None:
+    """How the log's rows become several, as far as its columns allow.
+
+    Raises:
+        ConfigError: Settings that do not fit the log.
+        DataError: The log lacks a column.
+    """
+    if data.explode is None:
+        return None
+    if inputs.source.negatives is not None:
+        raise ConfigError(
+            f"data.explode is for logs that say what was shown, and data.source="
+            f"{data.source!r} holds positives only. Remove data.explode."
+        )
+    if SESSIONS in data.tables:
+        raise ConfigError(
+            f"data.tables names a table {SESSIONS!r}, which is what the rows of the log are called "
+            "with data.explode. Give it another name."
+        )
+    log = inputs.source.log
+    is_text = isinstance(log, TextFile)
+    explode = Explode(data.explode, log.null_values if isinstance(log, TextFile) else ("",))
+    for file in inputs.log:
+        explode.check_header(file.path, file.header, is_text)
+    return explode
 
 
 def _find_files(
@@ -192,7 +230,7 @@ def _assign_columns(
 ) -> dict[str, tuple[str, ...]]:
     """Says which table each needed column comes from; the log goes before side tables."""
     source, log = inputs.source, inputs.log
-    available = {"log": log[0].header}
+    available = {"log": inputs.log_columns}
     available |= {name: files[0].header for name, files in inputs.side_tables.items() if files}
     assigned: dict[str, list[str]] = {"log": []}
     needed, of_the_log = _all_needed_columns(features, split_key, inputs)
@@ -254,6 +292,8 @@ def needed_columns(features: FeatureSet) -> dict[str, str]:
 def _require_columns(inputs: Inputs) -> None:
     """Refuses a file that lacks a column of its table; the first file alone was looked at."""
     required: dict[str, tuple[str, ...]] = dict(inputs.columns)
+    if inputs.explode is not None:
+        required["log"] = inputs.explode.raw_columns(inputs.columns["log"])
     if (earlier := inputs.source.earlier_events) is not None:
         required["earlier_events"] = (earlier.key, earlier.until, *earlier.lists.values())
     for file in inputs.files:

@@ -41,5 +41,5 @@ def text_format_of(inputs: Inputs) -> TextFormat | None:
         delimiter=log.delimiter,
         quoting=log.quoting,
         encoding=log.encoding,
-        columns=log.columns,
+        columns=None if inputs.explode else log.columns,  # a row is no line then
     )

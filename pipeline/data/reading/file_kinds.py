@@ -1,4 +1,4 @@
-"""Files of kinds that nobody here reads, told by their first bytes or by how their lines look."""
+"""Files of other kinds than expected, told by their first bytes or by how their lines look."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from features.errors import DataError
-from pipeline.data.reading.read import DAMAGED, open_file
+from pipeline.data.reading.read import DAMAGED, open_file, open_gzip
 
 _HEAD_BYTES = 1 << 16
 _LINES = 20
@@ -15,15 +15,21 @@ _LINES = 20
 
 @dataclass(frozen=True)
 class FileKind:
-    """A kind of file that is not read.
+    """A kind of file that is another one than expected.
 
     Args:
         name: What it is, with its article.
         remedy: How to convert it, a sentence.
+        source: The `data.source` that reads it; None where none does.
     """
 
     name: str
     remedy: str
+    source: str | None = None
+
+
+def _read_as(source: str, name: str) -> FileKind:
+    return FileKind(name, f"Set data.source to {source}.", source)
 
 
 def _with_pandas(reader: str) -> str:
@@ -42,15 +48,9 @@ _FIRST_BYTES: tuple[tuple[bytes, FileKind], ...] = (
     (b"\x28\xb5\x2f\xfd", FileKind("compressed by zstd", "Unpack it: zstd -d FILE.")),
     (b"\x04\x22\x4d\x18", FileKind("compressed by lz4", "Unpack it: lz4 -d FILE.")),
     (b"\xff\x06\x00\x00sNaPpY", FileKind("compressed by snappy", "Unpack it.")),
-    (b"ORC", FileKind("an ORC file", _with_pandas("read_orc"))),
-    (
-        b"Obj\x01",
-        FileKind(
-            "an Avro file",
-            "Write it as Parquet or JSON lines, such as by `avro-tools tojson FILE > log.jsonl`.",
-        ),
-    ),
-    (b"PAR1", FileKind("a Parquet file", "Let its name end in .parquet.")),
+    (b"ORC", _read_as("orc", "an ORC file")),
+    (b"Obj\x01", _read_as("avro", "an Avro file")),
+    (b"PAR1", FileKind("a Parquet file", "Let its name end in .parquet.", "parquet")),
     (b"ARROW1", FileKind("an Arrow file", _with_pandas("read_feather"))),
     (b"FEA1", FileKind("a Feather file", _with_pandas("read_feather"))),
     (b"\x89HDF", FileKind("an HDF5 file", _with_pandas("read_hdf"))),
@@ -66,23 +66,22 @@ _FIRST_BYTES: tuple[tuple[bytes, FileKind], ...] = (
     (b"\xff\xfe", _UTF_16),
     (b"\xfe\xff", _UTF_16),
 )
+# Sources of files that are no lines of text.
+_BINARY = ("parquet", "orc", "avro", "tfrecord")
 _EXCEL = FileKind("an Excel workbook", _with_pandas("read_excel"))
 _NUMPY_ARCHIVE = FileKind("an archive of numpy arrays", "Write its arrays as columns of Parquet.")
 _TAR = FileKind("a tar archive", _UNPACK)
-_TFRECORD = FileKind(
-    "a TFRecord file", "Write its Examples as Parquet or JSON lines, a key for each feature."
-)
-_COLUMN_FOR_INDEX = (
-    "Give each index a column, or all of a row's indices one: `label,tokens` with 1:7|5:2."
-)
+_TFRECORD = _read_as("tfrecord", "a TFRecord file")
+_LIBFFM = _read_as("libffm", "libffm text, `label field:index:value ...`")
+_LIBSVM = _read_as("libsvm", "libsvm text, `label index:value ...`")
 _LINES_LIKE: tuple[tuple[re.Pattern, FileKind], ...] = (
     (
         re.compile(r"[-+]?[\d.]+([ \t]+[^\s:,]+:[^\s:,]+:[^\s:,]+)+\s*"),
-        FileKind("libffm text, `label field:index:value ...`", _COLUMN_FOR_INDEX),
+        _LIBFFM,
     ),
     (
         re.compile(r"[-+]?[\d.]+([ \t]+(qid|\d+):[^\s:,]+)+\s*(#.*)?"),
-        FileKind("libsvm text, `label index:value ...`", _COLUMN_FOR_INDEX),
+        _LIBSVM,
     ),
     (
         re.compile(r"[-+]?\d[\d.]*( [\d.]+)?( '?[^\s|]+)? ?\|[^\s|]* [^|]+(\|[^\s|]* [^|]+)*"),
@@ -115,7 +114,7 @@ _FIRST_TEXT: tuple[tuple[str, FileKind], ...] = (
         FileKind("one JSON array", "Write an object a line: jq -c '.[]' FILE > log.jsonl."),
     ),
 )
-_JSON_LINES = FileKind("JSON lines", "Let its name end in .jsonl.")
+_JSON_LINES = FileKind("JSON lines", "Let its name end in .jsonl.", "jsonl")
 _ONE_OBJECT = FileKind(
     "one JSON object over several lines", "Write an object a line: jq -c . FILE > log.jsonl."
 )
@@ -126,14 +125,15 @@ def refuse_other_kinds(path: str, expected: str) -> None:
 
     Args:
         path: The file; what cannot be opened is left to whoever reads it.
-        expected: `csv`, `parquet` or `jsonl`.
+        expected: Name of a source of files of one's own, such as `csv`.
 
     Raises:
-        DataError: The sentence names the kind, and how to convert it.
+        DataError: The sentence names the kind, and how to read or convert it.
     """
     kind = kind_of(path, expected)
     if kind is not None:
-        raise DataError(f"{path} is {kind.name}, which is not read here. {kind.remedy}")
+        where = f"data.source={expected!r} does not read" if kind.source else "is not read here"
+        raise DataError(f"{path} is {kind.name}, which {where}. {kind.remedy}")
 
 
 def kind_of(path: str, expected: str) -> FileKind | None:
@@ -141,18 +141,23 @@ def kind_of(path: str, expected: str) -> FileKind | None:
 
     Args:
         path: The file.
-        expected: `csv`, `parquet` or `jsonl`.
+        expected: Name of a source of files of one's own, such as `csv`.
     """
     try:
-        if expected == "parquet":
+        if expected in _BINARY:
             with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
                 head = stream.read(_HEAD_BYTES)
-            return None if head.startswith(b"PAR1") else _of_bytes(path, head)
-        with open_file(path) as stream:
-            head = stream.read(_HEAD_BYTES)
+            kind = _of_bytes(path, head)
+            if expected == "tfrecord" and kind is not None and kind.name.endswith("gzip"):
+                with open_gzip(path) as stream:
+                    kind = _of_bytes(path, stream.read(_HEAD_BYTES))
+        else:
+            with open_file(path) as stream:
+                head = stream.read(_HEAD_BYTES)
+            kind = _of_bytes(path, head) or _of_text(head, expected)
     except DAMAGED:
         return None
-    return _of_bytes(path, head) or _of_text(head, expected)
+    return None if kind is not None and kind.source == expected else kind
 
 
 def _of_bytes(path: str, head: bytes) -> FileKind | None:
@@ -160,7 +165,8 @@ def _of_bytes(path: str, head: bytes) -> FileKind | None:
         if head.startswith(first):
             if first == b"PK\x03\x04" and (b"[Content_Types].xml" in head or b"xl/" in head):
                 return _EXCEL
-            if first == b"PK\x03\x04" and head[30:60].partition(b"\0")[0].endswith(b".npy"):
+            name = head[30 : 30 + int.from_bytes(head[26:28], "little")]
+            if first == b"PK\x03\x04" and name.endswith(b".npy"):
                 return _NUMPY_ARCHIVE
             return kind
     if head[257:262] == b"ustar":

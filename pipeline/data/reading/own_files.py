@@ -1,4 +1,4 @@
-"""`data.source: csv`, `parquet` and `jsonl`: files of the user's own, found and looked at."""
+"""`data.source: csv`, `parquet` and the like: files of the user's own, found and looked at."""
 
 import csv
 import os
@@ -12,15 +12,18 @@ from features.errors import DataError
 from pipeline.data.reading.file_kinds import refuse_other_kinds
 from pipeline.data.reading.match import match_files, match_log, match_paths
 from pipeline.data.reading.own_json import json_lines_file
+from pipeline.data.reading.own_pairs import pairs_file
 from pipeline.data.reading.partitions import partition_names, relative_path
 from pipeline.data.reading.read import open_file, read_header
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.settings.file_config import FormatConfig
 from pipeline.data.sources.base import (
     COMPRESSED,
+    ExampleFile,
     File,
-    JsonLinesFile,
+    LineFile,
     ParquetFile,
+    RecordFile,
     SideTable,
     Source,
     TextFile,
@@ -162,18 +165,36 @@ def _file(
         )
     kind = kind or source_of_path(paths[0])
     refuse_other_kinds(paths[0], kind)
-    file: ParquetFile | JsonLinesFile | TextFile
-    if kind == "parquet":
-        file = ParquetFile(patterns)
-    elif kind == "jsonl":
-        file = json_lines_file(paths[0], patterns)
-    else:
-        file = text_file(paths[0], patterns, settings)
+    file = _of_kind(kind, paths[0], patterns, settings)
     partitions = partition_names(folder, paths[0])
     if partitions:
         own = read_header(file, paths[0])
         file = replace(file, partitions=tuple(name for name in partitions if name not in own))
     return file
+
+
+def _of_kind(
+    kind: str, path: str, patterns: tuple[str, ...], settings: FormatConfig
+) -> LineFile | ParquetFile | RecordFile | ExampleFile:
+    """How files of a kind are read, found out from one of them."""
+    if kind == "parquet":
+        return ParquetFile(patterns)
+    if kind == "orc":
+        return RecordFile(patterns, "orc")
+    if kind == "avro":
+        return RecordFile(patterns, "avro")
+    if kind == "tfrecord":
+        # Imports TensorFlow, which takes seconds.
+        from pipeline.data.reading.example_rows import example_file
+
+        return example_file(path, patterns)
+    if kind == "libsvm":
+        return pairs_file(path, patterns, "libsvm")
+    if kind == "libffm":
+        return pairs_file(path, patterns, "libffm")
+    if kind == "jsonl":
+        return json_lines_file(path, patterns)
+    return text_file(path, patterns, settings)
 
 
 def is_own(source: Source) -> bool:

@@ -18,9 +18,18 @@ from apache_beam.pvalue import TaggedOutput
 from pipeline.data.blocks.block_key import MAX_ROWS
 from pipeline.data.reading import lines
 from pipeline.data.reading.lines import LineCount
+from pipeline.data.reading.orc_rows import part_starts
 from pipeline.data.reading.parquet_columns import groups_of, row_counts
 from pipeline.data.reading.read import DAMAGED
-from pipeline.data.sources.base import COMPRESSED, File, ParquetFile, TextFile, VectorFile
+from pipeline.data.sources.base import (
+    COMPRESSED,
+    ExampleFile,
+    File,
+    ParquetFile,
+    RecordFile,
+    TextFile,
+    VectorFile,
+)
 from pipeline.data.sources.input_file import InputFile
 
 RANGE_PIECES = 32  # of `lines.PIECE_BYTES`
@@ -54,7 +63,7 @@ class CutFiles(beam.PTransform):
     ) -> Iterator[InputFile | TaggedOutput[Literal["to_count"], InputFile]]:
         parts = parts_of(self._file, file)
         for part in parts:
-            counts = len(parts) > 1 and not isinstance(self._file, ParquetFile)
+            counts = len(parts) > 1 and not isinstance(self._file, ParquetFile | RecordFile)
             yield TaggedOutput(_TO_COUNT, part) if counts else part
 
 
@@ -64,16 +73,34 @@ def parts_of(file: File, whole: InputFile) -> list[InputFile]:
     Returns:
         Its parts in their order; the last one reads to the end.
     """
+    before: list[int] | None = None
     if isinstance(file, ParquetFile):
         starts = _row_group_starts(whole.path)
-    elif whole.path.endswith(COMPRESSED) or whole.size is None or isinstance(file, VectorFile):
+    elif isinstance(file, RecordFile) and file.format == "orc":
+        starts, before = _stripe_starts(whole.path)
+    elif (
+        isinstance(file, RecordFile | ExampleFile | VectorFile)
+        or whole.path.endswith(COMPRESSED)
+        or whole.size is None
+    ):
         starts = [0]
     else:
         starts = list(range(0, whole.size, RANGE_PIECES * lines.PIECE_BYTES)) or [0]
     stops = [*starts[1:], None]
     return [
-        replace(whole, start=start, stop=stop) for start, stop in zip(starts, stops, strict=True)
+        replace(whole, start=start, stop=stop, newlines=rows)
+        for start, stop, rows in zip(starts, stops, before or [0] * len(starts), strict=True)
     ]
+
+
+def _stripe_starts(path: str) -> tuple[list[int], list[int]]:
+    """First stripe of each part of an ORC file, and the rows before it."""
+    try:
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            parts = part_starts(stream, RANGE_PIECES * lines.PIECE_BYTES)
+    except DAMAGED:
+        return [0], [0]  # whoever reads it says what is wrong
+    return [start for start, _ in parts], [rows for _, rows in parts]
 
 
 def _row_group_starts(path: str) -> list[int]:

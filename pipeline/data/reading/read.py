@@ -20,16 +20,32 @@ from apache_beam.io.filesystems import FileSystems
 from features.errors import DataError
 from features.raw_texts import NotTextError, has_text, texts
 from pipeline.data.blocks.block_key import MAX_ROWS
+from pipeline.data.reading.avro_rows import avro_kinds, read_avro
+from pipeline.data.reading.column_error import ColumnError
 from pipeline.data.reading.json_lines import JsonLineParser
 from pipeline.data.reading.lines import LONGEST_LINE, Piece, read_pieces
+from pipeline.data.reading.orc_rows import orc_names, read_orc
+from pipeline.data.reading.pair_lines import PairLineParser
 from pipeline.data.reading.parquet_columns import groups_of, row_counts
 from pipeline.data.reading.partitions import partition_value
 from pipeline.data.reading.text_rows import BadLine, LineParser, ParsedLines
 from pipeline.data.reading.vector_files import check_vectors, read_vectors
-from pipeline.data.sources.base import File, JsonLinesFile, ParquetFile, TextFile, VectorFile
+from pipeline.data.sources.base import (
+    ExampleFile,
+    File,
+    JsonLinesFile,
+    LineFile,
+    PairsFile,
+    ParquetFile,
+    RecordFile,
+    TextFile,
+    VectorFile,
+)
 
 _BUFFER_BYTES = 1 << 20
 DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException)
+# What fastavro raises for files that are none, damaged or cut off.
+AVRO_DAMAGED = (ValueError, EOFError, KeyError, IndexError, TypeError, StopIteration, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,9 @@ class RowBlock:
         positions: Line (from 1), or row of a Parquet or vector file (from 1), of each row.
         bad: Lines between them that are no rows.
         text_of: Position -> what stands there, for messages.
+        items: Place, from 1, of each row in the list that it was taken from, where the rows are
+            items of lists; see `pipeline.data.reading.explode`.
+        records: How many lines, or rows of a file, these rows were made from then.
     """
 
     key: int
@@ -50,6 +69,8 @@ class RowBlock:
     positions: np.ndarray
     bad: Sequence[BadLine]
     text_of: Callable[[int], str]
+    items: np.ndarray | None = None
+    records: int = 0
 
 
 class UnreadableError(Exception):
@@ -80,7 +101,7 @@ def read_header(file: File, path: str) -> tuple[str, ...]:
     Raises:
         DataError: The file cannot be opened, has no header, or names a column twice.
     """
-    if isinstance(file, JsonLinesFile):
+    if isinstance(file, JsonLinesFile | ExampleFile | PairsFile):
         return *file.columns, *file.partitions
     if isinstance(file, VectorFile):
         try:
@@ -90,6 +111,8 @@ def read_header(file: File, path: str) -> tuple[str, ...]:
             raise DataError(f"{path} has no vectors that can be read: {error}.") from error
         return file.key, file.vector
     try:
+        if isinstance(file, RecordFile):
+            return *record_names(file, path), *file.partitions
         if isinstance(file, ParquetFile):
             received = list(parquet_names(path))
         elif file.columns is not None:
@@ -130,6 +153,23 @@ def parquet_names(path: str, can_be_read: bool = True) -> tuple[str, ...]:
         return tuple(each.name for each in schema if has_text(each.type) == can_be_read)
 
 
+def record_names(file: RecordFile, path: str, can_be_read: bool = True) -> tuple[str, ...]:
+    """Columns of an ORC or Avro file that hold a value a row or a list of them, or the others.
+
+    Raises:
+        OSError: The file cannot be read.
+        ArrowException: The same, for Arrow.
+    """
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+        if file.format == "orc":
+            return orc_names(stream, can_be_read)
+        try:
+            kinds = avro_kinds(stream)
+        except AVRO_DAMAGED as error:
+            raise OSError(str(error) or "it breaks off") from error
+    return tuple(name for name, kind in kinds.items() if (kind != "nested") == can_be_read)
+
+
 def read_blocks(
     file: File,
     path: str,
@@ -151,7 +191,7 @@ def read_blocks(
         start: First byte of the part, a multiple of `PIECE_BYTES`, or first row group; lines
             belong to the part that they start in.
         stop: First byte, or row group, behind it; None reads to the end.
-        newlines: Line breaks before `start`.
+        newlines: Line breaks, or rows of an ORC file, before `start`.
 
     Raises:
         UnreadableError: The file breaks off or is damaged. Blocks before that place were yielded.
@@ -162,11 +202,15 @@ def read_blocks(
         return _read_partition(file, path, header, wanted, start, stop, newlines)
     if isinstance(file, ParquetFile):
         return _read_parquet(file, path, wanted, start, stop)
+    if isinstance(file, RecordFile):
+        return _read_records(file, path, wanted, start, stop, newlines)
+    if isinstance(file, ExampleFile):
+        return _read_examples(file, path, wanted)
     return _read_text(file, path, header, wanted, start, stop, newlines)
 
 
 def _read_partition(
-    file: TextFile | JsonLinesFile | ParquetFile,
+    file: LineFile | ParquetFile | RecordFile | ExampleFile,
     path: str,
     header: Sequence[str],
     wanted: Sequence[str],
@@ -191,7 +235,7 @@ def _read_partition(
 
 
 def _read_text(
-    file: TextFile | JsonLinesFile,
+    file: LineFile,
     path: str,
     header: Sequence[str],
     wanted: Sequence[str],
@@ -199,9 +243,11 @@ def _read_text(
     stop: int | None,
     newlines: int,
 ) -> Iterator[RowBlock]:
-    parser: JsonLineParser | LineParser
+    parser: JsonLineParser | PairLineParser | LineParser
     if isinstance(file, JsonLinesFile):
         parser = JsonLineParser(file, wanted)
+    elif isinstance(file, PairsFile):
+        parser = PairLineParser(file, wanted)
     else:
         parser = LineParser(file, header, wanted)
     line = newlines
@@ -240,14 +286,14 @@ def _rest(piece: Piece, parsed: ParsedLines) -> Piece:
     return Piece(piece.offset + place, line, piece.data[place:])
 
 
-def _without_header(piece: Piece, file: TextFile | JsonLinesFile) -> Piece:
+def _without_header(piece: Piece, file: LineFile) -> Piece:
     """The first piece of a file without what stands before its rows."""
     if file.columns is not None:
         return replace(piece, data=piece.data.removeprefix(_mark(file)))
     return replace(piece, line=2, data=piece.data.partition(b"\n")[2])
 
 
-def _mark(file: TextFile | JsonLinesFile) -> bytes:
+def _mark(file: LineFile) -> bytes:
     """The byte order mark that a file may begin with."""
     return codecs.BOM_UTF8 if codecs.lookup(file.encoding).name == "utf-8" else b""
 
@@ -301,6 +347,64 @@ def _read_parquet(
         ) from error
 
 
+def _read_records(
+    file: RecordFile,
+    path: str,
+    wanted: Sequence[str],
+    start: int,
+    stop: int | None,
+    rows_before: int,
+) -> Iterator[RowBlock]:
+    row = rows_before
+    try:
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            batches = (
+                read_orc(stream, wanted, start, stop, rows_before)
+                if file.format == "orc"
+                else read_avro(stream, wanted)
+            )
+            for row, batch in batches:
+                rows = pa.RecordBatch.from_arrays(
+                    [_as_text(batch.column(name), path, name) for name in wanted],
+                    names=list(wanted),
+                )
+                positions = np.arange(row + 1, row + 1 + len(rows))
+                yield RowBlock(row, rows, positions, [], _row_text(rows, row))
+                row += len(rows)
+    except ColumnError as error:
+        raise UnreadableColumnError(path, error.column, error.reason) from None
+    except (*DAMAGED, *AVRO_DAMAGED) as error:
+        raise UnreadableError(
+            f"{path} is damaged after row {row:,}: {error or 'it breaks off'}. Get it again."
+        ) from error
+
+
+def _read_examples(file: ExampleFile, path: str, wanted: Sequence[str]) -> Iterator[RowBlock]:
+    # Imports TensorFlow, which workers that read other files do without.
+    from pipeline.data.reading.example_rows import read_examples
+
+    before = 0
+    try:
+        for before, batch, positions, bad in read_examples(file, path, wanted):
+            rows = pa.RecordBatch.from_arrays(
+                [_as_text(batch.column(name), path, name) for name in wanted], names=list(wanted)
+            )
+            places = {int(position): row for row, position in enumerate(positions)}
+
+            def text_at(
+                position: int, rows: pa.RecordBatch = rows, places: dict[int, int] = places
+            ) -> str:
+                return str(rows.slice(places[position], 1).to_pylist()[0])
+
+            yield RowBlock(before, rows, positions, bad, text_at)
+    except ColumnError as error:
+        raise UnreadableColumnError(path, error.column, error.reason) from None
+    except DAMAGED as error:
+        raise UnreadableError(
+            f"{path} is damaged after row {before:,}: {error}. Get it again."
+        ) from error
+
+
 def _as_text(column: pa.Array, path: str, name: str) -> pa.Array:
     try:
         return texts(column)
@@ -337,6 +441,12 @@ def open_file(path: str) -> BinaryIO:
     return decompressed(
         FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED), path
     )
+
+
+def open_gzip(path: str) -> BinaryIO:
+    """Opens what gzip compressed, whatever it is called."""
+    raw = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return _Decompressed(gzip.GzipFile(fileobj=raw), raw)
 
 
 def decompressed(raw: BinaryIO, path: str) -> BinaryIO:

@@ -12,9 +12,17 @@ from features.bundle import SPLITS
 from features.raw import Reasons, coerce
 from features.raw_texts import known_tokens, tokens
 from features.specs import FeatureSet
-from pipeline.data.blocks.accounts import REJECTED, ROWS, ROWS_READ, rejected
+from pipeline.data.blocks.accounts import (
+    REJECTED,
+    ROWS,
+    ROWS_KEPT,
+    ROWS_READ,
+    SESSIONS,
+    rejected,
+)
 from pipeline.data.blocks.block_key import MAX_ROWS, block_key
 from pipeline.data.blocks.carried_columns import POSITION, SPLIT, flag, text
+from pipeline.data.reading.explode import Explode
 from pipeline.data.reading.prefetch import prefetched
 from pipeline.data.reading.ranges import CutFiles
 from pipeline.data.reading.read import RowBlock, UnreadableError, read_blocks
@@ -35,6 +43,8 @@ class ReadRows(beam.PTransform):
       `pipeline.data.blocks.carried_columns`; and `SPLIT`, where the file belongs to one.
     - `rejected`: see `rejected`.
     - `rows_read`: (table, number of rows, good or not) of each block.
+    - `rows_kept`: where rows are items of sessions, ("sessions", good ones): these are a table of
+      their own in `rows_read` and among the rejected too.
 
     Args:
         file: How to read the files, or how to compute what stands for them.
@@ -45,6 +55,8 @@ class ReadRows(beam.PTransform):
         required: Columns without which a row is of no use.
         keep_positions: Whether rows carry their position, as `POSITION`.
         null_values: Column -> further texts that mean "missing" in it, for `texts`.
+        explode: How sessions become rows, where the files hold such; `columns` are those of the
+            rows.
     """
 
     def __init__(
@@ -57,6 +69,7 @@ class ReadRows(beam.PTransform):
         required: Sequence[str] = (),
         keep_positions: bool = False,
         null_values: Mapping[str, Sequence[str]] | None = None,
+        explode: Explode | None = None,
     ):
         super().__init__()
         self._file = file
@@ -67,6 +80,7 @@ class ReadRows(beam.PTransform):
         self._required = tuple(required)
         self._keep_positions = keep_positions
         self._null_values = dict(null_values or {})
+        self._explode = explode
 
     @property
     def schema(self) -> pa.Schema:
@@ -84,7 +98,7 @@ class ReadRows(beam.PTransform):
             | "Parts" >> self._parts()
             | "Read"
             >> beam.FlatMap(self.read)
-            .with_outputs(REJECTED, ROWS_READ, main=ROWS)
+            .with_outputs(REJECTED, ROWS_READ, ROWS_KEPT, main=ROWS)
             .with_output_types(tuple[int, pa.RecordBatch])
         )
 
@@ -102,13 +116,19 @@ class ReadRows(beam.PTransform):
         return beam.Reshuffle() if isinstance(self._file, RowParts) else CutFiles(self._file)
 
     def _blocks(self, file: InputFile) -> Iterator[RowBlock]:
+        if self._explode is None:
+            return self._raw_blocks(file, self._columns)
+        raw = self._raw_blocks(file, self._explode.raw_columns(self._columns))
+        return self._explode.blocks(raw, self._columns, file.index)
+
+    def _raw_blocks(self, file: InputFile, columns: tuple[str, ...]) -> Iterator[RowBlock]:
         if isinstance(self._file, RowParts):
-            return generate_blocks(self._file, file.index, self._columns)
+            return generate_blocks(self._file, file.index, columns)
         return read_blocks(
             self._file,
             file.path,
             file.header,
-            self._columns,
+            columns,
             file.start,
             file.stop,
             file.newlines,
@@ -117,15 +137,23 @@ class ReadRows(beam.PTransform):
     def _outputs(
         self, block: RowBlock, typed: pa.RecordBatch, reasons: Reasons, file: InputFile
     ) -> Iterator[Any]:
+        of_items = block.items is not None
+        table = SESSIONS if of_items else file.table
         for bad in block.bad:
             yield beam.pvalue.TaggedOutput(
-                REJECTED, rejected(file.table, file.path, bad.line, bad.reason, bad.text)
+                REJECTED, rejected(table, file.path, bad.line, bad.reason, bad.text)
             )
         for row, reason in sorted(reasons.items()):
             position = int(block.positions[row])
+            if block.items is not None:
+                reason = f"item {block.items[row]}: {reason}"
             entry = rejected(file.table, file.path, position, reason, block.text_of(position))
             yield beam.pvalue.TaggedOutput(REJECTED, entry)
-        yield beam.pvalue.TaggedOutput(ROWS_READ, (file.table, len(block.rows) + len(block.bad)))
+        records = block.records if of_items else len(block.rows)
+        yield beam.pvalue.TaggedOutput(ROWS_READ, (table, records + len(block.bad)))
+        if of_items:
+            yield beam.pvalue.TaggedOutput(ROWS_KEPT, (table, records))
+            yield beam.pvalue.TaggedOutput(ROWS_READ, (file.table, len(block.rows)))
         if len(typed):
             if file.split is not None:
                 split = np.full(len(typed), SPLITS.index(file.split), np.int8)

@@ -8,7 +8,11 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from features.config import StrictModel
 from features.errors import ConfigError
 from features.feature_spec import TimeUnit, UtcOffset
+from pipeline.data.settings.explode_config import ExplodeConfig
 from pipeline.data.settings.file_config import FormatConfig, TableConfig
+
+# Names of the sources of files of the user's own.
+OWN_KINDS = ("csv", "parquet", "jsonl", "tfrecord", "libsvm", "libffm", "orc", "avro")
 
 
 class SplitConfig(StrictModel):
@@ -187,13 +191,14 @@ class DataConfig(StrictModel):
     Args:
         source: Name in `pipeline.data.sources.SOURCES`, or `tfds:NAME` for a data set of
             tensorflow-datasets.
-        path: Folder of the data set's files; for `csv` and `parquet` also a single file, for
+        path: Folder of the data set's files; for files of your own also a single file, for
             `tfds:` its data_dir or the folder of one data set. A source that can fetch itself
             needs none.
         log: Glob patterns under `path` that replace the source's own choice of log files; of a
             `tfds:` source, names of its splits.
         format: How delimited text is read, for `source: csv`; see `FormatConfig`.
         tables: Name -> a table that joins the log, for files of your own; see `TableConfig`.
+        explode: How rows that show several items become a row an item; see `ExplodeConfig`.
         rows: How many rows a generated data set has; files have as many as they have.
         split: See `SplitConfig`.
         negatives: See `NegativesConfig`; None takes its defaults where the source needs any.
@@ -220,6 +225,7 @@ class DataConfig(StrictModel):
     log: tuple[str, ...] | None = None
     format: FormatConfig = FormatConfig()
     tables: dict[str, TableConfig] = {}
+    explode: ExplodeConfig | None = None
     rows: int | None = Field(default=None, ge=1)
     split: SplitConfig = SplitConfig()
     negatives: NegativesConfig | None = None
@@ -237,7 +243,7 @@ class DataConfig(StrictModel):
 
     @model_validator(mode="after")
     def _check_own_files(self) -> "DataConfig":
-        for name, sources in (("format", ("csv",)), ("tables", ("csv", "parquet", "jsonl"))):
+        for name, sources in (("format", ("csv",)), ("tables", OWN_KINDS)):
             given = getattr(self, name) != type(self).model_fields[name].default
             if given and self.source not in sources:
                 raise ValueError(

@@ -134,7 +134,85 @@ class JsonLinesFile:
         return "utf-8"
 
 
-File = TextFile | ParquetFile | JsonLinesFile | VectorFile
+@dataclass(frozen=True)
+class RecordFile:
+    """ORC or Avro files, which name their columns themselves. Values are read as text.
+
+    Args:
+        patterns: Globs relative to the data set's folder.
+        format: Which of the two.
+        partitions: Columns whose values are not in a file but in the names of the folders that it
+            lies in, `dt=2026-11-01`.
+    """
+
+    patterns: tuple[str, ...]
+    format: Literal["orc", "avro"]
+    partitions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExampleColumn:
+    """A feature of tf.train.Examples.
+
+    Args:
+        type: Of its values.
+        is_list: Whether an Example may have several of them.
+    """
+
+    type: Literal["bytes", "float", "int64"]
+    is_list: bool
+
+
+@dataclass(frozen=True)
+class ExampleFile:
+    """TFRecord files of tf.train.Examples, plain or compressed by gzip. Values are read as text.
+
+    A feature that an Example lacks, or has without a value, is missing. An Example with several
+    values of a feature that is no list, or with values of another type, is rejected.
+
+    Args:
+        patterns: Globs relative to the data set's folder.
+        columns: The features.
+        partitions: Columns whose values are not in a file but in the names of the folders that it
+            lies in, `dt=2026-11-01`.
+    """
+
+    patterns: tuple[str, ...]
+    columns: Mapping[str, ExampleColumn]
+    partitions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PairsFile:
+    """Text of a label and of pairs or triples a line: libsvm's `label index:value ...`, libffm's
+    `label field:index:value ...`.
+
+    Columns of libsvm are `label`, `indices` (a list) and, where they are declared, `values` (a
+    list), `qid`, and `x7`, the value of index 7, 0 where a line lacks it. Those of libffm are
+    `label` and, for each field that is declared, `field_7`, its index or indices, and `value_7`,
+    the value or values; both are missing where a line lacks the field.
+
+    Args:
+        patterns: Globs relative to the data set's folder; compressed files match as those of a
+            `TextFile` do.
+        format: Which of the two.
+        columns: Name -> whether a line may have several values of it.
+        partitions: Columns whose values are not in a file but in the names of the folders that it
+            lies in, `dt=2026-11-01`.
+    """
+
+    patterns: tuple[str, ...]
+    format: Literal["libsvm", "libffm"]
+    columns: Mapping[str, bool]
+    partitions: tuple[str, ...] = ()
+
+    @property
+    def encoding(self) -> str:
+        return "utf-8"
+
+
+LineFile = TextFile | JsonLinesFile | PairsFile
+File = LineFile | ParquetFile | RecordFile | ExampleFile | VectorFile
 
 
 @dataclass(frozen=True)

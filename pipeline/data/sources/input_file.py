@@ -14,9 +14,9 @@ class InputFile:
         header: Names of its columns, in its order.
         split: The split that all of its rows belong to; None where rows are told apart otherwise.
         size: Its bytes, where they are known.
-        start: First byte, or row group, of a part of it; see `pipeline.data.reading.ranges`.
+        start: First byte, row group or stripe of a part of it; see `pipeline.data.reading.ranges`.
         stop: First one behind the part; None reads to the end.
-        newlines: Line breaks before the part.
+        newlines: Line breaks, or rows of an ORC file, before the part.
     """
 
     table: str

@@ -200,3 +200,12 @@ def test_criteo_with_given_names(tmp_path):
     proposal, _ = inspected(path, tmp_path, columns=names)
     assert proposal.label.column == "label"
     assert len(proposal.columns) == 39
+
+
+@pytest.mark.parametrize("positives", [20, 53, 100])
+def test_shares_of_splits_of_small_logs_are_numbers_of_yaml(tmp_path, positives):
+    rows = [f"{int(row < positives)},u{row % 9}" for row in range(200)]
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join(["label,colour", *rows]))
+    _, config = inspected(path, tmp_path)
+    assert config.data.split.test == round(max(0.1, 6 / positives), 2)

@@ -260,9 +260,9 @@ def test_what_cannot_be_read_is_a_sentence(tmp_path, name, content, sentence):
 
 
 def test_a_folder_of_what_is_not_read_says_what_it_holds(tmp_path):
-    (tmp_path / "part-0.orc").write_bytes(b"ORC" + b"\0" * 100)
+    (tmp_path / "part-0.h5").write_bytes(b"\x89HDF" + b"\0" * 100)
     (tmp_path / "_SUCCESS").write_bytes(b"")
-    with pytest.raises(DataError, match="is an ORC file, which is not read here"):
+    with pytest.raises(DataError, match="is an HDF5 file, which is not read here"):
         read_sample(str(tmp_path), 100)
 
 
@@ -275,3 +275,13 @@ def test_columns_are_for_text_alone(tmp_path):
     pq.write_table(pa.table({"a": [1]}), tmp_path / "log.parquet")
     with pytest.raises(DataError, match="names its own columns"):
         read_sample(str(tmp_path / "log.parquet"), 100, columns=("b",))
+
+
+def test_settings_in_json_beside_a_log_are_no_part_of_it(tmp_path):
+    """The layout of FuxiCTR's folders, `feature_map.json` beside the splits."""
+    (tmp_path / "feature_map.json").write_text(json.dumps({"fields": [1, 2]}, indent=2))
+    for split in ("train", "test"):
+        pq.write_table(pa.table({"user": ["a"], "click": [1]}), tmp_path / f"{split}.parquet")
+    sample = read_sample(str(tmp_path), 100)
+    assert sample.files == ("test.parquet", "train.parquet")
+    assert sample.others == ()

@@ -1,10 +1,11 @@
-"""Files of kinds that are not read: named by their first bytes or their lines, never misread."""
+"""Files of other kinds than expected: named by their first bytes or their lines, never misread."""
 
 import gzip
 import io
 import json
 import zipfile
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.orc as orc
@@ -32,22 +33,33 @@ def written(write):
     return sink.getvalue()
 
 
+def written_arrays():
+    sink = io.BytesIO()
+    np.savez(sink, click=np.array([0, 1]))
+    return sink.getvalue()
+
+
 LINES = [f"{n % 2} 1:{n} 5:0.3 9:1" for n in range(30)]
 KINDS = [
+    (written_arrays(), "an archive of numpy arrays", "as columns of Parquet"),
     (zipped("log.csv"), "a zip archive", "Unpack it"),
     (zipped("xl/workbook.xml"), "an Excel workbook", "read_excel"),
-    (written(orc.write_table), "an ORC file", "read_orc"),
+    (written(orc.write_table), "an ORC file", "data.source to orc"),
     (written(feather.write_feather), "an Arrow file", "read_feather"),
-    (b"Obj\x01\x04\x14avro.codec\x08null", "an Avro file", "avro-tools tojson"),
+    (b"Obj\x01\x04\x14avro.codec\x08null", "an Avro file", "data.source to avro"),
     (b"\x89HDF\r\n\x1a\n" + b"\0" * 50, "an HDF5 file", "read_hdf"),
     (b"SQLite format 3\0", "an SQLite database", "sqlite3 -csv"),
     (gzip.compress(b"click,x\n0,a\n"), "compressed by gzip", r"end in \.gz"),
     (b"\x28\xb5\x2f\xfd\x04\x00", "compressed by zstd", "zstd -d"),
     ("click,x\n0,é\n".encode("utf-16"), "UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
-    (b"\x10\0\0\0\0\0\0\0abcd\n\x0e\n\x0c\n\x05click", "a TFRecord file", "Parquet or JSON lines"),
+    (
+        b"\x10\0\0\0\0\0\0\0abcd\n\x0e\n\x0c\n\x05click",
+        "a TFRecord file",
+        "data.source to tfrecord",
+    ),
     (b"% of clicks\n@RELATION log\n@ATTRIBUTE x numeric\n@DATA\n1\n", "an ARFF file", "@data"),
-    ("\n".join(LINES).encode(), "libsvm text, `label index:value ...`", "Give each index a column"),
-    (b"1 1:5:1 2:7:0.5\n0 1:6:1 2:7:1\n", "libffm text", "Give each index a column"),
+    ("\n".join(LINES).encode(), "libsvm text, `label index:value ...`", "data.source to libsvm"),
+    (b"1 1:5:1 2:7:0.5\n0 1:6:1 2:7:1\n", "libffm text", "data.source to libffm"),
     (b"1 |user a:1 b |item c\n-1 |user d |item e\n", "text for Vowpal Wabbit", "columns"),
     (b"-- a dump\nCREATE TABLE log (x int);\n", "a dump of SQL", "export the table"),
     (b"<!DOCTYPE html><html>log in</html>", "a web page", "Download the file again"),
@@ -64,7 +76,10 @@ KINDS = [
 @pytest.mark.parametrize(("content", "name", "remedy"), KINDS, ids=[kind[1] for kind in KINDS])
 def test_a_kind_is_named_with_how_to_convert_it(tmp_path, content, name, remedy):
     (tmp_path / "log.csv").write_bytes(content)
-    with pytest.raises(DataError, match=f"{name}.*which is not read here.*{remedy}"):
+    with pytest.raises(
+        DataError,
+        match=f"{name}.*which (is not read here|data.source='csv' does not read).*{remedy}",
+    ):
         refuse_other_kinds(str(tmp_path / "log.csv"), "csv")
 
 
