@@ -164,7 +164,7 @@ def test_heads_fused_leaves_branch_logits_out():
     assert given == {"logit", "representations", "fusion_weights", "for_losses"}
     assert outputs.for_losses == ForLosses()
     assert network.term_names == ("logloss", "embedding_l2")
-    assert set(network.predict(x, verbose=0)) == {"logit"}
+    assert set(network.predict(x, verbose=0)) == {"logit", "unit_low", "unit_high"}
 
 
 def test_round_trips_through_its_config():
