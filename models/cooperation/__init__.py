@@ -15,8 +15,7 @@ passes, in the order of the call arguments (any other layer with such an attribu
 | `base_rate` | click rate of the training rows, a scalar |
 
 `pairwise` says that a loss compares branches and needs two of them at least (the default),
-`needs_teachers` that it needs pre-trained networks. `diagnostics` are numbers that are logged beside
-the loss.
+`needs_teachers` that it needs pre-trained networks. `diagnostics` are logged beside the loss.
 """
 
 from models.cooperation.co_teaching import BranchCoTeaching

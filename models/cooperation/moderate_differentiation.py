@@ -27,9 +27,9 @@ class ModerateDifferentiation(CooperationLoss):
     Where they differ: Eq. 14 squares both norms, and is followed by default; the listing does not
     (`squared=False`). The gradient of a norm has length 1 however short its vector is. While
     embeddings are small it moves the representations more than the loglosses do, and for some
-    seeds drives every unit of a top that ends in a ReLU below 0, where nothing learns any more: so
-    the listing's form wants a weight that rises (`warmup_steps`). The gradient at a vector of length
-    0 is 0 here, NaN in the listing.
+    seeds drives every unit of a top that ends in a ReLU below 0, where nothing learns any more:
+    the listing's form wants a weight that rises (`warmup_steps`). The gradient at a vector of
+    length 0 is 0 here, NaN in the listing.
 
     Diagnostics, for each pair of branches: `from_identity`, the norm (Frobenius) of W - I, and
     `from_start`, that of W less what this layer was built with.

@@ -94,9 +94,7 @@ class MLP(tf_keras.layers.Layer):
             for i in range(len(self.units) if self.batch_norm else 0)
         ]
         self.dices = [
-            Dice(dtype=policy, name=f"dice_{i}")
-            for i, name in enumerate(names)
-            if name == "dice"
+            Dice(dtype=policy, name=f"dice_{i}") for i, name in enumerate(names) if name == "dice"
         ]
         self.drop = tf_keras.layers.Dropout(self.dropout, dtype=policy) if self.dropout else None
 

@@ -66,6 +66,11 @@ class NamedLossModel(tfrs.models.Model):
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
 
+    @property
+    def names_beside_terms(self) -> tuple[str, ...]:
+        """Names of what a step logs beside the loss and its terms."""
+        return (*self._logs.diagnostics, *self._logs.norms)
+
     def watch_gradients(self) -> None:
         """Logs the gradients' norms as well; to be called before `fit`.
 

@@ -94,7 +94,7 @@ def test_two_replicas_predict_every_row_in_order(one, two):
 
 
 def test_predictions_hold_the_range_of_every_unit_over_the_rows(one, two):
-    z = one.network(small.rows(0, STEPS * BATCH)[0]).representations
+    z = one.network(small.rows(1, STEPS * BATCH)[0]).representations
     for trained in (one, two):
         low, high = trained.predictions["unit_low"], trained.predictions["unit_high"]
         assert low.shape[1:] == (3, 6)  # a batch, or a replica's share of one, a row
@@ -134,7 +134,9 @@ def test_logs_are_the_mean_over_the_steps_of_the_epoch(one):
 
 
 def norm_by_hand(gradients, factor):
-    return factor * np.sqrt(sum(np.sum(np.square(g), dtype=float) for g in gradients if g is not None))
+    return factor * np.sqrt(
+        sum(np.sum(np.square(g), dtype=float) for g in gradients if g is not None)
+    )
 
 
 def test_evaluation_weights_batches_by_their_examples(one):

@@ -116,7 +116,9 @@ def test_shows_how_far_each_transform_is_from_identity_and_from_its_start(two_re
     layer.set_weights([moved])
     shown = layer.diagnostics({})
     for name, other in (("from_identity", np.eye(4)), ("from_start", start)):
-        expected = [np.sqrt(np.sum((w - o) ** 2)) for w, o in zip(moved, start * 0 + other, strict=True)]
+        expected = [
+            np.sqrt(np.sum((w - o) ** 2)) for w, o in zip(moved, start * 0 + other, strict=True)
+        ]
         np.testing.assert_allclose(shown[name], expected, rtol=1e-5)
     z = np.zeros((3, 3, 4), "float32")
     with two_replicas.scope():
