@@ -65,7 +65,7 @@ ARMS: dict[str, dict[str, tuple[str, ...]]] = {
         "rows of 1e-4": (_SMALL_ROWS,),
         "rows of 0.01": ("model.embedding.stddev=0.01",),
         "rows of 0.05": ("model.embedding.stddev=0.05",),
-        "rows Xavier-uniform": ("model.embedding.initializer=xavier_uniform",),
+        "rows of 0.2": ("model.embedding.stddev=0.2",),
     },
     "cetnet": {
         "preset": (),
