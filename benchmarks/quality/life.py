@@ -1,11 +1,13 @@
 """Whether networks live from their first steps on: over seeds, at the papers' sizes.
 
     python -m benchmarks.quality.life --preset mbcnet --batch-sizes 512 4096 --steps 100
+    python -m benchmarks.quality.life --config configs/kuairand_pure/mbcnet.yaml --steps 156 --auc
 
 A network is alive when the logits of the fusion and of every branch with a head are spread over
 the validation rows, by more than 0.01 from the least to the largest. Beside it stand the dead
-and saturated units of the branches' last layers, the largest logloss of a batch in training, and
-how many steps it took until the logloss stayed below that of the training set's click rate.
+and saturated units of the branches' last layers, the largest logloss of a batch in training after
+the first two, and with `--auc` the test AUC of the last step, less that of the first arm, seed by
+seed. A configuration other than `dataset.yaml` has layers of its own, which no preset replaces.
 
 Each (arm, batch size, seed) is measured once, and kept in `--out`: an interrupted run goes on.
 """
@@ -20,13 +22,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.training_runs import bundle_of
+from benchmarks.quality.training_runs import bundle_of, mean_and_spread
 from features.bundle import Bundle, open_bundle
 from models.metrics import unit_counts
 from models.network import CooperativeNetwork
 from pipeline.batches.dataset import examples
 from pipeline.config.config_files import load_config
 from pipeline.config.run_config import RunConfig
+from pipeline.evaluation.scores import score_split
 from pipeline.training.private_api import TensorLogsCallback
 from pipeline.training.train import new_network
 
@@ -65,6 +68,7 @@ ARMS: dict[str, dict[str, tuple[str, ...]]] = {
         "rows of 1e-4": (_SMALL_ROWS,),
         "rows of 0.01": ("model.embedding.stddev=0.01",),
         "rows of 0.05": ("model.embedding.stddev=0.05",),
+        "rows of 0.1": ("model.embedding.stddev=0.1",),
         "rows of 0.2": ("model.embedding.stddev=0.2",),
     },
     "cetnet": {
@@ -89,18 +93,28 @@ def main() -> None:
         sys.exit(f"arms of {arguments.preset}: {'; '.join(arms)}.")
     bundle = open_bundle(arguments.bundle or bundle_of(arguments.config, ()))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    print("| preset, batch | alive | least spread | dead units | saturated | largest logloss |")
-    print("|---|---|---|---|---|---|")
+    columns = ["preset, batch", "alive", "least spread", "dead units", "saturated"]
+    columns += ["largest logloss", *(["test AUC", "less the first's"] if arguments.auc else [])]
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    firsts: dict[int, np.ndarray] = {}
     for title in chosen:
         for batch_size in arguments.batch_sizes:
-            settings = (f"model.preset={arguments.preset}", *arms[title])
-            settings += (*arguments.set, f"train.batch_size={batch_size}")
+            settings = (*arguments.set, *arms[title])
+            if arguments.config.stem == "dataset":
+                settings = (f"model.preset={arguments.preset}", *settings)
+            settings += (f"train.batch_size={batch_size}",)
             trained = Trained()  # one graph for all seeds
             runs = [
                 _measured(arguments, bundle, (*settings, f"train.seed={seed}"), trained)
                 for seed in arguments.seeds
             ]
-            print(_row(f"{arguments.preset}: {title}, {batch_size}", runs), flush=True)
+            row = _row(f"{arguments.preset}: {title}, {batch_size}", runs)
+            if arguments.auc:
+                aucs = np.array([run["auc"] for run in runs])
+                first = firsts.setdefault(batch_size, aucs)
+                paired = mean_and_spread((aucs - first).tolist(), "{:+.4f}")
+                row += f" {mean_and_spread(aucs.tolist())} | {paired} |"
+            print(row, flush=True)
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -112,6 +126,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[512, 4096])
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 11)))
     parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--auc", action="store_true", help="score the test rows as well")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path, default=Path("runs/life/results.jsonl"))
     return parser.parse_args()
@@ -144,13 +159,13 @@ def _measured(
     arguments: argparse.Namespace, bundle: Bundle, settings: Sequence[str], trained: Trained
 ) -> Measured:
     """What an earlier run of the same settings has left, or what is measured now."""
-    key = [str(arguments.config), *settings, arguments.steps]
+    key = [str(arguments.config), *settings, arguments.steps, *(["auc"] * arguments.auc)]
     if arguments.out.exists():
         for line in arguments.out.read_text().splitlines():
             kept = json.loads(line)
             if kept["key"] == key:
                 return kept
-    measured = {"key": key, **measure(arguments.config, settings, bundle, arguments.steps, trained)}
+    measured = {"key": key, **measure(arguments, settings, bundle, trained)}
     with arguments.out.open("a") as file:
         file.write(json.dumps(measured) + "\n")
     print(f"{settings}: {measured['spread']}", file=sys.stderr, flush=True)
@@ -158,16 +173,17 @@ def _measured(
 
 
 def measure(
-    config: Path, settings: Sequence[str], bundle: Bundle, steps: int, trained: Trained
+    arguments: argparse.Namespace, settings: Sequence[str], bundle: Bundle, trained: Trained
 ) -> Measured:
     """Trains a network for some steps and looks at it on the validation rows.
 
     Returns:
         `spread`: by prediction, largest less least logit; `units`, and by branch `dead` and
-        `saturated` ones; `loglosses` of the fused prediction, a batch each, before its update.
+        `saturated` ones; `loglosses` of the fused prediction, a batch each, before its update;
+        where asked for, `auc` on the test rows.
     """
-    loaded = load_config(config, settings)
-    train = loaded.train
+    loaded = load_config(arguments.config, settings)
+    train, steps = loaded.train, arguments.steps
     network = trained.begin(loaded, bundle)
     epochs = 1 + steps * train.batch_size // bundle.metadata.rows["train"]
     batches = examples(
@@ -181,7 +197,12 @@ def measure(
         logits |= dict(zip(network.branch_names, outputs["branch_logits"].T, strict=True))
     counts = unit_counts(outputs["unit_low"].min(axis=0), outputs["unit_high"].max(axis=0))
     names = network.branch_names
+    scored = {}
+    if arguments.auc:
+        scores = score_split(network, bundle, "test", train.eval_batch_size)
+        scored["auc"] = scores.training_metrics()["auc"]
     return {
+        **scored,
         "spread": {name: float(np.ptp(values)) for name, values in logits.items()},
         "units": counts.units,
         "dead": dict(zip(names, map(int, counts.dead), strict=True)),

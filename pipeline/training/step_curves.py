@@ -46,6 +46,7 @@ class StepCurves(TensorLogsCallback):
             self._count(line["examples"] - before, line)
             before = line["examples"]
         if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.write_text("".join(f"{json.dumps(line)}\n" for line in kept))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
