@@ -5,9 +5,10 @@
 
 A network is alive when the logits of the fusion and of every branch with a head are spread over
 the validation rows, by more than 0.01 from the least to the largest. Beside it stand the dead
-and saturated units of the branches' last layers, the largest logloss of a batch in training after
-the first two, and with `--auc` the test AUC of the last step, less that of the first arm, seed by
-seed. A configuration other than `dataset.yaml` has layers of its own, which no preset replaces.
+and saturated units of the branches' last layers, the largest logloss of a prediction on a batch
+of training after the first two, and with `--auc` the test AUC after the last step, also less that
+of the first arm, seed by seed. A configuration other than `dataset.yaml` has layers of its own,
+which no preset replaces.
 
 Each (arm, batch size, seed) is measured once, and kept in `--out`: an interrupted run goes on.
 """
@@ -179,7 +180,8 @@ def measure(
 
     Returns:
         `spread`: by prediction, largest less least logit; `units`, and by branch `dead` and
-        `saturated` ones; `loglosses` of the fused prediction, a batch each, before its update;
+        `saturated` ones; `loglosses`, the largest of a prediction in each batch, before its
+        update;
         where asked for, `auc` on the test rows.
     """
     loaded = load_config(arguments.config, settings)
@@ -212,18 +214,20 @@ def measure(
 
 
 class _BatchLosses(TensorLogsCallback):
-    """The logloss of every batch, from the epoch's running mean."""
+    """The largest logloss of a prediction in every batch, from the epoch's running means."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._means: list[float] = []
+        self._means: list[list[float]] = []
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        self._means.append(float((logs or {})["logloss"]))
+        terms = (logs or {}).items()
+        self._means.append([float(value) for name, value in terms if name.startswith("logloss")])
 
     def of_batches(self) -> list[float]:
-        totals = np.array(self._means) * np.arange(1, len(self._means) + 1)
-        return [round(float(value), 4) for value in np.diff(totals, prepend=0.0)]
+        steps = np.arange(1, len(self._means) + 1)[:, np.newaxis]
+        batches = np.diff(np.array(self._means) * steps, axis=0, prepend=0.0)
+        return [round(float(value), 4) for value in batches.max(axis=1)]
 
 
 def _row(title: str, runs: Sequence[Measured]) -> str:

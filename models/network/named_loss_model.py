@@ -36,8 +36,6 @@ class NamedLossModel(tfrs.models.Model):
 
     term_weights: Mapping[str, float]
     warmup_steps: Mapping[str, int] = {}
-    side_terms: Sequence[str] = ()
-    compared_weights: Sequence[tf.Variable] = ()
 
     @property
     def term_names(self) -> tuple[str, ...]:
@@ -70,6 +68,16 @@ class NamedLossModel(tfrs.models.Model):
     def names_beside_terms(self) -> tuple[str, ...]:
         """Names of what a step logs beside the loss and its terms."""
         return (*self._logs.diagnostics, *self._logs.norms)
+
+    @property
+    def side_terms(self) -> tuple[str, ...]:
+        """Names of the terms whose gradients `watch_gradients` shows one by one."""
+        return ()
+
+    @property
+    def compared_weights(self) -> list[tf.Variable]:
+        """The weights for which it does."""
+        return self.trainable_variables
 
     def watch_gradients(self) -> None:
         """Logs the gradients' norms as well; to be called before `fit`.

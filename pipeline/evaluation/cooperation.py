@@ -35,8 +35,9 @@ def cooperation_report(
         logits; `fusion_weight`: its `mean`, `std`, `min` and `max` over the examples, where the
         fusion does not weigh all alike}.
     """
-    if len(branch_names) < 2 or outputs.correlation is None:
-        return {}
+    correlations, live_correlations = outputs.correlation, outputs.live_correlation
+    if correlations is None or live_correlations is None or outputs.constant_units is None:
+        return {}  # of one branch
     pairs = [
         {
             "branches": list(pair),
@@ -45,8 +46,8 @@ def cooperation_report(
         }
         for pair, correlation, live in zip(
             itertools.combinations(branch_names, 2),
-            outputs.correlation,
-            outputs.live_correlation,
+            correlations,
+            live_correlations,
             strict=True,
         )
     ]
@@ -72,8 +73,8 @@ def cooperation_report(
                 for statistic in ("mean", "std", "min", "max")
             }
     return {
-        "cross_expert_correlation": value_or_none(np.sum(outputs.correlation)),
-        "live_cross_expert_correlation": value_or_none(np.sum(outputs.live_correlation)),
+        "cross_expert_correlation": value_or_none(np.sum(correlations)),
+        "live_cross_expert_correlation": value_or_none(np.sum(live_correlations)),
         "pairs": pairs,
         "branches": branches,
     }

@@ -103,9 +103,9 @@ def _curves(training: Mapping[str, Any], by_step: Sequence[Mapping[str, Any]]) -
         axes.set(title=title, xlabel="epoch")
         axes.set_xlim(0.5, max(map(len, lines.values()), default=1) + 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    for axes, (title, lines) in zip(grid[-1] if below else (), below.items(), strict=False):
-        for name, (examples, values) in lines.items():
-            axes.plot(examples, values, label=name, linewidth=1)
+    for axes, (title, curves) in zip(grid[-1] if below else (), below.items(), strict=False):
+        for name, curve in curves.items():
+            axes.plot(*curve, label=name, linewidth=1)
         axes.set(title=title, xlabel="training examples")
     for axes in grid.flat:
         if axes.has_data():
