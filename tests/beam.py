@@ -6,7 +6,7 @@ from types import MethodType
 from unittest import mock
 
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.transforms import core
+from apache_beam.transforms import core, userstate
 
 
 def remembered_signatures() -> AbstractContextManager:
@@ -45,3 +45,19 @@ def remembered_options() -> AbstractContextManager:
         return views[key]
 
     return mock.patch.object(PipelineOptions, "view_as", view_as)
+
+
+def remembered_state_specs() -> AbstractContextManager:
+    """Patches Beam 2.77's search of each DoFn for state and timers: a tenth of a small job's time.
+
+    Beam looks through the attributes of every DoFn nine times; what it finds belongs to the class.
+    """
+    search = userstate.get_dofn_specs
+    specs_of: dict[type, tuple[set, set]] = {}
+
+    def specs(dofn):
+        if type(dofn) not in specs_of:
+            specs_of[type(dofn)] = search(dofn)
+        return tuple(map(set, specs_of[type(dofn)]))
+
+    return mock.patch.object(userstate, "get_dofn_specs", specs)

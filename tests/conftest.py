@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from tests.memory import freeze_imports, release_memory
+from tests.memory import freeze_imports, release_memory_if_large
 
 _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -26,7 +26,7 @@ def pytest_collection_finish() -> None:
 def _released_memory():
     """What one file of tests has traced does not stay for those after it."""
     yield
-    release_memory()
+    release_memory_if_large()
 
 
 @pytest.fixture(scope="session")

@@ -103,13 +103,13 @@ def _stages(folder: Path) -> Iterator[tuple[str, float]]:
     encoder = Encoder(features_, bundle.metadata.analysis, bundle.vocabulary_dir)
 
     def read() -> list:
-        found, rows = [], 0
+        blocks, rows = [], 0
         for block in read_blocks(log, inputs.log[0].path, log.columns, inputs.columns["log"]):
-            found.append(block)
+            blocks.append(block)
             rows += len(block.rows)
             if rows >= _STAGE_ROWS:
                 break
-        return found
+        return blocks
 
     def count(blocks: list) -> None:
         counts = {name: TokenCounts() for name in features_.vocabularies}

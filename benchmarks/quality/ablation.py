@@ -71,15 +71,15 @@ def _parse_arguments() -> argparse.Namespace:
 
 def _configs(folder: Path, only: Sequence[str]) -> list[Path]:
     order = list(TITLES)
-    found = [
+    files = [
         path
         for path in folder.glob("*.yaml")
         if path.name != "dataset.yaml" and (not only or path.stem in only)
     ]
-    if not found or len(found) < len(only):
+    if not files or len(files) < len(only):
         sys.exit(f"{folder} holds no configuration of the name {' or '.join(only) or '*'}.")
     return sorted(
-        found, key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p.stem)
+        files, key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p.stem)
     )
 
 

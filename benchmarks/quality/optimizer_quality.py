@@ -140,11 +140,11 @@ def _compare(name: str, arguments: argparse.Namespace) -> dict[str, list[dict[st
         for seed in range(1, arguments.seeds + 1)
         for arm in arms
     ]
-    found = [
-        {**test_metrics(each), "seconds": each["training"]["seconds"]}
-        for each in run_all(tasks, arguments.jobs)
+    results = [
+        {**test_metrics(metrics), "seconds": metrics["training"]["seconds"]}
+        for metrics in run_all(tasks, arguments.jobs)
     ]
-    return {arm: found[place :: len(arms)] for place, arm in enumerate(arms)}
+    return {arm: results[place :: len(arms)] for place, arm in enumerate(arms)}
 
 
 def differences(arms: dict[str, list[dict[str, float]]], arm: str) -> list[float]:

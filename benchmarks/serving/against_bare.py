@@ -66,7 +66,7 @@ def _one_client(
 ) -> None:
     """Prints p50 of the bare call and of one client over each protocol, and their ratios."""
     seconds = arguments.round_seconds
-    p50s: dict[str, list[float]] = {"bare": [], **{each: [] for each in _PROTOCOLS}}
+    p50s: dict[str, list[float]] = {"bare": [], **{protocol: [] for protocol in _PROTOCOLS}}
     with clients(folder, ports, _PROTOCOLS, _MODEL, [request]) as started:
         for client in started:
             _latencies([client], seconds)
@@ -110,15 +110,15 @@ def _many_clients(
     for protocol in _PROTOCOLS:
         turns = []
         with clients(folder, ports, [protocol] * arguments.clients, _MODEL, [request]) as started:
-            processes = [ports.pid, *(each.process.child.pid for each in started)]
+            processes = [ports.pid, *(server.process.child.pid for server in started)]
             run_together(started, 1.0)
             for _ in rounds:
                 began, cpu = time.perf_counter(), _processor_seconds(processes)
                 results = run_together(started, seconds)
                 taken = time.perf_counter() - began, _processor_seconds(processes) - cpu
                 _refuse_failures(results)
-                latencies = [value for each in results for value in each["latencies"]]
-                turns.append(_turn(latencies, sum(each["rows"] for each in results), *taken))
+                latencies = [value for result in results for value in result["latencies"]]
+                turns.append(_turn(latencies, sum(result["rows"] for result in results), *taken))
         rate, _, _, by, _ = _medians(turns)
         verdict = f"{_verdict(rate >= _ROWS_LIMIT)}, {_verdict(by < _P99_LIMIT)}"
         limits = f"{_ROWS_LIMIT:,} rows/s, {_P99_LIMIT:g}: {verdict}"
@@ -165,11 +165,11 @@ def _bare(call: Callable[[], object], seconds: float) -> list[float]:
 def _latencies(started: Sequence[Client], seconds: float) -> list[float]:
     results = run_together(started, seconds)
     _refuse_failures(results)
-    return [value for each in results for value in each["latencies"]]
+    return [value for result in results for value in result["latencies"]]
 
 
-def _refuse_failures(found: Sequence[dict]) -> None:
-    reasons = [reason for each in found for reason in each["reasons"]]
+def _refuse_failures(results: Sequence[dict]) -> None:
+    reasons = [reason for result in results for reason in result["reasons"]]
     if reasons:
         raise SystemExit(f"requests failed, nothing was measured: {reasons[0]}")
 

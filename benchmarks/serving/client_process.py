@@ -36,7 +36,7 @@ def main(path: str) -> None:
     die_with_parent()
     with open(path) as file:
         spec = json.load(file)
-    bodies = [base64.b64decode(each) for each in spec["requests"]]
+    bodies = [base64.b64decode(request) for request in spec["requests"]]
     protocols = {"grpc": _over_grpc, "rest": _over_rest}
     send = protocols[spec["protocol"]](spec["port"], spec["model"])
     check = _checker(spec) if spec.get("answers") else None
@@ -44,8 +44,8 @@ def main(path: str) -> None:
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         _, seconds, count = line.split()
-        found = _run(send, bodies, check, spec["rows"], float(seconds), int(count))
-        print(json.dumps(found), flush=True)
+        result = _run(send, bodies, check, spec["rows"], float(seconds), int(count))
+        print(json.dumps(result), flush=True)
 
 
 def _run(

@@ -61,13 +61,13 @@ def main() -> None:
                 names.RAW_TENSORS,
                 arguments.rows,
                 {
-                    key: each[i * arguments.rows : (i + 1) * arguments.rows]
-                    for key, each in _raw_tensors(arguments.rows * _REQUESTS).items()
+                    key: tensor[i * arguments.rows : (i + 1) * arguments.rows]
+                    for key, tensor in _raw_tensors(arguments.rows * _REQUESTS).items()
                 },
             )
             for i in range(_REQUESTS)
         ]
-        answers = [_scores(kind, [each.inputs for each in prepared]) for kind in kinds]
+        answers = [_scores(kind, [request.inputs for request in prepared]) for kind in kinds]
         apart = np.abs(np.subtract(*map(np.array, answers))).min()
         if apart < 1e-4:
             raise SystemExit(f"the two kinds' scores differ by {apart:.1g} only")
@@ -81,19 +81,19 @@ def main() -> None:
             for client in started:
                 client.run(3600.0, 1 << 40)
             seconds = _swap(kinds, base, ports, arguments)
-            found = [client.stop() for client in started]
-    _report(found, seconds, arguments.swaps)
+            results = [client.stop() for client in started]
+    _report(results, seconds, arguments.swaps)
 
 
 def _raw_tensors(rows: int) -> dict[str, np.ndarray]:
     tensors = requests(_TABLE_ROWS, rows)[names.RAW_TENSORS]
-    encoded = {key: [each.encode() for each in values] for key, values in tensors.items()}
+    encoded = {key: [value.encode() for value in values] for key, values in tensors.items()}
     return {key: np.array(values, object) for key, values in encoded.items()}
 
 
 def _scores(export: Path, inputs: Sequence[Mapping[str, np.ndarray]]) -> list[list[float]]:
     calls, close = load(export)
-    scores = [calls[names.RAW_TENSORS](each).tolist() for each in inputs]
+    scores = [calls[names.RAW_TENSORS](tensors).tolist() for tensors in inputs]
     close()
     return scores
 
@@ -130,19 +130,21 @@ def _available(ports: Ports, version: int) -> bool:
     connection.request("GET", f"/v1/models/{_MODEL}")
     states = json.loads(connection.getresponse().read())["model_version_status"]
     connection.close()
-    return any(each["version"] == str(version) and each["state"] == "AVAILABLE" for each in states)
-
-
-def _report(found: Sequence[Mapping[str, Any]], seconds: Sequence[float], swaps: int) -> None:
-    answers = sum(len(each["latencies"]) for each in found)
-    failed, wrong = (sum(each[key] for each in found) for key in ("failed", "wrong"))
-    slowest = max(value for each in found for value in each["latencies"])
-    print(
-        f"{swaps} swaps under {len(found)} clients: {answers:,} requests, {failed} failed, {wrong} "
-        f"wrong. A version answered {np.median(seconds):.1f} s after it was published; the slowest "
-        f"answer took {1e3 * slowest:.0f} ms."
+    return any(
+        state["version"] == str(version) and state["state"] == "AVAILABLE" for state in states
     )
-    for reason in sorted({reason for each in found for reason in each["reasons"]}):
+
+
+def _report(results: Sequence[Mapping[str, Any]], seconds: Sequence[float], swaps: int) -> None:
+    answers = sum(len(result["latencies"]) for result in results)
+    failed, wrong = (sum(result[key] for result in results) for key in ("failed", "wrong"))
+    slowest = max(value for result in results for value in result["latencies"])
+    print(
+        f"{swaps} swaps under {len(results)} clients: {answers:,} requests, {failed} failed, "
+        f"{wrong} wrong. A version answered {np.median(seconds):.1f} s after it was published; "
+        f"the slowest answer took {1e3 * slowest:.0f} ms."
+    )
+    for reason in sorted({reason for result in results for reason in result["reasons"]}):
         print(f"- {reason}")
     if failed or wrong:
         raise SystemExit(1)

@@ -63,19 +63,19 @@ def made_request(
 
 
 def _largest_warm_up(export: Path, signature: str) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
+    largest: dict[str, np.ndarray] = {}
     for record in tf.data.TFRecordDataset(str(export / _WARM_UP)).as_numpy_iterator():
         log = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
         if log.model_spec.signature_name != signature:
             continue
         inputs = {name: tf.make_ndarray(log.inputs[name]) for name in log.inputs}
-        if max(map(len, inputs.values())) > max(map(len, found.values()), default=0):
-            found = inputs
-    if not found:
+        if max(map(len, inputs.values())) > max(map(len, largest.values()), default=0):
+            largest = inputs
+    if not largest:
         raise ValueError(
             f"{export} has no warm-up request for signature {signature!r}. Export the run again."
         )
-    return found
+    return largest
 
 
 def _taken(array: np.ndarray, rows: int) -> np.ndarray:
@@ -85,14 +85,14 @@ def _taken(array: np.ndarray, rows: int) -> np.ndarray:
 
 
 def _json(array: np.ndarray) -> list[Any]:
-    def text(each: Any) -> Any:
-        if isinstance(each, list):
-            return [text(value) for value in each]
-        if isinstance(each, bytes):
+    def text(cell: Any) -> Any:
+        if isinstance(cell, list):
+            return [text(value) for value in cell]
+        if isinstance(cell, bytes):
             try:
-                return each.decode()
+                return cell.decode()
             except UnicodeDecodeError:
-                return {"b64": base64.b64encode(each).decode()}
-        return each
+                return {"b64": base64.b64encode(cell).decode()}
+        return cell
 
     return text(array.tolist())

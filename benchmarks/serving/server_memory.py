@@ -49,7 +49,7 @@ def main() -> None:
         for client in (*good, *bad):
             client.run(60.0 * arguments.minutes)
         resident = _resident(ports.pid, 60.0 * arguments.minutes)
-        _report(resident, [each.result() for each in good], [each.result() for each in bad])
+        _report(resident, [client.result() for client in good], [client.result() for client in bad])
 
 
 def _spoilt(request: Request) -> list[Request]:
@@ -85,8 +85,8 @@ def _report(resident: Sequence[int], good: Sequence[dict], bad: Sequence[dict]) 
     before = statistics.median(resident[quarter : 2 * quarter] or resident)
     after = statistics.median(resident[-quarter:])
     drift = after / before - 1.0
-    sent, failed = (sum(map(value, good)) for value in (_sent, lambda each: each["failed"]))
-    refused = sum(each["failed"] for each in bad)
+    sent, failed = (sum(map(value, good)) for value in (_sent, lambda result: result["failed"]))
+    refused = sum(result["failed"] for result in bad)
     print(
         f"{sent:,} good requests, {failed} of them failed; {sum(map(_sent, bad)):,} bad ones, "
         f"{refused:,} of them refused.\n"
@@ -94,7 +94,7 @@ def _report(resident: Sequence[int], good: Sequence[dict], bad: Sequence[dict]) 
         f"Drift from the second quarter to the last: {drift:+.1%}, limit {_LIMIT:.0%}: "
         f"{'met' if drift <= _LIMIT else 'MISSED'}."
     )
-    for reason in sorted({reason for each in good for reason in each["reasons"]}):
+    for reason in sorted({reason for result in good for reason in result["reasons"]}):
         print(f"- {reason}")
     if failed or refused < sum(map(_sent, bad)) or drift > _LIMIT:
         raise SystemExit(1)

@@ -16,8 +16,10 @@ def main(path: str, name: str, *settings: str) -> None:
     die_with_parent()
     pairs = dict(each.split("=", 1) for each in settings)
     options = {key: json.loads(value) for key, value in pairs.items()}
-    with Server(ServerOptions(Path(path), name=name, grpc_port=0, rest_port=0, **options)) as found:
-        ports = {"grpc": found.grpc_port, "rest": found.rest_port, "pid": os.getpid()}
+    with Server(
+        ServerOptions(Path(path), name=name, grpc_port=0, rest_port=0, **options)
+    ) as server:
+        ports = {"grpc": server.grpc_port, "rest": server.rest_port, "pid": os.getpid()}
         print(json.dumps(ports), flush=True)
         sys.stdin.read()
 

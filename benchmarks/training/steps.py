@@ -71,26 +71,26 @@ def _parse_arguments() -> argparse.Namespace:
 def _run(name: str, case: Case, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """Builds the sides of a case, collects its rounds, and ends the sides."""
     sides = {
-        side: each
-        for side, each in case.sides.items()
-        if (each.module != "fuxictr" or arguments.peer_python)
+        side: peer
+        for side, peer in case.sides.items()
+        if (peer.module != "fuxictr" or arguments.peer_python)
         and (not arguments.sides or side in arguments.sides)
     }
     workers: dict[str, Worker] = {}
     settings: dict[str, Any] = {}
     failed: dict[str, str] = {}
     try:
-        for side, each in sides.items():
-            data = _workload(folder, each.rows or case.rows, max(arguments.examples, case.batch))
-            python = arguments.peer_python if each.module == "fuxictr" else sys.executable
+        for side, peer in sides.items():
+            data = _workload(folder, peer.rows or case.rows, max(arguments.examples, case.batch))
+            python = arguments.peer_python if peer.module == "fuxictr" else sys.executable
             log = folder / f"{side}.log"
-            module = f"benchmarks.training.peers.{each.module}"
-            worker = Worker(module, python, log, _environment(each))
+            module = f"benchmarks.training.peers.{peer.module}"
+            worker = Worker(module, python, log, _environment(peer))
             workers[side] = worker
             print(f"{name}: builds {side}", file=sys.stderr, flush=True)
             spec = {"data": str(data), "batch": case.batch, "width": case.width}
             try:
-                settings[side] = worker.build({**spec, "model": case.model, **each.spec})
+                settings[side] = worker.build({**spec, "model": case.model, **peer.spec})
                 worker.block(_WARM_UP_STEPS)
             except WorkerError as error:
                 failed[side] = str(error)
@@ -190,15 +190,15 @@ def _report(name: str, case: Case, result: Mapping[str, Any]) -> str:
         f"kept, {result['dropped']} dropped because other processes ran.",
         "\n| side | examples/s | quartiles | peak memory, GiB |\n|---|---|---|---|",
     ]
-    for side, each in result["sides"].items():
-        low, median, high = each["examples_per_second"] or (float("nan"),) * 3
-        memory = "" if each["peak_bytes"] is None else f"{each['peak_bytes'] / 2**30:.2f}"
+    for side, measured in result["sides"].items():
+        low, median, high = measured["examples_per_second"] or (float("nan"),) * 3
+        memory = "" if measured["peak_bytes"] is None else f"{measured['peak_bytes'] / 2**30:.2f}"
         lines.append(f"| {side} | {median:,.0f} | {low:,.0f} to {high:,.0f} | {memory} |")
     lines.append("\n| ratio | median | quartiles | limit | aim | |\n|---|---|---|---|---|---|")
     lines += [_goal_line(goal) for goal in result["goals"]]
     lines.append("")
-    for side, each in result["sides"].items():
-        words = ", ".join(f"{key} {value}" for key, value in each["settings"].items())
+    for side, measured in result["sides"].items():
+        words = ", ".join(f"{key} {value}" for key, value in measured["settings"].items())
         lines.append(f"- {side}: {words}")
     lines += [
         f"- {side}: failed, {words.splitlines()[0]}" for side, words in result["failed"].items()

@@ -128,20 +128,20 @@ def _with_presets(
     layers: Sequence[tuple[str, dict[str, Any]]],
 ) -> list[tuple[str, dict[str, Any]]]:
     """The layers, least specific first, with the files of the presets that they name."""
-    found: list[tuple[str, dict[str, Any]]] = []
+    resolved: list[tuple[str, dict[str, Any]]] = []
     for name, content in layers:
         preset = _preset_of(content)
         if preset is not None:
             # What was inherited is another network.
-            found = [(where, _without(each, "model")) for where, each in found]
+            resolved = [(where, _without(layer, "model")) for where, layer in resolved]
             # What --set says is relative to where the user is.
             folder = Path() if name.startswith("--set ") else Path(name).parent
             file = preset_file(preset, folder)
-            found += _with_presets([*reversed(_read_layers(file))])
+            resolved += _with_presets([*reversed(_read_layers(file))])
             network = _without(content["model"], "preset")
             content = _without(content, "model") | ({"model": network} if network else {})
-        found.append((name, content))
-    return found
+        resolved.append((name, content))
+    return resolved
 
 
 def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -221,9 +221,9 @@ def same_words(one: Iterable[str], other: Iterable[str]) -> bool:
             {_LONG_FORMS.get(form, form) for form in (word, *_singulars(word))} for word in kept
         ]
 
-    ours, others = core(one), core(other)
-    return len(ours) == len(others) and all(
-        any(forms & other_forms for other_forms in others) for forms in ours
+    forms_of_one, forms_of_other = core(one), core(other)
+    return len(forms_of_one) == len(forms_of_other) and all(
+        any(forms & other_forms for other_forms in forms_of_other) for forms in forms_of_one
     )
 
 

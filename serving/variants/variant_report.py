@@ -32,9 +32,9 @@ class Measured:
 
 def folder_sizes(version: Path) -> tuple[int, int]:
     """Bytes of a version folder, and of the files in it that hold weights."""
-    files = [each for each in version.rglob("*") if each.is_file()]
-    weights = [each for each in files if str(each.relative_to(version)).startswith(_WEIGHTS)]
-    return sum(each.stat().st_size for each in files), sum(each.stat().st_size for each in weights)
+    files = [file for file in version.rglob("*") if file.is_file()]
+    weights = [file for file in files if str(file.relative_to(version)).startswith(_WEIGHTS)]
+    return sum(file.stat().st_size for file in files), sum(file.stat().st_size for file in weights)
 
 
 def variant_report(
@@ -60,12 +60,12 @@ def variant_report(
         "tolerance": asdict(variant.tolerance),
         "exports": {
             name: {
-                "bytes": each.size,
-                "bytes_of_weights": each.weights,
-                "auc": each.auc,
-                "p50_ms": {str(rows): ms for rows, ms in each.p50_ms.items()},
+                "bytes": variant.size,
+                "bytes_of_weights": variant.weights,
+                "auc": variant.auc,
+                "p50_ms": {str(rows): ms for rows, ms in variant.p50_ms.items()},
             }
-            for name, each in measured.items()
+            for name, variant in measured.items()
         },
         "timed": "raw_tensors as `serve` calls it, preprocessing included"
         + (
@@ -82,10 +82,10 @@ def report_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
     sizes = list(next(iter(exports.values()))["p50_ms"])
     headings = ("export", "kB", "of weights", "AUC", *(f"ms at {rows}" for rows in sizes))
     table = [headings]
-    for name, each in exports.items():
-        auc = "–" if each["auc"] is None else f"{each['auc']:.6f}"
-        times = [f"{each['p50_ms'][rows]:.3f}" for rows in sizes]
-        size, weights = (f"{each[key] / 1e3:,.0f}" for key in ("bytes", "bytes_of_weights"))
+    for name, export in exports.items():
+        auc = "–" if export["auc"] is None else f"{export['auc']:.6f}"
+        times = [f"{export['p50_ms'][rows]:.3f}" for rows in sizes]
+        size, weights = (f"{export[key] / 1e3:,.0f}" for key in ("bytes", "bytes_of_weights"))
         table.append((name, size, weights, auc, *times))
     return table
 

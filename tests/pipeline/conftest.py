@@ -25,7 +25,7 @@ from features.bundle import (
 from features.records import columns_of, encode_block, encode_rows
 from features.specs import FeatureSet
 from pipeline.cli import command_line, serve
-from tests.beam import remembered_options, remembered_signatures
+from tests.beam import remembered_options, remembered_signatures, remembered_state_specs
 
 ROWS = {"train": 103, "valid": 40, "test": 0}
 ITEMS = 12
@@ -99,7 +99,7 @@ def concord(monkeypatch, capsys, tmp_path) -> Callable[..., Done]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _fast_beam():
-    with remembered_signatures(), remembered_options():
+    with remembered_signatures(), remembered_options(), remembered_state_specs():
         yield
 
 

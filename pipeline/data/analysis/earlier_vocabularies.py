@@ -141,11 +141,11 @@ def changes_in_words(earlier: EarlierVocabularies, changes: Mapping[str, Mapping
     """
 
     def total(count: str) -> int:
-        return sum(each[count] for each in changes.values())
+        return sum(change[count] for change in changes.values())
 
     unknown = total("unknown_occurrences") / max(1, total("occurrences"))
     added = {"frozen": "none added", "extended": f"{total('added'):,} added"}[earlier.mode]
-    of_each = ", ".join(f"{name} {each['new']:,}" for name, each in changes.items())
+    of_each = ", ".join(f"{name} {change['new']:,}" for name, change in changes.items())
     return (
         f"vocabularies {earlier.mode}: {total('known'):,} tokens known, {total('new'):,} new "
         f"({of_each or 'no vocabulary'}), {added}; {100 * unknown:.3g}% of the occurrences in the "
@@ -193,11 +193,11 @@ def _shared_summaries(
 
 def _check_same_scale(spec: FeatureSpec, before: FeatureSpec, path: str) -> None:
     for setting in _SCALE:
-        ours, theirs = getattr(spec, setting), getattr(before, setting)
-        if ours != theirs:
+        now, earlier = getattr(spec, setting), getattr(before, setting)
+        if now != earlier:
             raise ConfigError(
-                f"feature {spec.name!r} has {setting}={ours}, and in {path} {theirs}: its earlier "
-                f"scale cannot be taken over. Set features.{spec.name}.{setting} to {theirs}, or "
+                f"feature {spec.name!r} has {setting}={now}, and in {path} {earlier}: its earlier "
+                f"scale cannot be taken over. Set features.{spec.name}.{setting} to {earlier}, or "
                 "give the feature another name."
             )
 

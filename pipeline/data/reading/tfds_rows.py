@@ -51,8 +51,8 @@ class TfdsRows(RowParts):
         if data.split.by == "files":
             source = tfds_source(name, self, tuple(self.lengths))
             names = source.patterns_of_splits(data.split.files)
-            chosen = {theirs: ours for ours in SPLITS for theirs in names.get(ours, ())}
-            if len(chosen) < sum(len(theirs) for theirs in names.values()):
+            chosen = {part: split for split in SPLITS for part in names.get(split, ())}
+            if len(chosen) < sum(len(part) for part in names.values()):
                 raise ConfigError(
                     "data.split.files names a split of the data set twice. Give each to one split; "
                     "data.split.validation=published takes the test rows for validation."
@@ -67,8 +67,10 @@ class TfdsRows(RowParts):
 
     def parts(self) -> tuple[Part, ...]:
         return tuple(
-            Part(f"split {split}", first, min(PART_ROWS, self.lengths[split] - first), ours or None)
-            for split, ours in sorted(self.chosen.items())
+            Part(
+                f"split {split}", first, min(PART_ROWS, self.lengths[split] - first), place or None
+            )
+            for split, place in sorted(self.chosen.items())
             for first in range(0, self.lengths[split], PART_ROWS)
         )
 

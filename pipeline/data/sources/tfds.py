@@ -29,9 +29,9 @@ def tfds_source(
             "tfds:movielens/100k-ratings."
         )
     names_of = {
-        ours: (theirs,)
-        for ours, theirs in (("train", "train"), ("valid", "validation"), ("test", "test"))
-        if theirs in splits
+        split: (name,)
+        for split, name in (("train", "train"), ("valid", "validation"), ("test", "test"))
+        if name in splits
     }
     names_of |= {"valid": ("valid",)} if "valid" in splits and "valid" not in names_of else {}
     return Source(

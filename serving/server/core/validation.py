@@ -138,19 +138,19 @@ def check_texts(signature: Signature, arrays: Mapping[str, np.ndarray]) -> None:
     for name, array in arrays.items():
         if array.dtype.kind != "O":
             continue
-        for each in array.flat:
-            if isinstance(each, str):
+        for value in array.flat:
+            if isinstance(value, str):
                 try:
-                    each.encode()
+                    value.encode()
                 except UnicodeEncodeError as error:
                     raise invalid(
                         f"signature {signature.name!r}: input {name!r} holds text that has no "
                         f"UTF-8 form: {error.reason}. Send Unicode text, or bytes."
                     ) from None
-            elif not isinstance(each, bytes):
+            elif not isinstance(value, bytes):
                 raise invalid(
                     f"signature {signature.name!r}: input {name!r} must be string, received "
-                    f"{type(each).__name__} in it. Send {signature.inputs[name]}."
+                    f"{type(value).__name__} in it. Send {signature.inputs[name]}."
                 )
 
 

@@ -138,8 +138,8 @@ class ModelManager:
             served = self._replace(list(models))
         finally:
             self._reloading.release()
-        for each in served.values():
-            reason = each.lacking()
+        for model in served.values():
+            reason = model.lacking()
             if reason:
                 raise ServingError(grpc.StatusCode.FAILED_PRECONDITION, reason)
 
@@ -147,8 +147,8 @@ class ModelManager:
         with self._refreshing:
             before = self._served
             served = {config.name: self._reused(config) for config in models}
-            for each in served.values():
-                each.refresh()
+            for model in served.values():
+                model.refresh()
             self._served = served
             for name, gone in before.items():
                 if served.get(name) is not gone:

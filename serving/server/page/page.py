@@ -115,11 +115,11 @@ def _models(manager: Any) -> dict[str, Any]:
                 "name": name,
                 "versions": [
                     {
-                        "version": str(each.version),
-                        "state": each.state,
-                        "message": each.message,
+                        "version": str(version.version),
+                        "state": version.state,
+                        "message": version.message,
                     }
-                    for each in manager.status(name)
+                    for version in manager.status(name)
                 ],
             }
             for name in manager.names()

@@ -1,0 +1,115 @@
+"""A preset trains a few steps, is evaluated, exported and loaded again, on a small slice."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+
+from features.bundle import Bundle, open_bundle
+from models.network.cooperative_network import CooperativeNetwork
+from models.spec.build_network import build_network
+from pipeline.batches.dataset import examples
+from pipeline.config.config_files import load_config, load_preset
+from pipeline.data.job.data_job import build_bundle
+from pipeline.evaluation import evaluate
+from pipeline.training.train import new_network
+from serving.exporting import signatures
+from serving.exporting.export import expected_scores
+from serving.scoring.raw_rows import read_rows
+from serving.scoring.scorer import Scorer
+
+TEACHERS = ("efgc", "crossnet_v2")
+
+
+class Slice(NamedTuple):
+    """What all trials on one bundle share: reading the rows is traced once."""
+
+    dataset: Path
+    settings: list[str]
+    bundle: Bundle
+    batches: tf.data.Dataset
+    splits: dict[str, tf.data.Dataset]
+    sample: pa.Table
+
+
+def prepared_slice(dataset: Path, settings: list[str], folder: Path) -> Slice:
+    config = load_config(dataset, [*settings, "model.preset=dnn"], check=False)
+    build_bundle(config.feature_set, config.data, str(folder))
+    bundle = open_bundle(str(folder))
+    rows = next(read_rows(bundle.sample_rows, bundle.metadata.features))
+    return Slice(
+        dataset,
+        settings,
+        bundle,
+        examples(bundle, "train", 64, epochs=1, seed=1, shuffle_rows=512).take(2),
+        {split: examples(bundle, split, 512) for split in ("valid", "test")},
+        rows.slice(0, 5).select(bundle.metadata.features.raw_schema(("input",)).names),
+    )
+
+
+@contextmanager
+def functions_run_eagerly(eagerly: bool) -> Iterator[None]:
+    tf.config.run_functions_eagerly(eagerly)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+def scored_network(name: str) -> str:
+    """What decides a preset's scores: all but the losses by which its branches cooperate."""
+    return load_preset(name).model_dump_json(exclude={"cooperation"})
+
+
+def train_and_evaluate(
+    name: str, data: Slice, eagerly: bool
+) -> tuple[CooperativeNetwork, np.ndarray]:
+    """Trains two batches and evaluates; the network, and its scores of the sample's rows."""
+    metadata = data.bundle.metadata
+    needs_teachers = name == "enkd"
+    more = ["train.teachers=[a_run]"] if needs_teachers else []
+    config = load_config(data.dataset, [*data.settings, *more, f"model.preset={name}"], check=False)
+    teachers = [
+        build_network(load_preset(teacher), metadata.model_inputs(), metadata.features.groups)
+        for teacher in (TEACHERS if needs_teachers else ())
+    ]
+    network = new_network(config, data.bundle, teachers)
+    before = [weight.numpy() for weight in network.trainable_weights]
+    with functions_run_eagerly(eagerly):
+        logs = network.fit(data.batches, verbose=0).history
+
+    assert np.isfinite([logs[term] for term in ("loss", *network.term_names)]).all()
+    assert network.divergence() is None
+    for weight, old in zip(network.trainable_weights, before, strict=True):
+        assert not np.array_equal(weight, old), f"{weight.name} was not trained"
+
+    network.forget_teachers()
+    with functions_run_eagerly(eagerly), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "examples", lambda bundle, split, batch_size: data.splits[split])
+        report = evaluate.evaluation_report(network, data.bundle, 512, "impressions")
+    for split in data.splits:
+        metrics = report[split]["metrics"]
+        heads = network.branch_names if network.heads == "all" else ()
+        assert list(metrics) == ["fused", *heads]
+        assert all(0.0 <= scores["auc"] <= 1.0 for scores in metrics.values())
+        assert ("cooperation" in report[split]) == (len(network.branch_names) > 1)
+
+    with functions_run_eagerly(eagerly):
+        return network, expected_scores(network, data.bundle, data.sample)["prob"]
+
+
+def export_and_reload(
+    network: CooperativeNetwork, expected: np.ndarray, data: Slice, folder: Path
+) -> None:
+    bundle = data.bundle
+    module = signatures.ScoringModule(
+        network, bundle.metadata, bundle.vocabulary_dir, f"{bundle.path}/metadata.json"
+    )
+    module.save(str(folder / "saved"))
+    received = Scorer(folder / "saved").score(data.sample)["prob"]
+    np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-6)
