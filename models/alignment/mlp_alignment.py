@@ -18,6 +18,7 @@ class MLPAlignment(Alignment):
         activation: Activation of each layer, by its Keras name.
         dropout: Share of the units that training drops behind each layer.
         batch_norm: Whether each layer is normalised over the batch.
+        last_activation: Activation of the last layer, such as `linear`; None is that of all.
     """
 
     def __init__(
@@ -26,11 +27,13 @@ class MLPAlignment(Alignment):
         activation: str = "relu",
         dropout: float = 0.0,
         batch_norm: bool = False,
+        last_activation: str | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units, self.activation = tuple(units), activation
         self.dropout, self.batch_norm = dropout, batch_norm
+        self.last_activation = last_activation
 
     def new_mlp(self, name: str) -> MLP:
         """An MLP of these settings."""
@@ -39,6 +42,7 @@ class MLPAlignment(Alignment):
             self.activation,
             self.dropout,
             self.batch_norm,
+            self.last_activation,
             dtype=self.dtype_policy,
             name=name,
         )
@@ -50,6 +54,7 @@ class MLPAlignment(Alignment):
             "activation": self.activation,
             "dropout": self.dropout,
             "batch_norm": self.batch_norm,
+            "last_activation": self.last_activation,
         }
 
 
@@ -64,7 +69,7 @@ class SharedMLP(MLPAlignment):
         TensorShape([2, 2, 8])
 
     Args:
-        units, activation, dropout, batch_norm: As for `MLP`.
+        units, activation, dropout, batch_norm, last_activation: As for `MLP`.
 
     Call arguments, returns, raises: As for `NoAlignment`.
     """
@@ -101,7 +106,7 @@ class MLPPerBranch(MLPAlignment):
         TensorShape([2, 2, 8])
 
     Args:
-        units, activation, dropout, batch_norm: As for `MLP`.
+        units, activation, dropout, batch_norm, last_activation: As for `MLP`.
 
     Call arguments, returns: As for `NoAlignment`.
     """

@@ -12,9 +12,10 @@ passes, in the order of the call arguments (any other layer with such an attribu
 | `inputs` | the branches' flat inputs (batch, n, D) |
 | `intermediates` | outputs of the branches' layers: a tuple, layer by layer, of (batch, n, d_l) |
 | `teacher_logits` | logits of t pre-trained networks (batch, t) |
+| `base_rate` | click rate of the training rows, a scalar |
 
 `pairwise` says that a loss compares branches and needs two of them at least (the default),
-`needs_teachers` that it needs pre-trained networks.
+`needs_teachers` that it needs pre-trained networks. `diagnostics` are logged beside the loss.
 """
 
 from models.cooperation.co_teaching import BranchCoTeaching

@@ -7,7 +7,14 @@ import tensorflow as tf
 import tf_keras
 
 LossInput = Literal[
-    "labels", "logits", "logit", "representations", "inputs", "intermediates", "teacher_logits"
+    "labels",
+    "logits",
+    "logit",
+    "representations",
+    "inputs",
+    "intermediates",
+    "teacher_logits",
+    "base_rate",
 ]
 
 
@@ -44,3 +51,16 @@ class CooperationLoss(tf_keras.layers.Layer):
         """
         first, *further = self.takes
         return self(tensors[first], **{name: tensors[name] for name in further})
+
+    def diagnostics(self, tensors: Mapping[LossInput, Any]) -> dict[str, tf.Tensor]:
+        """What shows whether the loss can act; logged beside it, without a gradient.
+
+        Args:
+            tensors: As for `loss_of`.
+
+        Returns:
+            By name, float32 scalars, or (pairs,) with a number for each pair of branches (0, 1),
+            (0, 2), ..., (1, 2), ...: this replica's share of the value for the global batch. The
+            names and shapes are the same for every batch, also one of 0 rows. None by default.
+        """
+        return {}

@@ -1,11 +1,12 @@
 """Any layer as a cooperation loss."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-from models.cooperation.cooperation_loss import CooperationLoss
+from models.cooperation.cooperation_loss import CooperationLoss, LossInput
 from models.layers.wrapped_layer import WrappedLayer
 
 
@@ -15,7 +16,7 @@ class WrappedLoss(WrappedLayer, CooperationLoss):
 
     Args:
         layer: Called on what it `takes`. It may declare `pairwise` and `needs_teachers` as a
-            `CooperationLoss` does.
+            `CooperationLoss` does, and define `diagnostics`.
 
     Call arguments, returns: As for `CooperationLoss`, with what the layer takes.
 
@@ -47,6 +48,7 @@ class WrappedLoss(WrappedLayer, CooperationLoss):
         inputs: tf.Tensor | None = None,
         intermediates: Sequence[tf.Tensor] | None = None,
         teacher_logits: tf.Tensor | None = None,
+        base_rate: tf.Tensor | None = None,
     ) -> tf.Tensor:
         named = {
             "labels": labels,
@@ -56,8 +58,12 @@ class WrappedLoss(WrappedLayer, CooperationLoss):
             "inputs": inputs,
             "intermediates": intermediates,
             "teacher_logits": teacher_logits,
+            "base_rate": base_rate,
         }
         return self.layer(first, **{name: named[name] for name in self.takes[1:]})
+
+    def diagnostics(self, tensors: Mapping[LossInput, Any]) -> dict[str, tf.Tensor]:
+        return self.layer.diagnostics(tensors) if hasattr(self.layer, "diagnostics") else {}
 
 
 def as_cooperation_loss(layer: tf_keras.layers.Layer) -> CooperationLoss:

@@ -14,7 +14,7 @@ from models.layers.dice import Dice
 class MLP(tf_keras.layers.Layer):
     """Hidden layers: linear -> batch normalisation -> activation -> dropout, each time.
 
-    The last layer has its activation as well: this is a hidden block, and what turns it into a
+    The last layer has an activation as well: this is a hidden block, and what turns it into a
     logit is a linear layer of its own. Weights Glorot normal, biases 0 (`docs/model_equations.md`
     section 0, after reczoo/FuxiCTR@0245987). Batch statistics are those of the global batch,
     whatever the number of replicas.
@@ -28,6 +28,7 @@ class MLP(tf_keras.layers.Layer):
         activation: Name of a Keras activation, or `dice` (`models.layers.dice`).
         dropout: Share of outputs set to 0 in training, in [0, 1).
         batch_norm: Whether to normalise before the activation.
+        last_activation: Activation of the last layer, such as `linear`; None is that of all.
 
     Call arguments:
         x: Float tensor (..., width); (batch, width) with batch normalisation.
@@ -45,6 +46,7 @@ class MLP(tf_keras.layers.Layer):
         activation: str = "relu",
         dropout: float = 0.0,
         batch_norm: bool = False,
+        last_activation: str | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -62,7 +64,13 @@ class MLP(tf_keras.layers.Layer):
         self.activation = activation
         self.dropout, self.batch_norm = float(dropout), bool(batch_norm)
         policy = self.dtype_policy  # sublayers follow this layer, not the global policy
-        self._activate = None if activation == "dice" else activation_function(activation)
+        self.last_activation = last_activation
+        names = [activation] * len(self.units)
+        if last_activation is not None:
+            names[-1] = last_activation
+        self._activations = [
+            None if name == "dice" else activation_function(name) for name in names
+        ]
         self.linears = [
             tf_keras.layers.Dense(
                 width,
@@ -86,8 +94,7 @@ class MLP(tf_keras.layers.Layer):
             for i in range(len(self.units) if self.batch_norm else 0)
         ]
         self.dices = [
-            Dice(dtype=policy, name=f"dice_{i}")
-            for i in range(0 if self._activate else len(self.units))
+            Dice(dtype=policy, name=f"dice_{i}") for i, name in enumerate(names) if name == "dice"
         ]
         self.drop = tf_keras.layers.Dropout(self.dropout, dtype=policy) if self.dropout else None
 
@@ -98,22 +105,23 @@ class MLP(tf_keras.layers.Layer):
         mask: tf.Tensor | None = None,
         return_hidden: bool = False,
     ) -> tf.Tensor | list[tf.Tensor]:
-        hidden = []
+        hidden, dices = [], iter(self.dices)
         for i, linear in enumerate(self.linears):
             x = linear(x)
             if self.norms:
                 x = self.norms[i](x, training=training, mask=mask)
-            if self.dices:
-                x = self.dices[i](x, training=training, mask=mask)
-            elif self._activate is not None:
-                x = self._activate(x)
+            activate = self._activations[i]
+            if activate is None:
+                x = next(dices)(x, training=training, mask=mask)
+            else:
+                x = activate(x)
             if self.drop is not None:
                 x = self.drop(x, training=training)
             hidden.append(x)
         return hidden if return_hidden else x
 
     def options(self) -> dict[str, Any]:
-        """The constructor's own arguments, for the configuration of a layer that holds an MLP."""
+        """The arguments of an MLP inside another layer, for the configuration of that layer."""
         return {
             "units": list(self.units),
             "activation": self.activation,
@@ -122,4 +130,5 @@ class MLP(tf_keras.layers.Layer):
         }
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self.options()}
+        own = {**self.options(), "last_activation": self.last_activation}
+        return {**super().get_config(), **own}

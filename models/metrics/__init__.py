@@ -12,12 +12,14 @@ from models.metrics.information_abundance import information_abundance, singular
 from models.metrics.logloss import calibration, logloss
 from models.metrics.named_means import NamedMeans
 from models.metrics.normalized_entropy import NormalizedEntropy, normalized_entropy
+from models.metrics.unit_counts import UnitCounts, unit_counts
 
 __all__ = [
     "CrossExpertCorrelation",
     "GroupAUC",
     "NamedMeans",
     "NormalizedEntropy",
+    "UnitCounts",
     "auc",
     "auc_by_group",
     "best_share",
@@ -30,4 +32,5 @@ __all__ = [
     "logloss",
     "normalized_entropy",
     "singular_values",
+    "unit_counts",
 ]

@@ -31,12 +31,15 @@ def cross_expert_correlation(representations: np.ndarray) -> float:
     return float(np.sum(cross_expert_correlation_by_pair(representations)))
 
 
-def cross_expert_correlation_by_pair(representations: np.ndarray) -> np.ndarray:
+def cross_expert_correlation_by_pair(
+    representations: np.ndarray, live_only: bool = False
+) -> np.ndarray:
     """CEC of every pair of branches: the mean |Pearson r| over the d x d pairs of dimensions.
 
         CEC(X, Y) = 1 / d^2  sum_ij |r_ij|,  r_ij = cov(X_i, Y_j) / (std(X_i) std(Y_j))    (Eq. 14)
 
-    A dimension that is constant over the rows correlates with nothing: its r is 0.
+    A dimension that is constant over the rows correlates with nothing: its r is 0, and every dead
+    unit makes the branches look less alike. `live_only` averages over the other dimensions alone.
 
     Reference: D-MoE, arXiv:2505.17925v1, section 4.3.
 
@@ -48,10 +51,12 @@ def cross_expert_correlation_by_pair(representations: np.ndarray) -> np.ndarray:
 
     Args:
         representations: (rows, n, d), of n >= 2 branches.
+        live_only: Whether constant dimensions are left out of the mean.
 
     Returns:
         float64 (n (n - 1) / 2,), the pairs (a, b) with a < b in the order of
-        `itertools.combinations`; nan where there are fewer than two rows.
+        `itertools.combinations`; nan where there are fewer than two rows, and with `live_only`
+        where all dimensions of a branch are constant.
     """
     x = np.asarray(representations, np.float64)
     _check_shape("cross_expert_correlation", x.shape)
@@ -62,9 +67,17 @@ def cross_expert_correlation_by_pair(representations: np.ndarray) -> np.ndarray:
     x = x - mean
     squares = np.sum(x * x, axis=0)
     # Not `squares > ...`: nan must stay nan.
-    scale = np.where(squares <= _CONSTANT * mean**2, np.inf, np.sqrt(squares))
-    x /= scale
-    return np.array([np.mean(np.abs(x[:, a].T @ x[:, b])) for a, b in pairs])
+    constant = squares <= _CONSTANT * mean**2
+    x /= np.where(constant, np.inf, np.sqrt(squares))
+    sums = np.array([np.sum(np.abs(x[:, a].T @ x[:, b])) for a, b in pairs])
+    live = (~constant).sum(axis=1) if live_only else np.full(x.shape[1], x.shape[2])
+    return _over_counts(sums, live, pairs)
+
+
+def _over_counts(sums: np.ndarray, counts: np.ndarray, pairs: list[tuple[int, int]]) -> np.ndarray:
+    """Means from sums over the pairs of dimensions; nan where there are none."""
+    products = np.array([counts[a] * counts[b] for a, b in pairs], np.float64)
+    return np.divide(sums, products, out=np.full(len(sums), np.nan), where=products > 0)
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")
@@ -130,16 +143,30 @@ class CrossExpertCorrelation(tf_keras.metrics.Metric):
         mean.assign_add(tf.math.divide_no_nan(rows, total) * step)
         seen.assign(total)
 
-    def by_pair(self) -> tf.Tensor:
+    def by_pair(self, live_only: bool = False) -> tf.Tensor:
         """As `cross_expert_correlation_by_pair`; (pairs,), empty before the first update."""
         if not self._state:
             return tf.zeros((0,), self.dtype)
-        seen, mean, squares, products = self._state
-        constant = squares <= _CONSTANT * mean * mean
+        seen, _, squares, products = self._state
+        constant = self._constant()
         inverse = tf.where(constant, tf.zeros_like(squares), tf.math.rsqrt(squares))  # (n, d)
         scales = _over_pairs(inverse[tf.newaxis])  # (pairs, d, d)
-        means = tf.reduce_mean(tf.abs(products * scales), axis=(1, 2))
+        sums = tf.reduce_sum(tf.abs(products * scales), axis=(1, 2))
+        counted = ~constant if live_only else tf.ones_like(constant)
+        counts = tf.reduce_sum(tf.cast(counted, self.dtype), axis=1)  # (n,)
+        pairs = list(itertools.combinations(range(counts.shape[0]), 2))
+        means = sums / tf.stack([counts[a] * counts[b] for a, b in pairs])  # 0 / 0 is nan
         return tf.where(seen < 2.0, tf.constant(np.nan, self.dtype), means)
+
+    def constant_units(self) -> tf.Tensor:
+        """How many dimensions of each branch are constant; int32 (n,), empty before any update."""
+        if not self._state:
+            return tf.zeros((0,), tf.int32)
+        return tf.reduce_sum(tf.cast(self._constant(), tf.int32), axis=1)
+
+    def _constant(self) -> tf.Tensor:
+        _, mean, squares, _ = self._state
+        return squares <= _CONSTANT * mean * mean  # (n, d)
 
     def result(self) -> tf.Tensor:
         if not self._state:

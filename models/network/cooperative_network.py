@@ -1,5 +1,6 @@
 """The cooperative network: wires embeddings, branches, alignment, fusion and losses together."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -38,6 +39,9 @@ class CooperativeNetwork(NamedLossModel):
         s   = head(tower(fusion(z)))
         loss = bce(s, y) + sum_i bce(s_i, y) + sum_c weight_c cooperation_c + embedding_l2
 
+    Co-teaching counts as a divergence, its cross-entropy less the teachers' entropy, which moves no
+    weight: what MBCnet's listing adds up differs from this loss by that entropy.
+
     All weights exist once the network is constructed. `NamedLossModel` says how it trains and
     what happens to a step that is not finite. Logits and losses are always float32.
 
@@ -58,6 +62,9 @@ class CooperativeNetwork(NamedLossModel):
         logloss_weights: Factors of the loglosses, by `fused` or the branch's name; others are 1.
         teachers: Trained networks on the same inputs, for the losses that need them; never
             trained, saved or exported with this one. Without any, those losses are 0.
+        warmup_steps: By the name of a cooperation loss, the training steps over which its weight
+            rises from 0; see `NamedLossModel`.
+        base_rate: Click rate of the training rows, in (0, 1), for the losses that take it.
 
     Call arguments:
         features: Tensors by input name.
@@ -79,6 +86,8 @@ class CooperativeNetwork(NamedLossModel):
         gate_table: int | None = None,
         logloss_weights: Mapping[str, float] | None = None,
         teachers: Sequence[tf_keras.Model] = (),
+        warmup_steps: Mapping[str, int] | None = None,
+        base_rate: float = 0.5,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -90,7 +99,7 @@ class CooperativeNetwork(NamedLossModel):
         self.alignment: Alignment = as_alignment(alignment)
         self.fusion: Fusion = as_fusion(fusion)
         self.tower = tower
-        self.gate_table = gate_table
+        self.gate_table, self.base_rate = gate_table, float(base_rate)
         self.logloss_weights = dict(logloss_weights or {})
         # Not attributes of their own: Keras would save the teachers, and wrap tuples of ints.
         self._fixed = SimpleNamespace(
@@ -120,7 +129,7 @@ class CooperativeNetwork(NamedLossModel):
             **loglosses,
             **{name: float(weight) for name, (_, weight) in cooperation.items()},
         }
-        self.watch_terms()
+        self.warmup_steps = dict(warmup_steps or {})
         self._create_weights()
 
     @property
@@ -166,6 +175,19 @@ class CooperativeNetwork(NamedLossModel):
         ]
         l2 = ["embedding_l2"] if self.embeddings.l2 or self.embeddings.l2_batch else []
         return ("logloss", *heads, *self._cooperation_names, *own, *l2)
+
+    @property
+    def side_terms(self) -> tuple[str, ...]:
+        """Names of the cooperation losses."""
+        return self._cooperation_names
+
+    @property
+    def compared_weights(self) -> list[tf.Variable]:
+        """The dense weights of branches, alignment, fusion, tower and heads."""
+        tables = [table.table for table in self.embeddings.tables]
+        own = [w for layer in self._cooperation_layers for w in layer.trainable_variables]
+        left_out = {id(variable) for variable in (*tables, *own)}
+        return [w for w in self.trainable_variables if id(w) not in left_out]
 
     def call(self, features: Features, training: bool = False) -> NetworkOutputs:
         # Layers inside take `training` from Keras' call context.
@@ -256,15 +278,7 @@ class CooperativeNetwork(NamedLossModel):
             tf.broadcast_to(labels, tf.shape(logits)), logits
         )
         terms = tf.unstack(global_mean(bce, weights), num=logits.shape[1])
-        tensors: dict[LossInput, Any] = {
-            "labels": labels,
-            "logits": outputs.branch_logits,
-            "logit": outputs.logit,
-            "representations": outputs.representations,
-            "inputs": for_losses.inputs,
-            "intermediates": for_losses.intermediates,
-            "teacher_logits": for_losses.teacher_logits,
-        }
+        tensors = self._loss_inputs(outputs, labels)
         for layer in self._cooperation_layers:
             if layer.needs_teachers and not self._fixed.teachers:
                 terms.append(tf.zeros([]))
@@ -275,6 +289,41 @@ class CooperativeNetwork(NamedLossModel):
             terms.append(self.embeddings.regularization(for_losses.read))
         return dict(zip(self.term_names, terms, strict=True))
 
+    def diagnostics(self, outputs: NetworkOutputs, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What the cooperation losses say of themselves beside their values (`CooperationLoss`).
+
+        Returns:
+            `<loss>_<diagnostic>`, and `<loss>_<diagnostic>_<branch>_<branch>` where it is one of
+            each pair: float32 scalars, this replica's shares.
+        """
+        tensors = self._loss_inputs(outputs, _as_column("labels", labels))
+        shown = {}
+        for loss, layer in self.cooperation_losses.items():
+            if layer.needs_teachers and not self._fixed.teachers:
+                continue
+            for name, value in layer.diagnostics(tensors).items():
+                value = tf.stop_gradient(tf.cast(value, tf.float32))
+                if value.shape.rank == 0:
+                    shown[f"{loss}_{name}"] = value
+                    continue
+                pairs = itertools.combinations(self._branch_names, 2)
+                for (a, b), of_pair in zip(pairs, tf.unstack(value), strict=True):
+                    shown[f"{loss}_{name}_{a}_{b}"] = of_pair
+        return shown
+
+    def _loss_inputs(self, outputs: NetworkOutputs, labels: tf.Tensor) -> dict[LossInput, Any]:
+        for_losses = outputs.for_losses
+        return {
+            "labels": labels,
+            "logits": outputs.branch_logits,
+            "logit": outputs.logit,
+            "representations": outputs.representations,
+            "inputs": for_losses.inputs,
+            "intermediates": for_losses.intermediates,
+            "teacher_logits": for_losses.teacher_logits,
+            "base_rate": tf.constant(self.base_rate, tf.float32),
+        }
+
     def tables_read(self, outputs: NetworkOutputs) -> list[tuple[tf.Variable, ReadRows]]:
         """The tables and their rows, unless a loss is over whole tables or they lie in shards."""
         tables, read = self.embeddings.tables, outputs.for_losses.read
@@ -283,12 +332,21 @@ class CooperativeNetwork(NamedLossModel):
         return list(zip([table.table for table in tables], read, strict=True))
 
     def predict_step(self, inputs: Features | tuple[Features, ...]) -> dict[str, tf.Tensor]:
-        """`logit` (B,) and, with heads="all", `branch_logits` (B, n); labels are ignored."""
+        """What is kept of a batch in validation; labels are ignored.
+
+        Returns:
+            `logit` (B,); with heads="all" `branch_logits` (B, n); `unit_low` and `unit_high`
+            (1, n, d), the least and the largest value of every unit of the branches' aligned
+            representations over the batch (`models.metrics.unit_counts`).
+        """
         features = inputs[0] if isinstance(inputs, tuple) else inputs
         outputs = self(features, training=False)
         predictions = {"logit": tf.squeeze(outputs.logit, axis=1)}
         if outputs.branch_logits is not None:
             predictions["branch_logits"] = outputs.branch_logits
+        z = tf.cast(outputs.representations, tf.float32)
+        predictions["unit_low"] = tf.reduce_min(z, axis=0, keepdims=True)
+        predictions["unit_high"] = tf.reduce_max(z, axis=0, keepdims=True)
         return predictions
 
     def get_config(self) -> dict[str, Any]:
@@ -314,7 +372,9 @@ class CooperativeNetwork(NamedLossModel):
             name: tf.zeros((0, *spec.shape[1:]), spec.dtype)
             for name, spec in self.embeddings.layout.signature.items()
         }
-        self.loss_terms(self(features), labels=tf.zeros((0, 1)))
+        outputs, labels = self(features), tf.zeros((0, 1))
+        self.loss_terms(outputs, labels)
+        self.watch_terms(tuple(self.diagnostics(outputs, labels)))
 
 
 def _as_column(name: str, x: tf.Tensor) -> tf.Tensor:

@@ -16,6 +16,8 @@ class Serializable(Wired, Protocol):
     alignment: Alignment
     tower: tf_keras.layers.Layer | None
     term_weights: Mapping[str, float]
+    warmup_steps: Mapping[str, int]
+    base_rate: float
 
 
 def serialized(network: Serializable) -> dict[str, Any]:
@@ -40,6 +42,8 @@ def serialized(network: Serializable) -> dict[str, Any]:
         "embedding_sets": {name: list(sets) for name, sets in network.embedding_sets.items()},
         "gate_table": network.gate_table,
         "logloss_weights": dict(network.logloss_weights),
+        "warmup_steps": dict(network.warmup_steps),
+        "base_rate": network.base_rate,
     }
 
 

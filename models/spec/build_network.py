@@ -28,6 +28,7 @@ def build_network(
     teachers: Sequence[CooperativeNetwork] = (),
     slots: RowSlots | None = None,
     check_layout: Callable[[EmbeddingLayout], None] | None = None,
+    base_rate: float = 0.5,
 ) -> CooperativeNetwork:
     """The network that a configuration describes, all weights created.
 
@@ -47,6 +48,7 @@ def build_network(
             (`models.optimizers.row_slots_of`); None for nothing.
         check_layout: Called with the embeddings' layout before any weight is created; may refuse
             it.
+        base_rate: Click rate of the training rows, for the losses that take it.
 
     Raises:
         ConfigError: A group names an unknown feature, a branch needs groups or histories that the
@@ -101,6 +103,12 @@ def build_network(
             gate_table=gate_table,
             logloss_weights=config.logloss_weights,
             teachers=teachers,
+            warmup_steps={
+                name: loss.warmup_steps
+                for name, loss in config.cooperation.items()
+                if loss.warmup_steps
+            },
+            base_rate=base_rate,
         )
     except ConfigError:
         raise

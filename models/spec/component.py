@@ -167,12 +167,25 @@ class TowerComponent(Component):
 
 
 class CooperationComponent(Component):
-    """A cooperation loss and its weight in the total."""
+    """A cooperation loss and its weight in the total.
+
+    Args:
+        weight: Factor of the loss in the total.
+        warmup_steps: Training steps over which that factor rises linearly from 0.
+    """
 
     axis = axes.COOPERATION
     base = CooperationLoss
 
     weight: float = pydantic.Field(ge=0.0, allow_inf_nan=False)
+    warmup_steps: int = pydantic.Field(0, ge=0)
+
+    @pydantic.model_serializer
+    def _flat(self) -> dict[str, Any]:
+        own: dict[str, Any] = {"type": self.type, "weight": self.weight}
+        if self.warmup_steps:
+            own["warmup_steps"] = self.warmup_steps
+        return {**own, **self.options}
 
     @property
     def needs_teachers(self) -> bool:

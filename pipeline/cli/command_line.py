@@ -251,6 +251,9 @@ def export(
         Path | None,
         typer.Option("--out", help="Folder of the versions (default: RUN/export[-VARIANT])."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a network that says the same of every row.")
+    ] = False,
 ) -> None:
     """Writes a new version of a trained run's SavedModel, after a fresh process verified it."""
     import_tensorflow()
@@ -265,7 +268,7 @@ def export(
     directory, loaded, opened = _open_run(run, bundle)
     with only_job_at(str(directory.path)):
         network = load_network(loaded, opened, directory)
-        path = export_stage(loaded, opened, directory, network, variant, named, out)
+        path = export_stage(loaded, opened, directory, network, variant, named, out, force)
     say("export", str(path))
 
 

@@ -106,6 +106,10 @@ class TrainConfig(StrictModel):
         seed: Two runs of one seed are equal on a CPU.
         deterministic: Restricts TensorFlow to operations that give equal results every time.
         log_seconds: Seconds between two lines of progress.
+        curve_steps: Steps between two lines of `curves.jsonl`; null for none. Parameter servers
+            write none.
+        gradient_norms: Log the norm of the gradient of every cooperation loss beside that of the
+            other terms; each costs a step one more way backward.
         strategy: `mirrored`, all GPUs of this machine; `multi_worker`, those of all machines that
             `TF_CONFIG` names; `parameter_server`, tables spread over parameter servers.
         steps_per_execution: Steps that run between two looks of the callbacks.
@@ -131,6 +135,8 @@ class TrainConfig(StrictModel):
     seed: int = pydantic.Field(0, ge=0, lt=2**31)
     deterministic: bool = True
     log_seconds: float = pydantic.Field(10.0, gt=0.0)
+    curve_steps: int | None = pydantic.Field(20, ge=1)
+    gradient_norms: bool = False
     strategy: Literal["mirrored", "multi_worker", "parameter_server"] = "mirrored"
     steps_per_execution: int = pydantic.Field(1, ge=1)
     checkpoint_seconds: float = pydantic.Field(600.0, gt=0.0)

@@ -1,5 +1,6 @@
 """What metrics.json says of a trained network: its predictions, its branches, its tables."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from features.bundle import Bundle
 from models.metrics import information_abundance, singular_values
 from models.metrics.group_auc import WeightBy
 from pipeline.batches.dataset import examples, refusing_damage
+from pipeline.evaluation.branch_life import branch_life
 from pipeline.evaluation.cooperation import cooperation_report
 from pipeline.evaluation.scores import scores_of, value_or_none
 from pipeline.evaluation.split_outputs import OutputReader
@@ -27,8 +29,8 @@ def evaluation_report(
 
     Returns:
         `valid` and `test`, each: `rows`, `click_rate`, `gauc_groups`, `gauc_weight_by`, `metrics`
-        (as `Scores.metrics`) and, with two branches or more, `cooperation` (as
-        `cooperation_report`).
+        (as `Scores.metrics`), `life` (as `BranchLife.report`) and, with two branches or more,
+        `cooperation` (as `cooperation_report`).
     """
     report: dict[str, Any] = {}
     group_key = bundle.metadata.features.group_key
@@ -45,6 +47,7 @@ def evaluation_report(
             "gauc_groups": group_key.column if group_key else None,
             "gauc_weight_by": gauc_weight_by if group_key else None,
             "metrics": scores.metrics(gauc_weight_by),
+            "life": branch_life(network.branch_names, asdict(outputs)).report(),
         }
         cooperation = cooperation_report(network.branch_names, scores, outputs)
         if cooperation:

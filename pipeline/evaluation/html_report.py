@@ -2,7 +2,7 @@
 
 import html
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.evaluation.scores import FUSED
@@ -27,7 +27,12 @@ svg { max-width: 100%; height: auto }
 """
 
 
-def report_html(title: str, metrics: Mapping[str, Any], config: str) -> str:
+def report_html(
+    title: str,
+    metrics: Mapping[str, Any],
+    config: str,
+    by_step: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """The page.
 
     Args:
@@ -36,6 +41,7 @@ def report_html(title: str, metrics: Mapping[str, Any], config: str) -> str:
             `tables`; `data`, which rows they are of; `warm_start` where it started from another
             run.
         config: The resolved configuration, as YAML.
+        by_step: Lines of `curves.jsonl`, see `pipeline.training.step_curves`.
     """
     training, epochs = metrics["training"], metrics["training"]["epochs"]
     parts = [
@@ -59,7 +65,7 @@ def report_html(title: str, metrics: Mapping[str, Any], config: str) -> str:
     tables = embedding_tables(metrics.get("tables", {}))
     if tables:
         parts += ["<h2>Embedding tables</h2>", *map(_table, tables)]
-    parts.append(f"<h2>Training</h2>{_curves(training['history'])}")
+    parts.append(f"<h2>Training</h2>{_curves(training, by_step)}")
     parts.append(f"<h2>Configuration</h2><pre>{html.escape(config)}</pre>")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -79,35 +85,79 @@ def _table(table: TextTable) -> str:
     return f"<figure>{caption}<table>{cells('th', table.columns)}{rows}</table></figure>"
 
 
-def _curves(history: Mapping[str, list[float]]) -> str:
-    """Validation AUC and logloss of every prediction, and the loss terms, after each epoch."""
+def _curves(training: Mapping[str, Any], by_step: Sequence[Mapping[str, Any]]) -> str:
+    """Curves by epoch, and below them those by the number of examples."""
     # Imported here: it takes half a second, and only this function needs it.
     import matplotlib
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
-    panels = {
-        "validation AUC": _panel(history, "val_auc"),
-        "validation logloss": _panel(history, "val_logloss"),
-        "training loss terms": {
-            name: values
-            for name, values in history.items()
-            if not name.startswith("val_") and name != "loss"
-        },
-    }
-    for axes, (title, lines) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+    panels = {title: lines for title, lines in _by_epoch(training).items() if lines}
+    below = {title: lines for title, lines in _by_examples(by_step).items() if lines}
+    columns = max(3, len(panels), len(below))
+    rows = 2 if below else 1
+    figure = Figure(figsize=(3.7 * columns, 3.4 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, (title, lines) in zip(grid[0], panels.items(), strict=False):
         for name, values in lines.items():
             axes.plot(range(1, len(values) + 1), values, label=name, marker="o", markersize=3)
         axes.set(title=title, xlabel="epoch")
         axes.set_xlim(0.5, max(map(len, lines.values()), default=1) + 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(fontsize=7)
-        axes.grid(alpha=0.25)
+    for axes, (title, curves) in zip(grid[-1] if below else (), below.items(), strict=False):
+        for name, curve in curves.items():
+            axes.plot(*curve, label=name, linewidth=1)
+        axes.set(title=title, xlabel="training examples")
+    for axes in grid.flat:
+        if axes.has_data():
+            axes.legend(fontsize=7)
+            axes.grid(alpha=0.25)
+        else:
+            axes.set_visible(False)
     text = io.StringIO()
     # Without a date and with fixed ids the page depends on its metrics alone.
     with matplotlib.rc_context({"svg.hashsalt": "concord"}):
         figure.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def _by_epoch(training: Mapping[str, Any]) -> dict[str, dict[str, list[float]]]:
+    """Panels of lines with a point for each epoch."""
+    history, beside = training["history"], training.get("beside_terms", ())
+    return {
+        "validation AUC": _panel(history, "val_auc"),
+        "validation logloss": _panel(history, "val_logloss"),
+        "training loss terms": {
+            name: values
+            for name, values in history.items()
+            if not name.startswith("val_") and name != "loss" and name not in beside
+        },
+        "dead units (validation)": _panel(history, "val_dead_units"),
+        "correlation of logits": _panel(history, "val_correlation"),
+    }
+
+
+def _by_examples(
+    by_step: Sequence[Mapping[str, Any]],
+) -> dict[str, dict[str, tuple[list[float], list[float]]]]:
+    """Panels of lines over the number of training examples."""
+    lines = [line for line in by_step if line["normalized_entropy"]]
+    if not lines:
+        return {}
+    examples = [line["examples"] for line in lines]
+    fixed = {"step", "epoch", "examples", "click_rate", "loss", "normalized_entropy"}
+    others = [name for name in lines[0] if name not in fixed and not name.startswith("logloss")]
+
+    def curves(names: Iterable[str]) -> dict[str, tuple[list[float], list[float]]]:
+        return {name: (examples, [line[name] for line in lines]) for name in names}
+
+    return {
+        "normalized entropy of all so far": {
+            name: (examples, [line["normalized_entropy"][name] for line in lines])
+            for name in lines[0]["normalized_entropy"]
+        },
+        "logloss of the last steps": curves(n for n in lines[0] if n.startswith("logloss")),
+        "cooperation of the last steps": curves(others),
+    }
 
 
 def _panel(history: Mapping[str, list[float]], prefix: str) -> dict[str, list[float]]:

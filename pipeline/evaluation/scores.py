@@ -84,16 +84,27 @@ def score_split(
         batch_size: Rows that are scored at a time.
         predict: Stands for `network.predict`, where that cannot run as it is.
     """
+    outputs = predict_split(network, bundle, split, batch_size, predict)
+    return scores_of(
+        bundle, split, network.branch_names, outputs["logit"], outputs.get("branch_logits")
+    )
+
+
+def predict_split(
+    network: tf_keras.Model,
+    bundle: Bundle,
+    split: str,
+    batch_size: int,
+    predict: Callable[..., Mapping[str, np.ndarray]] | None = None,
+) -> Mapping[str, np.ndarray]:
+    """What `network.predict` says of every row of a split; arguments as for `score_split`."""
     predict = predict or network.predict
     with refusing_damage(bundle):
-        outputs = predict(
+        return predict(
             examples(bundle, split, batch_size),
             steps=math.ceil(bundle.metadata.rows[split] / batch_size),  # for steps_per_execution
             verbose=0,
         )
-    return scores_of(
-        bundle, split, network.branch_names, outputs["logit"], outputs.get("branch_logits")
-    )
 
 
 def scores_of(

@@ -21,12 +21,20 @@ class Outputs:
         fusion_weights: float (rows, n); None where the fusion has no weights.
         correlation: Cross-expert correlation of every pair, float64 (pairs,), in the order of
             `itertools.combinations`; None with one branch.
+        live_correlation: The same over the units that are not constant.
+        constant_units: How many units of each branch are constant, int (n,); None with one branch.
+        unit_low: float32 (1, n, d), the least value of every unit of the representations.
+        unit_high: float32 (1, n, d), the largest.
     """
 
     logit: np.ndarray
     branch_logits: np.ndarray | None
     fusion_weights: np.ndarray | None
     correlation: np.ndarray | None
+    live_correlation: np.ndarray | None
+    constant_units: np.ndarray | None
+    unit_low: np.ndarray
+    unit_high: np.ndarray
 
 
 class OutputReader:
@@ -68,11 +76,16 @@ class OutputReader:
                 break
             batches.append({name: value.numpy() for name, value in batch.items()})
         kept = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+        correlation = self._correlation
         return Outputs(
             logit=kept["logit"],
             branch_logits=kept.get("branch_logits"),
             fusion_weights=kept.get("fusion_weights"),
-            correlation=self._correlation.by_pair().numpy() if self._correlation else None,
+            correlation=correlation.by_pair().numpy() if correlation else None,
+            live_correlation=correlation.by_pair(live_only=True).numpy() if correlation else None,
+            constant_units=correlation.constant_units().numpy() if correlation else None,
+            unit_low=kept["unit_low"].min(axis=0, keepdims=True),
+            unit_high=kept["unit_high"].max(axis=0, keepdims=True),
         )
 
     def _score_next_batch(self, iterator: Iterator) -> dict[str, tf.Tensor]:
@@ -91,5 +104,7 @@ class OutputReader:
             "logit": outputs.logit,
             "branch_logits": outputs.branch_logits,
             "fusion_weights": outputs.fusion_weights,
+            "unit_low": tf.reduce_min(outputs.representations, axis=0, keepdims=True),
+            "unit_high": tf.reduce_max(outputs.representations, axis=0, keepdims=True),
         }
         return {name: tf.cast(x, tf.float32) for name, x in kept.items() if x is not None}

@@ -34,6 +34,8 @@ class TextTable:
 def split_tables(report: Mapping[str, Any]) -> list[TextTable]:
     """The tables of one split: its predictions, and where it has branches how they cooperate."""
     tables = prediction_tables(report)
+    if "units" in report.get("life", {}):
+        tables.append(_life(report["life"]))
     cooperation = report.get("cooperation")
     if cooperation:
         tables.append(_pairs(cooperation))
@@ -105,6 +107,25 @@ def _predictions(
     )
 
 
+def _life(life: Mapping[str, Any]) -> TextTable:
+    spread, units = life["logit_spread"], life["units"]
+    caption = (
+        f"last layers of the branches, {units:,} units each: dead ones are 0 for every row, "
+        "saturated ones another number"
+    )
+    columns = ("branch", "dead", "saturated", "logits span")
+    rows = [
+        (
+            name,
+            f"{dead:,} ({dead / units:.0%})",
+            f"{life['saturated_units'][name]:,}",
+            f"{spread[name]:.3g}" if name in spread else _NONE,
+        )
+        for name, dead in life["dead_units"].items()
+    ]
+    return TextTable(caption, columns, [*rows, ("fused", _NONE, _NONE, f"{spread['fused']:.3g}")])
+
+
 def _pairs(cooperation: Mapping[str, Any]) -> TextTable:
     pairs = cooperation["pairs"]
     total = _shown(cooperation["cross_expert_correlation"])
@@ -113,6 +134,11 @@ def _pairs(cooperation: Mapping[str, Any]) -> TextTable:
         caption += f"; the {_MOST_ROWS} most correlated of {len(pairs)} pairs"
         pairs = sorted(pairs, key=lambda pair: -(pair["cross_expert_correlation"] or 0.0))
     columns = {"correlation": [_shown(pair["cross_expert_correlation"]) for pair in pairs]}
+    if "live_cross_expert_correlation" in pairs[0]:
+        caption += "; of live units, leaving out those that are constant"
+        columns["of live units"] = [_shown(pair["live_cross_expert_correlation"]) for pair in pairs]
+    if "logit_correlation" in pairs[0]:
+        columns["of logits"] = [_shown(pair["logit_correlation"]) for pair in pairs]
     if "disagreement" in pairs[0]:
         caption += "; they disagree where 0.5 lies between them"
         columns["disagree on"] = [_percent(pair["disagreement"]) for pair in pairs]
@@ -125,6 +151,9 @@ def _branches(branches: Mapping[str, Mapping[str, Any]]) -> TextTable:
     first = next(iter(branches.values()))
     captions = []
     columns: dict[str, list[str]] = {}
+    if "constant_units" in first:
+        captions.append(f"constant units of {first['units']:,}")
+        columns["constant units"] = [f"{each['constant_units']:,}" for each in branches.values()]
     if "best_share" in first:
         captions.append("best where its logloss is the lowest")
         columns["best on"] = [_percent(branch["best_share"]) for branch in branches.values()]

@@ -30,6 +30,7 @@ class RunDir:
     checkpoints/     `best`, and the folder `last` to continue from
     tensorboard/     logs for `tensorboard --logdir`
     metrics.json     training history and evaluation
+    curves.jsonl     the training by step, see `pipeline.training.step_curves`
     report.html      the same to look at
     export/          SavedModels, one folder a version
     export-<variant>/   the same of a variant, see `serving.variants`
@@ -66,6 +67,10 @@ class RunDir:
     @property
     def metrics_file(self) -> Path:
         return self.path / "metrics.json"
+
+    @property
+    def curves_file(self) -> Path:
+        return self.path / "curves.jsonl"
 
     @property
     def report_file(self) -> Path:
@@ -144,7 +149,7 @@ class RunDir:
                 f"{self.path} cannot be written: {error.strerror}. Give another folder with --out."
             ) from None
         write_text(str(self.config_file), dump_config(config))
-        for file in (self.metrics_file, self.report_file):  # of another configuration
+        for file in (self.metrics_file, self.curves_file, self.report_file):  # of another configuration
             file.unlink(missing_ok=True)
         if state.get("fingerprint") != fingerprint and overwrite:
             for folder in (self.export, *self.path.glob("export-*")):  # of the replaced network
@@ -161,19 +166,27 @@ class RunDir:
     def finish(self, stage: str) -> None:
         """Notes that a stage is finished."""
         state = self.state()
+        state.pop("failed", None)
         finished = {*state["finished"], stage}
         self._write_state({**state, "finished": [name for name in STAGES if name in finished]})
+
+    def note_failure(self, why: str) -> None:
+        """Notes why training stopped, for who asks for its network later."""
+        self._write_state({**self.state(), "failed": why})
 
     def check_trained(self) -> None:
         """Refuses a run whose training did not end.
 
         Raises:
-            ConfigError: It was interrupted, and its checkpoints are not those of the best epoch.
+            ConfigError: It was interrupted or stopped by an error, and its checkpoints are not
+                those of the best epoch.
         """
-        if "train" not in self.state().get("finished", ()):
-            start = self.state().get("warm_start")
+        state = self.state()
+        if "train" not in state.get("finished", ()):
+            start = state.get("warm_start")
+            failed = f": {state['failed'].rstrip('.')}" if "failed" in state else ""
             raise ConfigError(
-                f"the training of {self.path} did not end. Train it again: "
+                f"the training of {self.path} did not end{failed}. Train it again: "
                 f"python -m pipeline train --config {self.config_file} --out {self.path}"
                 + (f" --warm-start {start['run']}" if start else "")
             )
@@ -251,6 +264,8 @@ def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = 
     irrelevant = {
         "eval_batch_size",
         "log_seconds",
+        "curve_steps",
+        "gradient_norms",
         "checkpoint_seconds",
         "profile_steps",
         "steps_per_execution",

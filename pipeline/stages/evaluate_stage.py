@@ -17,6 +17,7 @@ from pipeline.stages.progressive import with_previous
 from pipeline.system.console import console
 from pipeline.system.files import write_text
 from pipeline.training.cluster import is_chief
+from pipeline.training.step_curves import read_curves
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ def evaluate_stage(
     metrics = run.update_metrics(
         data=data_report(bundle), evaluation=report, tables=tables_report(network)
     )
-    page = report_html(str(run.path), with_previous(metrics), dump_config(config))
+    by_step = read_curves(run.curves_file)
+    page = report_html(str(run.path), with_previous(metrics), dump_config(config), by_step)
     write_text(str(run.report_file), page)
     run.finish("evaluate")
     warn_of_inputs(bundle)

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from features.bundle import Bundle
+from features.errors import ExportError
 from models.network import CooperativeNetwork
 from pipeline.config.run_config import RunConfig
+from pipeline.evaluation.branch_life import CONSTANT
 from pipeline.evaluation.print_tables import print_table
+from pipeline.evaluation.scores import FUSED
 from pipeline.evaluation.text_tables import TextTable
 from pipeline.export.export_variant import export_variant
 from pipeline.export.fill_model_card import model_card
@@ -31,6 +34,7 @@ def export_stage(
     variant: Variant = FULL,
     candidates: Sequence[str] | None = None,
     base: Path | None = None,
+    force: bool = False,
 ) -> Path:
     """Writes a new version of the SavedModel, or of a variant of it.
 
@@ -42,13 +46,17 @@ def export_stage(
         variant: What to export.
         candidates: Features that differ between candidates, in place of `export.candidates`.
         base: Folder of the versions, in place of the run's own.
+        force: Whether to export a network that says the same of every row.
 
     Returns:
         Folder of the version.
 
     Raises:
-        ExportError: The export does not reproduce the network's scores, or cannot be written.
+        ExportError: The export does not reproduce the network's scores, cannot be written, or
+            would say the same of every row.
     """
+    if not force:
+        _check_lives(run, variant.branch)
     candidates = config.export.candidates if candidates is None else candidates
     sample = next(read_rows(bundle.sample_rows, bundle.metadata.features))
     if not variant.is_full:
@@ -71,6 +79,25 @@ def export_stage(
     if base is None:
         run.finish("export")
     return version
+
+
+def _check_lives(run: RunDir, branch: str | None) -> None:
+    """Refuses predictions that the evaluation of a run found to be one number.
+
+    Raises:
+        ExportError: Says which, and what can be done.
+    """
+    metrics = json.loads(run.metrics_file.read_text()) if run.metrics_file.exists() else {}
+    valid = metrics.get("evaluation", {}).get("valid", {})
+    name = branch or FUSED
+    spread = valid.get("life", {}).get("logit_spread", {}).get(name)
+    if spread is not None and 0.0 < valid["click_rate"] < 1.0 and spread <= CONSTANT:
+        what = "the network" if branch is None else f"branch {branch!r}"
+        raise ExportError(
+            f"{what} of {run.path} says the same of all {valid['rows']:,} validation rows: its "
+            f"logits differ by {spread:.1g} at most. Train it again with other settings, or "
+            "export it as it is with --force."
+        )
 
 
 def show_variant(version: Path) -> None:

@@ -3,7 +3,7 @@
 from functools import partial
 
 from features.bundle import Bundle
-from features.errors import ConfigError
+from features.errors import ConfigError, TrainingError
 from models.network import CooperativeNetwork
 from pipeline.config.run_config import RunConfig
 from pipeline.runs.run_dir import RunDir
@@ -48,7 +48,12 @@ def train_stage(
     begin_warm = None
     if warm_start is not None:
         begin_warm = partial(_begin_warm, warm_start, config, bundle, run)
-    trained = train(config, bundle, run, teachers, begin_warm, resume)
+    try:
+        trained = train(config, bundle, run, teachers, begin_warm, resume)
+    except TrainingError as error:
+        if is_chief():
+            run.note_failure(str(error))
+        raise
     if is_chief():
         run.update_metrics(data=data_report(bundle), training=trained.summary())
         run.finish("train")

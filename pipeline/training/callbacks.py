@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -13,12 +13,14 @@ from features.bundle import Bundle
 from features.errors import TrainingError
 from models.network import CooperativeNetwork
 from pipeline.config.run_config import RunConfig
-from pipeline.evaluation.scores import score_split
+from pipeline.evaluation.branch_life import branch_life, constant_predictions
+from pipeline.evaluation.scores import FUSED, predict_split, scores_of
 from pipeline.runs.run_dir import RunDir
 from pipeline.training.checkpoints import Checkpoints, latest_checkpoint
 from pipeline.training.cluster import is_chief
 from pipeline.training.private_api import TensorLogsCallback
 from pipeline.training.profile import Profile
+from pipeline.training.step_curves import StepCurves
 from pipeline.training.step_time import StepTimes
 from pipeline.training.strategy import predicting, write_path
 
@@ -82,20 +84,87 @@ class DivergenceGuard(TensorLogsCallback):
         )
 
 
+class ConstantPredictions(TensorLogsCallback):
+    """Stops training when the network says the same of every validation row.
+
+    After the first epoch that is an error: nothing was learnt. Later the best epoch is kept, and
+    training ends with a warning. A branch that says the same of every row beside others that do
+    not is named once. Where validation labels are of one class there is nothing to tell apart.
+
+    Raises:
+        TrainingError: Names the predictions, how they came about and what helps.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._named: set[str] = set()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if math.isnan(logs.get("val_auc", math.nan)):
+            return
+        spread = {
+            name.removeprefix("val_spread_") if name != "val_spread" else FUSED: value
+            for name, value in logs.items()
+            if name.startswith("val_spread")
+        }
+        constant = constant_predictions(spread)
+        if FUSED in constant:
+            self._stop(epoch, logs, spread)
+            return
+        for branch in set(constant) - self._named:
+            log.warning(
+                "branch %s says the same of every validation row after epoch %d: it has learnt "
+                "nothing, and the fusion only carries it along",
+                branch,
+                epoch + 1,
+            )
+        self._named |= set(constant)
+
+    def _stop(self, epoch: int, logs: Mapping[str, float], spread: Mapping[str, float]) -> None:
+        dead = [
+            f"{name.removeprefix('val_dead_units_')} {value:.0f}"
+            for name, value in logs.items()
+            if name.startswith("val_dead_units_")
+        ]
+        what = (
+            f"the network says the same of every validation row after epoch {epoch + 1}: its "
+            f"logits differ by {spread[FUSED]:.1g} at most (dead units of the branches' last "
+            f"layers: {', '.join(dead) or 'not counted'}). "
+        )
+        if epoch:
+            log.warning("%sTraining ends; the weights of the best epoch before it are kept", what)
+            self.model.stop_training = True
+            return
+        raise TrainingError(
+            what + "It has learnt nothing and is not kept. Lower train.learning_rate, let the "
+            "weight of a cooperation loss rise (model.cooperation.NAME.warmup_steps=100), or start "
+            "from larger rows (model.embedding.stddev=0.05)."
+        )
+
+
 class Progress(TensorLogsCallback):
     """A line every few seconds: step, loss terms, examples per second, time left.
+
+    After an epoch a second line has what the losses and the branches show beside their values.
 
     Args:
         steps_per_epoch: Steps of an epoch.
         epochs: Most epochs.
         batch_size: Examples of a step, over all replicas.
         every_seconds: Time between two lines.
+        beside: Names of what the logs hold beside loss terms; such a name is in no line of a step.
     """
 
     def __init__(
-        self, steps_per_epoch: int, epochs: int, batch_size: int, every_seconds: float
+        self,
+        steps_per_epoch: int,
+        epochs: int,
+        batch_size: int,
+        every_seconds: float,
+        beside: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        self._beside = frozenset(beside)
         self._steps_per_epoch = steps_per_epoch
         self._epochs = epochs
         self._batch_size = batch_size
@@ -120,7 +189,11 @@ class Progress(TensorLogsCallback):
         rate = (step - self._told_step) / (now - self._told)
         left = (self._steps_per_epoch - step) / rate
         logs = logs.fetch() if hasattr(logs, "fetch") else logs  # of a parameter server's worker
-        terms = "  ".join(f"{name} {float(value):.4f}" for name, value in logs.items())
+        terms = "  ".join(
+            f"{name} {shown(float(value))}"
+            for name, value in logs.items()
+            if name not in self._beside
+        )
         log.info(
             "epoch %d/%d  step %s/%s  %s  %s examples/s  epoch ends in %s",
             self._epoch + 1,
@@ -150,6 +223,14 @@ class Progress(TensorLogsCallback):
             duration(seconds),
             duration(left),
         )
+        of_branches = ("val_dead_units_", "val_saturated_units_", "val_correlation_")
+        beside = "  ".join(
+            f"{name.removeprefix('val_')} {shown(float(value))}"
+            for name, value in logs.items()
+            if name in self._beside or name.startswith(of_branches)
+        )
+        if beside:
+            log.info("epoch %d/%d  %s", epoch + 1, self._epochs, beside)
 
 
 def training_callbacks(
@@ -180,18 +261,31 @@ def training_callbacks(
 def _watching(
     config: RunConfig, bundle: Bundle, run: RunDir, steps: int, network: CooperativeNetwork
 ) -> list[tf_keras.callbacks.Callback]:
-    """The guard against divergence, validation and progress."""
+    """The guards, curves by step, validation and progress."""
     settings = config.train
 
     def validate() -> dict[str, float]:
         predict = predicting(network)
-        scores = score_split(network, bundle, "valid", settings.eval_batch_size, predict)
-        return {f"val_{name}": value for name, value in scores.training_metrics().items()}
+        outputs = predict_split(network, bundle, "valid", settings.eval_batch_size, predict)
+        names = network.branch_names
+        scores = scores_of(bundle, "valid", names, outputs["logit"], outputs.get("branch_logits"))
+        metrics = {f"val_{name}": value for name, value in scores.training_metrics().items()}
+        return metrics | branch_life(names, outputs).logs()
 
+    callbacks: list[tf_keras.callbacks.Callback] = [
+        DivergenceGuard(lambda: latest_checkpoint(run.last_checkpoint), settings.log_seconds)
+    ]
+    # Parameter servers step asynchronously: there is no moment to read the means of a window.
+    if settings.curve_steps is not None and settings.strategy != "parameter_server":
+        path = run.curves_file if is_chief() else None
+        callbacks.append(StepCurves(path, settings.curve_steps, steps))
+    beside = network.names_beside_terms
+    every_seconds = settings.log_seconds
     return [
-        DivergenceGuard(lambda: latest_checkpoint(run.last_checkpoint), settings.log_seconds),
+        *callbacks,
         Validation(validate),
-        Progress(steps, settings.epochs, settings.batch_size, settings.log_seconds),
+        Progress(steps, settings.epochs, settings.batch_size, every_seconds, beside),
+        ConstantPredictions(),
     ]
 
 
@@ -237,6 +331,18 @@ def _measuring(config: RunConfig, run: RunDir, steps: int) -> list[tf_keras.call
         executions = settings.steps_per_execution
         callbacks.append(Profile(run.tensorboard, settings.profile_steps, executions))
     return callbacks
+
+
+def shown(value: float) -> str:
+    """A number to four decimals, or to three significant digits where those would hide it.
+
+    Example:
+        >>> shown(0.69314), shown(0.00001234), shown(0.0)
+        ('0.6931', '1.23e-05', '0')
+    """
+    if value == 0.0:
+        return "0"
+    return f"{value:.4f}" if abs(value) >= 0.1 else f"{value:#.3g}"
 
 
 def duration(seconds: float) -> str:

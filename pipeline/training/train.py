@@ -28,6 +28,7 @@ from pipeline.training.callbacks import training_callbacks
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import cluster_for, is_chief
 from pipeline.training.private_api import begin_fit_at
+from pipeline.training.step_curves import StepCurves
 from pipeline.training.step_time import StepTime, StepTimes
 from pipeline.training.strategy import training_input, training_strategy, wait_for_all
 from pipeline.training.training_memory import check_tables_fit, memory_of
@@ -61,6 +62,7 @@ class Trained:
             "seconds": round(self.seconds, 1),
             "step_time": self.step_time and self.step_time.summary(),
             "history": self.history,
+            "beside_terms": list(self.network.names_beside_terms),
         }
 
 
@@ -98,6 +100,7 @@ def train(
     network = _network_to_fit(config, bundle, teachers, steps)
     callbacks = training_callbacks(config, bundle, run, steps, network)
     checkpoints = _the_one(Checkpoints, callbacks)
+    curves = [callback for callback in callbacks if isinstance(callback, StepCurves)]
     if resume and checkpoints.restore():
         log.info(
             "continues from %s: epoch %d/%d, step %s/%s",
@@ -109,6 +112,8 @@ def train(
         )
     elif warm_start is not None:
         warm_start(network)
+    for callback in curves:
+        callback.begin_at(checkpoints.position)
     started = time.monotonic()
     if checkpoints.position.epoch < settings.epochs and not checkpoints.stopped:
         _fit_from(checkpoints.position, config, bundle, network, steps, callbacks)
@@ -164,8 +169,10 @@ def _network_to_fit(
     """A new network with its optimizer's variables; logs what it needs."""
     settings, strategy = config.train, training_strategy()
     available = available_bytes()
-    network = new_network(config, bundle, teachers)
+    network = new_network(config, bundle, teachers, _base_rate(config, bundle))
     with strategy.scope():
+        if settings.gradient_norms:
+            network.watch_gradients()
         network.optimizer.build(network.trainable_variables)
     weights = network.trainable_weights
     log.info("%s", memory_of(weights, settings.optimizer, settings.tables.optimizer, available))
@@ -178,6 +185,29 @@ def _network_to_fit(
         "s" * (strategy.num_replicas_in_sync > 1),
     )
     return network
+
+
+def _base_rate(config: RunConfig, bundle: Bundle) -> float:
+    """The click rate of the bundle's training rows, where a loss asks for it.
+
+    Raises:
+        ConfigError: All training rows are of one class.
+    """
+    takers = [
+        name
+        for name, loss in config.model.cooperation.items()
+        if "base_rate" in loss.instance().takes
+    ]
+    if not takers:
+        return 0.5
+    rate = float(bundle.statistics["splits"]["train"]["label_rate"])
+    if not 0.0 < rate < 1.0:
+        raise ConfigError(
+            f"model.cooperation.{takers[0]} compares branches with the click rate of the training "
+            f"rows, which must lie between 0 and 1. Received: {rate:g} in {bundle.path}. Give rows "
+            "of both labels, or set its threshold to a number."
+        )
+    return rate
 
 
 def _steps_of_epoch(config: RunConfig, rows: int) -> int:
@@ -222,9 +252,19 @@ def new_optimizer(config: RunConfig) -> tf_keras.optimizers.Optimizer:
 
 
 def new_network(
-    config: RunConfig, bundle: Bundle, teachers: Sequence[CooperativeNetwork] = ()
+    config: RunConfig,
+    bundle: Bundle,
+    teachers: Sequence[CooperativeNetwork] = (),
+    base_rate: float = 0.5,
 ) -> CooperativeNetwork:
-    """A compiled network with fresh weights, under the process's strategy."""
+    """A compiled network with fresh weights, under the process's strategy.
+
+    Args:
+        config: Configuration of the run.
+        bundle: Data bundle whose inputs the network reads.
+        teachers: From `pipeline.stages.teachers.load_teachers`.
+        base_rate: Click rate of the training rows, for losses that take it while they train.
+    """
     settings = config.train
     strategy = training_strategy()
     tf_keras.utils.set_random_seed(settings.seed)
@@ -246,6 +286,7 @@ def new_network(
             teachers,
             slots=slots,
             check_layout=lambda layout: _check_fits(config, layout, slots),
+            base_rate=base_rate,
         )
         network.compile(
             optimizer=new_optimizer(config),

@@ -210,7 +210,7 @@ COOPERATION = {
         always_float32=True,
     ),
     c.ModerateDifferentiation: Case(
-        lambda: c.ModerateDifferentiation(squared=True), floats(3, 4), always_float32=True
+        lambda: c.ModerateDifferentiation(squared=False), floats(3, 4), always_float32=True
     ),
     c.RepresentationDistance: Case(
         lambda: c.RepresentationDistance("maximal"), floats(3, 4), always_float32=True
@@ -272,11 +272,11 @@ OTHERS = {
         lambda rng, batch: {"x": rng.integers(0, 9, (batch, 2)).astype("int32")},
         always_float32=True,
     ),
-    MLP: Case(lambda: MLP(**mlp(6, 4)), floats(5)),
-    MLPPerBranch: Case(lambda: MLPPerBranch(**mlp(6, 4)), hidden(3, 5)),
+    MLP: Case(lambda: MLP(**mlp(6, 4), last_activation="elu"), floats(5)),
+    MLPPerBranch: Case(lambda: MLPPerBranch(**mlp(6, 4), last_activation="elu"), hidden(3, 5)),
     NoAlignment: Case(NoAlignment, hidden(4, 4)),
     NumericEmbedding: Case(lambda: NumericEmbedding(3, num_sets=2, units=[4]), floats(5)),
-    SharedMLP: Case(lambda: SharedMLP(**mlp(6, 4)), hidden(5, 5, 5)),
+    SharedMLP: Case(lambda: SharedMLP(**mlp(6, 4), last_activation="elu"), hidden(5, 5, 5)),
     WrappedAlignment: Case(lambda: WrappedAlignment(MLPPerBranch(**mlp(6, 4))), hidden(3, 5)),
 }
 

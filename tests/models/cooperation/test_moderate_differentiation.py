@@ -87,7 +87,7 @@ def test_gradient_is_zero_and_finite_at_zero_vectors():
 def test_shares_of_two_replicas_add_up(two_replicas):
     z = np.random.default_rng(0).normal(size=(7, 3, 4)).astype("float32")
     with two_replicas.scope():
-        layer = ModerateDifferentiation()
+        layer = ModerateDifferentiation(squared=False)
         layer.build((None, 3, 4))
     shares = per_replica(two_replicas, layer, z, at=2)
     np.testing.assert_allclose(sum(shares), oracle(z, layer.transforms.numpy()), rtol=1e-5)
@@ -97,3 +97,33 @@ def test_shares_of_two_replicas_add_up(two_replicas):
 def test_rejects_fewer_than_two_branches(shape):
     with pytest.raises(ValueError, match=r"num_branches >= 2.*Stack the branches"):
         ModerateDifferentiation()(tf.zeros(shape))
+
+
+def test_squares_the_norms_as_eq_14_does_unless_told_otherwise():
+    layer, z = built(squared=True)
+    default = ModerateDifferentiation()
+    default.build(z.shape)
+    default.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(default(z), layer(z))
+
+
+def test_shows_how_far_each_transform_is_from_identity_and_from_its_start(two_replicas):
+    layer, _ = built(orthogonal=True)
+    start = layer.transforms.numpy().astype("float64")
+    shown = layer.diagnostics({})
+    np.testing.assert_array_equal(shown["from_start"], np.zeros(3))
+    moved = start + np.random.default_rng(2).normal(size=start.shape)
+    layer.set_weights([moved])
+    shown = layer.diagnostics({})
+    for name, other in (("from_identity", np.eye(4)), ("from_start", start)):
+        expected = [
+            np.sqrt(np.sum((w - o) ** 2)) for w, o in zip(moved, start * 0 + other, strict=True)
+        ]
+        np.testing.assert_allclose(shown[name], expected, rtol=1e-5)
+    z = np.zeros((3, 3, 4), "float32")
+    with two_replicas.scope():
+        mirrored = ModerateDifferentiation()
+        mirrored.build((None, 3, 4))
+    shares = per_replica(two_replicas, lambda x: mirrored.diagnostics({}), z, at=2)
+    apart = [np.linalg.norm(w - np.eye(4)) for w in mirrored.transforms.numpy()]
+    np.testing.assert_allclose(sum(s["from_identity"] for s in shares), apart, rtol=1e-5)

@@ -37,6 +37,27 @@ def test_the_layer_is_called_on_what_it_takes_and_nothing_else():
     assert as_cooperation_loss(Own()).loss_of(tensors) == 26.0
 
 
+def test_diagnostics_are_those_of_the_layer_where_it_has_some():
+    class Shown(Own):
+        def diagnostics(self, tensors):
+            return {"rows": tf.reduce_sum(tensors["labels"])}
+
+    tensors = {"labels": tf.ones((2, 1))}
+    assert as_cooperation_loss(Shown()).diagnostics(tensors) == {"rows": 2.0}
+    assert as_cooperation_loss(Own()).diagnostics(tensors) == {}
+
+
+def test_the_click_rate_of_the_training_rows_is_there_for_who_takes_it():
+    class Prior(Own):
+        takes = ["labels", "base_rate"]
+
+        def call(self, labels, base_rate):
+            return tf.reduce_sum(labels) * base_rate
+
+    tensors = {"labels": tf.ones((4, 1)), "base_rate": tf.constant(0.25)}
+    assert as_cooperation_loss(Prior()).loss_of(tensors) == 1.0
+
+
 def test_says_that_a_layer_is_no_loss():
     with pytest.raises(ValueError, match=r'Dense is no cooperation loss.*takes = \("logits",\)'):
         as_cooperation_loss(tf_keras.layers.Dense(3))

@@ -18,6 +18,19 @@ def test_matches_oracle_activation_on_every_layer():
     np.testing.assert_allclose(received, x, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("activation", ["relu", "dice"])
+def test_the_last_layer_may_have_an_activation_of_its_own(activation):
+    x = np.random.default_rng(0).normal(size=(6, 5)).astype("float32")
+    layer = MLP([4, 3], activation, last_activation="linear")
+    hidden, last = layer(x, return_hidden=True)
+    kernel, bias = (each.astype("float64") for each in layer.linears[1].get_weights())
+    np.testing.assert_allclose(last, hidden.numpy() @ kernel + bias, rtol=1e-5, atol=1e-6)
+    assert len(layer.dices) == (activation == "dice")
+    dice_last = MLP([4, 3], "linear", last_activation="dice")
+    assert dice_last(x).shape == (6, 3)
+    assert len(dice_last.dices) == 1
+
+
 def test_normalises_before_the_activation_and_drops_after_it():
     x = np.random.default_rng(0).normal(size=(64, 5)).astype("float32")
     layer = MLP([40], dropout=0.5, batch_norm=True)

@@ -85,6 +85,34 @@ def test_a_constant_dimension_correlates_with_nothing(constant, dtype):
     assert expected[0] < oracle(correlated())[0]
 
 
+def test_live_dimensions_alone_are_not_diluted_by_constant_ones():
+    x = correlated(d=6)
+    x[:, 0, 1], x[:, 0, 4], x[:, 2, 0] = 0.0, 0.25, -3.0
+    live = [[0, 2, 3, 5], [0, 1, 2, 3, 4, 5], [1, 2, 3, 4, 5]]
+    expected = [
+        np.mean([abs(np.corrcoef(x[:, a, i], x[:, b, j])[0, 1]) for i in live[a] for j in live[b]])
+        for a, b in itertools.combinations(range(3), 2)
+    ]
+    received = cross_expert_correlation_by_pair(x, live_only=True)
+    np.testing.assert_allclose(received, expected, rtol=1e-6)
+    metric = streamed(x)
+    np.testing.assert_allclose(metric.by_pair(live_only=True), expected, rtol=1e-6)
+    np.testing.assert_array_equal(metric.constant_units(), [2, 0, 1])
+    diluted = np.array(expected) * [24 / 36, 20 / 36, 30 / 36]
+    np.testing.assert_allclose(metric.by_pair(), diluted, rtol=1e-6)
+
+
+def test_a_branch_of_constants_has_no_correlation_among_live_dimensions():
+    x = correlated(n=2)
+    x[:, 1] = 7.0
+    for received in (
+        cross_expert_correlation_by_pair(x, live_only=True),
+        streamed(x).by_pair(live_only=True),
+    ):
+        np.testing.assert_array_equal(received, [np.nan])
+    np.testing.assert_array_equal(streamed(x).by_pair(), [0.0])
+
+
 def test_a_dimension_that_moves_by_one_rounding_step_in_one_row_is_not_constant():
     x = np.full((2000, 2, 1), 0.1, "float32")
     x[7] = np.nextafter(np.float32(0.1), np.float32(1))

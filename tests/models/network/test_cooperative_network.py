@@ -164,7 +164,47 @@ def test_heads_fused_leaves_branch_logits_out():
     assert given == {"logit", "representations", "fusion_weights", "for_losses"}
     assert outputs.for_losses == ForLosses()
     assert network.term_names == ("logloss", "embedding_l2")
-    assert set(network.predict(x, verbose=0)) == {"logit"}
+    assert set(network.predict(x, verbose=0)) == {"logit", "unit_low", "unit_high"}
+
+
+def test_the_weight_of_a_loss_rises_in_training_and_is_whole_in_evaluation():
+    settings = {"representation_distance": {"weight": 0.5, "warmup_steps": 4}}
+    network = small.network(cooperation={**small.SETTINGS["cooperation"], **settings})
+    network.compile(optimizer=tf_keras.optimizers.SGD(0.1))
+    x, labels, _ = small.rows(0, 6)
+    terms = network.loss_terms(network(x), labels)
+    others = sum(
+        float(term) * (0.1 if name in ("co_teaching", "moderate_differentiation") else 1.0)
+        for name, term in terms.items()
+        if name != "representation_distance"
+    )
+    distance = float(terms["representation_distance"])
+    assert distance > 0.1
+    # Not `training=True` of the whole network, whose batch statistics would be others.
+    network.__dict__["_outputs_and_terms"] = lambda inputs, training: (None, terms)
+    for step, factor in ((0, 0.0), (1, 0.25), (3, 0.75), (4, 1.0), (9, 1.0)):
+        network.optimizer.iterations.assign(step)
+        loss = network.compute_loss((x, labels), training=True)
+        np.testing.assert_allclose(loss, others + 0.5 * factor * distance, rtol=1e-6)
+    network.optimizer.iterations.assign(0)
+    np.testing.assert_allclose(
+        network.compute_loss((x, labels)), others + 0.5 * distance, rtol=1e-6
+    )
+    assert CooperativeNetwork.from_config(network.get_config()).warmup_steps == {
+        "representation_distance": 4
+    }
+
+
+def test_diagnostics_are_named_after_their_loss_and_pair(network):
+    x, labels, _ = small.rows(0, 6)
+    shown = network.diagnostics(network(x), labels)
+    w = network.cooperation_losses["moderate_differentiation"].transforms.numpy()
+    pairs = ("efgc_cross", "efgc_deep", "cross_deep")
+    for pair, matrix in zip(pairs, w, strict=True):
+        apart = shown[f"moderate_differentiation_from_identity_{pair}"]
+        np.testing.assert_allclose(apart, np.linalg.norm(matrix - np.eye(6)), rtol=1e-5)
+    assert set(shown) == set(network.names_beside_terms)
+    assert 0.0 <= shown["co_teaching_share"] <= 1.0
 
 
 def test_round_trips_through_its_config():

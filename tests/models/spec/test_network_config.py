@@ -37,7 +37,7 @@ def test_the_default_is_mbcnet_with_the_papers_sizes():
         "moderate_differentiation": 0.1,
     }
     assert config.cooperation["co_teaching"].options["target"] == "soft"
-    assert config.cooperation["moderate_differentiation"].options["squared"] is False
+    assert config.cooperation["moderate_differentiation"].options["squared"] is True  # Eq. 14
 
 
 def test_a_component_is_a_name_or_a_mapping_and_its_type_defaults_to_its_key():
@@ -51,6 +51,17 @@ def test_a_component_is_a_name_or_a_mapping_and_its_type_defaults_to_its_key():
     assert config.branches["efgc"].type == "efgc"
     assert config.cooperation["mdr"].weight == 1.0
     assert config.cooperation["mdr"].options == {"squared": True}
+
+
+def test_a_weight_that_rises_is_saved_and_one_that_does_not_is_as_before():
+    losses = {"co_teaching": {"weight": 0.1}, "symmetric_kl": {"weight": 1.0, "warmup_steps": 50}}
+    config = NetworkConfig(cooperation=losses)
+    saved = config.model_dump(mode="json")
+    assert "warmup_steps" not in saved["cooperation"]["co_teaching"]
+    assert saved["cooperation"]["symmetric_kl"]["warmup_steps"] == 50
+    assert NetworkConfig.model_validate(saved) == config
+    with pytest.raises(ValueError, match="greater than or equal to 0"):
+        NetworkConfig(cooperation={"co_teaching": {"weight": 0.1, "warmup_steps": -1}})
 
 
 def test_what_is_saved_says_everything_and_reads_back_equal():

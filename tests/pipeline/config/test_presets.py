@@ -31,6 +31,13 @@ def test_a_preset_is_refused_with_the_nearest_name():
 
 # What each ablation row changes in its parent, by hand from the papers' tables.
 ROWS = {
+    "mbcnet/listing": (
+        "mbcnet",
+        {
+            "cooperation.moderate_differentiation.squared": False,
+            "cooperation.moderate_differentiation.warmup_steps": 100,
+        },
+    ),
     "mbcnet/without_efgc": ("mbcnet", {"branches.efgc": None}),
     "mbcnet/without_cross": ("mbcnet", {"branches.cross": None}),
     "mbcnet/without_deep": ("mbcnet", {"branches.deep": None}),

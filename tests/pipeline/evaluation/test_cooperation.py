@@ -20,12 +20,20 @@ PROBS = {
 WEIGHTS = np.array([[0.2, 0.3, 0.5], [0.4, 0.3, 0.3], [0.2, 0.3, 0.5], [0.4, 0.3, 0.3]], "f")
 
 
+# The second is the first moved and turned round, the third has nothing to do with them.
+LOGITS = np.array([[1.0, 0.0, 1.0], [2.0, -2.0, -1.0], [3.0, -4.0, -1.0], [4.0, -6.0, 1.0]], "f")
+
+
 def outputs(logits=True, weights=True, correlation=(0.5, 0.25, 0.125)):
     return Outputs(
-        np.zeros((4, 1), "f"),
-        np.zeros((4, 3), "f") if logits else None,
-        WEIGHTS if weights else None,
-        np.array(correlation),
+        logit=np.zeros((4, 1), "f"),
+        branch_logits=LOGITS if logits else None,
+        fusion_weights=WEIGHTS if weights else None,
+        correlation=np.array(correlation),
+        live_correlation=2.0 * np.array(correlation),
+        constant_units=np.array([1, 0, 5]),
+        unit_low=np.zeros((1, 3, 5), "f"),
+        unit_high=np.ones((1, 3, 5), "f"),
     )
 
 
@@ -36,12 +44,20 @@ def report(**given):
 def test_pairs_and_branches_are_named_and_counted():
     found = report()
     assert found["cross_expert_correlation"] == 0.875
-    assert found["pairs"] == [
-        # Opposite sides of 0.5; on row 3 efgc and cross are on none.
-        {"branches": ["efgc", "cross"], "cross_expert_correlation": 0.5, "disagreement": 0.25},
-        {"branches": ["efgc", "deep"], "cross_expert_correlation": 0.25, "disagreement": 0.75},
-        {"branches": ["cross", "deep"], "cross_expert_correlation": 0.125, "disagreement": 0.5},
+    assert found["live_cross_expert_correlation"] == 1.75
+    # branches, CEC, CEC of live units, correlation of logits, disagreement: opposite sides of 0.5;
+    # on row 3 efgc and cross are on none.
+    expected = [
+        (["efgc", "cross"], 0.5, 1.0, -1.0, 0.25),
+        (["efgc", "deep"], 0.25, 0.5, 0.0, 0.75),
+        (["cross", "deep"], 0.125, 0.25, 0.0, 0.5),
     ]
+    for pair, (names, *values) in zip(found["pairs"], expected, strict=True):
+        assert pair.pop("branches") == names
+        assert list(pair.values()) == pytest.approx(values, abs=1e-12)
+    constant = {name: branch["constant_units"] for name, branch in found["branches"].items()}
+    assert constant == {"efgc": 1, "cross": 0, "deep": 5}
+    assert found["branches"]["deep"]["units"] == 5
     shares = {name: branch["best_share"] for name, branch in found["branches"].items()}
     assert shares == {"efgc": 0.5, "cross": 0.5, "deep": 0.0}
     weight = found["branches"]["efgc"]["fusion_weight"]
@@ -51,11 +67,14 @@ def test_pairs_and_branches_are_named_and_counted():
 
 def test_what_does_not_apply_is_left_out():
     found = report(logits=False)
-    assert set(found["pairs"][0]) == {"branches", "cross_expert_correlation"}
-    assert set(found["branches"]["deep"]) == {"fusion_weight"}
-    assert set(report(weights=False)["branches"]["deep"]) == {"best_share"}
-    assert set(report(logits=False, weights=False)) == {"cross_expert_correlation", "pairs"}
-    one = Outputs(np.zeros((4, 1)), np.zeros((4, 1)), np.ones((4, 1)), None)
+    correlations = {"cross_expert_correlation", "live_cross_expert_correlation"}
+    units = {"units", "constant_units"}
+    assert set(found["pairs"][0]) == {"branches", *correlations}
+    assert set(found["branches"]["deep"]) == {"fusion_weight", *units}
+    assert set(report(weights=False)["branches"]["deep"]) == {"best_share", *units}
+    assert set(report(logits=False, weights=False)["branches"]["deep"]) == units
+    z = np.zeros((1, 1, 5))
+    one = Outputs(np.zeros((4, 1)), np.zeros((4, 1)), np.ones((4, 1)), None, None, None, z, z)
     assert cooperation_report(["deep"], Scores(LABELS, PROBS, None), one) == {}
 
 

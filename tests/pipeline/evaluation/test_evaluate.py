@@ -1,5 +1,6 @@
 """The report of a run says what was measured, on what, and of every part that applies."""
 
+import itertools
 import json
 from types import SimpleNamespace
 
@@ -67,6 +68,14 @@ def test_each_split_has_its_own_cooperation(evaluated):
         )
         shares = [branch["best_share"] for branch in found["branches"].values()]
         assert shares == pytest.approx(best_share(scores.labels, probs))
+        assert report[split]["life"]["dead_units"] == dict.fromkeys(network.branch_names, 0)
+        logits = outputs.branch_logits.numpy()
+        pairs = itertools.combinations(range(3), 2)
+        alike = [np.corrcoef(logits[:, a], logits[:, b])[0, 1] for a, b in pairs]
+        received = [pair["logit_correlation"] for pair in found["pairs"]]
+        assert received == pytest.approx(alike, abs=1e-4)
+        spread = report[split]["life"]["logit_spread"]
+        assert spread["down"] == pytest.approx(np.ptp(logits[:, 1]), rel=1e-5)
         means = [branch["fusion_weight"]["mean"] for branch in found["branches"].values()]
         assert sum(means) == pytest.approx(1.0, abs=1e-6)
         assert means == pytest.approx(outputs.fusion_weights.numpy().mean(axis=0), abs=1e-6)

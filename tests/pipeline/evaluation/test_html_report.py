@@ -107,6 +107,32 @@ def test_page_and_terminal_show_how_the_branches_cooperate():
         assert "efgc + <deep>" in text
 
 
+def test_shows_dead_units_correlations_of_live_ones_and_curves_by_step():
+    metrics = copy.deepcopy(METRICS)
+    test = metrics["evaluation"]["test"]
+    test["life"] = {
+        "logit_spread": {"fused": 3.25, "<deep>": 0.0000123},
+        "units": 128,
+        "dead_units": {"efgc": 32, "<deep>": 128},
+        "saturated_units": {"efgc": 0, "<deep>": 7},
+    }
+    pair, branches = test["cooperation"]["pairs"][0], test["cooperation"]["branches"]
+    pair |= {"live_cross_expert_correlation": 0.8642, "logit_correlation": 0.9975}
+    for name, constant in (("efgc", 32), ("<deep>", 61)):
+        branches[name] |= {"units": 128, "constant_units": constant}
+    history = metrics["training"]["history"]
+    history["val_dead_units_deep"] = history["val_correlation_a_b"] = [1.0, 2.0, 3.0]
+    line = {"examples": 10.0, "loss": 1.0, "logloss": 0.5, "co_teaching_share": 0.1}
+    line["normalized_entropy"] = {"fused": 0.98}
+    parsed = _Text()
+    parsed.feed(report_html("run", metrics, "", [line, {**line, "examples": 20.0}]))
+    for text in (parsed.text, terminal(metrics)):
+        for shown in ("128 (100%)", "32 (25%)", "1.23e-05", "3.25", "0.8642", "0.9975", "61"):
+            assert shown in text
+    plain = page()
+    assert parsed.tags.count("g") > 1.5 * plain.tags.count("g")  # more panels
+
+
 def test_the_terminal_leaves_the_cooperation_on_validation_rows_to_the_page():
     metrics = copy.deepcopy(METRICS)
     metrics["evaluation"] = {"valid": metrics["evaluation"]["test"]}

@@ -7,7 +7,7 @@ import tensorflow as tf
 from models.metrics import cross_expert_correlation_by_pair
 from pipeline.batches.dataset import examples
 from pipeline.evaluation.split_outputs import OutputReader
-from tests.pipeline.evaluation.row_network import RowNetwork
+from tests.pipeline.evaluation.row_network import BRANCHES, RowNetwork
 
 
 def expected(rows):
@@ -23,6 +23,11 @@ def check(outputs, rows):
     np.testing.assert_allclose(outputs.branch_logits, logits, rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(outputs.fusion_weights, weights, rtol=1e-5, atol=1e-12)
     np.testing.assert_allclose(outputs.correlation, correlation, atol=1e-4)
+    np.testing.assert_array_equal(outputs.live_correlation, outputs.correlation)  # all units live
+    np.testing.assert_array_equal(outputs.constant_units, np.zeros(len(BRANCHES)))
+    z = np.stack([logits, 1000 + np.cos(logits)], axis=2)
+    np.testing.assert_allclose(outputs.unit_low, z.min(axis=0, keepdims=True), atol=1e-4)
+    np.testing.assert_allclose(outputs.unit_high, z.max(axis=0, keepdims=True), atol=1e-4)
 
 
 # 40 rows: batches of a row, uneven ones, and a last batch of one row, which two replicas share.

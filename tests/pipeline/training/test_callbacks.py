@@ -6,7 +6,14 @@ import pytest
 import tensorflow as tf
 
 from features.errors import TrainingError
-from pipeline.training.callbacks import DivergenceGuard, Progress, Validation, duration
+from pipeline.training.callbacks import (
+    ConstantPredictions,
+    DivergenceGuard,
+    Progress,
+    Validation,
+    duration,
+    shown,
+)
 
 
 class Diverged:
@@ -58,6 +65,79 @@ def test_validation_metrics_join_the_logs_of_the_epoch():
     logs = {"loss": 1.0}
     Validation(lambda: {"val_auc": 0.7}).on_epoch_end(0, logs)
     assert logs == {"loss": 1.0, "val_auc": 0.7}
+
+
+ONE_NUMBER = {"val_auc": 0.5, "val_spread": 2e-7, "val_spread_deep": 0.0, "val_dead_units_deep": 8}
+
+
+def constant_guard() -> ConstantPredictions:
+    callback = ConstantPredictions()
+    callback.set_model(type("Network", (), {"stop_training": False})())
+    return callback
+
+
+def test_a_network_of_one_number_is_an_error_after_the_first_epoch():
+    with pytest.raises(
+        TrainingError,
+        match=r"same of every validation row after epoch 1: its logits differ by 2e-07 at most "
+        r"\(dead units of the branches' last layers: deep 8\).*warmup_steps=100",
+    ):
+        constant_guard().on_epoch_end(0, ONE_NUMBER)
+
+
+def test_later_it_ends_training_and_keeps_the_best_epoch(caplog):
+    callback = constant_guard()
+    callback.on_epoch_end(3, ONE_NUMBER)
+    assert callback.model.stop_training
+    assert "after epoch 4" in caplog.text
+
+
+@pytest.mark.parametrize("change", [{"val_spread": 1e-3}, {"val_auc": float("nan")}])
+def test_predictions_that_differ_and_labels_of_one_class_pass(change, caplog):
+    callback = constant_guard()
+    callback.on_epoch_end(0, {**ONE_NUMBER, "val_spread_deep": 1.0, **change})
+    assert not callback.model.stop_training
+    assert not caplog.records
+
+
+def test_a_branch_of_one_number_is_named_once(caplog):
+    callback = constant_guard()
+    for epoch in range(3):
+        callback.on_epoch_end(epoch, {**ONE_NUMBER, "val_spread": 1.0})
+    (record,) = caplog.records
+    assert "branch deep says the same of every validation row after epoch 1" in record.getMessage()
+    assert not callback.model.stop_training
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.69314, "0.6931"),
+        (0.0693, "0.0693"),
+        (0.00001234, "1.23e-05"),
+        (0, "0"),
+        (-0.01, "-0.0100"),
+    ],
+)
+def test_small_numbers_have_three_significant_digits(value, text):
+    assert shown(value) == text
+
+
+def test_what_stands_beside_the_terms_is_in_the_line_of_an_epoch_alone(caplog):
+    progress = Progress(10, 1, 5, every_seconds=1e-9, beside=("co_teaching_share",))
+    logs = {"logloss": 0.5, "co_teaching_share": 0.0312, "val_logloss": 0.5, "val_auc": 0.7}
+    with caplog.at_level(logging.INFO):
+        progress.on_train_begin()
+        progress.on_epoch_begin(0)
+        progress.on_train_batch_end(0, logs)
+        progress.on_train_batch_end(1, {"logloss": 0.5, "co_teaching_share": 0.03})
+        progress.on_epoch_end(0, {**logs, "val_correlation_a_b": 0.997, "val_dead_units_a": 3.0})
+    step, _, beside = (record.getMessage() for record in caplog.records)
+    assert "logloss 0.5000  " in step
+    assert "co_teaching_share" not in step
+    assert (
+        beside == "epoch 1/1  co_teaching_share 0.0312  correlation_a_b 0.9970  dead_units_a 3.0000"
+    )
 
 
 def test_progress_counts_examples_of_the_steps_since_its_last_line(monkeypatch, caplog):

@@ -9,10 +9,13 @@ import tf_keras
 
 from features.bundle import open_bundle
 from features.errors import ConfigError, TrainingError
+from models.spec.network_config import NetworkConfig
+from pipeline.batches.dataset import column_arrays
 from pipeline.config.run_config import RunConfig
-from pipeline.evaluation.scores import score_split
+from pipeline.evaluation.scores import predict_split, score_split
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.teachers import check_teacher_runs, load_teachers
+from pipeline.training.step_curves import read_curves
 from pipeline.training.train import load_network, train
 
 
@@ -114,6 +117,73 @@ def test_divergence_is_refused_and_the_last_good_checkpoint_kept(bundle, run, mo
         train(config, bundle, run)
     network = load_network(config, bundle, run)
     assert all(np.isfinite(weight.numpy()).all() for weight in network.weights)
+
+
+def test_a_network_that_learns_nothing_is_named_and_not_kept(bundle, run, monkeypatch):
+    def dead(*arguments):
+        return {name: 0.0 * values for name, values in predict_split(*arguments).items()}
+
+    monkeypatch.setattr("pipeline.training.callbacks.predict_split", dead)
+    config = configured(bundle)
+    run.begin(config, bundle)
+    with pytest.raises(
+        TrainingError, match=r"same of every validation row after epoch 1: .* efgc 8, deep 8\)"
+    ) as raised:
+        train(config, bundle, run)
+    assert not Path(f"{run.best_checkpoint}.index").exists()
+    run.note_failure(str(raised.value))
+    with pytest.raises(ConfigError, match=r"did not end: the network says the same .*Train it aga"):
+        run.check_trained()
+
+
+def test_curves_by_step_hold_every_example_once(bundle, trained):
+    _, run, result = trained
+    lines = read_curves(run.curves_file)
+    epochs = len(result.history["loss"])
+    assert [line["step"] for line in lines] == [16 * epoch for epoch in range(1, epochs + 1)]
+    assert lines[-1]["examples"] == epochs * 1000
+    labels = column_arrays(bundle, "train", ["clicked"])["clicked"]
+    for line in lines:
+        assert line["click_rate"] == pytest.approx(labels.mean(), rel=1e-5)
+    # The first window is the whole first epoch, each batch before its update.
+    mean_over_steps = result.history["logloss"][0]  # the last batch of 40 rows counts as the others
+    assert lines[0]["logloss"] == pytest.approx(mean_over_steps, rel=0.1)
+
+
+def test_history_shows_whether_the_branches_live_and_agree(trained):
+    history = trained[2].history
+    for name in ("val_dead_units_efgc", "val_saturated_units_deep", "co_teaching_share"):
+        assert len(history[name]) == len(history["loss"])
+    assert min(history["val_correlation_efgc_deep"]) >= -1.0
+    assert max(history["val_correlation_efgc_deep"]) <= 1.0
+    assert history["moderate_differentiation_from_start_efgc_deep"][-1] > 0.0
+    summary = trained[2].summary()
+    assert "co_teaching_gap" in summary["beside_terms"]
+    assert "co_teaching" not in summary["beside_terms"]
+
+
+def test_the_click_rate_of_the_training_rows_is_what_prior_thresholds_take(bundle, run):
+    config = configured(bundle, epochs=1, gradient_norms=True)
+    content = config.model.model_dump(mode="json")
+    content["cooperation"]["co_teaching"]["threshold"] = "prior"
+    model = NetworkConfig.model_validate(content)
+    config = config.model_copy(update={"model": model})
+    statistics = Path(bundle.path) / "statistics.json"
+    statistics.write_text('{"splits": {"train": {"label_rate": 0.34}}}')
+    try:
+        run.begin(config, bundle)
+        result = train(config, bundle, run)
+        assert result.network.base_rate == 0.34
+        assert result.history["co_teaching_share"][0] > 0.0
+        assert result.history["gradient_norm_main"][0] > 0.0
+        assert "gradient_norm_moderate_differentiation" in result.summary()["beside_terms"]
+        vars(bundle).pop("statistics")
+        statistics.write_text('{"splits": {"train": {"label_rate": 1.0}}}')
+        with pytest.raises(ConfigError, match=r"cooperation.co_teaching.*between 0 and 1.*: 1 in"):
+            train(config, bundle, run)
+    finally:
+        statistics.unlink()
+        vars(bundle).pop("statistics", None)
 
 
 def test_refuses_to_load_what_was_never_trained(bundle, run):
