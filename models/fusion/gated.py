@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.fusion.weighted import Combine, WeightedFusion
+from models.layers.dense import Dense
 from models.layers.mlp import MLP
 
 
@@ -67,9 +68,7 @@ class GatedFusion(WeightedFusion):
 
     def build(self, input_shape: tf.TensorShape) -> None:
         # float32 as every logit: a softmax of bfloat16 scores moves in steps.
-        self.gate = tf_keras.layers.Dense(
-            input_shape[1], kernel_initializer="glorot_normal", dtype="float32", name="gate"
-        )
+        self.gate = Dense(input_shape[1], dtype="float32", name="gate")
         super().build(input_shape)
 
     def scores(self, training: bool | None, gate_input: tf.Tensor) -> tf.Tensor:

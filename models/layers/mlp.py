@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.layers.activations import activation_function
+from models.layers.dense import Dense
 from models.layers.dice import Dice
 
 
@@ -64,10 +65,9 @@ class MLP(tf_keras.layers.Layer):
         policy = self.dtype_policy  # sublayers follow this layer, not the global policy
         self._activate = None if activation == "dice" else activation_function(activation)
         self.linears = [
-            tf_keras.layers.Dense(
+            Dense(
                 width,
                 use_bias=not self.batch_norm,  # normalisation would take it away again
-                kernel_initializer="glorot_normal",
                 dtype=policy,
                 name=f"linear_{i}",
             )
