@@ -60,7 +60,8 @@ class GatedFusion(WeightedFusion):
         super().__init__(combine, **kwargs)
         self.units, self.activation = tuple(units), activation
         self.dropout, self.batch_norm = dropout, batch_norm
-        self.hidden = self.gate = None
+        self.hidden: MLP | None = None
+        self.gate: Dense | None = None
         if self.units:
             self.hidden = MLP(
                 self.units, activation, dropout, batch_norm, dtype=self.dtype_policy, name="hidden"
