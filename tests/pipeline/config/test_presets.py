@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 from features.bundle import open_bundle
 from features.errors import ConfigError
+from features.inputs import placeholder_inputs
 from models.spec.build_network import build_network
 from pipeline.batches.dataset import examples
 from pipeline.config.config_files import load_config, load_preset
@@ -118,7 +120,7 @@ def _signatures_of_a_variant(name, monkeypatch):
 def test_preset_trains_evaluates_exports_and_reloads(
     name, settings, bundle, training_batches, sample, teachers, tmp_path
 ):
-    needs_teachers = name == "enkd"
+    needs_teachers = name.endswith("enkd")
     more = ["train.teachers=[a_run]"] if needs_teachers else []
     config = load_config(DATASET, [*settings, *more, f"model.preset={name}"], check=False)
     network = new_network(config, bundle, teachers if needs_teachers else [])
@@ -170,6 +172,30 @@ def test_the_models_of_the_papers_are_there():
 def test_a_preset_is_refused_with_the_nearest_name():
     with pytest.raises(ConfigError, match=r"'cetnt' is not a preset. Did you mean cetnet\?"):
         load_config(DATASET, ["model.preset=cetnt"])
+
+
+@pytest.mark.parametrize(
+    ("row", "width"),
+    [
+        ("dnn", 128),
+        ("wide_and_deep", 128 + 1),  # and the first order
+        ("finalmlp", 2 * 128 + 2),  # both streams, and a product of each head
+        ("dcnv2", 128),
+    ],
+)
+def test_the_models_of_mbcnets_table_3_end_in_128_units_without_dropout(row, width):
+    features = load_config(DATASET, check=False).feature_set
+    config = load_preset(f"mbcnet/table_3_{row}")
+    network = build_network(config, placeholder_inputs(features), features.groups)
+    kernel, _ = (weight for weight in network.trainable_weights if "head_fused" in weight.name)
+    assert kernel.shape == (width, 1)
+    assert not [layer for layer in network.submodules if isinstance(layer, tf_keras.layers.Dropout)]
+
+
+def test_the_pupil_of_mbcnets_table_3_is_the_dnn_of_that_table():
+    pupil, dnn = (load_preset(f"mbcnet/table_3_{row}") for row in ("enkd", "dnn"))
+    assert pupil.branches == dnn.branches
+    assert list(pupil.cooperation) == ["ensemble_distillation"]
 
 
 # What each ablation row changes in its parent, by hand from the papers' tables.
