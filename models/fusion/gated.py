@@ -26,7 +26,10 @@ class GatedFusion(WeightedFusion):
     Reference: D-MoE, arXiv:2505.17925v1, sections 3.3 and 4.1.3.
     The paper's gate is an MLP with ReLU "with 64 hidden dimensions": read here as one hidden layer
     of 64 with a ReLU, then a linear one to the branches, as a ReLU in front of the softmax would
-    stop the gradient of every score below 0. `combine="concat"` is not in the paper.
+    stop the gradient of every score below 0. "GE(x) in R^d", what the gate reads, is taken as its
+    embedding set laid flat, num_fields x d; pooled to d is the other reading. In the paper's plain
+    MoE (section 2.2.3) the gate reads x; the presets on shared tables give it a set of its own too.
+    `combine="concat"` is not in the paper.
 
     Example:
         >>> GatedFusion()(tf.zeros((2, 3, 8)), gate_input=tf.zeros((2, 20))).shape

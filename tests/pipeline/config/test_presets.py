@@ -1,5 +1,6 @@
 """Every preset trains a few steps, evaluates, exports and reloads, on a small slice."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import tf_keras
 from features.bundle import open_bundle
 from features.errors import ConfigError
 from features.inputs import placeholder_inputs
+from models.network.cost import parameters_by_part
 from models.spec.build_network import build_network
 from pipeline.batches.dataset import examples
 from pipeline.config.config_files import load_config, load_preset
@@ -192,6 +194,28 @@ def test_the_models_of_mbcnets_table_3_end_in_128_units_without_dropout(row, wid
     assert not [layer for layer in network.submodules if isinstance(layer, tf_keras.layers.Dropout)]
 
 
+def test_d_moe_of_three_unlike_experts_has_the_weights_of_the_paper():
+    features = load_config(DATASET, check=False).feature_set
+    config = load_preset("dmoe/hetero_3_me_corr")
+    network = build_network(config, placeholder_inputs(features), features.groups)
+    dimension, fields = 16, len(features.inputs)
+    width = fields * dimension
+
+    def mlp(*units: int) -> int:
+        return sum(a * b + b for a, b in itertools.pairwise(units))
+
+    assert parameters_by_part(network) | {"embeddings": 0} == {
+        "embeddings": 0,
+        "branch cin": mlp(fields * fields, 276),
+        "branch dcn": 3 * mlp(width, width),
+        "branch dnn": mlp(width, 500, 500, 500),
+        "alignment": mlp(276, 500) + mlp(width, 500) + mlp(500, 500),
+        "fusion": mlp(width, 64, 3),
+        "tower": mlp(500, 500),
+        "head fused": mlp(500, 1),
+    }
+
+
 def test_the_pupil_of_mbcnets_table_3_is_the_dnn_of_that_table():
     pupil, dnn = (load_preset(f"mbcnet/table_3_{row}") for row in ("enkd", "dnn"))
     assert pupil.branches == dnn.branches
@@ -225,6 +249,29 @@ ROWS = {
         "cetnet",
         {"fusion.type": "concat", "cooperation": {}, "heads": "fused"},
     ),
+    "dmoe/xdeepfm_3_me_corr": ("dmoe/xdeepfm_me_corr", {"branches.xdeepfm.copies": 3}),
+    "dmoe/xdeepfm_3_me": ("dmoe/xdeepfm_3_me_corr", {"cooperation": {}}),
+    "dmoe/hetero_3_me_corr": ("dmoe", {"branches.dnn": "deep"}),
+    "dmoe/hetero_3_me": ("dmoe/hetero_3_me_corr", {"cooperation": {}}),
+    "dmoe/criteo_cin_dcn": (
+        "dmoe",
+        {"embedding.embedding_dim": 10, "branches.cin.units": [16, 16]},
+    ),
+    **{
+        f"dmoe/criteo_{model}_{row}": (f"dmoe/criteo_{parent}", change)
+        for model, parent in (("cin_dcn", "cin_dcn"), ("xdeepfm", "xdeepfm_me_corr"))
+        for row, change in (
+            ("me", {"cooperation": {}}),
+            ("se", {"cooperation": {}, "tables": "shared"}),
+        )
+    },
+    **{
+        f"dmoe/criteo_xdeepfm_{row}": (
+            f"dmoe/xdeepfm_{row}",
+            {"embedding.embedding_dim": 10, "branches.xdeepfm.cin_units": [16, 16]},
+        )
+        for row in ("me_corr", "single")
+    },
     "dmoe/cin_dcn_me": ("dmoe", {"cooperation": {}}),
     "dmoe/cin_dcn_se": ("dmoe", {"cooperation": {}, "tables": "shared"}),
     **{
