@@ -216,6 +216,34 @@ def test_d_moe_of_three_unlike_experts_has_the_weights_of_the_paper():
     }
 
 
+@pytest.mark.parametrize("model", ["dnn", "ipnn", "dcnv2"])
+def test_multi_embedding_of_cetnets_table_4_shares_all_behind_the_first_layer(model):
+    """Batch normalisation has two numbers a unit, and no bias in front of it."""
+    features = load_config(DATASET, check=False).feature_set
+    config = load_preset(f"cetnet/{model}_2x_multi_embedding")
+    network = build_network(config, placeholder_inputs(features), features.groups)
+    fields = len(features.inputs)
+    width = 10 * fields
+    read = {"dnn": width, "ipnn": fields * (fields - 1) // 2, "dcnv2": width}[model]
+    crosses = {"dcnv2": 4 * (width * width + width)}.get(model, 0)
+    counts = parameters_by_part(network)
+    assert counts.pop("tower") == 400 * 400 + 2 * 400
+    assert counts.pop("head fused") == 400 + 1
+    counts.pop("embeddings")
+    assert sum(counts.values()) == 2 * (crosses + read * 400 + 2 * 400)
+
+
+@pytest.mark.parametrize("model", ["dnn", "ipnn", "dcnv2", "finalmlp"])
+def test_the_rows_of_cetnets_table_4_regularise_alike_and_keep_numbers_apart(model):
+    config = load_preset(f"cetnet/{model}_2x_concat")
+    shown = flattened(config.model_dump(mode="json"))
+    assert config.embedding.numeric == load_preset("dnn").embedding.numeric
+    for option, value in (("dropout", 0.2), ("batch_norm", True)):
+        found = {key: each for key, each in shown.items() if option in key}
+        assert found
+        assert set(found.values()) == {value}, found
+
+
 def test_the_pupil_of_mbcnets_table_3_is_the_dnn_of_that_table():
     pupil, dnn = (load_preset(f"mbcnet/table_3_{row}") for row in ("enkd", "dnn"))
     assert pupil.branches == dnn.branches
