@@ -91,12 +91,7 @@ def check_mixed_precision(case: Case) -> None:
     inputs = case.batch(5)
     full = case.make()
     expected = call(full, inputs)
-    tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    try:
-        mixed = case.make()
-        call(mixed, inputs)
-    finally:
-        tf_keras.mixed_precision.set_global_policy("float32")
+    mixed = _in_bfloat16(case)
     mixed.set_weights(full.get_weights())
     assert all(v.dtype == tf.float32 for v in mixed.weights if v.dtype.is_floating)
     received = call(mixed, inputs)
@@ -121,6 +116,82 @@ def check_every_weight_gets_a_gradient(case: Case) -> None:
         gradient = tf.convert_to_tensor(gradient).numpy()
         assert np.isfinite(gradient).all(), variable.name
         assert np.abs(gradient).max() > 0.0, f"the gradient of {variable.name} is 0"
+
+
+def check_gradients_in_bfloat16(case: Case, rows: int = 10_000, parts: int = 4) -> None:
+    """That a sum over many rows keeps growing: in bfloat16 it stops at 256 times what is added.
+
+    Gradients are those of float32, or, where single rows lose too much in bfloat16 (differences
+    that nearly cancel), at least what the parts of the batch add up to.
+    """
+    # Numbers that do not cancel, as behind a ReLU.
+    inputs = tf.nest.map_structure(
+        lambda x: 0.3 * x + 0.2 if x.dtype.is_floating else x, case.batch(rows)
+    )
+    tf.random.set_seed(1)
+    full = case.make()
+    call(full, case.batch(2))
+    mixed = _in_bfloat16(case)
+    rng = np.random.default_rng(5)
+    # Away from where they start: a bias of 0 may have none, and a gain of 1 that of another.
+    start = [weight + 0.1 * rng.normal(size=weight.shape) for weight in full.get_weights()]
+    full.set_weights(start)
+    mixed.set_weights(start)
+    expected, received = _gradients(full, inputs), _gradients(mixed, inputs)
+    wrong = _apart(full, received, expected)
+    if not wrong:
+        return
+    size = rows // parts
+    slices = [slice(first, first + size) for first in range(0, rows, size)]
+    by_part = [_gradients(mixed, inputs, each) for each in slices]
+    added = [None if each[0] is None else sum(each) for each in zip(*by_part, strict=True)]
+    both = wrong.keys() & _apart(full, received, added).keys()
+    assert not both, {name: wrong[name] for name in both}
+
+
+def _in_bfloat16(case: Case) -> tf_keras.layers.Layer:
+    policy = tf_keras.mixed_precision.global_policy()
+    tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        layer = case.make()
+        call(layer, case.batch(2))
+    finally:
+        tf_keras.mixed_precision.set_global_policy(policy)
+    return layer
+
+
+def _gradients(
+    layer: tf_keras.layers.Layer, inputs: dict[str, Any], rows: slice = slice(None)
+) -> list[np.ndarray | None]:
+    """Gradients, float64, of a loss that weighs rows unlike, but not as if they cancelled."""
+    rng = np.random.default_rng(6)
+    batch = tf.nest.flatten(inputs)[0].shape[0]
+    with tf.GradientTape() as tape:
+        total = tf.constant(0.0)
+        outputs = tensors_of(call(layer, tf.nest.map_structure(lambda x: x[rows], inputs)))
+        for output in outputs:
+            if output.dtype.is_floating:
+                columns = rng.choice([-1.0, 1.0], size=output.shape[1:])
+                noise = rng.normal(size=(batch, *output.shape[1:]))[rows] if output.shape else 0.0
+                weights = tf.constant(columns * (1.0 + 0.5 * noise), tf.float32)
+                total += tf.reduce_sum(tf.cast(output, tf.float32) * weights)
+    return [
+        None if gradient is None else tf.convert_to_tensor(gradient).numpy().astype("float64")
+        for gradient in tape.gradient(total, layer.trainable_variables)
+    ]
+
+
+def _apart(layer: tf_keras.layers.Layer, received: list, expected: list) -> dict[str, str]:
+    """The weights whose gradients differ, and how."""
+    apart = {}
+    for variable, a, b in zip(layer.trainable_variables, received, expected, strict=True):
+        if a is None and b is None:
+            continue
+        size, norm = np.linalg.norm(a), np.linalg.norm(b)
+        cosine = np.vdot(a, b) / (size * norm)
+        if not (abs(size / norm - 1.0) < 0.03 and cosine > 0.99):  # not of nan either
+            apart[variable.name] = f"{size / norm:.3f} of its norm, cosine {cosine:.4f}"
+    return apart
 
 
 def tensors_of(outputs) -> list[tf.Tensor]:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.quality.optimizer_quality --data-root DATA --figure FIGURE.svg
 
-DATA holds the folders `movielens_1m` and `kuairand_pure`; the synthetic set needs none. The same
+DATA holds the folders `movielens_1m` and `kuairand_pure`; the other sets need none. The same
 network, MBCnet with small layers and without L2, trains with each arm and each seed from the same
 initial weights and batches. A finished run is not repeated.
 """
@@ -62,6 +62,7 @@ class DataSet:
 
 
 DATA_SETS = {
+    "movielens_100k": DataSet("movielens_100k", None, ("train.batch_size=4096", "train.epochs=12")),
     "movielens_1m": DataSet(
         "movielens_1m", "movielens_1m", ("train.batch_size=4096", "train.epochs=2")
     ),

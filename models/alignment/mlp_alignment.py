@@ -62,7 +62,9 @@ class MLPAlignment(Alignment):
 class SharedMLP(MLPAlignment):
     """One top MLP for all branches: one set of weights, called once per branch.
 
-    Reference: Chen et al., MBCnet, arXiv:2411.13057v2, Eq. 8 and section 4.1.3.
+    Reference: Chen et al., MBCnet, arXiv:2411.13057v2, Eq. 8 and section 4.1.3. The activation
+    behind the last layer too is a choice of ours, the paper shows none; with a ReLU there units can
+    die for all rows.
 
     Example:
         >>> SharedMLP([8])([tf.zeros((2, 3)), tf.zeros((2, 3))]).shape

@@ -8,6 +8,7 @@ import tf_keras
 
 from models.branches.branch import Branch, Details
 from models.embeddings.embedded import flatten
+from models.layers.kernel_product import kernel_product
 from models.layers.mlp import MLP
 from models.layers.self_attention import attend
 
@@ -147,12 +148,12 @@ class _InteractingLayer(tf_keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        qkv = tf.einsum("bmd,dshe->sbhme", x, tf.cast(self.kernel_qkv, x.dtype))
+        qkv = kernel_product("bmd,dshe->sbhme", x, self.kernel_qkv)
         query, key, value = tf.unstack(qkv)  # (B, H, M, d')
         heads = attend(query, key, value, mask=None, scale=self.scale)
         t = tf.reshape(
             tf.transpose(heads, [0, 2, 1, 3]), (-1, x.shape[1], self.num_heads * self.head_dim)
         )
         if self.kernel_res is not None:
-            t += tf.einsum("bmd,de->bme", x, tf.cast(self.kernel_res, x.dtype))
+            t += kernel_product("bmd,de->bme", x, self.kernel_res)
         return tf.nn.relu(t)

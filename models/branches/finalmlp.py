@@ -10,6 +10,8 @@ import tf_keras
 from features.errors import did_you_mean
 from models.branches.branch import Branch
 from models.embeddings.embedded import Embedded, flatten
+from models.layers.dense import Dense
+from models.layers.kernel_product import kernel_product
 from models.layers.mlp import MLP
 
 
@@ -152,8 +154,8 @@ class FinalMLP(Branch):
         heads_1, heads_2 = (
             tf.reshape(o, (-1, self.num_heads, o.shape[1] // self.num_heads)) for o in (o1, o2)
         )
-        kernel = tf.cast(self.kernel, o1.dtype)
-        t = tf.reduce_sum(tf.einsum("bkx,kxy->bky", heads_1, kernel) * heads_2, axis=2)  # (B, k)
+        product = kernel_product("bkx,kxy->bky", heads_1, self.kernel)
+        t = tf.reduce_sum(product * heads_2, axis=2)  # (B, k)
         return tf.concat([o1, o2, t], axis=1)
 
     def gated(self, embedded: Embedded) -> list[tf.Tensor]:
@@ -214,9 +216,8 @@ class _Gate(tf_keras.layers.Layer):
             self.vector = self.add_weight(
                 "vector", shape=(1, embedding_dim), initializer=initializer
             )
-        self.factors = tf_keras.layers.Dense(
+        self.factors = Dense(
             num_fields * embedding_dim,
-            kernel_initializer="glorot_normal",
             dtype=self.dtype_policy,
             name="factors",
         )

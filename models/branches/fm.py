@@ -18,7 +18,8 @@ class FM(ReducedBranch):
     The first-order part is `Wide`. Rendle and DeepFM add y_lin, y_fm and a logit; here they stand
     side by side in a representation, and their weights in the network's head are their scales.
     With `output_units`, a fully connected layer spreads y_fm over a representation as wide as
-    other branches' (MBCnet with an FM branch, appendix B.3).
+    other branches' (MBCnet with an FM branch, appendix B.3). That the branch is this one number is
+    a choice: the paper says "FM", and the pooled vector, `BiInteraction`, is the other reading.
 
     References: Rendle, Factorization Machines, ICDM 2010; Guo et al., DeepFM, arXiv:1703.04247v1,
     section 2.1; Chen et al., MBCnet, arXiv:2411.13057v2.

@@ -9,6 +9,7 @@ import tf_keras
 from models.branches.branch import Branch, Details
 from models.embeddings.embedded import flatten
 from models.layers.activations import activation_function
+from models.layers.dense import Dense
 from models.layers.mlp import MLP
 
 Structure = Literal["serial", "parallel"]
@@ -170,17 +171,15 @@ class _MaskBlock(tf_keras.layers.Layer):
         width, policy = input_shape[-1], self.dtype_policy
         hidden = max(int(self.reduction_ratio * width), 1)
         self.aggregate = MLP([hidden], self.activation, dtype=policy, name="aggregate")
-        self.project = tf_keras.layers.Dense(
+        self.project = Dense(
             width,
-            kernel_initializer="glorot_normal",
             bias_initializer="ones",
             dtype=policy,
             name="project",
         )
-        self.linear = tf_keras.layers.Dense(
+        self.linear = Dense(
             self.units,
             use_bias=False,
-            kernel_initializer="glorot_normal",
             dtype=policy,
             name="linear",
         )

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Branch
+from models.layers.dense import Dense
 from models.layers.mlp import MLP
 
 
@@ -71,10 +72,9 @@ class MMoE(Branch):
 
         self.experts = [mlp(self.expert_units, f"expert_{i}") for i in range(self.num_experts)]
         self.tower = mlp(self.tower_units, "tower") if self.tower_units else None
-        self.gate = tf_keras.layers.Dense(
+        self.gate = Dense(
             self.num_experts,
             use_bias=False,
-            kernel_initializer="glorot_normal",
             dtype=self.dtype_policy,
             name="gate",
         )

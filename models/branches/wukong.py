@@ -9,7 +9,10 @@ import tf_keras
 from models.branches.branch import Branch, Details
 from models.embeddings.embedded import flatten
 from models.layers.activations import activation_function
+from models.layers.dense import Dense
+from models.layers.kernel_product import kernel_product
 from models.layers.mlp import MLP
+from models.layers.token_linear import TokenLinear
 
 Projection = Literal["learned", "attentive", "none"]
 
@@ -174,20 +177,11 @@ class _WukongLayer(tf_keras.layers.Layer):
         _, n, width = input_shape
         policy = self.dtype_policy
 
-        def linear(units: int, name: str, use_bias: bool = True) -> tf_keras.layers.Dense:
-            return tf_keras.layers.Dense(
-                units, None, use_bias, "glorot_normal", dtype=policy, name=name
-            )
+        def linear(units: int, name: str, use_bias: bool = True) -> Dense:
+            return Dense(units, use_bias, dtype=policy, name=name)
 
-        def recombine(count: int, name: str) -> tf_keras.layers.EinsumDense:
-            """W X: tokens into `count` others, each dimension of the width alike."""
-            return tf_keras.layers.EinsumDense(
-                "bnd,nm->bmd",
-                (count, width),
-                kernel_initializer="glorot_normal",
-                dtype=policy,
-                name=name,
-            )
+        def recombine(count: int, name: str) -> TokenLinear:
+            return TokenLinear(count, dtype=policy, name=name)
 
         self.lcb = recombine(self.lcb_tokens, "lcb")
         self.fmb_out = linear(self.fmb_tokens * width, "fmb_out")
@@ -209,7 +203,7 @@ class _WukongLayer(tf_keras.layers.Layer):
             return tf.matmul(x, x, transpose_b=True)
         y = tf.cast(self.kernel_y, x.dtype)
         if self.mlp_y is None:  # the projection is learned, the same for all examples
-            return tf.matmul(x, tf.einsum("bnd,nk->bdk", x, y))
+            return tf.matmul(x, kernel_product("bnd,nk->bdk", x, y))
         own = self.out_y(self.mlp_y(flatten(self.lcb_y(x)), training=training))
         y = y + tf.reshape(own, (-1, x.shape[1], self.rank))  # (B, n, k)
         return tf.matmul(x, tf.matmul(x, y, transpose_a=True))

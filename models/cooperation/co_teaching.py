@@ -39,7 +39,10 @@ class BranchCoTeaching(CooperationLoss):
     Reference: Chen et al., MBCnet, arXiv:2411.13057v2, section 3.4.1; `direction` after the
     variants of section 4.4.
     Departs from it: Eq. 12 keeps one of the two terms of the cross-entropy, -p_i log p_j; the
-    listing, followed by default, keeps both. Eq. 12 as printed counts every pair twice over C.
+    listing, followed by default, keeps both. Eq. 12 as printed sums over ordered pairs and over
+    both roles, so that it counts every selected pair twice over their number; the listing, and
+    `target: positive` here, count it once: half of what is printed.
+    The workshop version of the paper at WWW 2026 has not been read.
 
     Diagnostics: `share`, the share of examples on which one branch teaches another; `gap`, the mean
     of |p_i - p_j| over the selected pairs, 0 where there is none.

@@ -44,6 +44,8 @@ class CrossExpertDecorrelation(CooperationLoss):
     Normalisation: Eq. 8 and 15 to 17 print the bare product of the columns; the 1 / (B - 1) with
     which Eq. 12 multiplies the loss is taken into R here, for all kinds and norms. R holds
     Pearson correlations, or unbiased covariances, and does not grow with the batch.
+    The norm is entrywise: Eq. 8's ||R||_2, of a matrix, could be the spectral one; Eq. 15 to 17
+    with their L1 beside it make the entries likelier.
     Departs from it: a column without spread in the batch (a standard deviation below 1e-6 of its
     mean magnitude, the rounding of float32) has no correlation and contributes 0. The gradient at
     R = 0 is 0, where that of the norm does not exist.

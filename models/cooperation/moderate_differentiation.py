@@ -20,8 +20,8 @@ class ModerateDifferentiation(CooperationLoss):
 
         loss = mean over examples and i != j of |z_i W_ij - z_j|^2 + |z_i W_ij W_ji - z_i|^2
 
-    The second term pulls W_ij towards an orthogonal matrix, which it is at the start: a choice of
-    this code, the paper names no start.
+    The second term pulls W_ij towards an orthogonal matrix, which it is at the start: a choice
+    of ours, as the paper says nothing of the start (its Figure 5c begins elsewhere then).
 
     Reference: Chen et al., MBCnet, arXiv:2411.13057v2, section 3.4.2, Eq. 14 and listing 1.
     Where they differ: Eq. 14 squares both norms, and is followed by default; the listing does not

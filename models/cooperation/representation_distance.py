@@ -19,7 +19,8 @@ class RepresentationDistance(CooperationLoss):
 
         loss = +- mean over examples and pairs i < j of |z_i - z_j|
 
-    with + for `minimal` and - for `maximal`, which has no lower bound.
+    with + for `minimal` and - for `maximal`, which has no lower bound. The paper gives no weight
+    for either; the presets take its 0.1 of moderate differentiation.
 
     Reference: the ablation "minimal / maximal L2 distance" of Chen et al., MBCnet,
     arXiv:2411.13057v2, Table 5.

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.layers.dense import Dense
 from models.layers.mlp import MLP
 
 
@@ -44,10 +45,7 @@ class NumericEmbedding(tf_keras.layers.Layer):
             for m in range(num_sets if self.units else 0)
         ]
         self.outputs = [
-            tf_keras.layers.Dense(
-                embedding_dim, kernel_initializer="glorot_normal", dtype=policy, name=f"token_{m}"
-            )
-            for m in range(num_sets)
+            Dense(embedding_dim, dtype=policy, name=f"token_{m}") for m in range(num_sets)
         ]
 
     def call(self, values: tf.Tensor) -> list[tf.Tensor]:

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.fusion.weighted import Combine, WeightedFusion
+from models.layers.dense import Dense
 from models.layers.mlp import MLP
 
 
@@ -25,7 +26,10 @@ class GatedFusion(WeightedFusion):
     Reference: D-MoE, arXiv:2505.17925v1, sections 3.3 and 4.1.3.
     The paper's gate is an MLP with ReLU "with 64 hidden dimensions": read here as one hidden layer
     of 64 with a ReLU, then a linear one to the branches, as a ReLU in front of the softmax would
-    stop the gradient of every score below 0. `combine="concat"` is not in the paper.
+    stop the gradient of every score below 0. "GE(x) in R^d", what the gate reads, is taken as its
+    embedding set laid flat, num_fields x d; pooled to d is the other reading. In the paper's plain
+    MoE (section 2.2.3) the gate reads x; the presets on shared tables give it a set of its own too.
+    `combine="concat"` is not in the paper.
 
     Example:
         >>> GatedFusion()(tf.zeros((2, 3, 8)), gate_input=tf.zeros((2, 20))).shape
@@ -59,7 +63,8 @@ class GatedFusion(WeightedFusion):
         super().__init__(combine, **kwargs)
         self.units, self.activation = tuple(units), activation
         self.dropout, self.batch_norm = dropout, batch_norm
-        self.hidden = self.gate = None
+        self.hidden: MLP | None = None
+        self.gate: Dense | None = None
         if self.units:
             self.hidden = MLP(
                 self.units, activation, dropout, batch_norm, dtype=self.dtype_policy, name="hidden"
@@ -67,9 +72,7 @@ class GatedFusion(WeightedFusion):
 
     def build(self, input_shape: tf.TensorShape) -> None:
         # float32 as every logit: a softmax of bfloat16 scores moves in steps.
-        self.gate = tf_keras.layers.Dense(
-            input_shape[1], kernel_initializer="glorot_normal", dtype="float32", name="gate"
-        )
+        self.gate = Dense(input_shape[1], dtype="float32", name="gate")
         super().build(input_shape)
 
     def scores(self, training: bool | None, gate_input: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.layers.activations import activation_function
+from models.layers.dense import Dense
 from models.layers.dice import Dice
 
 
@@ -72,10 +73,9 @@ class MLP(tf_keras.layers.Layer):
             None if name == "dice" else activation_function(name) for name in names
         ]
         self.linears = [
-            tf_keras.layers.Dense(
+            Dense(
                 width,
                 use_bias=not self.batch_norm,  # normalisation would take it away again
-                kernel_initializer="glorot_normal",
                 dtype=policy,
                 name=f"linear_{i}",
             )

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from models.layers.kernel_product import kernel_product
+
 
 @tf_keras.utils.register_keras_serializable(package="concord")
 class SelfAttention(tf_keras.layers.Layer):
@@ -67,17 +69,15 @@ class SelfAttention(tf_keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, tokens: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-        kernel_qkv, kernel_out, bias = (
-            tf.cast(each, tokens.dtype) for each in (self.kernel_qkv, self.kernel_out, self.bias)
-        )
-        qkv = tf.einsum("btd,dshe->sbhte", tokens, kernel_qkv)  # (3, B, heads, T, e)
+        qkv = kernel_product("btd,dshe->sbhte", tokens, self.kernel_qkv)  # (3, B, heads, T, e)
         # Split and unstacked, not sliced: the gradient of a slice is a tensor of mostly zeros.
         queries_and_keys, values = tf.split(qkv, [2, 1])
         if self.positions is not None:
             queries_and_keys = rotate(queries_and_keys, self.positions)
         queries, keys = tf.unstack(queries_and_keys)
         heads = attend(queries, keys, values[0], mask)
-        return tf.einsum("bhte,hed->btd", heads, kernel_out) + bias
+        y = kernel_product("bhte,hed->btd", heads, self.kernel_out)
+        return y + tf.cast(self.bias, y.dtype)
 
     def get_config(self) -> dict[str, Any]:
         positions = None if self.positions is None else list(self.positions)

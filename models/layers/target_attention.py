@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.layers.dense import Dense
 from models.layers.mlp import MLP
 
 
@@ -56,10 +57,9 @@ class TargetAttention(tf_keras.layers.Layer):
         policy = self.dtype_policy
         self.mlp = MLP(units, activation, dropout, dtype=policy, name="mlp")
         self.softmax = bool(softmax)
-        self.score = tf_keras.layers.Dense(
+        self.score = Dense(
             1,
             use_bias=not self.softmax,
-            kernel_initializer="glorot_normal",
             dtype=policy,
             name="score",
         )

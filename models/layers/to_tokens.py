@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.layers.dense import Dense
 from models.layers.mlp import MLP
 
 
@@ -51,9 +52,7 @@ class ToTokens(tf_keras.layers.Layer):
         self.units, self.activation = tuple(units), activation
         policy = self.dtype_policy
         self.mlp = MLP(self.units, activation, dtype=policy, name="mlp") if self.units else None
-        self.linear = tf_keras.layers.Dense(
-            num_tokens * width, kernel_initializer="glorot_normal", dtype=policy, name="linear"
-        )
+        self.linear = Dense(num_tokens * width, dtype=policy, name="linear")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         h = x if self.mlp is None else self.mlp(x)

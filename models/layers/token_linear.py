@@ -5,6 +5,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.layers.kernel_product import kernel_product
+
 
 @tf_keras.utils.register_keras_serializable(package="concord")
 class TokenLinear(tf_keras.layers.Layer):
@@ -47,7 +49,7 @@ class TokenLinear(tf_keras.layers.Layer):
 
     def call(self, tokens: tf.Tensor) -> tf.Tensor:
         # Not matmul(W, X): its gradient would make a W for every example before adding them up.
-        return tf.einsum("bmd,ml->bld", tokens, tf.cast(self.kernel, tokens.dtype))
+        return kernel_product("bmd,ml->bld", tokens, self.kernel)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_tokens": self.num_tokens}

@@ -16,6 +16,7 @@ from models.embeddings.bank import EmbeddingBank
 from models.embeddings.embedded import Embedded
 from models.embeddings.row_table import ReadRows
 from models.fusion import Fusion, as_fusion
+from models.layers.dense import Dense
 from models.network.named_loss_model import NamedLossModel
 from models.network.outputs import ForLosses, NetworkOutputs
 from models.network.serialized import deserialized, serialized
@@ -115,9 +116,7 @@ class CooperativeNetwork(NamedLossModel):
         check_wiring(self)
         self._reads = {name for layer in self._cooperation_layers for name in layer.takes}
         self._heads = {
-            name: tf_keras.layers.Dense(
-                1, kernel_initializer="glorot_normal", dtype="float32", name=f"head_{name}"
-            )
+            name: Dense(1, dtype="float32", name=f"head_{name}")
             for name in (*(self._branch_names if heads == "all" else ()), "fused")
             if name != "fused" or not self.fusion.gives_logit
         }

@@ -4,7 +4,7 @@ import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -42,6 +42,14 @@ Preset = Annotated[
     str | None,
     typer.Option(
         "--preset", help="The network: a name that `models` lists, short for --set model.preset=."
+    ),
+]
+Sizes = Annotated[
+    Literal["preset", "small"],
+    typer.Option(
+        "--sizes",
+        help="Layer sizes with --preset: those of the preset, or the small ones of the "
+        "configuration, which is then one with a network.",
     ),
 ]
 BundlePath = Annotated[
@@ -88,6 +96,7 @@ def run(
     ] = None,
     settings: Set = None,
     preset: Preset = None,
+    sizes: Sizes = "preset",
     bundle: BundlePath = None,
     out: Out = None,
     overwrite: Overwrite = False,
@@ -100,13 +109,13 @@ def run(
 
     if config is None:
         config = DEFAULT_CONFIG if preset is None else DEFAULT_DATASET
-    loaded = _load(config, settings, preset)
+    loaded = _load(config, settings, preset, sizes)
     if loaded.train.strategy != "mirrored":
         raise ConfigError(
             f"`run` does all its stages in one process, and train.strategy is "
             f"{loaded.train.strategy}. Run build-bundle, then train in every process, then export."
         )
-    directory = _run_dir(config, preset, out)
+    directory = _run_dir(config, preset, out, sizes)
     start = _start(overwrite, restart, warm_start)
     run_main_job(loaded, directory, _bundle_path(loaded, bundle), start)
 
@@ -175,6 +184,7 @@ def train(
     config: Config,
     settings: Set = None,
     preset: Preset = None,
+    sizes: Sizes = "preset",
     bundle: BundlePath = None,
     out: Out = None,
     overwrite: Overwrite = False,
@@ -191,14 +201,14 @@ def train(
     from pipeline.training.cluster import is_chief
     from pipeline.training.strategy import join_cluster
 
-    if not join_cluster(_strategy(config, settings, preset)):
+    if not join_cluster(_strategy(config, settings, preset, sizes)):
         return  # a server of tables or a worker of theirs: it served, and the chief has ended
     if not is_chief():
         only_warnings()
-    loaded = _load(config, settings, preset)
+    loaded = _load(config, settings, preset, sizes)
     opened = open_bundle(_bundle_path(loaded, bundle))
     say("data", one_line(opened))
-    directory = _run_dir(config, preset, out)
+    directory = _run_dir(config, preset, out, sizes)
     with only_job_at(str(directory.path)) if is_chief() else nullcontext():
         network = train_stage(loaded, opened, directory, _start(overwrite, restart, warm_start))
         evaluate_stage(loaded, opened, directory, network)
@@ -345,11 +355,27 @@ def supervise(
     sys.exit(run_group(process, workers, parameter_servers, max_restarts))
 
 
-def _strategy(path: Path, settings: list[str] | None, preset: str | None) -> "StrategyName":
+def _named(preset: str | None, sizes: str) -> list[str]:
+    """The settings that --preset and --sizes are short for."""
+    if preset is None and sizes != "preset":
+        raise ConfigError(
+            f"--sizes {sizes} keeps the sizes of a configuration under a preset, and none is "
+            "named. Add --preset."
+        )
+    if preset is None:
+        return []
+    if sizes == "preset":
+        return [f"model.preset={preset}"]
+    return [f"model={json.dumps({'preset': preset, 'sizes': sizes})}"]
+
+
+def _strategy(
+    path: Path, settings: list[str] | None, preset: str | None, sizes: str
+) -> "StrategyName":
     """`train.strategy`, read before anything is built: a cluster is entered first."""
     from pipeline.config.config_files import load_config
 
-    named = [] if preset is None else [f"model.preset={preset}"]
+    named = _named(preset, sizes)
     return load_config(path, [*named, *(settings or ())], check=False).train.strategy
 
 
@@ -357,11 +383,12 @@ def _load(
     path: Path,
     settings: list[str] | None,
     preset: str | None = None,
+    sizes: str = "preset",
 ) -> "RunConfig":
     from pipeline.config.config_files import load_config
     from pipeline.stages.teachers import check_teacher_runs
 
-    named = [] if preset is None else [f"model.preset={preset}"]
+    named = _named(preset, sizes)
     loaded = load_config(path, [*named, *(settings or ())])
     check_teacher_runs(loaded)
     return loaded
@@ -379,7 +406,7 @@ def _open_run(path: Path, bundle: Path | None) -> tuple["RunDir", "RunConfig", "
     return directory, loaded, opened
 
 
-def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":
+def _run_dir(config: Path, preset: str | None, out: Path | None, sizes: str = "preset") -> "RunDir":
     from pipeline.config.shipped_files import config_file
     from pipeline.runs.run_dir import RunDir
 
@@ -387,6 +414,7 @@ def _run_dir(config: Path, preset: str | None, out: Path | None) -> "RunDir":
     name = file.stem
     if preset is not None:  # beside the runs of the file's own network
         name += "-" + preset.removesuffix(".yaml").strip("/").replace("/", "-")
+        name += "" if sizes == "preset" else f"-{sizes}"
     return RunDir(out or Path("runs") / file.resolve().parent.name / name)
 
 

@@ -14,7 +14,7 @@ from models.network import CooperativeNetwork
 from models.network.cost import flops_per_example, parameters_by_part
 from models.spec.build_network import build_network
 from models.spec.network_config import NetworkConfig
-from pipeline.config.config_files import load_config, load_preset
+from pipeline.config.config_files import load_config, load_preset, preset_training
 from pipeline.config.run_config import RunConfig, default_bundle
 from pipeline.config.shipped_files import preset_names, preset_title
 from pipeline.system.program import program
@@ -55,7 +55,8 @@ def print_preset(
     bundle = _bundle(config, bundle_path)
     network = _build(network_config, config, bundle)
     console.print(f"# {preset_title(name)}", highlight=False)
-    content = {"model": network_config.model_dump(mode="json")}
+    # Shown as the preset states it: what it leaves open is the configuration's.
+    content = {"model": network_config.model_dump(mode="json"), **preset_training(name)}
     console.print(
         yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100),
         highlight=False,

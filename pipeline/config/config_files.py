@@ -10,6 +10,7 @@ import yaml
 from features.config import parse
 from features.errors import ConfigError, did_you_mean
 from models.spec.network_config import NetworkConfig
+from pipeline.config.kept_sizes import kept_sizes
 from pipeline.config.run_config import DatasetConfig, RunConfig
 from pipeline.config.shipped_files import config_file, preset_file
 
@@ -33,7 +34,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), check: bool = T
     that no file names are those of MBCnet, and overrides are laid over them.
 
     `model: {preset: cetnet}` starts the network anew from `presets/cetnet.yaml`, whatever
-    was inherited; the file's other settings of `model` are laid over it.
+    was inherited; the file's other settings of `model` are laid over it. What the preset says of
+    training holds where no file says anything else. With `sizes: small` beside it, the layer sizes
+    that were inherited stay (`kept_sizes`).
 
     Args:
         path: Path of a YAML file; or the name of one of Concord's, such as movielens_100k/mbcnet.
@@ -82,6 +85,16 @@ def load_dataset(path: str | Path, overrides: Sequence[str] = ()) -> DatasetConf
     return parse(DatasetConfig, _merge_layers({}, kept), _finder([*reversed(kept)], str(path)))
 
 
+def preset_training(name: str) -> dict[str, Any]:
+    """What a preset says of training: its sections beside `model:`, as they are written.
+
+    Raises:
+        ConfigError: There is no such preset.
+    """
+    layers = _with_presets([("", {"model": {"preset": name}})])
+    return _without(_merge_layers({}, layers), "model")
+
+
 def load_preset(name: str, overrides: Sequence[str] = ()) -> NetworkConfig:
     """The network of a preset, or of any other configuration file.
 
@@ -127,21 +140,45 @@ def _read_layers(path: Path, seen: tuple[Path, ...] = ()) -> list[tuple[str, dic
 def _with_presets(
     layers: Sequence[tuple[str, dict[str, Any]]],
 ) -> list[tuple[str, dict[str, Any]]]:
-    """The layers, least specific first, with the files of the presets that they name."""
+    """The layers, least specific first, with the files of the presets that they name.
+
+    A preset's network stands where it is named; how it was trained stands under all files.
+    """
+    protocol: list[tuple[str, dict[str, Any]]] = []
     resolved: list[tuple[str, dict[str, Any]]] = []
     for name, content in layers:
         preset = _preset_of(content)
         if preset is not None:
+            sizes = _sizes_of(content, name)
+            inherited = _merge_layers({}, resolved).get("model") or {}
             # What was inherited is another network.
             resolved = [(where, _without(layer, "model")) for where, layer in resolved]
             # What --set says is relative to where the user is.
             folder = Path() if name.startswith("--set ") else Path(name).parent
             file = preset_file(preset, folder)
-            resolved += _with_presets([*reversed(_read_layers(file))])
-            network = _without(content["model"], "preset")
+            of_preset = _with_presets([*reversed(_read_layers(file))])
+            protocol = [(where, _without(layer, "model")) for where, layer in of_preset]
+            networks = [
+                (where, {"model": layer["model"]}) for where, layer in of_preset if "model" in layer
+            ]
+            resolved += networks
+            if sizes == "small":
+                network = _merge_layers({}, networks).get("model") or {}
+                resolved.append((f"{name} sizes: small", {"model": kept_sizes(network, inherited)}))
+            network = _without(_without(content["model"], "preset"), "sizes")
             content = _without(content, "model") | ({"model": network} if network else {})
         resolved.append((name, content))
-    return resolved
+    return [*protocol, *resolved]
+
+
+def _sizes_of(content: Mapping[str, Any], where: str) -> str:
+    sizes = content["model"].get("sizes", "preset")
+    if sizes not in ("preset", "small"):
+        raise ConfigError(
+            f"{where}: model.sizes must be preset, the sizes of the preset, or small, those of the "
+            f"configuration that it is laid over. Received: {sizes!r}."
+        )
+    return sizes
 
 
 def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:

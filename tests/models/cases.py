@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import tf_keras
 
 from models import branches as b
 from models import cooperation as c
@@ -14,6 +13,7 @@ from models.embeddings.bank_tables import BankTables
 from models.embeddings.embedding_layout import EmbeddingLayout, TableLayout
 from models.embeddings.numeric_embedding import NumericEmbedding
 from models.embeddings.row_table import RowTable
+from models.layers.dense import Dense
 from models.layers.mlp import MLP
 from models.network import CooperativeNetwork
 from models.optimizers import RowSlots
@@ -163,7 +163,7 @@ BRANCHES = {
         floats(4, 3),
     ),
     b.WrappedBranch: Case(
-        lambda: b.WrappedBranch(tf_keras.layers.Dense(4, "tanh", name="own")), floats(5)
+        lambda: b.WrappedBranch(Dense(4, activation="tanh", name="own")), floats(5)
     ),
     b.XDeepFM: Case(
         lambda: b.XDeepFM(
@@ -272,6 +272,7 @@ OTHERS = {
         lambda rng, batch: {"x": rng.integers(0, 9, (batch, 2)).astype("int32")},
         always_float32=True,
     ),
+    Dense: Case(lambda: Dense(3, use_bias=False), floats(5)),
     MLP: Case(lambda: MLP(**mlp(6, 4), last_activation="elu"), floats(5)),
     MLPPerBranch: Case(lambda: MLPPerBranch(**mlp(6, 4), last_activation="elu"), hidden(3, 5)),
     NoAlignment: Case(NoAlignment, hidden(4, 4)),

@@ -86,3 +86,7 @@ def test_gives_every_weight_a_gradient(case):
     if case is CASES[CooperativeNetwork]:
         pytest.skip("its losses give the gradients: tested in test_network.py")
     contract.check_every_weight_gets_a_gradient(case)
+
+
+def test_computes_gradients_of_many_rows_in_bfloat16(case):
+    contract.check_gradients_in_bfloat16(case)

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.layers.dense import Dense
 from models.layers.mlp import MLP
 from models.layers.self_attention import SelfAttention
 from models.layers.token_linear import TokenLinear
@@ -65,9 +66,7 @@ class AttentionModule(tf_keras.layers.Layer):
     def build(self, input_shape: tf.TensorShape) -> None:
         width, policy = input_shape[-1], self.dtype_policy
         self.hidden = MLP([self.expansion * width], self.activation, dtype=policy, name="hidden")
-        self.linear = tf_keras.layers.Dense(
-            width, kernel_initializer="glorot_normal", dtype=policy, name="linear"
-        )
+        self.linear = Dense(width, dtype=policy, name="linear")
         super().build(input_shape)
 
     def call(self, tokens: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.branches.dien.attentional_gru import AttentionalGRU, Update, gru_cell
+from models.layers.dense import Dense
 from models.layers.target_attention import TargetAttention, masked_softmax
 
 Attention = Literal["din", "bilinear", "dot"]
@@ -84,7 +85,7 @@ class InterestEvolution(tf_keras.layers.Layer):
         )
         self.evolution = AttentionalGRU(width, self.update, name="evolution")
         if self.attention == "bilinear":
-            self.bilinear = tf_keras.layers.Dense(
+            self.bilinear = Dense(
                 width,
                 use_bias=False,
                 kernel_initializer="identity",

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.layers.dense import Dense
 from models.layers.mlp import MLP
 from models.replicas import global_sum
 
@@ -50,9 +51,7 @@ class NextEventLoss(tf_keras.layers.Layer):
         # float32 even under mixed precision: bfloat16 rounds small losses away.
         super().__init__(**{"dtype": "float32", **kwargs})
         self.mlp = MLP(units, dtype=self.dtype_policy, name="mlp")
-        self.score = tf_keras.layers.Dense(
-            1, kernel_initializer="glorot_normal", dtype=self.dtype_policy, name="score"
-        )
+        self.score = Dense(1, dtype=self.dtype_policy, name="score")
 
     def call(
         self,

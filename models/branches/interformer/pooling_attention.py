@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.layers.kernel_product import kernel_product
 from models.layers.self_attention import attend, check_heads, divide_heads, glorot_square
 
 
@@ -64,14 +65,12 @@ class PoolingAttention(tf_keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, events: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-        seeds, kernel_q, kernel_kv, kernel_out = (
-            tf.cast(weights, events.dtype)
-            for weights in (self.seeds, self.kernel_q, self.kernel_kv, self.kernel_out)
-        )
+        seeds, kernel_q = (tf.cast(each, events.dtype) for each in (self.seeds, self.kernel_q))
         query = tf.einsum("pd,dhe->hpe", seeds, kernel_q)[tf.newaxis]  # (1, heads, p, e)
-        kv = tf.einsum("btd,dshe->sbhte", events, kernel_kv)  # (2, B, heads, T, e)
+        kv = kernel_product("btd,dshe->sbhte", events, self.kernel_kv)  # (2, B, heads, T, e)
         key, value = tf.unstack(kv)
-        return tf.einsum("bhpe,hed->bpd", attend(query, key, value, mask), kernel_out)
+        heads = attend(query, key, value, mask)
+        return kernel_product("bhpe,hed->bpd", heads, self.kernel_out)
 
     def get_config(self) -> dict[str, Any]:
         return {

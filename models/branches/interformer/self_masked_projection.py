@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.layers.dense import Dense
 from models.layers.mlp import MLP
 
 
@@ -43,10 +44,9 @@ class SelfMaskedProjection(tf_keras.layers.Layer):
                 f"SelfMaskedProjection: `width` must be >= 1. Received: width={width}."
             )
         self.width, self.activation = width, activation
-        self.combine = tf_keras.layers.Dense(
+        self.combine = Dense(
             width,
             use_bias=False,
-            kernel_initializer="glorot_normal",
             dtype=self.dtype_policy,
             name="combine",
         )
@@ -54,9 +54,8 @@ class SelfMaskedProjection(tf_keras.layers.Layer):
     def build(self, input_shape: tf.TensorShape) -> None:
         policy, total = self.dtype_policy, input_shape[-1]
         self.hidden = MLP([total], self.activation, dtype=policy, name="hidden")
-        self.mask = tf_keras.layers.Dense(
+        self.mask = Dense(
             total,
-            kernel_initializer="glorot_normal",
             bias_initializer="ones",
             dtype=policy,
             name="mask",

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from models.layers.kernel_product import kernel_product
 from models.layers.self_attention import SelfAttention
 
 
@@ -109,7 +110,7 @@ class SequenceArch(tf_keras.layers.Layer):
         return cls, events
 
     def _pffn(self, s: tf.Tensor, summary: tf.Tensor) -> tf.Tensor:
-        scores = tf.einsum("btd,cd->btc", s, tf.cast(self.kernel, s.dtype))  # S W^T
+        scores = kernel_product("btd,cd->btc", s, self.kernel)  # S W^T
         return tf.matmul(scores, tf.cast(summary, s.dtype))
 
     def get_config(self) -> dict[str, Any]:

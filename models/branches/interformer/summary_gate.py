@@ -6,6 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.layers.activations import activation_function
+from models.layers.kernel_product import kernel_product
 
 GatingMode = Literal["glu", "paper", "none"]
 GatingActivation = Literal["sigmoid", "tanh", "linear"]
@@ -59,8 +60,7 @@ class SummaryGate(tf_keras.layers.Layer):
     def build(self, input_shape: tf.TensorShape) -> None:
         self.linear = None
         if self.mode != "none":
-            # Traces to a third of the operations that Dense makes of three axes.
-            self.linear = tf_keras.layers.EinsumDense(
+            self.linear = _TokenDense(
                 "bnd,de->bne",
                 input_shape[1:],
                 bias_axes="e",
@@ -80,3 +80,10 @@ class SummaryGate(tf_keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mode": self.mode, "activation": self.activation}
+
+
+class _TokenDense(tf_keras.layers.EinsumDense):
+    """Traces to a third of the operations that `Dense` makes of three axes."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return kernel_product(self.equation, inputs, self.kernel) + self.bias

@@ -160,6 +160,7 @@ def _check_classes(results: Results, features: FeatureSet) -> None:
 def _check_accounts(results: Results) -> None:
     made = sum(results.rows.values())
     twice = results.rows.get("valid", 0) if valid_is_test(results.split_rule) else 0
+    left_out = results.left_out
     written = sum(entry.rows or 0 for entry in results.files.values())
     kept_of = {**results.rows_kept, "log": made - twice + results.rows_kept.get("log", 0)}
     accounts = []
@@ -173,8 +174,11 @@ def _check_accounts(results: Results) -> None:
     test = results.rows.get("test", 0)
     if twice != test and valid_is_test(results.split_rule):
         accounts.append(f"{twice:,} rows in valid, where the {test:,} test rows belong")
-    if made != written:
-        accounts.append(f"{made:,} made into examples, {written:,} written")
+    if made != written + left_out:
+        accounts.append(
+            f"{made:,} made into examples, {written:,} written"
+            + (f", {left_out:,} positives left out" if left_out else "")
+        )
     if accounts:
         raise RuntimeError(
             f"rows do not add up: {'; '.join(accounts)}. This is a bug, or the runner loses data; "

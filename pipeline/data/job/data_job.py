@@ -132,8 +132,8 @@ def _build(
         folder.abandon()
     if earlier:
         log.info(changes_in_words(earlier, results.vocabulary_changes))
-    log.info("split %s: %s", in_words(results.split_rule), _of_tables(results.rows))
-    rows, seconds = sum(results.rows.values()), time.monotonic() - started
+    log.info("split %s: %s", in_words(results.split_rule), _of_tables(results.rows_written))
+    rows, seconds = sum(results.rows_written.values()), time.monotonic() - started
     log.info(
         "wrote %s rows in %d files, %.0f s (%s rows/s)",
         f"{rows:,}",
@@ -151,7 +151,8 @@ def fingerprint_of(
     earlier: EarlierVocabularies | None = None,
 ) -> str:
     """SHA-256 of all that decides what a bundle holds."""
-    irrelevant = _IRRELEVANT | ({"explode"} if data.explode is None else set())
+    unused = {"explode": data.explode is None, "train_positives": data.train_positives == 1.0}
+    irrelevant = _IRRELEVANT | {name for name, left_out in unused.items() if left_out}
     content = {
         "format_version": FORMAT_VERSION,
         "features": features.model_dump(mode="json"),

@@ -90,7 +90,7 @@ def describe(
         features=features,
         analysis=results.analysis,
         columns=columns_of(features),
-        rows={split: results.rows.get(split, 0) for split in SPLITS},
+        rows={split: results.rows_written.get(split, 0) for split in SPLITS},
         split_rule=results.split_rule,
         source=data.source,
         vocabulary_sha256=vocabularies,

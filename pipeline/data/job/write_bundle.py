@@ -23,7 +23,7 @@ from pipeline.data.writing.encode import EncodeBlocks
 from pipeline.data.writing.rejected_rows import CollectRejected, Rejected, write_rejected
 from pipeline.data.writing.sample_rows import SampleRows
 from pipeline.data.writing.shuffle import Shuffle, ShuffleConfig
-from pipeline.data.writing.statistics import Counts, MergeCounts
+from pipeline.data.writing.statistics import ALL, LEFT_OUT, Counts, MergeCounts
 from pipeline.data.writing.write_shard import WriteShard
 from pipeline.system.files import write_json, write_text
 
@@ -62,6 +62,17 @@ class Results(StrictModel):
     rows_read: dict[str, int]
     rows_kept: dict[str, int]
     split_rule: dict[str, Any]
+
+    @property
+    def left_out(self) -> int:
+        """Positive training rows that `data.train_positives` left out."""
+        return self.statistics.get("train", {}).get(ALL, {}).get(LEFT_OUT, 0)
+
+    @property
+    def rows_written(self) -> dict[str, int]:
+        """Split -> rows in the bundle."""
+        left_out = {"train": self.left_out}
+        return {split: rows - left_out.get(split, 0) for split, rows in self.rows.items()}
 
 
 class WriteBundle(beam.PTransform):
@@ -102,7 +113,7 @@ class WriteBundle(beam.PTransform):
         analyse = Analyse(self._features, vocabulary_dir, self._earlier)
         fitted = AsSingleton(blocks | "Analyse" >> analyse)
         config = ShuffleConfig(self._data.seed, self._data.rows_per_shard)
-        encode = EncodeBlocks(self._features, vocabulary_dir, config)
+        encode = EncodeBlocks(self._features, vocabulary_dir, config, self._data.train_positives)
         encoded = (
             blocks
             | "Spill" >> Spill(self._spill)

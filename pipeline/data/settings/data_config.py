@@ -202,6 +202,9 @@ class DataConfig(StrictModel):
         rows: How many rows a generated data set has; files have as many as they have.
         split: See `SplitConfig`.
         negatives: See `NegativesConfig`; None takes its defaults where the source needs any.
+        train_positives: Share of the positive training rows that is kept, drawn row by row with
+            the seed. Vocabularies, moments, histories, valid and test rows are those of the whole
+            log: what is rare is the label.
         vocabularies: See `VocabulariesConfig`; None: the training rows' own.
         max_rejected_share: The job fails when more than this share of a table's rows, be it the
             log or a table that joins it, cannot be used.
@@ -212,8 +215,8 @@ class DataConfig(StrictModel):
         layout: `block` puts `block_rows` rows into one record, `row` one.
         block_rows: Rows of a record in the block layout.
         rows_per_shard: Rows of a file, on average.
-        seed: Seed of the global shuffle, of a split by hash, of drawn negatives, and of generated
-            rows.
+        seed: Seed of the global shuffle, of a split by hash, of drawn negatives, of the positives
+            that `train_positives` keeps, and of generated rows.
         memory_gb: Memory that the job may take on one machine, in 10^9 bytes; None asks the
             machine. A job that is foreseen to need more is refused.
         runner: Beam runner that executes the job; one of `pipeline.data.runners.runner.RUNNERS`.
@@ -229,6 +232,7 @@ class DataConfig(StrictModel):
     rows: int | None = Field(default=None, ge=1)
     split: SplitConfig = SplitConfig()
     negatives: NegativesConfig | None = None
+    train_positives: float = Field(default=1.0, gt=0.0, le=1.0)
     vocabularies: VocabulariesConfig | None = None
     max_rejected_share: float = Field(default=0.01, ge=0.0, le=1.0)
     max_unmatched_share: float = Field(default=0.95, ge=0.0, le=1.0)

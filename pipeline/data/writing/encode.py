@@ -23,7 +23,8 @@ from pipeline.data.blocks.dictionaries import with_dictionaries
 from pipeline.data.blocks.spill import SpilledBlock, opened
 from pipeline.data.writing.encoded import to_batch
 from pipeline.data.writing.shuffle import ShardKey, ShuffleConfig, SubBlock, sub_blocks
-from pipeline.data.writing.statistics import Counts, count_block
+from pipeline.data.writing.statistics import ALL, LEFT_OUT, Counts, count_block
+from pipeline.data.writing.thin_positives import kept_rows
 
 
 class Encoder:
@@ -98,10 +99,18 @@ class EncodeBlocks(beam.DoFn):
         features: What the columns mean.
         vocabulary_dir: Folder of the vocabulary files.
         config: How rows are scattered over shards.
+        train_positives: Share of the positive training rows that is written.
     """
 
-    def __init__(self, features: FeatureSet, vocabulary_dir: str, config: ShuffleConfig):
+    def __init__(
+        self,
+        features: FeatureSet,
+        vocabulary_dir: str,
+        config: ShuffleConfig,
+        train_positives: float = 1.0,
+    ):
         self._features = features
+        self._train_positives = train_positives
         self._vocabulary_dir = vocabulary_dir
         self._config = config
         self._shared = Shared()
@@ -123,7 +132,18 @@ class EncodeBlocks(beam.DoFn):
             self._encoder = self._shared.acquire(lambda: self._build(fitted.analysis))
         key, split, raw = *element[:2], opened(element[2])
         arrays = self._encoder(raw)
-        yield TaggedOutput("statistics", (split, count_block(raw, arrays, self._features)))
+        label, left_out = self._features.label, 0
+        if self._train_positives < 1.0 and label is not None:
+            kept = kept_rows(
+                arrays[label.name], split, key, self._train_positives, self._config.seed
+            )
+            left_out = len(kept) - int(np.count_nonzero(kept))
+            raw = raw.filter(pa.array(kept))
+            arrays = {name: values[kept] for name, values in arrays.items()}
+        counts = count_block(raw, arrays, self._features)
+        if left_out:
+            counts[ALL][LEFT_OUT] = left_out
+        yield TaggedOutput("statistics", (split, counts))
         batch = to_batch(arrays, self._columns)
         yield from sub_blocks(batch, split, key, self._config, fitted)
 

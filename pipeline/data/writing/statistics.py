@@ -13,6 +13,7 @@ from features.specs import FeatureSet, FeatureSpec
 # maximum, the others are sums.
 Counts = dict[str, dict[str, int]]
 ALL = ""
+LEFT_OUT = "positives_left_out"  # of `data.train_positives`; absent where none is
 
 
 def count_block(
@@ -90,10 +91,10 @@ def summarize(
         joins: `unmatched_<side table>` -> rows of the log without a match in it.
 
     Returns:
-        `rows`, `tables`, `joins`, and for each split its `rows`, `positives`, `label_rate`
-        and `features`: for each input `missing_rate` (of rows); `oov_rate` (of tokens) where it
-        has a vocabulary; `mean_length`, `max_length` and `empty_share` where it is a list, as
-        models see it: cut to the feature's `max_length`.
+        `rows`, `tables`, `joins`, and for each split its `rows`, `positives`, `label_rate`,
+        `positives_left_out` where there are any, and `features`: for each input `missing_rate`
+        (of rows); `oov_rate` (of tokens) where it has a vocabulary; `mean_length`, `max_length`
+        and `empty_share` where it is a list, as models see it: cut to the feature's `max_length`.
     """
     return {
         "rows": sum(counts[ALL]["rows"] for counts in of_split.values()),

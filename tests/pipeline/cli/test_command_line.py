@@ -29,6 +29,8 @@ groups: {all: [user_id]}
         (["run", "--config", "a.yaml", "--set", "data.sorce=x"], "Did you mean data.source?"),
         (["run", "--config", "a.yaml", "--set", "data.source=movielens_100"], "movielens_100k"),
         (["run", "--config", "a.yaml", "--preset", "mbcnt"], "Did you mean mbcnet?"),
+        (["run", "--config", "a.yaml", "--sizes", "small"], "Add --preset."),
+        (["run", "--config", "a.yaml", "--preset", "dmoe", "--sizes", "small"], "no branches"),
         (["run", "--config", "a.yaml", "--preset", "din"], "reads the user's history"),
         (["run", "--config", "movielens_100k/mbcnt"], "Did you mean movielens_100k/mbcnet?"),
         (["run", "--set", "data.path=/nowhere"], "/nowhere"),
@@ -87,6 +89,7 @@ def test_a_model_is_shown_with_its_configuration_and_its_cost(concord, tmp_path)
     code, out, _ = concord("models", "crossnet_v2_low_rank", "--config", "a.yaml")
     assert code == 0
     shown = yaml.safe_load(out.partition("built for")[0])
+    assert "train" not in shown  # the paper says nothing of it
     # One field of width 16: a rank-32 cross of three layers, a reduction to 128, the head.
     assert shown["model"]["branches"]["crossnet_v2"]["rank"] == 32
     cross, reduction = 3 * (16 * 32 + 32 * 16 + 16), 16 * 128 + 128
@@ -94,6 +97,12 @@ def test_a_model_is_shown_with_its_configuration_and_its_cost(concord, tmp_path)
     flops = 3 * 2 * (2 * 16 * 32) + 2 * 16 * 128 + 2 * 128
     assert f"{flops:,} FLOPs per example" in out
     assert "16 x rows of the bundle" in out
+
+
+def test_a_model_is_shown_with_the_training_that_its_paper_states(concord):
+    _, out, _ = concord("models", "dmoe")
+    shown = yaml.safe_load(out.partition("built for")[0])
+    assert shown["train"] == {"batch_size": 10_000, "learning_rate": 0.001}
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def train_and_evaluate(
 ) -> tuple[CooperativeNetwork, np.ndarray]:
     """Trains two batches and evaluates; the network, and its scores of the sample's rows."""
     metadata = data.bundle.metadata
-    needs_teachers = name == "enkd"
+    needs_teachers = name.endswith("enkd")
     more = ["train.teachers=[a_run]"] if needs_teachers else []
     config = load_config(data.dataset, [*data.settings, *more, f"model.preset={name}"], check=False)
     teachers = [

@@ -179,14 +179,59 @@ def test_a_preset_replaces_the_inherited_network_and_is_refined(dataset, write):
     config = load_config(write("own.yaml", own))
     assert list(config.model.branches) == ["dnn"]
     assert config.model.embedding.embedding_dim == 8
-    assert config.model.embedding.l2 == 0.0  # that of mbcnet.yaml belonged to its network
-    assert config.train.batch_size == 512
+    assert config.model.embedding.l2 == 1e-5  # the preset's; mbcnet.yaml's was another network's
+    assert config.train.batch_size == 512  # the file's
+    assert (config.train.seed, config.train.epochs) == (2019, 20)  # the preset's, the file's
     assert load_config(write("resolved.yaml", dump_config(config))) == config
 
 
 def test_of_two_presets_the_later_one_counts(dataset):
     config = load_config(dataset, ["model.preset=dnn", "model.preset=nfm"])
     assert list(config.model.branches) == ["nfm"]
+
+
+def test_a_preset_says_how_to_train_where_no_file_does(dataset, write):
+    assert load_config(dataset, ["model.preset=dmoe"]).train.batch_size == 10_000
+    own = write("own.yaml", {"extends": str(dataset), "train": {"batch_size": 7}})
+    assert load_config(own, ["model.preset=dmoe"]).train.batch_size == 7
+    settings = ["train.batch_size=8", "model.preset=dmoe"]  # in whatever order
+    assert load_config(own, settings).train.batch_size == 8
+    both = load_config(dataset, ["model.preset=cetnet", "model.preset=dmoe"])
+    assert both.train.seed == 0  # not the former preset's 42
+
+
+def small(preset):
+    return f'model={{"preset": "{preset}", "sizes": "small"}}'
+
+
+def test_a_preset_takes_the_small_sizes_of_the_configuration(dataset):
+    configuration = dataset.with_name("mbcnet.yaml")
+    own = load_config(configuration)
+    same = load_config(configuration, [small("mbcnet")])
+    assert (same.model, same.train) == (own.model, own.train)
+    row = load_config(configuration, [small("mbcnet/with_fm"), "model.branches.fm=null"])
+    assert row.model == own.model
+    kept = load_config(configuration, [small("mbcnet/with_fm")]).model.branches["fm"].options
+    assert kept["output_units"] == own.model.branches["efgc"].options["output_units"]
+    kept = load_config(configuration, [small("dnn")]).model  # of the type of `deep`
+    assert kept.branches["dnn"].options["units"] == own.model.branches["deep"].options["units"]
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "sentence"),
+    [
+        (
+            "mbcnet.yaml",
+            small("dcnv2"),
+            r"none for the preset's branch dcnv2 \(dcnv2\)\. .*by hand",
+        ),
+        ("dataset.yaml", small("mbcnet"), r"branch efgc \(efgc\)\. Received: no branches\."),
+        ("mbcnet.yaml", "model={preset: mbcnet, sizes: tiny}", "must be preset.*'tiny'"),
+    ],
+)
+def test_refuses_sizes_that_nobody_has(dataset, name, setting, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        load_config(dataset.with_name(name), [setting])
 
 
 def test_a_preset_may_be_a_file_and_name_another(dataset, write, monkeypatch, tmp_path):

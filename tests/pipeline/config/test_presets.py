@@ -1,10 +1,15 @@
 """Presets say what they are, and rows of a paper's table change what they say."""
 
+import itertools
 from pathlib import Path
 
 import pytest
+import tf_keras
 
 from features.errors import ConfigError
+from features.inputs import placeholder_inputs
+from models.network.cost import parameters_by_part
+from models.spec.build_network import build_network
 from pipeline.config.config_files import load_config, load_preset
 from pipeline.config.shipped_files import preset_file, preset_names, preset_title
 
@@ -29,15 +34,82 @@ def test_a_preset_is_refused_with_the_nearest_name():
         load_config(DATASET, ["model.preset=cetnt"])
 
 
+@pytest.mark.parametrize(
+    ("row", "width"),
+    [
+        ("dnn", 128),
+        ("wide_and_deep", 128 + 1),  # and the first order
+        ("finalmlp", 2 * 128 + 2),  # both streams, and a product of each head
+        ("dcnv2", 128),
+    ],
+)
+def test_the_models_of_mbcnets_table_3_end_in_128_units_without_dropout(row, width):
+    features = load_config(DATASET, check=False).feature_set
+    config = load_preset(f"mbcnet/table_3_{row}")
+    network = build_network(config, placeholder_inputs(features), features.groups)
+    kernel, _ = (weight for weight in network.trainable_weights if "head_fused" in weight.name)
+    assert kernel.shape == (width, 1)
+    assert not [layer for layer in network.submodules if isinstance(layer, tf_keras.layers.Dropout)]
+
+
+def test_d_moe_of_three_unlike_experts_has_the_weights_of_the_paper():
+    features = load_config(DATASET, check=False).feature_set
+    config = load_preset("dmoe/hetero_3_me_corr")
+    network = build_network(config, placeholder_inputs(features), features.groups)
+    dimension, fields = 16, len(features.inputs)
+    width = fields * dimension
+
+    def mlp(*units: int) -> int:
+        return sum(a * b + b for a, b in itertools.pairwise(units))
+
+    assert parameters_by_part(network) | {"embeddings": 0} == {
+        "embeddings": 0,
+        "branch cin": mlp(fields * fields, 276),
+        "branch dcn": 3 * mlp(width, width),
+        "branch dnn": mlp(width, 500, 500, 500),
+        "alignment": mlp(276, 500) + mlp(width, 500) + mlp(500, 500),
+        "fusion": mlp(width, 64, 3),
+        "tower": mlp(500, 500),
+        "head fused": mlp(500, 1),
+    }
+
+
+@pytest.mark.parametrize("model", ["dnn", "ipnn", "dcnv2"])
+def test_multi_embedding_of_cetnets_table_4_shares_all_behind_the_first_layer(model):
+    """Batch normalisation has two numbers a unit, and no bias in front of it."""
+    features = load_config(DATASET, check=False).feature_set
+    config = load_preset(f"cetnet/{model}_2x_multi_embedding")
+    network = build_network(config, placeholder_inputs(features), features.groups)
+    fields = len(features.inputs)
+    width = 10 * fields
+    read = {"dnn": width, "ipnn": fields * (fields - 1) // 2, "dcnv2": width}[model]
+    crosses = {"dcnv2": 4 * (width * width + width)}.get(model, 0)
+    counts = parameters_by_part(network)
+    assert counts.pop("tower") == 400 * 400 + 2 * 400
+    assert counts.pop("head fused") == 400 + 1
+    counts.pop("embeddings")
+    assert sum(counts.values()) == 2 * (crosses + read * 400 + 2 * 400)
+
+
+@pytest.mark.parametrize("model", ["dnn", "ipnn", "dcnv2", "finalmlp"])
+def test_the_rows_of_cetnets_table_4_regularise_alike_and_keep_numbers_apart(model):
+    config = load_preset(f"cetnet/{model}_2x_concat")
+    shown = flattened(config.model_dump(mode="json"))
+    assert config.embedding.numeric == load_preset("dnn").embedding.numeric
+    for option, value in (("dropout", 0.2), ("batch_norm", True)):
+        found = {key: each for key, each in shown.items() if option in key}
+        assert found
+        assert set(found.values()) == {value}, found
+
+
+def test_the_pupil_of_mbcnets_table_3_is_the_dnn_of_that_table():
+    pupil, dnn = (load_preset(f"mbcnet/table_3_{row}") for row in ("enkd", "dnn"))
+    assert pupil.branches == dnn.branches
+    assert list(pupil.cooperation) == ["ensemble_distillation"]
+
+
 # What each ablation row changes in its parent, by hand from the papers' tables.
 ROWS = {
-    "mbcnet/listing": (
-        "mbcnet",
-        {
-            "cooperation.moderate_differentiation.squared": False,
-            "cooperation.moderate_differentiation.warmup_steps": 100,
-        },
-    ),
     "mbcnet/without_efgc": ("mbcnet", {"branches.efgc": None}),
     "mbcnet/without_cross": ("mbcnet", {"branches.cross": None}),
     "mbcnet/without_deep": ("mbcnet", {"branches.deep": None}),
@@ -63,6 +135,29 @@ ROWS = {
         "cetnet",
         {"fusion.type": "concat", "cooperation": {}, "heads": "fused"},
     ),
+    "dmoe/xdeepfm_3_me_corr": ("dmoe/xdeepfm_me_corr", {"branches.xdeepfm.copies": 3}),
+    "dmoe/xdeepfm_3_me": ("dmoe/xdeepfm_3_me_corr", {"cooperation": {}}),
+    "dmoe/hetero_3_me_corr": ("dmoe", {"branches.dnn": "deep"}),
+    "dmoe/hetero_3_me": ("dmoe/hetero_3_me_corr", {"cooperation": {}}),
+    "dmoe/criteo_cin_dcn": (
+        "dmoe",
+        {"embedding.embedding_dim": 10, "branches.cin.units": [16, 16]},
+    ),
+    **{
+        f"dmoe/criteo_{model}_{row}": (f"dmoe/criteo_{parent}", change)
+        for model, parent in (("cin_dcn", "cin_dcn"), ("xdeepfm", "xdeepfm_me_corr"))
+        for row, change in (
+            ("me", {"cooperation": {}}),
+            ("se", {"cooperation": {}, "tables": "shared"}),
+        )
+    },
+    **{
+        f"dmoe/criteo_xdeepfm_{row}": (
+            f"dmoe/xdeepfm_{row}",
+            {"embedding.embedding_dim": 10, "branches.xdeepfm.cin_units": [16, 16]},
+        )
+        for row in ("me_corr", "single")
+    },
     "dmoe/cin_dcn_me": ("dmoe", {"cooperation": {}}),
     "dmoe/cin_dcn_se": ("dmoe", {"cooperation": {}, "tables": "shared"}),
     **{

@@ -172,6 +172,7 @@ def test_fingerprints_tell_settings_features_and_files_apart(bundle, log):
     others = {
         fingerprint_of(FEATURES, config(log, seed=1), sources),
         fingerprint_of(FEATURES, config(log, layout="row"), sources),
+        fingerprint_of(FEATURES, config(log, train_positives=0.5), sources),
         fingerprint_of(fewer, config(log), sources),
         fingerprint_of(FEATURES, config(log), renamed),
     }

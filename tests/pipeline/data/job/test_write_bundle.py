@@ -80,9 +80,11 @@ def blocks():
     return made
 
 
-def write(folder, layout="block", order=0, options=(), splits_of_create=True):
+def write(folder, layout="block", order=0, options=(), splits_of_create=True, **settings):
     """Runs the write side; the folder then holds `bundle` and `results`."""
-    data = DataConfig(source="s", layout=layout, block_rows=50, rows_per_shard=150, seed=4)
+    data = DataConfig(
+        source="s", layout=layout, block_rows=50, rows_per_shard=150, seed=4, **settings
+    )
     made = blocks()
     random.Random(order).shuffle(made)
     pipeline = new_pipeline("DirectRunner", options)
@@ -238,3 +240,29 @@ def test_one_graph_encodes_blocks_of_any_size_row_by_row(block_bundle):
         for name, values in encoder(batch.slice(0, rows)).items():
             np.testing.assert_array_equal(values, whole[name][:rows], err_msg=name)
     assert from_arrow(batch, FEATURES, ROLES).keys() == set(FEATURES.raw_schema().names)
+
+
+def test_a_share_of_the_positives_is_left_out_of_the_training_rows_alone(block_bundle, tmp_path):
+    whole, before = block_bundle
+    thin, results = write(tmp_path / "thin", train_positives=0.4)
+    thinner, _ = write(tmp_path / "thinner", train_positives=0.2, order=5)
+
+    def rows(bundle, split, click):
+        block = read_blocks(bundle, split)
+        return set(block["row"][block["label"] == click].ravel())
+
+    for split in ("valid", "test"):
+        assert rows(thin, split, 1) == rows(whole, split, 1)
+    for split in ("train", "valid", "test"):
+        assert rows(thin, split, 0) == rows(whole, split, 0)
+    kept, positives = rows(thin, "train", 1), rows(whole, "train", 1)
+    assert kept < positives
+    deviation = (0.4 * 0.6 / len(positives)) ** 0.5
+    assert abs(len(kept) / len(positives) - 0.4) < 3 * deviation
+    assert rows(thinner, "train", 1) < kept  # whatever the order of the blocks
+    assert results.left_out == len(positives) - len(kept)
+    assert results.rows == before.rows
+    assert results.rows_written["train"] == before.rows["train"] - results.left_out
+    assert (results.analysis, before.left_out) == (before.analysis, 0)
+    for path in (whole / "vocabularies").iterdir():
+        assert (thin / "vocabularies" / path.name).read_bytes() == path.read_bytes()
