@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import ConfigError, DataError, did_you_mean
-from features.raw_texts import is_list, tokens
+from features.raw_texts import is_list, known_tokens, tokens
 from pipeline.data.blocks.block_key import MAX_ROWS
 from pipeline.data.reading.read import RowBlock
 from pipeline.data.reading.text_rows import BadLine
@@ -143,10 +143,8 @@ class Explode:
             bad = []
 
     def _lists(self, column: pa.Array) -> "_Lists":
-        null_values = pa.array(["", *self.null_values])
         if not is_list(column.type):
-            missing = pc.is_in(column, null_values)
-            column = pc.if_else(missing, pa.scalar(None, pa.string()), column)
+            column = self._known(column)
             if self.settings.separator is not None:
                 column = pc.split_pattern(column, self.settings.separator)
             else:  # one value is a list of one
@@ -156,12 +154,16 @@ class Explode:
                 column = pa.ListArray.from_arrays(
                     pa.array(offsets, pa.int32()), column.drop_null(), mask=mask
                 )
-        values = column.flatten()
-        values = pc.if_else(pc.is_in(values, null_values), pa.scalar(None, pa.string()), values)
+        values = self._known(column.flatten())
         lengths = pc.list_value_length(column)
         return _Lists(
             values, pc.fill_null(lengths, 0).to_numpy(), lengths.is_null().to_numpy(False)
         )
+
+    def _known(self, column: pa.Array) -> pa.Array:
+        """Texts as they are, null where one is empty or means "missing"."""
+        missing = pc.is_null(known_tokens(column, self.null_values))
+        return pc.if_else(missing, pa.scalar(None, pa.string()), column)
 
 
 class _Lists:

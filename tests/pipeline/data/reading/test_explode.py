@@ -135,6 +135,14 @@ def test_clicks_on_an_item_shown_twice_elsewhere_and_missing_lists_are_no_mistak
     assert block.rows.column("price").to_pylist() == [None] * 4
 
 
+def test_null_values_hold_inside_of_lists_whatever_their_writing():
+    made = [{"user": "u", "shown": [8, 9], "price": ["-1.0", "3"], "chosen": ["-1"]}]
+    settings = ExplodeConfig.model_validate(SETTINGS)
+    [block] = Explode(settings, ("", "-1")).blocks([block_of(made)], WANTED, 0)
+    assert block.rows.column("price").to_pylist() == [None, "3"]
+    assert block.rows.column("label").to_pylist() == ["0", "0"]
+
+
 def test_a_block_of_bad_sessions_alone_still_tells_of_them():
     [block] = exploded(block_of([{"user": "u", "shown": [1], "price": [], "chosen": []}]))
     assert (len(block.rows), block.records, len(block.bad)) == (0, 0, 1)
