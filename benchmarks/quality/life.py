@@ -69,7 +69,10 @@ ARMS: dict[str, dict[str, tuple[str, ...]]] = {
         "rows of 1e-4": (_SMALL_ROWS,),
         "rows of 0.01": ("model.embedding.stddev=0.01",),
         "rows of 0.05": ("model.embedding.stddev=0.05",),
-        "rows of 0.1": ("model.embedding.stddev=0.1",),
+        "rows of 1e-4, alignment with batch norm": (
+            _SMALL_ROWS,
+            "model.alignment.batch_norm=true",
+        ),
         "rows of 0.2": ("model.embedding.stddev=0.2",),
     },
     "cetnet": {

@@ -265,7 +265,6 @@ def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = 
         "eval_batch_size",
         "log_seconds",
         "curve_steps",
-        "gradient_norms",
         "checkpoint_seconds",
         "profile_steps",
         "steps_per_execution",
