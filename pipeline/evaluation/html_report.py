@@ -2,6 +2,7 @@
 
 import html
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ _HEADINGS = {
     "valid": "Validation",
     "test": "Test",
 }
+_PANELS_IN_A_ROW = 4
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem;
        color: #1c1c1e; background: #fff }
@@ -91,23 +93,23 @@ def _curves(training: Mapping[str, Any], by_step: Sequence[Mapping[str, Any]]) -
     import matplotlib
     from matplotlib.figure import Figure
 
-    panels = {title: lines for title, lines in _by_epoch(training).items() if lines}
-    below = {title: lines for title, lines in _by_examples(by_step).items() if lines}
-    columns = max(3, len(panels), len(below))
-    rows = 2 if below else 1
-    figure = Figure(figsize=(3.7 * columns, 3.4 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes, (title, lines) in zip(grid[0], panels.items(), strict=False):
+    by_epoch = {title: lines for title, lines in _by_epoch(training).items() if lines}
+    by_examples = {title: lines for title, lines in _by_examples(by_step).items() if lines}
+    rows = math.ceil((len(by_epoch) + len(by_examples)) / _PANELS_IN_A_ROW)
+    figure = Figure(figsize=(3.7 * _PANELS_IN_A_ROW, 3.4 * rows), layout="constrained")
+    panels = iter(figure.subplots(rows, _PANELS_IN_A_ROW, squeeze=False).flat)
+    # The iterator comes last: of two, `zip` would take one of its panels and leave it.
+    for (title, lines), axes in zip(by_epoch.items(), panels, strict=False):
         for name, values in lines.items():
             axes.plot(range(1, len(values) + 1), values, label=name, marker="o", markersize=3)
         axes.set(title=title, xlabel="epoch")
         axes.set_xlim(0.5, max(map(len, lines.values()), default=1) + 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    for axes, (title, curves) in zip(grid[-1] if below else (), below.items(), strict=False):
-        for name, curve in curves.items():
-            axes.plot(*curve, label=name, linewidth=1)
-        axes.set(title=title, xlabel="training examples")
-    for axes in grid.flat:
+    for (title, curves), axes in zip(by_examples.items(), panels, strict=False):
+        for name, (examples, values) in curves.items():
+            axes.plot([count / 1000 for count in examples], values, label=name, linewidth=1)
+        axes.set(title=title, xlabel="training examples, thousands")
+    for axes in figure.axes:
         if axes.has_data():
             axes.legend(fontsize=7)
             axes.grid(alpha=0.25)
@@ -146,17 +148,26 @@ def _by_examples(
     examples = [line["examples"] for line in lines]
     fixed = {"step", "epoch", "examples", "click_rate", "loss", "normalized_entropy"}
     others = [name for name in lines[0] if name not in fixed and not name.startswith("logloss")]
+    losses = [name for name in others if not any(name.startswith(f"{other}_") for other in others)]
 
     def curves(names: Iterable[str]) -> dict[str, tuple[list[float], list[float]]]:
         return {name: (examples, [line[name] for line in lines]) for name in names}
 
     return {
-        "normalized entropy of all so far": {
+        "normalized entropy so far": {
             name: (examples, [line["normalized_entropy"][name] for line in lines])
             for name in lines[0]["normalized_entropy"]
         },
         "logloss of the last steps": curves(n for n in lines[0] if n.startswith("logloss")),
-        "cooperation of the last steps": curves(others),
+        "losses of the last steps": curves(losses),
+        **{
+            f"{loss}, last steps": {
+                name.removeprefix(f"{loss}_"): curve
+                for name, curve in curves(others).items()
+                if name.startswith(f"{loss}_")
+            }
+            for loss in losses
+        },
     }
 
 

@@ -1,5 +1,6 @@
 """What happens beside the steps: validation, the guard against divergence, progress."""
 
+import itertools
 import logging
 import math
 import time
@@ -153,6 +154,7 @@ class Progress(TensorLogsCallback):
         batch_size: Examples of a step, over all replicas.
         every_seconds: Time between two lines.
         beside: Names of what the logs hold beside loss terms; such a name is in no line of a step.
+        branch_names: Names of the branches: what `beside` has of each pair of them is in no line.
     """
 
     def __init__(
@@ -162,9 +164,11 @@ class Progress(TensorLogsCallback):
         batch_size: int,
         every_seconds: float,
         beside: Sequence[str] = (),
+        branch_names: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        self._beside = frozenset(beside)
+        self._beside = tuple(beside)
+        self._pairs = tuple(f"_{a}_{b}" for a, b in itertools.combinations(branch_names, 2))
         self._steps_per_epoch = steps_per_epoch
         self._epochs = epochs
         self._batch_size = batch_size
@@ -223,14 +227,26 @@ class Progress(TensorLogsCallback):
             duration(seconds),
             duration(left),
         )
-        of_branches = ("val_dead_units_", "val_saturated_units_", "val_correlation_")
-        beside = "  ".join(
-            f"{name.removeprefix('val_')} {shown(float(value))}"
-            for name, value in logs.items()
-            if name in self._beside or name.startswith(of_branches)
-        )
+        beside = [
+            f"{name} {shown(float(logs[name]))}"
+            for name in self._beside
+            if name in logs and not name.endswith(self._pairs)
+        ]
+        beside += _of_branches(logs)
         if beside:
-            log.info("epoch %d/%d  %s", epoch + 1, self._epochs, beside)
+            log.info("epoch %d/%d  %s", epoch + 1, self._epochs, "  ".join(beside))
+
+
+def _of_branches(logs: Mapping[str, float]) -> list[str]:
+    """Of what is noted of every branch, or pair of branches, the sum or the least."""
+
+    def values_of(name: str) -> list[float]:
+        return [float(logs[key]) for key in logs if key.startswith(f"val_{name}_")]
+
+    counts = {name: sum(values_of(name)) for name in ("dead_units", "saturated_units")}
+    words = [f"{name} {count:.0f}" for name, count in counts.items() if count]
+    correlations = values_of("correlation")
+    return [*words, f"least correlation {shown(min(correlations))}"] if correlations else words
 
 
 def training_callbacks(
@@ -284,7 +300,9 @@ def _watching(
     return [
         *callbacks,
         Validation(validate),
-        Progress(steps, settings.epochs, settings.batch_size, every_seconds, beside),
+        Progress(
+            steps, settings.epochs, settings.batch_size, every_seconds, beside, network.branch_names
+        ),
         ConstantPredictions(),
     ]
 

@@ -124,20 +124,21 @@ def test_small_numbers_have_three_significant_digits(value, text):
 
 
 def test_what_stands_beside_the_terms_is_in_the_line_of_an_epoch_alone(caplog):
-    progress = Progress(10, 1, 5, every_seconds=1e-9, beside=("co_teaching_share",))
-    logs = {"logloss": 0.5, "co_teaching_share": 0.0312, "val_logloss": 0.5, "val_auc": 0.7}
+    beside = ("share", "distance_a_b", "distance_a_c")
+    progress = Progress(10, 1, 5, every_seconds=1e-9, beside=beside, branch_names=("a", "b", "c"))
+    logs = {"logloss": 0.5, "share": 0.0312, "distance_a_b": 4.0, "distance_a_c": 5.0}
+    of_branches = {"val_correlation_a_b": 0.997, "val_correlation_a_c": 0.4}
+    of_branches |= {"val_dead_units_a": 3.0, "val_dead_units_b": 2.0, "val_saturated_units_a": 0.0}
     with caplog.at_level(logging.INFO):
         progress.on_train_begin()
         progress.on_epoch_begin(0)
         progress.on_train_batch_end(0, logs)
-        progress.on_train_batch_end(1, {"logloss": 0.5, "co_teaching_share": 0.03})
-        progress.on_epoch_end(0, {**logs, "val_correlation_a_b": 0.997, "val_dead_units_a": 3.0})
-    step, _, beside = (record.getMessage() for record in caplog.records)
+        progress.on_train_batch_end(1, logs)
+        progress.on_epoch_end(0, {**logs, "val_logloss": 0.5, "val_auc": 0.7, **of_branches})
+    step, _, told = (record.getMessage() for record in caplog.records)
     assert "logloss 0.5000  " in step
-    assert "co_teaching_share" not in step
-    assert (
-        beside == "epoch 1/1  co_teaching_share 0.0312  correlation_a_b 0.9970  dead_units_a 3.0000"
-    )
+    assert not any(name in step for name in beside)
+    assert told == "epoch 1/1  share 0.0312  dead_units 5  least correlation 0.4000"
 
 
 def test_progress_counts_examples_of_the_steps_since_its_last_line(monkeypatch, caplog):
