@@ -111,7 +111,16 @@ class NamedLossModel(tfrs.models.Model):
     @property
     def metrics(self) -> list[tf_keras.metrics.Metric]:
         """What `fit` and `evaluate` reset at the start of an epoch."""
-        return [*super().metrics, self._logs.means, self._logs.window]
+        return [*super().metrics, self._logs.means]
+
+    def reset_metrics(self) -> None:
+        """Resets the metrics, and the window of `take_window`, at the start of an epoch.
+
+        The window is none of `metrics`: with a second one there, Keras adds up what the workers of
+        MultiWorkerMirroredStrategy log, which are global values already.
+        """
+        super().reset_metrics()
+        self._logs.window.reset_state()
 
     def compute_loss(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """This replica's share of the loss of (features, labels) or (features, labels, weights)."""

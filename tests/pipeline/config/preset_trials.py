@@ -1,9 +1,9 @@
 """A preset trains a few steps, is evaluated, exported and loaded again, on a small slice."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from pipeline.config.config_files import load_config, load_preset
 from pipeline.data.job.data_job import build_bundle
 from pipeline.evaluation import evaluate
 from pipeline.training.train import new_network
+from serving.export_format.signature_table import SignatureTable
 from serving.exporting import signatures
 from serving.exporting.export import expected_scores
 from serving.scoring.raw_rows import read_rows
@@ -104,12 +105,23 @@ def train_and_evaluate(
 
 
 def export_and_reload(
-    network: CooperativeNetwork, expected: np.ndarray, data: Slice, folder: Path
+    network: CooperativeNetwork,
+    expected: np.ndarray,
+    data: Slice,
+    folder: Path,
+    left_out: Collection[str] = (),
 ) -> None:
-    bundle = data.bundle
-    module = signatures.ScoringModule(
-        network, bundle.metadata, bundle.vocabulary_dir, f"{bundle.path}/metadata.json"
-    )
-    module.save(str(folder / "saved"))
+    """Exports without the signatures that are left out, and compares the scores of the sample."""
+    bundle, whole_table = data.bundle, signatures.signature_table
+
+    def table(*parts: Any) -> SignatureTable:
+        return {name: value for name, value in whole_table(*parts).items() if name not in left_out}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signatures, "signature_table", table)
+        module = signatures.ScoringModule(
+            network, bundle.metadata, bundle.vocabulary_dir, f"{bundle.path}/metadata.json"
+        )
+        module.save(str(folder / "saved"))
     received = Scorer(folder / "saved").score(data.sample)["prob"]
     np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-6)

@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.config.shipped_files import preset_names
+from serving.export_format import names
 from tests.memory import release_memory_if_large
 from tests.pipeline.config.preset_trials import (
     export_and_reload,
@@ -13,6 +14,7 @@ from tests.pipeline.config.preset_trials import (
 from tests.pipeline.small_movielens import write_small_movielens
 
 ROWS = [name for name in preset_names() if "/" in name]
+SIGNATURES_OF_PARENTS = (names.RANK, names.CLASSIFY, names.REGRESS)
 # Rows that differ in their losses alone are exported alike: of each such network, one.
 SCORED = {scored_network(name): name for name in reversed(preset_names())}
 INPUTS = """
@@ -57,6 +59,6 @@ def data(tmp_path_factory):
 def test_row_trains_evaluates_exports_and_reloads(name, data, tmp_path):
     network, scores = train_and_evaluate(name, data, eagerly=True)
     if SCORED[scored_network(name)] == name:
-        export_and_reload(network, scores, data, tmp_path)
+        export_and_reload(network, scores, data, tmp_path, SIGNATURES_OF_PARENTS)
     del network  # and what it traced
     release_memory_if_large()

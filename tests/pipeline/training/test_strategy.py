@@ -55,7 +55,9 @@ def test_two_workers_train_as_one_process_does(two_workers):
                 np.testing.assert_allclose(weights[name], expected, rtol=2e-4, atol=2e-5)
         result = json.loads((folder / f"worker{worker}.json").read_text())
         for term, values in losses.items():
-            np.testing.assert_allclose(result["losses"][term], values, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(
+                result["losses"][term], values, rtol=1e-4, atol=1e-6, err_msg=term
+            )
         expected = one.predict(batches(), verbose=0)["logit"]
         np.testing.assert_allclose(result["logits"], expected, rtol=1e-3, atol=1e-4)
     written = {each.name for each in folder.glob("checkpoint*")}

@@ -176,7 +176,7 @@ def test_fingerprints_tell_settings_features_and_files_apart(bundle, log):
         fingerprint_of(fewer, config(log), sources),
         fingerprint_of(FEATURES, config(log), renamed),
     }
-    assert len(others | {same}) == 5
+    assert len(others | {same}) == 6
 
 
 def test_another_configuration_replaces_the_bundle_only_when_it_succeeds(log, tmp_path):
