@@ -24,6 +24,19 @@ from serving.exporting.export import expected_scores
 from serving.scoring.raw_rows import read_rows
 from serving.scoring.scorer import Scorer
 
+# One for each way in which a whole network is wired: its training and evaluation run as graphs, as
+# those of a run do. Layers run as graphs in `tests/models/test_contract.py`.
+IN_GRAPHS = {
+    "dnn",
+    "din",
+    "dien_auxiliary",
+    "multi_embedding",
+    "mbcnet",
+    "cetnet/dnn_2x_concat",
+    "dmoe",
+    "enkd",
+    "kdef",
+}
 TEACHERS = ("efgc", "crossnet_v2")
 
 
@@ -62,9 +75,15 @@ def functions_run_eagerly(eagerly: bool) -> Iterator[None]:
         tf.config.run_functions_eagerly(False)
 
 
-def scored_network(name: str) -> str:
-    """What decides a preset's scores: all but the losses by which its branches cooperate."""
-    return load_preset(name).model_dump_json(exclude={"cooperation"})
+def exported_as(name: str) -> str:
+    """What decides how a preset is exported: all but its losses and the sizes of its layers."""
+    settings = load_preset(name).model_dump(exclude={"cooperation"})
+    return repr(tf.nest.map_structure(_without_size, settings))
+
+
+def _without_size(value: Any) -> Any:
+    is_size = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return type(value) if is_size else value
 
 
 def train_and_evaluate(

@@ -1,4 +1,4 @@
-"""The rows of the papers' tables, on one input of each kind: their parents have all inputs."""
+"""Presets and the rows of the papers' tables, on one input of each kind."""
 
 import pytest
 
@@ -6,17 +6,18 @@ from pipeline.config.shipped_files import preset_names
 from serving.export_format import names
 from tests.memory import release_memory_if_large
 from tests.pipeline.config.preset_trials import (
+    IN_GRAPHS,
     export_and_reload,
+    exported_as,
     prepared_slice,
-    scored_network,
     train_and_evaluate,
 )
 from tests.pipeline.small_movielens import write_small_movielens
 
-ROWS = [name for name in preset_names() if "/" in name]
-SIGNATURES_OF_PARENTS = (names.RANK, names.CLASSIFY, names.REGRESS)
-# Rows that differ in their losses alone are exported alike: of each such network, one.
-SCORED = {scored_network(name): name for name in reversed(preset_names())}
+ROWS = [name for name in preset_names() if name not in IN_GRAPHS]
+SIGNATURES_TRIED_ELSEWHERE = (names.RANK, names.CLASSIFY, names.REGRESS)
+# Presets that differ in their losses and sizes alone are exported alike: of each such network, one.
+EXPORTED = {exported_as(name): name for name in reversed(ROWS)}
 INPUTS = """
 data:
   source: movielens_100k
@@ -58,7 +59,7 @@ def data(tmp_path_factory):
 @pytest.mark.parametrize("name", ROWS)
 def test_row_trains_evaluates_exports_and_reloads(name, data, tmp_path):
     network, scores = train_and_evaluate(name, data, eagerly=True)
-    if SCORED[scored_network(name)] == name:
-        export_and_reload(network, scores, data, tmp_path, SIGNATURES_OF_PARENTS)
+    if EXPORTED[exported_as(name)] == name:
+        export_and_reload(network, scores, data, tmp_path, SIGNATURES_TRIED_ELSEWHERE)
     del network  # and what it traced
     release_memory_if_large()

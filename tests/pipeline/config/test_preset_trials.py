@@ -1,12 +1,12 @@
-"""Every published model and one row of each wiring, on all inputs of MovieLens."""
+"""One preset of each wiring, on all inputs of MovieLens, in graphs."""
 
 from pathlib import Path
 
 import pytest
 
-from pipeline.config.shipped_files import preset_names
 from tests.memory import release_memory_if_large
 from tests.pipeline.config.preset_trials import (
+    IN_GRAPHS,
     export_and_reload,
     prepared_slice,
     train_and_evaluate,
@@ -14,21 +14,6 @@ from tests.pipeline.config.preset_trials import (
 from tests.pipeline.small_movielens import write_small_movielens
 
 DATASET = Path(__file__).parents[3] / "configs/movielens_100k/dataset.yaml"
-# One for each way in which a whole network is wired: its training and evaluation run as graphs, as
-# those of a run do. Layers run as graphs in `tests/models/test_contract.py`.
-IN_GRAPHS = {
-    "dnn",
-    "din",
-    "dien_auxiliary",
-    "multi_embedding",
-    "mbcnet",
-    "cetnet/dnn_2x_concat",
-    "dmoe",
-    "enkd",
-    "kdef",
-}
-PUBLISHED = [name for name in preset_names() if "/" not in name or name in IN_GRAPHS]
-
 # What reads the rows is a graph all the same.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Even though the `tf.config.experimental_run_functions_eagerly"
@@ -44,9 +29,9 @@ def data(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", sorted(IN_GRAPHS))
 def test_preset_trains_evaluates_exports_and_reloads(name, data, tmp_path):
-    network, scores = train_and_evaluate(name, data, eagerly=name not in IN_GRAPHS)
+    network, scores = train_and_evaluate(name, data, eagerly=False)
     export_and_reload(network, scores, data, tmp_path)
     del network  # and what it traced
     release_memory_if_large()

@@ -211,7 +211,7 @@ def start_job(folder: Path, bundle_path: str) -> subprocess.Popen:
 @pytest.mark.slow
 def test_a_process_killed_at_a_random_moment_ends_with_the_same_numbers(bundle, tmp_path):
     # Steps are so short that checkpoints at each of them make up most of the time.
-    settings = content(bundle, epochs=8, patience=8, batch_size=16)
+    settings = content(bundle, epochs=5, patience=5, batch_size=16)
     folders = [tmp_path / "undisturbed", tmp_path / "killed"]
     for folder in folders:
         folder.mkdir()

@@ -55,7 +55,7 @@ def oracle(file, line):
         if at is not None:
             assert isinstance(at, dict)
             row["city"] = text(at.get("city"))
-        tags = found.get("tags")
+        tags = None if found.get("tags") == "" else found.get("tags")  # as in any other column
         assert tags is None or isinstance(tags, list | tuple)
         row["tags"] = None if tags is None else [text(tag) for tag in tags]
         category = found.get("categories")
