@@ -36,7 +36,7 @@ features:
   genres: {{kind: multivalued, separator: " ", max_length: 3}}
   rated: {{kind: sequence, history: ratings, column: item_id, vocabulary: item_id, max_length: 4}}
 groups:
-  user_x_item: [user_id, item_id]
+  user_x_item: [user_id, age, item_id]
   history_x_item: [rated, item_id, genres]
 train:
   batch_size: 64
