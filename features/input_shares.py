@@ -44,10 +44,12 @@ class InputShares(StrictModel):
     Args:
         missing: Of the rows.
         unknown: Of the tokens; None where there is no vocabulary.
+        grows: Whether it is a history, which early rows do not have yet and later ones do.
     """
 
     missing: float
     unknown: float | None = None
+    grows: bool = False
 
 
 class TrainingShares(StrictModel):
@@ -102,6 +104,7 @@ def training_shares(bundle: Bundle) -> TrainingShares | None:
         spec.name: InputShares(
             missing=train["features"][spec.name]["missing_rate"],
             unknown=train["features"][spec.name].get("oov_rate"),
+            grows=bool(spec.history),
         )
         for spec in bundle.metadata.features.inputs
         if spec.kind != "embedding"
@@ -126,7 +129,8 @@ def differences(counts: Mapping[str, InputCounts], training: TrainingShares) -> 
 
     A share is far where it is of at least 300 rows or tokens and differs from training's by more
     than 0.05 and by more than five standard deviations of a binomial count. Fewer unknown tokens
-    than in training are none: a token that is counted rarely in training is unknown there.
+    than in training are none: a token that is counted rarely in training is unknown there. Nor is
+    a history that is missing less often: it had yet to begin.
     """
     found = []
     for name, trained in training.inputs.items():
@@ -142,7 +146,8 @@ def differences(counts: Mapping[str, InputCounts], training: TrainingShares) -> 
             more = now - then
             deviation = math.sqrt(max(now * (1.0 - now), then * (1.0 - then)) / of)
             far = abs(more) > max(_DIFFERENCE, _DEVIATIONS * deviation)
-            if far and (kind == "missing" or more > 0):
+            less_is_far = kind == "missing" and not trained.grows
+            if far and (more > 0 or less_is_far):
                 found.append(Difference(name, kind, now, then, of))
     return sorted(found, key=lambda each: -abs(each.share - each.trained))
 

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import math
+from collections.abc import Mapping
+from typing import Any
 
 from features.bundle import Bundle
 from features.input_shares import counts_of_split, differences, in_words, training_shares
@@ -11,6 +14,7 @@ from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.evaluate import evaluation_report, tables_report
 from pipeline.evaluation.html_report import report_html
 from pipeline.evaluation.print_tables import print_embedding_tables, print_metrics
+from pipeline.evaluation.scores import FUSED
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.describe_bundle import data_report
 from pipeline.stages.progressive import with_previous
@@ -39,6 +43,36 @@ def evaluate_stage(
     write_text(str(run.report_file), page)
     run.finish("evaluate")
     warn_of_inputs(bundle)
+    warn_of_scores(report)
+
+
+def warn_of_scores(report: Mapping[str, Any]) -> None:
+    """Says where validation or test rows are served better by the click rate alone, or clicks are
+    foreseen far too often or too rarely.
+
+    Args:
+        report: What `evaluation_report` returns.
+    """
+    for split in ("valid", "test"):
+        scores = report[split]["metrics"][FUSED]
+        entropy, calibration = scores["normalized_entropy"], scores["calibration"]
+        if not math.isfinite(entropy):  # labels of one class
+            continue
+        if entropy >= 1.0:
+            _log.warning(
+                "%s rows: normalized entropy %.3f: the scores are no better than the click rate "
+                "given to every row. Look at the label and the split, or train longer, with a "
+                "smaller network or smaller batches",
+                split,
+                entropy,
+            )
+        if not 0.8 <= calibration <= 1.25:
+            _log.warning(
+                "%s rows: calibration %.2f: the scores add up to %.2f times the clicks",
+                split,
+                calibration,
+                calibration,
+            )
 
 
 def warn_of_inputs(bundle: Bundle) -> None:

@@ -68,7 +68,10 @@ def _with_delimiter(text_format: TextFormat, first: str, needed: Collection[str]
     for delimiter in dict.fromkeys([text_format.delimiter, *_DELIMITERS]):
         quoting = text_format.quoting and len(delimiter) == 1
         chosen = TextFormat(delimiter=delimiter, quoting=quoting)
-        names = next(_cells(iter([first.removesuffix("\n")]), chosen), [])
+        try:
+            names = next(_cells(iter([first.removesuffix("\n")]), chosen), [])
+        except csv.Error:  # whoever reads the line says what is wrong with it
+            continue
         if set(needed) <= {name.strip() for name in names}:
             return chosen
     return text_format

@@ -35,6 +35,13 @@ def test_missing_more_or_less_often_is_told(missing):
     assert "missing in" in far.in_words()
 
 
+@pytest.mark.parametrize(("missing", "is_far"), [(0, False), (990, True)])
+def test_a_history_may_be_missing_less_often_than_in_training(missing, is_far):
+    training = TrainingShares(rows=1000, inputs={"x": InputShares(missing=0.5, grows=True)})
+    far = differences({"x": InputCounts(rows=1000, missing=missing)}, training)
+    assert bool(far) == is_far
+
+
 def test_fewer_unknown_tokens_than_in_training_are_none():
     assert not found(InputCounts(rows=1000, missing=100, tokens=900, unknown=0), unknown=0.5)
 

@@ -73,6 +73,11 @@ def test_byte_order_mark_line_ends_and_empty_lines_are_passed_over(tmp_path):
     assert read(tmp_path / "c.csv", "\ufeff" + CSV.replace("\n", "\r\n")) == plain
 
 
+def test_a_carriage_return_inside_the_header_is_a_sentence(tmp_path):
+    with pytest.raises(DataError, match=r"rows\.csv, line 1: is not CSV: .* Check its quotes"):
+        read(tmp_path / "rows.csv", CSV.replace("\n", "\r,more\n", 1).encode())
+
+
 def test_compressed_files_and_standard_input_are_read(tmp_path, monkeypatch):
     plain = read(tmp_path / "a.jsonl", lines(ROWS))
     assert read(tmp_path / "a.jsonl.gz", gzip.compress(lines(ROWS).encode())) == plain
