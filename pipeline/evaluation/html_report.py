@@ -97,19 +97,18 @@ def _curves(training: Mapping[str, Any], by_step: Sequence[Mapping[str, Any]]) -
     by_examples = {title: lines for title, lines in _by_examples(by_step).items() if lines}
     rows = math.ceil((len(by_epoch) + len(by_examples)) / _PANELS_IN_A_ROW)
     figure = Figure(figsize=(3.7 * _PANELS_IN_A_ROW, 3.4 * rows), layout="constrained")
-    panels = iter(figure.subplots(rows, _PANELS_IN_A_ROW, squeeze=False).flat)
-    # The iterator comes last: of two, `zip` would take one of its panels and leave it.
-    for (title, lines), axes in zip(by_epoch.items(), panels, strict=False):
+    panels = list(figure.subplots(rows, _PANELS_IN_A_ROW, squeeze=False).flat)
+    for axes, (title, lines) in zip(panels, by_epoch.items(), strict=False):
         for name, values in lines.items():
             axes.plot(range(1, len(values) + 1), values, label=name, marker="o", markersize=3)
         axes.set(title=title, xlabel="epoch")
         axes.set_xlim(0.5, max(map(len, lines.values()), default=1) + 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    for (title, curves), axes in zip(by_examples.items(), panels, strict=False):
+    for axes, (title, curves) in zip(panels[len(by_epoch) :], by_examples.items(), strict=False):
         for name, (examples, values) in curves.items():
             axes.plot([count / 1000 for count in examples], values, label=name, linewidth=1)
         axes.set(title=title, xlabel="training examples, thousands")
-    for axes in figure.axes:
+    for axes in panels:
         if axes.has_data():
             axes.legend(fontsize=7)
             axes.grid(alpha=0.25)

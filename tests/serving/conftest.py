@@ -1,7 +1,6 @@
 """A small bundle with every kind of feature, raw rows of it, and a network that uses them all."""
 
 import json
-import os
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -10,10 +9,9 @@ import tensorflow as tf
 import tf_keras
 
 from features.analysis import Analysis, NumericSummary
-from features.bundle import FORMAT_VERSION, METADATA, Bundle, BundleMetadata, Manifest
+from features.bundle import Bundle
 from features.inputs import model_inputs
 from features.raw import coerce
-from features.records import columns_of
 from features.specs import FeatureSet
 from models.network.outputs import NetworkOutputs
 from serving.client.client import Client
@@ -21,6 +19,7 @@ from serving.export_format.export_layout import SAMPLE_ROWS
 from serving.exporting.export import export
 from serving.server.options import ServerOptions
 from serving.server.run import Server
+from tests.bundle_without_rows import write_bundle_without_rows
 
 MODEL = "clicks"  # as which `endpoint` serves the export
 FEATURES = FeatureSet.model_validate(
@@ -150,32 +149,10 @@ def raw_rows(rows: list[dict]) -> pa.RecordBatch:
     return typed
 
 
-def write_bundle(path) -> Bundle:
-    metadata = BundleMetadata(
-        format_version=FORMAT_VERSION,
-        layout="block",
-        block_rows=4096,
-        features=FEATURES,
-        analysis=ANALYSIS,
-        columns=columns_of(FEATURES),
-        rows={"train": 0, "valid": 0, "test": 0},
-        split_rule={},
-        source="made up",
-    )
-    manifest = Manifest(format_version=FORMAT_VERSION, fingerprint="", sources={}, files={})
-    bundle = Bundle(str(path), metadata, manifest)
-    os.makedirs(bundle.vocabulary_dir)
-    for name, tokens in VOCABULARIES.items():
-        with open(os.path.join(bundle.vocabulary_dir, f"{name}.txt"), "w") as file:
-            file.write("".join(f"{token}\n" for token in tokens))
-    with open(os.path.join(path, METADATA), "w") as file:
-        json.dump(metadata.model_dump(mode="json"), file)
-    return bundle
-
-
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory) -> Bundle:
-    return write_bundle(tmp_path_factory.mktemp("data") / "bundle")
+    path = tmp_path_factory.mktemp("data") / "bundle"
+    return write_bundle_without_rows(path, FEATURES, ANALYSIS, VOCABULARIES)
 
 
 @pytest.fixture(scope="session")

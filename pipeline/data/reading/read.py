@@ -334,17 +334,22 @@ def _read_parquet(
                     continue
                 groups = range(first, behind)
                 for batch in parquet.iter_batches(MAX_ROWS, groups, columns):
-                    rows = pa.RecordBatch.from_arrays(
-                        [_as_text(batch.column(name), path, name) for name in columns],
-                        names=list(wanted),
-                    )
-                    positions = np.arange(row + 1, row + 1 + len(rows))
-                    yield RowBlock(row, rows, positions, [], _row_text(rows, row))
-                    row += len(rows)
+                    yield _block_of_columns(batch, columns, wanted, path, row)
+                    row += len(batch)
     except DAMAGED as error:
         raise UnreadableError(
             f"{path} is damaged after row {row:,}: {error}. Get it again."
         ) from error
+
+
+def _block_of_columns(
+    batch: pa.RecordBatch, columns: Sequence[str], names: Sequence[str], path: str, row: int
+) -> RowBlock:
+    """Rows of typed columns, as text and under other names; `row` of the file stand before them."""
+    texts = [_as_text(batch.column(column), path, column) for column in columns]
+    rows = pa.RecordBatch.from_arrays(texts, names=list(names))
+    positions = np.arange(row + 1, row + 1 + len(rows))
+    return RowBlock(row, rows, positions, [], _row_text(rows, row))
 
 
 def _read_records(
@@ -364,13 +369,8 @@ def _read_records(
                 else read_avro(stream, wanted)
             )
             for row, batch in batches:
-                rows = pa.RecordBatch.from_arrays(
-                    [_as_text(batch.column(name), path, name) for name in wanted],
-                    names=list(wanted),
-                )
-                positions = np.arange(row + 1, row + 1 + len(rows))
-                yield RowBlock(row, rows, positions, [], _row_text(rows, row))
-                row += len(rows)
+                yield _block_of_columns(batch, wanted, wanted, path, row)
+                row += len(batch)
     except ColumnError as error:
         raise UnreadableColumnError(path, error.column, error.reason) from None
     except (*DAMAGED, *AVRO_DAMAGED) as error:

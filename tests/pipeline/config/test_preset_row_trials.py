@@ -42,6 +42,7 @@ train:
   batch_size: 64
 """
 
+# What reads the rows is a graph all the same.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Even though the `tf.config.experimental_run_functions_eagerly"
 )

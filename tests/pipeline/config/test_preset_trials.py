@@ -14,10 +14,6 @@ from tests.pipeline.config.preset_trials import (
 from tests.pipeline.small_movielens import write_small_movielens
 
 DATASET = Path(__file__).parents[3] / "configs/movielens_100k/dataset.yaml"
-# What reads the rows is a graph all the same.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Even though the `tf.config.experimental_run_functions_eagerly"
-)
 
 
 @pytest.fixture(scope="module")

@@ -24,10 +24,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 import serving.exporting.export
 from features.analysis import Analysis, NumericSummary
-from features.bundle import FORMAT_VERSION, METADATA, Bundle, BundleMetadata, Manifest
+from features.bundle import Bundle
 from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
-from features.records import columns_of
 from features.specs import FeatureSet
 from models.network.outputs import NetworkOutputs
 from pipeline.data.blocks.carried_columns import null_values, only_columns, text
@@ -43,6 +42,8 @@ from serving.scoring.raw_rows import read_rows
 from serving.scoring.scorer import Scorer
 from serving.server.options import ServerOptions
 from serving.server.run import Server
+from tests.bundle_without_rows import write_bundle_without_rows
+from tests.examples import num_examples
 from tests.pipeline.roads.road_values import (
     NUMBER_COLUMNS,
     TIMES,
@@ -112,7 +113,7 @@ ANALYSIS = Analysis(
 TOKENS, LISTS = ("token", "plain"), ("tags", "steps", "seen")
 NUMBERS = ("price", "raw", "exact", "level", "views")
 COLUMNS = (*TOKENS, *LISTS, *NUMBERS, "time", "vector")
-EXAMPLES = int(os.environ.get("CONCORD_FUZZ_EXAMPLES", "12"))
+EXAMPLES = num_examples(12)
 ARROW = {
     "string": pa.string(),
     "int64": pa.int64(),
@@ -527,7 +528,7 @@ def random_rows(draw: Callable) -> Rows:
 @pytest.fixture(scope="module")
 def roads(tmp_path_factory, monkeypatch_module):
     folder = tmp_path_factory.mktemp("roads")
-    bundle = _bundle(folder / "bundle")
+    bundle = write_bundle_without_rows(folder / "bundle", FEATURES, ANALYSIS, VOCABULARIES)
     sample = pa.RecordBatch.from_pylist([{}], FEATURES.raw_schema(("input",)))
     monkeypatch_module.setattr(serving.exporting.export, "verify", lambda *_: None)
     exported = export(NETWORK, bundle, folder / "export", sample)
@@ -542,29 +543,6 @@ def roads(tmp_path_factory, monkeypatch_module):
 def monkeypatch_module():
     with pytest.MonkeyPatch.context() as patched:
         yield patched
-
-
-def _bundle(path) -> Bundle:
-    metadata = BundleMetadata(
-        format_version=FORMAT_VERSION,
-        layout="block",
-        block_rows=4096,
-        features=FEATURES,
-        analysis=ANALYSIS,
-        columns=columns_of(FEATURES),
-        rows={"train": 0, "valid": 0, "test": 0},
-        split_rule={},
-        source="made up",
-    )
-    manifest = Manifest(format_version=FORMAT_VERSION, fingerprint="", sources={}, files={})
-    bundle = Bundle(str(path), metadata, manifest)
-    os.makedirs(bundle.vocabulary_dir)
-    for name, tokens in VOCABULARIES.items():
-        with open(os.path.join(bundle.vocabulary_dir, f"{name}.txt"), "w") as file:
-            file.write("".join(f"{token}\n" for token in tokens))
-    with open(os.path.join(path, METADATA), "w") as file:
-        json.dump(metadata.model_dump(mode="json"), file)
-    return bundle
 
 
 @settings(
