@@ -10,6 +10,8 @@ from tests.memory import freeze_imports, release_memory_if_large
 
 _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
+# Its advice on retracing depends on what else a worker has run: no test of a log may see it.
+tf.get_logger().setLevel("ERROR")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
