@@ -11,7 +11,7 @@ def per_replica(
 ) -> list[tf.Tensor]:
     """What each replica returns: the first gets rows [0, at), the second the rest."""
     shares = shares_of(strategy, *arrays, at=at)
-    results = tf.function(lambda *args: strategy.run(function, args=args))(*shares)
+    results = tf.function(lambda *args: strategy.run(function, args=args), autograph=False)(*shares)
     return list(strategy.experimental_local_results(results))
 
 

@@ -330,6 +330,7 @@ class CooperativeNetwork(NamedLossModel):
             return []
         return list(zip([table.table for table in tables], read, strict=True))
 
+    @tf.autograph.experimental.do_not_convert
     def predict_step(self, inputs: Features | tuple[Features, ...]) -> dict[str, tf.Tensor]:
         """What is kept of a batch in validation; labels are ignored.
 

@@ -130,6 +130,8 @@ class NamedLossModel(tfrs.models.Model):
         """Tables whose only gradient is that of the rows that were read, and those rows."""
         return []
 
+    # AutoGraph would look for control flow in every layer: seconds, and there is none to find.
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, inputs: Any) -> dict[str, tf.Tensor]:
         """One step; the logs are means over the epoch's steps of the global terms."""
         # Moving statistics are written in the forward pass: keep what a bad step would spoil.
@@ -156,6 +158,7 @@ class NamedLossModel(tfrs.models.Model):
         self._logs.window.update_state(tf.concat([logged, [click_rate]], axis=0), examples)
         return self._logs.means.result()
 
+    @tf.autograph.experimental.do_not_convert
     def test_step(self, inputs: Any) -> dict[str, tf.Tensor]:
         """The terms over the whole data set, each batch weighted by its number of examples."""
         outputs, terms = self._outputs_and_terms(inputs, training=False)

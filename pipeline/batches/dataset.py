@@ -17,6 +17,8 @@ _BATCHES_AHEAD = 4
 _RECORDS_OF_A_FILE = 1_000_000  # more than a file has: it is read at once, and permuted
 
 
+# AutoGraph would search every function of these datasets for control flow, and there is none.
+@tf.autograph.experimental.do_not_convert
 def examples(
     bundle: Bundle,
     split: str,
@@ -107,6 +109,7 @@ def refusing_damage(bundle: Bundle) -> Iterator[None]:
         raise
 
 
+@tf.autograph.experimental.do_not_convert
 def column_arrays(bundle: Bundle, split: str, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Whole columns of a split in the order of `examples` without epochs.
 

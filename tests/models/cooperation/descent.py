@@ -40,7 +40,7 @@ def descend(
         strategy, inputs = tf.distribute.get_strategy(), [tf.constant(array) for array in arrays]
     else:
         inputs = shares_of(strategy, *arrays, at=at)
-    step = tf.function(lambda *args: strategy.run(share, args=args))
+    step = tf.function(lambda *args: strategy.run(share, args=args), autograph=False)
     losses = []
     for _ in range(steps):
         parts = strategy.experimental_local_results(step(*inputs))
