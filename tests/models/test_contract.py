@@ -60,8 +60,8 @@ def case(request) -> Case:
     return CASES[request.param]
 
 
-def test_takes_any_batch_size(case):
-    contract.check_unknown_batch_size(case)
+def test_takes_any_batch_size_also_from_a_saved_model(case, tmp_path):
+    contract.check_any_batch_size_and_saved_model(case, str(tmp_path / "saved"))
 
 
 def test_compiles_under_xla(case):
@@ -72,10 +72,6 @@ def test_round_trips_through_its_config(case):
     if case is CASES[CooperativeNetwork]:
         pytest.skip("its round trip is tested in test_network.py")
     contract.check_config(case)
-
-
-def test_round_trips_through_a_saved_model(case, tmp_path):
-    contract.check_saved_model(case, str(tmp_path / "saved"))
 
 
 def test_keeps_weights_in_float32_under_mixed_precision(case):

@@ -128,7 +128,7 @@ def test_without_context_the_gate_is_one_for_all_examples_and_starts_open():
 @pytest.mark.parametrize(
     "options", [{}, {"context_2": ["item"]}, {"gate_units": None}], ids=["none", "one", "no gates"]
 )
-def test_every_weight_gets_a_gradient(options):
+def test_every_weight_gets_a_gradient(options, tmp_path):
     tf_keras.utils.set_random_seed(0)
     extra = sum("context" in each for each in options)
     case = Case(
@@ -136,7 +136,7 @@ def test_every_weight_gets_a_gradient(options):
         lambda rng, batch: {"embedded": random_embedded(rng, batch, histories={}, extra=extra)},
     )
     contract.check_every_weight_gets_a_gradient(case)
-    contract.check_unknown_batch_size(case)
+    contract.check_any_batch_size_and_saved_model(case, str(tmp_path / "saved"))
 
 
 def test_the_gradient_of_a_product_is_the_outer_product_of_its_heads():

@@ -16,7 +16,7 @@ from tests.pipeline.small_movielens import write_small_movielens
 
 ROWS = [name for name in preset_names() if name not in IN_GRAPHS]
 SIGNATURES_TRIED_ELSEWHERE = (names.RANK, names.CLASSIFY, names.REGRESS)
-# Presets that differ in their losses and sizes alone are exported alike: of each such network, one.
+# Of all that are exported alike, one is.
 EXPORTED = {exported_as(name): name for name in reversed(ROWS)}
 INPUTS = """
 data:

@@ -25,7 +25,7 @@ def log(tmp_path_factory):
 
 def build(log, out, *runner_options):
     """Path inside the bundle -> bytes, for all its files."""
-    data = settings(log, log=["part*.inter"], runner_options=runner_options, layout="row")
+    data = settings(log, log=["part*.inter"], runner_options=runner_options)
     folder = Path(build_bundle(features(), data, str(out)).path)
     paths = [path for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}

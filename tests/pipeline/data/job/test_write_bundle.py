@@ -136,14 +136,8 @@ def row_bundle(tmp_path_factory):
     [
         (1, [], False),
         (2, ["--direct_runner_bundle_repeat=1"], True),
-        pytest.param(
-            3,
-            ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
-            True,
-            marks=pytest.mark.slow,
-        ),
     ],
-    ids=["other bundles", "every bundle repeated", "two processes"],
+    ids=["other bundles", "every bundle repeated"],
 )
 def test_bytes_do_not_depend_on_how_the_work_is_bundled(
     tmp_path, block_bundle, order, options, splits_of_create
