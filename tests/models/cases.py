@@ -174,6 +174,7 @@ BRANCHES = {
 }
 
 FUSIONS = {
+    f.BilinearFusion: Case(lambda: f.BilinearFusion(2, first_units=6), floats(3, 10)),
     f.ConcatFusion: Case(f.ConcatFusion, floats(3, 4)),
     f.ConfidenceFusion: Case(
         lambda: f.ConfidenceFusion(0.5, combine="sum", stop_gradient=False), fused("logits")
