@@ -181,7 +181,7 @@ def _layout(config: NetworkConfig, inputs: Sequence[InputSpec]) -> EmbeddingLayo
     embedding = config.embedding
     return EmbeddingLayout(
         inputs,
-        embedding.embedding_dim,
+        config.field_dim,
         embedding_dims=embedding.embedding_dims,
         compressed={name: entry.model_dump() for name, entry in embedding.compressed.items()},
         numeric=embedding.numeric,

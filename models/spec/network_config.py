@@ -96,12 +96,16 @@ class NetworkConfig(StrictModel):
             its set: branches that give the same name share it.
         gate_table: An embedding set of the gate's `own`, or the name of the branch whose set it
             reads.
+        scale: How many times the embeddings are enlarged, as in CETNet's Table 4 (2x, 3x, 4x, 10x):
+            with `tables: shared` field embeddings are that many times as long, with `per_branch`
+            there are that many copies of every branch.
         tower: MLP between the fusion and its logit; null for none.
         logloss_weights: Factors of the loglosses, by `fused` or the branch's name; others are 1.
     """
 
     embedding: EmbeddingConfig = EmbeddingConfig()
     tables: Literal["shared", "per_branch"] | dict[str, str] = "shared"
+    scale: int = pydantic.Field(default=1, ge=1, le=64)
     gate_table: str = "own"
     branches: dict[str, BranchComponent] = pydantic.Field(
         default={"efgc": "efgc", "cross": "low_rank_cross_mixture", "deep": "deep"},
@@ -150,13 +154,21 @@ class NetworkConfig(StrictModel):
         return {"type": "mlp", **received} if isinstance(received, Mapping) else received
 
     @property
+    def field_dim(self) -> int:
+        """Length of a field embedding, `scale` included."""
+        return self.embedding.embedding_dim * (self.scale if self.tables == "shared" else 1)
+
+    @property
     def branch_copies(self) -> dict[str, str]:
         """Name of every branch of the network -> its entry in `branches`."""
         return {
-            (name if component.copies == 1 else f"{name}_{i + 1}"): name
+            (name if self._copies(component) == 1 else f"{name}_{i + 1}"): name
             for name, component in self.branches.items()
-            for i in range(component.copies)
+            for i in range(self._copies(component))
         }
+
+    def _copies(self, component: BranchComponent) -> int:
+        return component.copies * (1 if self.tables == "shared" else self.scale)
 
     @property
     def table_of(self) -> dict[str, str]:
@@ -176,7 +188,7 @@ class NetworkConfig(StrictModel):
         names = self.branch_copies
         if "fused" in names:
             raise ConfigError("branches.fused: this name stands for the fusion. Choose another.")
-        if len(names) < sum(component.copies for component in self.branches.values()):
+        if len(names) < sum(map(self._copies, self.branches.values())):
             raise ConfigError(
                 f"branches: copies are named {', '.join(names)}, and another branch has one of "
                 "these names. Rename it."
@@ -209,6 +221,12 @@ class NetworkConfig(StrictModel):
 
     def _check_tables(self, names: Mapping[str, str]) -> None:
         if not isinstance(self.tables, str):
+            if self.scale > 1:
+                raise ConfigError(
+                    f"scale enlarges what is shared or copies what is per_branch, and tables names "
+                    f"the sets one by one. Received: scale={self.scale}. Set copies and "
+                    "embedding_dim instead."
+                )
             for name in self.tables:
                 if name not in {*names, *self.branches}:
                     raise ConfigError(
@@ -232,7 +250,7 @@ class NetworkConfig(StrictModel):
                 f"Received: {self.gate_table!r}. {did_you_mean(self.gate_table, ['own', *names])}"
             )
         for name, component in self.branches.items():
-            if component.share_weights and component.copies == 1:
+            if component.share_weights and self._copies(component) == 1:
                 raise ConfigError(
                     f"branches.{name}.share_weights needs copies to share them. Set copies to 2 or "
                     "more, or leave it out."

@@ -105,6 +105,16 @@ def test_multi_embedding_of_finalmlp_has_one_bilinear_form_behind_the_mean_of_th
     }
 
 
+@pytest.mark.parametrize("row", ["concat", "multi_embedding"])
+def test_one_setting_says_how_many_times_the_embeddings_of_cetnets_table_4(row):
+    settings = [f"model.preset=cetnet/dcnv2_2x_{row}", "model.scale=10"]
+    scaled = load_config(DATASET, settings).model
+    assert (len(set(scaled.table_of.values())), scaled.field_dim) == (10, 10)
+    settings = ["model.preset=cetnet/dcnv2_2x_single_embedding", "model.scale=10"]
+    single = load_config(DATASET, settings).model
+    assert (list(single.branch_copies), single.field_dim) == (["dcnv2"], 100)
+
+
 @pytest.mark.parametrize("model", ["dnn", "ipnn", "dcnv2", "finalmlp"])
 def test_rows_of_cetnets_table_4_see_the_39_fields_of_criteo_apart(model):
     features = load_config("criteo_x1/dataset", check=False).feature_set
