@@ -72,6 +72,7 @@ class _BranchAlone(tf_keras.Model):
         position = network.branch_names.index(name)
         self.branch = network.branches[name]
         self.head = network.head_layers[name]
+        self.projection = network.projections.get(name) or tf_keras.layers.Identity()
         alignment = network.alignment.alone(position)
         assert alignment is not None  # refused by `require_branch`
         self.alignment = alignment
@@ -98,7 +99,8 @@ class _BranchAlone(tf_keras.Model):
         view = own._replace(extra=tuple(extra))
         if self.places is not None:
             view = view._replace(field_embeddings=_in_place(view.field_embeddings, self.places))
-        return NetworkOutputs(logit=self.head(self.alignment(feed(self.branch, view))))
+        z = self.alignment(feed(self.branch, view))
+        return NetworkOutputs(logit=self.head(self.projection(z)))
 
 
 def _in_place(field_embeddings: tf.Tensor, places: Sequence[int | None]) -> tf.Tensor:

@@ -109,6 +109,13 @@ def build_network(
                 if loss.warmup_steps
             },
             base_rate=base_rate,
+            projections={
+                name: _construct("projection", config.projection, f"projection_{name}", injected)
+                for name in branches
+            }
+            if config.projection
+            else None,
+            dense_l2=config.dense_l2,
         )
     except ConfigError:
         raise

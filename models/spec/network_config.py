@@ -21,7 +21,7 @@ from models.spec.component import (
 
 NonNegative = Annotated[float, pydantic.Field(ge=0.0, allow_inf_nan=False)]
 # Names that stand for something else in the logs.
-_RESERVED = ("loss", "logloss", "auc", "embedding_l2", "gradient")
+_RESERVED = ("loss", "logloss", "auc", "embedding_l2", "dense_l2", "gradient")
 
 
 class CompressedConfig(StrictModel):
@@ -100,6 +100,10 @@ class NetworkConfig(StrictModel):
             with `tables: shared` field embeddings are that many times as long, with `per_branch`
             there are that many copies of every branch.
         tower: MLP between the fusion and its logit; null for none.
+        projection: MLP between each branch's representation and its logit, one for each branch
+            (CETNet's "projection layer (MLP)"); null for none.
+        dense_l2: Factor of half the sum of squares of all weights but those of the embeddings, the
+            open benchmark's `net_regularizer`.
         logloss_weights: Factors of the loglosses, by `fused` or the branch's name; others are 1.
     """
 
@@ -115,6 +119,8 @@ class NetworkConfig(StrictModel):
     heads: Literal["all", "fused"] = "all"
     fusion: FusionComponent = pydantic.Field(default="mean", validate_default=True)
     tower: TowerComponent | None = None
+    projection: TowerComponent | None = None
+    dense_l2: NonNegative = 0.0
     logloss_weights: dict[str, NonNegative] = {}
     cooperation: dict[str, CooperationComponent] = pydantic.Field(
         default={"co_teaching": {"weight": 0.1}, "moderate_differentiation": {"weight": 0.1}},
@@ -148,7 +154,7 @@ class NetworkConfig(StrictModel):
             f"Received: {received!r}."
         )
 
-    @pydantic.field_validator("tower", mode="before")
+    @pydantic.field_validator("tower", "projection", mode="before")
     @classmethod
     def _tower_is_an_mlp(cls, received: Any) -> Any:
         return {"type": "mlp", **received} if isinstance(received, Mapping) else received
@@ -214,6 +220,11 @@ class NetworkConfig(StrictModel):
             raise ConfigError(
                 f"tower: fusion {self.fusion.type!r} gives the logit itself, and nothing is left "
                 "for a tower. Set tower to null, or choose another fusion."
+            )
+        if self.projection is not None and self.heads == "fused":
+            raise ConfigError(
+                "projection stands in front of the branches' logits, which heads='fused' leaves "
+                "out. Set heads to 'all', or projection to null."
             )
         for name, loss in self.cooperation.items():
             self._check_loss(name, loss, list(names))
