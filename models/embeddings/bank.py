@@ -44,7 +44,8 @@ class EmbeddingBank(tf_keras.layers.Layer):
 
     Rows ~ N(0, stddev); vectors and projections Glorot normal (`docs/model_equations.md` section 0,
     after reczoo/FuxiCTR@0245987). Inputs that name the same vocabulary share its rows. With
-    several sets, set m is columns [m x embedding_dim, (m + 1) x embedding_dim) of every row: the
+    several sets, set m is columns [m x embedding_dim, (m + 1) x embedding_dim) of every row, or as
+    many as `EmbeddingLayout.set_dims` gives it: the
     mathematics of `num_sets` separate tables at the price of one lookup. Behind them stands a
     column of first-order weights for each set that asks for one. Vocabularies with rows of another
     embedding dimension lie in a table of their own and are projected (`BankTables`); those whose
@@ -107,7 +108,11 @@ class EmbeddingBank(tf_keras.layers.Layer):
         self.numeric_token = None
         if layout.joins_numeric:
             self.numeric_token = NumericEmbedding(
-                layout.embedding_dim, layout.num_sets, layout.numeric_units, name="numeric_token"
+                layout.embedding_dim,
+                layout.num_sets,
+                layout.numeric_units,
+                layout.set_dims or None,
+                name="numeric_token",
             )
 
     @property
@@ -118,9 +123,10 @@ class EmbeddingBank(tf_keras.layers.Layer):
     def rows_of(self, vocabulary: str, embedding_set: int) -> tf.Tensor:
         """A vocabulary's rows of one embedding set as they are stored, (rows, embedding_dim)."""
         place = self.layout.places[vocabulary]
-        start = embedding_set * place.embedding_dim
-        columns = slice(start, start + place.embedding_dim)
-        return self.tables[place.table].weights_between(place.start, place.stop, columns)
+        columns = self.layout.set_columns(embedding_set, place.embedding_dim)
+        return self.tables[place.table].weights_between(
+            place.start, place.stop, slice(columns.start, columns.stop)
+        )
 
     def drop_slots(self) -> None:
         """Lets go of the optimizer's state in the rows, which scoring and exports do not need."""

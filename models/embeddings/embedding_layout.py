@@ -107,6 +107,8 @@ class EmbeddingLayout:
             makes one, the last, of all of them, by an MLP of each embedding set's own (CETNet,
             DHEN, Wukong: "dense features").
         numeric_units: Hidden layers of that MLP; none makes it one linear layer.
+        set_dims: Length of a field embedding in each embedding set; none is `embedding_dim` in all
+            of them. Not together with `embedding_dims`.
 
     Raises:
         ValueError: An input is incomplete, inputs contradict each other, or an option is not
@@ -121,6 +123,7 @@ class EmbeddingLayout:
     compressed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     numeric: Numeric = "each"
     numeric_units: Sequence[int] = ()
+    set_dims: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         _freeze(
@@ -130,12 +133,21 @@ class EmbeddingLayout:
             embedding_dims=dict(self.embedding_dims),
             compressed={name: dict(options) for name, options in self.compressed.items()},
             numeric_units=tuple(self.numeric_units),
+            set_dims=tuple(self.set_dims),
         )
         if min([self.embedding_dim, self.num_sets, *self.embedding_dims.values()]) < 1:
             raise ValueError(
                 "EmbeddingLayout: `embedding_dim`, `embedding_dims` and `num_sets` must be >= 1. "
                 f"Received: embedding_dim={self.embedding_dim}, "
                 f"embedding_dims={self.embedding_dims}, num_sets={self.num_sets}."
+            )
+        if self.set_dims and (
+            len(self.set_dims) != self.num_sets or min(self.set_dims) < 1 or self.embedding_dims
+        ):
+            raise ValueError(
+                "EmbeddingLayout: `set_dims` must be a length >= 1 for each embedding set, without "
+                f"`embedding_dims` of vocabularies. Received: set_dims={list(self.set_dims)}, "
+                f"num_sets={self.num_sets}, embedding_dims={self.embedding_dims}."
             )
         embedding_sets = set(range(self.num_sets))
         if not set(self.first_order) <= embedding_sets or self.numeric not in get_args(Numeric):
@@ -192,7 +204,7 @@ class EmbeddingLayout:
         return tuple(
             TableLayout(
                 places[-1].stop,
-                [places[-1].embedding_dim] * self.num_sets + [1] * len(self.first_order),
+                [*self._row_dims(places[-1].embedding_dim), *[1] * len(self.first_order)],
                 [
                     (place.start + place.storage.tables[0], place.stop)
                     for place in places
@@ -213,9 +225,30 @@ class EmbeddingLayout:
         return target_of_sequences(self.inputs)
 
     @property
+    def dims(self) -> tuple[int, ...]:
+        """Length of a field embedding in each embedding set."""
+        return tuple(self.set_dims) or (self.embedding_dim,) * self.num_sets
+
+    @property
     def segments(self) -> tuple[int, ...]:
         """Widths of the parts of a row once it has the length of field embeddings."""
-        return (*[self.embedding_dim] * self.num_sets, *[1] * len(self.first_order))
+        return (*self.dims, *[1] * len(self.first_order))
+
+    def set_columns(self, embedding_set: int, embedding_dim: int | None = None) -> range:
+        """The columns of an embedding set.
+
+        Args:
+            embedding_set: Number of the set.
+            embedding_dim: Length of the rows, where it is not that of field embeddings.
+        """
+        dims = self.dims if embedding_dim is None else self._row_dims(embedding_dim)
+        start = sum(dims[:embedding_set])
+        return range(start, start + dims[embedding_set])
+
+    def _row_dims(self, embedding_dim: int) -> tuple[int, ...]:
+        if embedding_dim == self.embedding_dim:
+            return self.dims
+        return (embedding_dim,) * self.num_sets
 
     @property
     def numeric_inputs(self) -> tuple[InputSpec, ...]:

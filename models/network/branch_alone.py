@@ -135,6 +135,7 @@ def _cut(
         whole,
         inputs=inputs,
         num_sets=len(sets),
+        set_dims=[whole.dims[m] for m in sets] if whole.set_dims else (),
         first_order=[sets.index(m) for m in linear],
         embedding_dims={n: dim for n, dim in whole.embedding_dims.items() if n in vocabularies},
         compressed={n: options for n, options in whole.compressed.items() if n in vocabularies},
@@ -145,10 +146,10 @@ def _cut(
     # As the bank orders first-order weights: by embedding set.
     linear.sort(key=sets.index)
 
-    def columns(embedding_dim: int) -> np.ndarray:
+    def columns(embedding_dim: int | None = None) -> np.ndarray:
         """Of a row of the whole bank: those of the sets, then their first-order weights."""
-        own = [np.arange(m * embedding_dim, (m + 1) * embedding_dim) for m in sets]
-        behind = whole.num_sets * embedding_dim
+        own = [np.array(whole.set_columns(m, embedding_dim)) for m in sets]
+        behind = whole.set_columns(whole.num_sets - 1, embedding_dim).stop
         first_order = [behind + whole.first_order.index(m) for m in linear]
         return np.concatenate([*own, first_order]).astype(int)
 
@@ -163,7 +164,7 @@ def _cut(
     for table, rows in zip(cut.tables, tables, strict=True):
         table.table.assign(rows)
     for name, kernel in cut.projections.items():
-        kernel.assign(bank.projections[name].numpy()[:, columns(whole.embedding_dim)])
+        kernel.assign(bank.projections[name].numpy()[:, columns()])
     if cut.numeric_token is not None:
         cut(_no_rows(cut))  # creates its weights
         for part in ("outputs", "hidden"):

@@ -72,10 +72,12 @@ def build_network(
             embedding_sets[name][0] for name, branch in branches.items() if branch.uses_first_order
         }
         # Only the branches say how many embedding sets there are.
+        num_sets = 1 + max(_numbers(embedding_sets, gate_table))
         layout = replace(
             layout,
-            num_sets=1 + max(_numbers(embedding_sets, gate_table)),
+            num_sets=num_sets,
             first_order=sorted(first_order),
+            set_dims=_set_dims(config, embedding_sets, num_sets),
         )
         if check_layout is not None:
             check_layout(layout)
@@ -210,6 +212,20 @@ def _embedding_sets(
     if "gate_input" not in config.fusion.takes:
         return sets, None
     return sets, count if config.gate_table == "own" else sets[config.gate_table][0]
+
+
+def _set_dims(
+    config: NetworkConfig, embedding_sets: Mapping[str, Sequence[int]], num_sets: int
+) -> list[int]:
+    """Length of the field embeddings of each set; none where all have that of the configuration."""
+    given = config.embedding.set_dims
+    if not given:
+        return []
+    dims = [config.field_dim] * num_sets
+    for branch, sets in embedding_sets.items():
+        for m in sets:  # the extra ones, too
+            dims[m] = given.get(config.table_of[branch], config.field_dim)
+    return dims
 
 
 def _numbers(embedding_sets: Mapping[str, Sequence[int]], gate_table: int | None) -> list[int]:

@@ -52,6 +52,8 @@ class EmbeddingConfig(StrictModel):
         l2_batch: Factor of the regulariser over the rows that a batch reads.
         numeric: `each` numeric input has a field embedding; `mlp` makes one of all of them.
         numeric_units: Hidden layers of that MLP.
+        set_dims: By the name of an embedding set, the length of its field embeddings where it is
+            not `embedding_dim`; a set of a branch's own is called after the branch.
     """
 
     embedding_dim: int = pydantic.Field(default=16, ge=1)
@@ -63,6 +65,7 @@ class EmbeddingConfig(StrictModel):
     l2_batch: float = pydantic.Field(default=0.0, ge=0.0, allow_inf_nan=False)
     numeric: Numeric = "each"
     numeric_units: list[Annotated[int, pydantic.Field(ge=1)]] = []
+    set_dims: dict[str, Annotated[int, pydantic.Field(ge=1)]] = {}
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -249,6 +252,13 @@ class NetworkConfig(StrictModel):
                         f"tables names no embedding set for branch {name!r}. Give each branch one; "
                         "equal names share."
                     )
+        for name in self.embedding.set_dims:
+            sets = list(dict.fromkeys(self.table_of.values()))
+            if name not in sets:
+                raise ConfigError(
+                    f"embedding.set_dims.{name}: no embedding set has this name. "
+                    f"{did_you_mean(name, sets)}"
+                )
         gated = "gate_input" in self.fusion.takes
         if self.gate_table != "own" and not gated:
             raise ConfigError(
@@ -296,6 +306,11 @@ class NetworkConfig(StrictModel):
             raise ConfigError(
                 f"{where} compares the branches' inputs, and branches that share tables have the "
                 "same. Set tables to per_branch, or apply the loss at 'output'."
+            )
+        if "inputs" in layer.takes and self.embedding.set_dims:
+            raise ConfigError(
+                f"{where} compares the branches' inputs dimension by dimension, and set_dims gives "
+                "them different lengths. Remove one of them, or apply the loss at 'output'."
             )
         if "intermediates" in layer.takes:
             for branch, component in self.branches.items():

@@ -28,14 +28,16 @@ def oracle_token(bank, spec, value, first, stop):
     return np.mean(found, axis=0) if found else np.zeros(stop - first)
 
 
-@pytest.mark.parametrize("num_sets", [1, 3])
-def test_tokens_match_oracle(num_sets):
-    bank, batch, sets = bank_and_batch(num_sets=num_sets)
-    assert len(sets) == num_sets
+@pytest.mark.parametrize("dims", [(3,), (3, 3, 3), (2, 4, 3)])
+def test_tokens_match_oracle(dims):
+    unequal = {"set_dims": dims} if len(set(dims)) > 1 else {}
+    bank, batch, sets = bank_and_batch(num_sets=len(dims), first_order=[0], **unequal)
+    assert len(sets) == len(dims)
     for m, embedded in enumerate(sets):
+        first = sum(dims[:m])
         expected = [
             [
-                oracle_token(bank, spec, batch[spec.name][b], 3 * m, 3 * m + 3)
+                oracle_token(bank, spec, batch[spec.name][b], first, first + dims[m])
                 for spec in bank.layout.inputs
             ]
             for b in range(9)

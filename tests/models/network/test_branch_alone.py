@@ -16,6 +16,17 @@ NETWORKS = {
     "an alignment each": {"alignment": {"type": "mlp_per_branch", "units": [6]}},
     "no alignment": {"alignment": {"type": "none"}},
     "an MLP in front of every head": {"projection": {"units": [5]}},
+    "embedding sets of unequal lengths": {
+        "tables": "per_branch",
+        "embedding": {
+            "embedding_dim": 4,
+            "stddev": 0.5,
+            "numeric": "mlp",
+            "set_dims": {"cross": 3, "wide": 2},
+        },
+        "branches": {**BRANCHES, "wide": {"type": "wide_and_deep", "units": [8]}},
+        "alignment": {"type": "mlp_per_branch", "units": [6]},
+    },
     "unequal widths": {
         "branches": {"deep": {"units": [5]}, "cross": {"type": "cross_v2", "output_units": 8}},
         "alignment": {"type": "none"},

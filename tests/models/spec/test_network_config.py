@@ -65,6 +65,17 @@ def test_scale_lengthens_shared_embeddings_and_copies_branches_with_their_own():
         read(branches=branches, tables={"a": "x", "b": "y"}, scale=2)
 
 
+def test_an_embedding_set_may_have_a_length_of_its_own():
+    branches = {"a": {"type": "deep", "units": [4]}, "b": {"type": "deep", "units": [4]}}
+    sets = {"tables": "per_branch", "embedding": {"set_dims": {"a": 8}}}
+    assert read(branches=branches, **sets).embedding.set_dims == {"a": 8}
+    with pytest.raises(ConfigError, match=r"set_dims.c: no embedding set has this name"):
+        read(branches=branches, tables="per_branch", embedding={"set_dims": {"c": 8}})
+    loss = {"decorrelation": {"weight": 1.0, "at": "input"}}
+    with pytest.raises(ConfigError, match=r"dimension by dimension, and set_dims"):
+        read(branches=branches, **sets, cooperation=loss)
+
+
 def test_a_weight_that_rises_is_saved_and_one_that_does_not_is_as_before():
     losses = {"co_teaching": {"weight": 0.1}, "symmetric_kl": {"weight": 1.0, "warmup_steps": 50}}
     config = NetworkConfig(cooperation=losses)
