@@ -32,3 +32,14 @@ def test_dense_weights_are_those_of_the_published_run(run, published, tables, re
     dense = parameters_by_part(network)
     dense.pop("embeddings")
     assert sum(dense.values()) + redundant == published - tables
+
+
+@pytest.mark.parametrize("dataset", ["amazonelectronics_x1", "taobaoad_x1", "kuaivideo_x1"])
+def test_components_of_cetnet_are_those_of_the_published_runs_with_rows_of_32(dataset):
+    pair = load_config(f"{dataset}/cetnet_din_dien")
+    assert (pair.model.field_dim, pair.train.seed) == (32, 42)
+    for name in ("din", "dien"):
+        alone = load_config(f"{dataset}/{name}", check=False)
+        assert pair.model.branches[name] == alone.model.branches[name]
+        assert alone.model.embedding.l2 > 0.0
+        assert alone.train.tables.optimizer == "adam"
