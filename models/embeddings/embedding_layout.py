@@ -109,6 +109,9 @@ class EmbeddingLayout:
         numeric_units: Hidden layers of that MLP; none makes it one linear layer.
         set_dims: Length of a field embedding in each embedding set; none is `embedding_dim` in all
             of them. Not together with `embedding_dims`.
+        given: By vocabulary, the length of vectors that are given for its ids and never trained,
+            such as those of pictures. They lie in no table, and every input of the vocabulary
+            projects them to its field embedding, step by step where it is a sequence.
 
     Raises:
         ValueError: An input is incomplete, inputs contradict each other, or an option is not
@@ -124,6 +127,7 @@ class EmbeddingLayout:
     numeric: Numeric = "each"
     numeric_units: Sequence[int] = ()
     set_dims: Sequence[int] = ()
+    given: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _freeze(
@@ -134,6 +138,7 @@ class EmbeddingLayout:
             compressed={name: dict(options) for name, options in self.compressed.items()},
             numeric_units=tuple(self.numeric_units),
             set_dims=tuple(self.set_dims),
+            given=dict(self.given),
         )
         if min([self.embedding_dim, self.num_sets, *self.embedding_dims.values()]) < 1:
             raise ValueError(
@@ -174,8 +179,13 @@ class EmbeddingLayout:
     def places(self) -> dict[str, Place]:
         """Where each vocabulary lies, in the order of appearance."""
         sizes = vocabulary_sizes(self.inputs)
-        for option in ("embedding_dims", "compressed"):
+        for option in ("embedding_dims", "compressed", "given"):
             for vocabulary in getattr(self, option):
+                if option != "given" and vocabulary in self.given:
+                    raise ValueError(
+                        f"EmbeddingLayout: `{option}` names {vocabulary!r}, whose vectors are "
+                        "`given`: they lie in no table. Remove one of them."
+                    )
                 if vocabulary not in sizes:
                     raise ValueError(
                         f"EmbeddingLayout: `{option}` names {vocabulary!r}, which is no "
@@ -184,6 +194,8 @@ class EmbeddingLayout:
         rows_so_far: dict[int, int] = {}  # by embedding dimension, in the order of the tables
         places = {}
         for vocabulary, size in sizes.items():
+            if vocabulary in self.given:
+                continue
             try:
                 storage = Storage(size, **self.compressed.get(vocabulary, {}))
             except ValueError as error:
@@ -264,7 +276,17 @@ class EmbeddingLayout:
     def projected(self) -> tuple[InputSpec, ...]:
         """The inputs whose field embedding is a linear projection of their values."""
         kinds = ("dense",) if self.joins_numeric else ("numeric", "dense")
-        return tuple(spec for spec in self.inputs if spec.kind in kinds)
+        return tuple(spec for spec in self.inputs if spec.kind in kinds or self.is_given(spec))
+
+    def is_given(self, spec: InputSpec) -> bool:
+        """Whether an input is ids of vectors that are given."""
+        return spec.kind in ID_KINDS and spec.vocabulary in self.given
+
+    @cached_property
+    def given_sizes(self) -> dict[str, tuple[int, int]]:
+        """By vocabulary of given vectors, number of ids and length."""
+        sizes = vocabulary_sizes(self.inputs)
+        return {name: (sizes[name], length) for name, length in self.given.items()}
 
     @cached_property
     def field_names(self) -> tuple[str, ...]:
@@ -312,15 +334,21 @@ class EmbeddingLayout:
         """
 
         def key(spec: InputSpec) -> tuple[int, bool] | str:
-            if spec.kind != "categorical" or not self.place_of(spec).storage.is_plain:
+            if spec.kind != "categorical" or self.is_given(spec):
+                return spec.name
+            if not self.place_of(spec).storage.is_plain:
                 return spec.name
             return self.place_of(spec).table, spec.name in broadcast
 
         return [list(run) for _, run in itertools.groupby(self.inputs, key=key)]
 
     def id_runs(self, broadcast: Collection[str] = ()) -> list[list[InputSpec]]:
-        """The runs whose inputs are ids; see `runs`."""
-        return [run for run in self.runs(broadcast) if run[0].kind in ID_KINDS]
+        """The runs whose inputs are ids of rows in tables; see `runs`."""
+        return [
+            run
+            for run in self.runs(broadcast)
+            if run[0].kind in ID_KINDS and not self.is_given(run[0])
+        ]
 
 
 def _freeze(layout: TableLayout | EmbeddingLayout, **fields: Any) -> None:

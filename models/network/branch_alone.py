@@ -139,6 +139,7 @@ def _cut(
         first_order=[sets.index(m) for m in linear],
         embedding_dims={n: dim for n, dim in whole.embedding_dims.items() if n in vocabularies},
         compressed={n: options for n, options in whole.compressed.items() if n in vocabularies},
+        given={n: length for n, length in whole.given.items() if n in vocabularies},
     )
     config = {**bank.get_config(), "layout": layout.to_dict(), "slots": None}
     cut = EmbeddingBank.from_config(config)
@@ -165,6 +166,8 @@ def _cut(
         table.table.assign(rows)
     for name, kernel in cut.projections.items():
         kernel.assign(bank.projections[name].numpy()[:, columns()])
+    for vocabulary, vectors in cut.given.items():
+        vectors.assign(bank.given[vocabulary])
     if cut.numeric_token is not None:
         cut(_no_rows(cut))  # creates its weights
         for part in ("outputs", "hidden"):

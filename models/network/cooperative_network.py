@@ -215,6 +215,11 @@ class CooperativeNetwork(NamedLossModel):
         return [w for w in self.trainable_variables if id(w) not in left_out]
 
     @property
+    def fixed_variables(self) -> list[tf.Variable]:
+        """The vectors that are given."""
+        return list(self.embeddings.given.values())
+
+    @property
     def dense_weights(self) -> list[tf.Variable]:
         """The trained weights of branches, alignment, projections, fusion, tower and heads."""
         others = [*self.embeddings.trainable_variables]

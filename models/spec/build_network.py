@@ -195,6 +195,7 @@ def _layout(config: NetworkConfig, inputs: Sequence[InputSpec]) -> EmbeddingLayo
         compressed={name: entry.model_dump() for name, entry in embedding.compressed.items()},
         numeric=embedding.numeric,
         numeric_units=embedding.numeric_units,
+        given={name: entry.dimension for name, entry in embedding.given.items()},
     )
 
 

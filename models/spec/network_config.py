@@ -38,6 +38,19 @@ class CompressedConfig(StrictModel):
     hashes: int = pydantic.Field(default=2, ge=1, le=4)
 
 
+class GivenConfig(StrictModel):
+    """An entry of `model.embedding.given:`.
+
+    Args:
+        path: A file of keys and vectors, `.h5` with the datasets `key` and `value`; relative to
+            `data.path`.
+        dimension: Length of a vector.
+    """
+
+    path: str
+    dimension: int = pydantic.Field(ge=1)
+
+
 class EmbeddingConfig(StrictModel):
     """The `model.embedding:` section.
 
@@ -52,6 +65,8 @@ class EmbeddingConfig(StrictModel):
         l2_batch: Factor of the regulariser over the rows that a batch reads.
         numeric: `each` numeric input has a field embedding; `mlp` makes one of all of them.
         numeric_units: Hidden layers of that MLP.
+        given: By vocabulary, vectors of its tokens that are read from a file and never trained; a
+            token without one has zeros.
         set_dims: By the name of an embedding set, the length of its field embeddings where it is
             not `embedding_dim`; a set of a branch's own is called after the branch.
     """
@@ -66,6 +81,7 @@ class EmbeddingConfig(StrictModel):
     numeric: Numeric = "each"
     numeric_units: list[Annotated[int, pydantic.Field(ge=1)]] = []
     set_dims: dict[str, Annotated[int, pydantic.Field(ge=1)]] = {}
+    given: dict[str, GivenConfig] = {}
 
     @pydantic.model_validator(mode="before")
     @classmethod

@@ -118,9 +118,11 @@ def test_a_value_has_no_place():
 
 def test_every_field_survives_a_round_trip():
     plain = EmbeddingLayout(small.INPUTS[:1])
-    unequal = EmbeddingLayout(small.INPUTS, num_sets=2, set_dims=[2, 4], first_order=[0])
+    unequal = EmbeddingLayout(
+        small.INPUTS, num_sets=2, set_dims=[2, 4], first_order=[0], given={"genres": 5}
+    )
     for each in fields(EmbeddingLayout):
-        layout = unequal if each.name == "set_dims" else EVERYTHING
+        layout = unequal if each.name in ("set_dims", "given") else EVERYTHING
         assert getattr(layout, each.name) != getattr(plain, each.name), each.name
     for layout in (EVERYTHING, unequal):
         assert EmbeddingLayout.from_dict(layout.to_dict()) == layout

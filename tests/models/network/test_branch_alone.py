@@ -27,6 +27,14 @@ NETWORKS = {
         "branches": {**BRANCHES, "wide": {"type": "wide_and_deep", "units": [8]}},
         "alignment": {"type": "mlp_per_branch", "units": [6]},
     },
+    "vectors that are given": {
+        "tables": "per_branch",
+        "embedding": {
+            "embedding_dim": 4,
+            "stddev": 0.5,
+            "given": {"item": {"path": "vectors.h5", "dimension": 3}},
+        },
+    },
     "unequal widths": {
         "branches": {"deep": {"units": [5]}, "cross": {"type": "cross_v2", "output_units": 8}},
         "alignment": {"type": "none"},
