@@ -42,6 +42,7 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "drop_weights": ("multivalued", "sequence"),
     "max_length": ("multivalued", "sequence"),
     "history": ("sequence",),
+    "aligned": ("sequence",),
     "dimension": ("embedding",),
     "num_buckets": ("numeric",),
     "default": ("numeric",),
@@ -76,6 +77,10 @@ class FeatureSpec(StrictModel):
             sequences of a history, so that their steps stay aligned.
         history: Name of the history that the job builds this sequence from; `column` then names
             the column of the earlier events.
+        aligned: Name of the history that this sequence of the data is a part of: step t of every
+            sequence that names it is the same event. Where a row's lists are not equally long,
+            their last tokens belong together, and the steps that a shorter one lacks are out of
+            vocabulary; so a token missing at the end must be written as some token.
         dimension: Length of an embedding.
         default: Stands for a missing number (default: the mean for `zscore`, 0 for `raw`);
             buckets have an id of their own for it.
@@ -103,6 +108,7 @@ class FeatureSpec(StrictModel):
     drop_weights: str | None = pydantic.Field(default=None, min_length=1)
     max_length: int | None = pydantic.Field(default=None, ge=1)
     history: str | None = None
+    aligned: str | None = pydantic.Field(default=None, min_length=1)
     dimension: int | None = pydantic.Field(default=None, ge=1)
     default: pydantic.FiniteFloat | None = None
     at_least: pydantic.FiniteFloat | None = None
@@ -197,15 +203,21 @@ class FeatureSpec(StrictModel):
                 "`drop_weights` is what stands between a token and its weight in a column of the "
                 "data: it cannot be the separator, and a history has tokens alone. Remove it."
             )
+        if self.aligned is not None and self.history is not None:
+            raise ValueError(
+                "`aligned` names a history that the data hold as lists, `history` one that the job "
+                "builds, whose sequences are aligned anyway. Keep one of them."
+            )
         if self.separator == "":
             raise ValueError("`separator` must not be empty. Give the text between two tokens.")
 
     @pydantic.model_serializer(mode="wrap")
     def _without_unset(self, dump: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out a setting that few features have: what was written before it stays equal."""
+        """Leaves out settings that few features have: what was written before them stays equal."""
         content: dict[str, Any] = dump(self)
-        if content.get("drop_weights") is None:
-            content.pop("drop_weights", None)
+        for setting in ("drop_weights", "aligned"):
+            if content.get(setting) is None:
+                content.pop(setting, None)
         return content
 
     @property
@@ -243,6 +255,11 @@ class FeatureSpec(StrictModel):
     def raw_name(self) -> str:
         """Name of the column in a raw row: a sequence built from a history has none of its own."""
         return self.name if self.history else self.column
+
+    @property
+    def events(self) -> str:
+        """Name of the history that a sequence is a part of; its own name where it stands alone."""
+        return self.history or self.aligned or self.name
 
     @property
     def tensor_type(self) -> str:

@@ -82,5 +82,5 @@ def _input_of(spec: FeatureSpec, features: FeatureSet, analysis: Analysis) -> In
         spec.vocabulary,
         size,
         length=spec.max_length or 0,
-        history=(spec.history or spec.name) if spec.kind == "sequence" else None,
+        history=spec.events if spec.kind == "sequence" else None,
     )

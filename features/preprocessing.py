@@ -136,12 +136,15 @@ class Preprocessor(tf_keras.layers.Layer):
         histories: dict[str, list[FeatureSpec]] = {}
         for spec in self._specs:
             if spec.kind == "sequence":
-                histories.setdefault(spec.history or spec.name, []).append(spec)
+                histories.setdefault(spec.events, []).append(spec)
         computed = {}
         for specs in histories.values():
             ids = [self._ids(raw[spec.raw_name], spec) for spec in specs]
-            lengths = tf.reduce_max([_last_present(steps) for steps in ids], axis=0)
-            for spec, steps in zip(specs, ids, strict=True):
+            present = [_last_present(steps) for steps in ids]
+            lengths = tf.reduce_max(present, axis=0)
+            for spec, steps, own in zip(specs, ids, present, strict=True):
+                if spec.aligned:  # lists of the data may be unequally long
+                    steps = _end_together(steps, own, lengths)
                 computed[spec.name] = _most_recent(steps, lengths, spec.padded_length)
         return computed
 
@@ -195,6 +198,14 @@ def _last_present(ids: tf.Tensor) -> tf.Tensor:
     positions = tf.range(1, tf.shape(ids)[1] + 1)
     # The maximum with 0 is for lists without a single position, whose reduce_max is -2**31.
     return tf.maximum(tf.reduce_max(tf.where(ids > 0, positions, 0), axis=1), 0)
+
+
+def _end_together(ids: tf.Tensor, own: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Each row's first `own` ids moved back until the last of them is the `lengths`-th."""
+    missing = tf.maximum(tf.reduce_max(lengths) - tf.shape(ids)[1], 0)
+    newest_first = tf.reverse_sequence(ids, own, seq_axis=1)
+    padded = tf.pad(newest_first, [[0, 0], [0, missing]])
+    return tf.reverse_sequence(padded, lengths, seq_axis=1)
 
 
 def _most_recent(ids: tf.Tensor, lengths: tf.Tensor, max_length: int) -> tf.Tensor:

@@ -125,8 +125,8 @@ def raw_schema(features: FeatureSet) -> schema_pb2.Schema:
 def _annotate(stored: schema_pb2.Feature, spec: FeatureSpec, features: FeatureSet) -> None:
     tags = [f"kind:{spec.kind}", f"role:{spec.role}"]
     tags += [f"group:{group}" for group, members in features.groups.items() if spec.name in members]
-    if spec.history:
-        tags.append(f"history:{spec.history}")
+    if spec.events != spec.name:
+        tags.append(f"history:{spec.events}")
     stored.annotation.tag.extend(tag for tag in tags if tag not in stored.annotation.tag)
 
 

@@ -126,23 +126,34 @@ class FeatureSet(StrictModel):
     def _check_histories(self) -> None:
         first_of: dict[str, FeatureSpec] = {}
         for spec in self.features.values():
-            if spec.kind == "sequence" and not spec.history and spec.name in self.histories:
-                raise ValueError(
-                    f"sequence {spec.name!r} has the name of a history, but does not come from it. "
-                    f"Set `history: {spec.name}`, or rename one."
-                )
+            if spec.kind != "sequence":
+                continue
             if spec.history and spec.history not in self.histories:
                 raise ValueError(
                     f"feature {spec.name!r} comes from history {spec.history!r}, which is not "
                     f"declared. {did_you_mean(spec.history, self.histories)}"
                 )
-            if not spec.history:
-                continue
-            first = first_of.setdefault(spec.history, spec)
+            if spec.aligned in self.histories:
+                raise ValueError(
+                    f"sequence {spec.name!r} is `aligned: {spec.aligned}`, which `histories` "
+                    f"declares: the job builds it. Rename it, or set `history: {spec.aligned}`."
+                )
+            if not spec.history and spec.events in self.histories:
+                raise ValueError(
+                    f"sequence {spec.name!r} has the name of a history, but does not come from it. "
+                    f"Set `history: {spec.name}`, or rename one."
+                )
+            first = first_of.setdefault(spec.events, spec)
+            if first.aligned != spec.aligned:
+                alone = first if first.aligned is None else spec
+                raise ValueError(
+                    f"sequence {alone.name!r} stands alone, but another one is `aligned: "
+                    f"{alone.name}`. Set it for both, or rename the history."
+                )
             if spec.max_length != first.max_length:
                 raise ValueError(
                     f"sequences {first.name!r} and {spec.name!r} are aligned steps of history "
-                    f"{spec.history!r}, but keep {first.max_length} and {spec.max_length} of them. "
+                    f"{spec.events!r}, but keep {first.max_length} and {spec.max_length} of them. "
                     "Give both the same `max_length`."
                 )
         if self.histories and self.timestamp is None:

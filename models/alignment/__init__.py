@@ -2,7 +2,7 @@
 
 | alignment | what it does |
 |---|---|
-| `NoAlignment` | stacks representations that have one width already |
+| `NoAlignment` | stacks representations; for a concatenation their widths may differ |
 | `SharedMLP` | one MLP for all branches |
 | `MLPPerBranch` | an MLP for each branch, whose widths may differ |
 
@@ -10,7 +10,7 @@ An alignment of one's own derives from `Alignment` and defines `call(representat
 Any other layer that is called like this is one too, but none of its branches can be exported alone.
 """
 
-from models.alignment.alignment import Alignment
+from models.alignment.alignment import Alignment, check_one_width
 from models.alignment.mlp_alignment import MLPAlignment, MLPPerBranch, SharedMLP
 from models.alignment.no_alignment import NoAlignment
 from models.alignment.wrapped_alignment import WrappedAlignment, as_alignment
@@ -23,4 +23,5 @@ __all__ = [
     "SharedMLP",
     "WrappedAlignment",
     "as_alignment",
+    "check_one_width",
 ]

@@ -17,7 +17,13 @@ class Alignment(tf_keras.layers.Layer):
 
     Returns:
         (batch, n, d).
+
+    Attributes:
+        widths: Once built, the units of each branch where d is not the width of all of them: the
+            narrower ones end in zeros. None, the default, where d is.
     """
+
+    widths: tuple[int, ...] | None = None
 
     def call(self, representations: Sequence[tf.Tensor], names: Sequence[str] = ()) -> tf.Tensor:
         raise NotImplementedError
@@ -47,6 +53,7 @@ def check_one_width(layer: str, representations: Sequence[tf.Tensor], names: Seq
         received = ", ".join(f"{name} {width}" for name, width in zip(known, widths, strict=True))
         raise ValueError(
             f"{layer}: all branches must deliver the same width. Received: {received}. Set the "
-            "branches' output units (`output_units`, or the last of `units`) to one width, or "
-            "align them by an MLP per branch."
+            "branches' output units (`output_units`, or the last of `units`) to one width, "
+            "align them by an MLP per branch, or put them side by side: fusion concat, or "
+            "confidence with combine: concat."
         )

@@ -1,6 +1,5 @@
 """FinalMLP: two MLPs over differently gated inputs, fused by a multi-head bilinear form."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,12 @@ import tf_keras
 from features.errors import did_you_mean
 from models.branches.branch import Branch
 from models.embeddings.embedded import Embedded, flatten
+from models.layers.bilinear_products import (
+    bilinear_initializer,
+    bilinear_products,
+    check_bilinear_heads,
+)
 from models.layers.dense import Dense
-from models.layers.kernel_product import kernel_product
 from models.layers.mlp import MLP
 
 
@@ -52,7 +55,8 @@ class FinalMLP(Branch):
 
     Args:
         units_1, units_2: Width of each layer of the two MLPs.
-        num_heads: k, which must divide units_1[-1] and units_2[-1].
+        num_heads: k, which must divide units_1[-1] and units_2[-1]; 0 leaves the products to a
+            fusion that multiplies the streams (`models.fusion.BilinearFusion`).
         gate_units: Hidden layers, with ReLU, of the gates' MLPs. None leaves the gates out.
         context_1, context_2: Names of the inputs that the gate of each stream looks at.
         activation: Activation of both MLPs.
@@ -94,12 +98,8 @@ class FinalMLP(Branch):
             )
         ]
         widths = [mlp.units[-1] for mlp in self.mlps]
-        if num_heads < 1 or any(width % num_heads for width in widths):
-            raise ValueError(
-                "FinalMLP: `num_heads` must be >= 1 and divide the last width of both MLPs, "
-                f"{widths[0]} and {widths[1]}. Received: num_heads={num_heads}. "
-                f"Up to {math.gcd(*widths)}, its divisors would do."
-            )
+        if num_heads != 0:
+            check_bilinear_heads("FinalMLP", num_heads, (widths[0], widths[1]))
         self.num_heads, self.activation = int(num_heads), activation
         self.gate_units = None if gate_units is None else tuple(gate_units)
         self.contexts = (tuple(context_1), tuple(context_2))
@@ -140,10 +140,11 @@ class FinalMLP(Branch):
                 f"{self.name}: context fields are found by name. Give `fields`, the names of the "
                 f"{num_fields} fields."
             )
-        heads, (d1, d2) = self.num_heads, (mlp.units[-1] // self.num_heads for mlp in self.mlps)
-        # Keras would count the axis of heads as a receptive field.
-        initializer = tf_keras.initializers.RandomNormal(stddev=math.sqrt(2.0 / (d1 + d2)))
-        self.kernel = self.add_weight("kernel", shape=(heads, d1, d2), initializer=initializer)
+        if self.num_heads:
+            d1, d2 = (mlp.units[-1] // self.num_heads for mlp in self.mlps)
+            self.kernel = self.add_weight(
+                "kernel", shape=(self.num_heads, d1, d2), initializer=bilinear_initializer(d1, d2)
+            )
         super().build(input_shape)
 
     def interact(self, embedded: Embedded, training: bool | None) -> tf.Tensor:
@@ -151,12 +152,9 @@ class FinalMLP(Branch):
         if self.gates:
             streams = self.gated(embedded)
         o1, o2 = (mlp(h, training=training) for mlp, h in zip(self.mlps, streams, strict=True))
-        heads_1, heads_2 = (
-            tf.reshape(o, (-1, self.num_heads, o.shape[1] // self.num_heads)) for o in (o1, o2)
-        )
-        product = kernel_product("bkx,kxy->bky", heads_1, self.kernel)
-        t = tf.reduce_sum(product * heads_2, axis=2)  # (B, k)
-        return tf.concat([o1, o2, t], axis=1)
+        if not self.num_heads:
+            return tf.concat([o1, o2], axis=1)
+        return tf.concat([o1, o2, bilinear_products(o1, o2, self.kernel)], axis=1)
 
     def gated(self, embedded: Embedded) -> list[tf.Tensor]:
         """What each stream reads: the flat field embeddings under its gate, one tensor a stream."""

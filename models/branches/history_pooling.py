@@ -1,4 +1,4 @@
-"""What branches do to every history: choose, clean, pool."""
+"""What branches do to histories: choose, clean, join, pool."""
 
 from collections.abc import Mapping, Sequence
 
@@ -50,6 +50,35 @@ def cleaned(history: History) -> History:
     steps = history.events
     zeros = tf.zeros_like(steps)
     return history._replace(events=tf.where(history.mask[:, :, tf.newaxis], steps, zeros))
+
+
+def joined_by_recency(histories: Mapping[str, History]) -> History:
+    """One history whose step t holds the t-th event before the example of every history.
+
+    Histories of unlike events are not aligned with each other; what their steps share is how many
+    events came after. The last events of all stand in one step, those before them in the one in
+    front of it, and a step that a shorter history does not have holds zeros in its part.
+
+    Args:
+        histories: By name, cleaned, padded on the right to any length.
+
+    Returns:
+        Events (batch, longest padded length, sum of the widths), in the order of the names; a mask
+        that is True where any history has an event; no target. One history is returned as it is.
+    """
+    if len(histories) == 1:
+        return next(iter(histories.values()))
+    longest = max(history.mask.shape[1] for history in histories.values())
+    newest_first, counts = [], []
+    for name in sorted(histories):
+        events, mask, _ = histories[name]
+        counts.append(tf.reduce_sum(tf.cast(mask, tf.int32), axis=1))
+        # The gradient of a reversal is a reversal; that of a gather would be a scatter.
+        turned = tf.reverse_sequence(events, counts[-1], seq_axis=1)
+        newest_first.append(tf.pad(turned, [[0, 0], [0, longest - mask.shape[1]], [0, 0]]))
+    count = tf.reduce_max(counts, axis=0)
+    events = tf.reverse_sequence(tf.concat(newest_first, axis=-1), count, seq_axis=1)
+    return History(events, tf.sequence_mask(count, longest), events[:, 0, :0])
 
 
 def mean_step(history: History) -> tf.Tensor:

@@ -10,7 +10,7 @@ import tf_keras
 from models.embeddings.bank_tables import BankTables, LookedUp
 from models.embeddings.broadcast import given_once, repeated, side_by_side
 from models.embeddings.embedded import Embedded, History, history_view
-from models.embeddings.embedding_inputs import checked_tensors
+from models.embeddings.embedding_inputs import ID_KINDS, checked_tensors
 from models.embeddings.embedding_layout import EmbeddingLayout
 from models.embeddings.numeric_embedding import NumericEmbedding
 from models.embeddings.row_slots import RowSlots
@@ -41,10 +41,12 @@ class EmbeddingBank(tf_keras.layers.Layer):
     | `multivalued`, `sequence` | mean of the rows of the ids that are not 0; zeros without any |
     | `numeric` | value x a learned vector (FuxiCTR's convention); see `EmbeddingLayout.numeric` |
     | `dense` | a learned linear projection, no bias |
+    | ids of `EmbeddingLayout.given` | as above, each vector under the input's own projection |
 
     Rows ~ N(0, stddev); vectors and projections Glorot normal (`docs/model_equations.md` section 0,
     after reczoo/FuxiCTR@0245987). Inputs that name the same vocabulary share its rows. With
-    several sets, set m is columns [m x embedding_dim, (m + 1) x embedding_dim) of every row: the
+    several sets, set m is columns [m x embedding_dim, (m + 1) x embedding_dim) of every row, or as
+    many as `EmbeddingLayout.set_dims` gives it: the
     mathematics of `num_sets` separate tables at the price of one lookup. Behind them stands a
     column of first-order weights for each set that asks for one. Vocabularies with rows of another
     embedding dimension lie in a table of their own and are projected (`BankTables`); those whose
@@ -107,7 +109,11 @@ class EmbeddingBank(tf_keras.layers.Layer):
         self.numeric_token = None
         if layout.joins_numeric:
             self.numeric_token = NumericEmbedding(
-                layout.embedding_dim, layout.num_sets, layout.numeric_units, name="numeric_token"
+                layout.embedding_dim,
+                layout.num_sets,
+                layout.numeric_units,
+                layout.set_dims or None,
+                name="numeric_token",
             )
 
     @property
@@ -118,9 +124,10 @@ class EmbeddingBank(tf_keras.layers.Layer):
     def rows_of(self, vocabulary: str, embedding_set: int) -> tf.Tensor:
         """A vocabulary's rows of one embedding set as they are stored, (rows, embedding_dim)."""
         place = self.layout.places[vocabulary]
-        start = embedding_set * place.embedding_dim
-        columns = slice(start, start + place.embedding_dim)
-        return self.tables[place.table].weights_between(place.start, place.stop, columns)
+        columns = self.layout.set_columns(embedding_set, place.embedding_dim)
+        return self.tables[place.table].weights_between(
+            place.start, place.stop, slice(columns.start, columns.stop)
+        )
 
     def drop_slots(self) -> None:
         """Lets go of the optimizer's state in the rows, which scoring and exports do not need."""
@@ -156,9 +163,17 @@ class EmbeddingBank(tf_keras.layers.Layer):
         self.projections = {}  # by input name: (1, columns) of a value, (dimension, columns)
         for spec in layout.projected:
             fan_in = spec.dimension if spec.kind == "dense" else 1
+            if layout.is_given(spec):
+                fan_in = layout.given[str(spec.vocabulary)]
             stddev = math.sqrt(2.0 / (fan_in + layout.embedding_dim))  # Glorot, of one set
             shape = (fan_in, sum(layout.segments))
             self.projections[spec.name] = weight(f"{spec.name}/kernel", shape, stddev)
+        self.given = {
+            vocabulary: self.add_weight(
+                f"{vocabulary}/given", shape=shape, initializer="zeros", trainable=False
+            )
+            for vocabulary, shape in layout.given_sizes.items()
+        }
         if layout.joins_numeric and layout.first_order:
             shape = (len(layout.numeric_inputs), len(layout.first_order))
             self.numeric_first_order = weight("numeric/first_order", shape, self.stddev)
@@ -178,6 +193,9 @@ class EmbeddingBank(tf_keras.layers.Layer):
                 f"for {', '.join(sorted(broadcast))} beside others. Repeat them."
             )
         looked_up = self.rows(features, training=training, broadcast=broadcast)
+        for spec in filter(self.layout.is_given, self.layout.inputs):
+            ids = features[spec.name]
+            looked_up.ids[spec.name] = ids[:, tf.newaxis] if spec.kind == "categorical" else ids
         fields = self._field_embeddings(features, looked_up, broadcast)
         views = self._views(features, looked_up.ids, fields, broadcast)
         return (views, looked_up.read) if return_read else views
@@ -189,11 +207,18 @@ class EmbeddingBank(tf_keras.layers.Layer):
         rows_of_runs = iter(looked_up.rows)
         fields = _FieldEmbeddings([], [], {})
         for first, *_ in self.layout.runs(broadcast):
+            if self.layout.is_given(first):
+                vectors = tf.nn.embedding_lookup(
+                    self.given[str(first.vocabulary)], looked_up.ids[first.name]
+                )
+                rows = vectors @ self.projections[first.name]  # (B, k, columns)
+            elif first.kind in ID_KINDS:
+                rows = next(rows_of_runs)  # (B, 1 + others, columns)
             if first.kind == "categorical":
-                embedding = next(rows_of_runs)  # (B, 1 + others, columns)
+                embedding = rows
             elif first.kind in ("multivalued", "sequence"):
                 valid = tf.cast(looked_up.ids[first.name] != 0, tf.float32)[:, :, tf.newaxis]
-                steps = next(rows_of_runs) * valid
+                steps = rows * valid
                 count = tf.maximum(tf.reduce_sum(valid, axis=1, keepdims=True), 1.0)
                 embedding = tf.reduce_sum(steps, axis=1, keepdims=True) / count
                 if first.kind == "sequence":

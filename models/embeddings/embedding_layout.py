@@ -107,6 +107,11 @@ class EmbeddingLayout:
             makes one, the last, of all of them, by an MLP of each embedding set's own (CETNet,
             DHEN, Wukong: "dense features").
         numeric_units: Hidden layers of that MLP; none makes it one linear layer.
+        set_dims: Length of a field embedding in each embedding set; none is `embedding_dim` in all
+            of them. Not together with `embedding_dims`.
+        given: By vocabulary, the length of vectors that are given for its ids and never trained,
+            such as those of pictures. They lie in no table, and every input of the vocabulary
+            projects them to its field embedding, step by step where it is a sequence.
 
     Raises:
         ValueError: An input is incomplete, inputs contradict each other, or an option is not
@@ -121,6 +126,8 @@ class EmbeddingLayout:
     compressed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     numeric: Numeric = "each"
     numeric_units: Sequence[int] = ()
+    set_dims: Sequence[int] = ()
+    given: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _freeze(
@@ -130,12 +137,22 @@ class EmbeddingLayout:
             embedding_dims=dict(self.embedding_dims),
             compressed={name: dict(options) for name, options in self.compressed.items()},
             numeric_units=tuple(self.numeric_units),
+            set_dims=tuple(self.set_dims),
+            given=dict(self.given),
         )
         if min([self.embedding_dim, self.num_sets, *self.embedding_dims.values()]) < 1:
             raise ValueError(
                 "EmbeddingLayout: `embedding_dim`, `embedding_dims` and `num_sets` must be >= 1. "
                 f"Received: embedding_dim={self.embedding_dim}, "
                 f"embedding_dims={self.embedding_dims}, num_sets={self.num_sets}."
+            )
+        if self.set_dims and (
+            len(self.set_dims) != self.num_sets or min(self.set_dims) < 1 or self.embedding_dims
+        ):
+            raise ValueError(
+                "EmbeddingLayout: `set_dims` must be a length >= 1 for each embedding set, without "
+                f"`embedding_dims` of vocabularies. Received: set_dims={list(self.set_dims)}, "
+                f"num_sets={self.num_sets}, embedding_dims={self.embedding_dims}."
             )
         embedding_sets = set(range(self.num_sets))
         if not set(self.first_order) <= embedding_sets or self.numeric not in get_args(Numeric):
@@ -162,8 +179,13 @@ class EmbeddingLayout:
     def places(self) -> dict[str, Place]:
         """Where each vocabulary lies, in the order of appearance."""
         sizes = vocabulary_sizes(self.inputs)
-        for option in ("embedding_dims", "compressed"):
+        for option in ("embedding_dims", "compressed", "given"):
             for vocabulary in getattr(self, option):
+                if option != "given" and vocabulary in self.given:
+                    raise ValueError(
+                        f"EmbeddingLayout: `{option}` names {vocabulary!r}, whose vectors are "
+                        "`given`: they lie in no table. Remove one of them."
+                    )
                 if vocabulary not in sizes:
                     raise ValueError(
                         f"EmbeddingLayout: `{option}` names {vocabulary!r}, which is no "
@@ -172,6 +194,8 @@ class EmbeddingLayout:
         rows_so_far: dict[int, int] = {}  # by embedding dimension, in the order of the tables
         places = {}
         for vocabulary, size in sizes.items():
+            if vocabulary in self.given:
+                continue
             try:
                 storage = Storage(size, **self.compressed.get(vocabulary, {}))
             except ValueError as error:
@@ -192,7 +216,7 @@ class EmbeddingLayout:
         return tuple(
             TableLayout(
                 places[-1].stop,
-                [places[-1].embedding_dim] * self.num_sets + [1] * len(self.first_order),
+                [*self._row_dims(places[-1].embedding_dim), *[1] * len(self.first_order)],
                 [
                     (place.start + place.storage.tables[0], place.stop)
                     for place in places
@@ -213,9 +237,30 @@ class EmbeddingLayout:
         return target_of_sequences(self.inputs)
 
     @property
+    def dims(self) -> tuple[int, ...]:
+        """Length of a field embedding in each embedding set."""
+        return tuple(self.set_dims) or (self.embedding_dim,) * self.num_sets
+
+    @property
     def segments(self) -> tuple[int, ...]:
         """Widths of the parts of a row once it has the length of field embeddings."""
-        return (*[self.embedding_dim] * self.num_sets, *[1] * len(self.first_order))
+        return (*self.dims, *[1] * len(self.first_order))
+
+    def set_columns(self, embedding_set: int, embedding_dim: int | None = None) -> range:
+        """The columns of an embedding set.
+
+        Args:
+            embedding_set: Number of the set.
+            embedding_dim: Length of the rows, where it is not that of field embeddings.
+        """
+        dims = self.dims if embedding_dim is None else self._row_dims(embedding_dim)
+        start = sum(dims[:embedding_set])
+        return range(start, start + dims[embedding_set])
+
+    def _row_dims(self, embedding_dim: int) -> tuple[int, ...]:
+        if embedding_dim == self.embedding_dim:
+            return self.dims
+        return (embedding_dim,) * self.num_sets
 
     @property
     def numeric_inputs(self) -> tuple[InputSpec, ...]:
@@ -231,7 +276,17 @@ class EmbeddingLayout:
     def projected(self) -> tuple[InputSpec, ...]:
         """The inputs whose field embedding is a linear projection of their values."""
         kinds = ("dense",) if self.joins_numeric else ("numeric", "dense")
-        return tuple(spec for spec in self.inputs if spec.kind in kinds)
+        return tuple(spec for spec in self.inputs if spec.kind in kinds or self.is_given(spec))
+
+    def is_given(self, spec: InputSpec) -> bool:
+        """Whether an input is ids of vectors that are given."""
+        return spec.kind in ID_KINDS and spec.vocabulary in self.given
+
+    @cached_property
+    def given_sizes(self) -> dict[str, tuple[int, int]]:
+        """By vocabulary of given vectors, number of ids and length."""
+        sizes = vocabulary_sizes(self.inputs)
+        return {name: (sizes[name], length) for name, length in self.given.items()}
 
     @cached_property
     def field_names(self) -> tuple[str, ...]:
@@ -279,15 +334,21 @@ class EmbeddingLayout:
         """
 
         def key(spec: InputSpec) -> tuple[int, bool] | str:
-            if spec.kind != "categorical" or not self.place_of(spec).storage.is_plain:
+            if spec.kind != "categorical" or self.is_given(spec):
+                return spec.name
+            if not self.place_of(spec).storage.is_plain:
                 return spec.name
             return self.place_of(spec).table, spec.name in broadcast
 
         return [list(run) for _, run in itertools.groupby(self.inputs, key=key)]
 
     def id_runs(self, broadcast: Collection[str] = ()) -> list[list[InputSpec]]:
-        """The runs whose inputs are ids; see `runs`."""
-        return [run for run in self.runs(broadcast) if run[0].kind in ID_KINDS]
+        """The runs whose inputs are ids of rows in tables; see `runs`."""
+        return [
+            run
+            for run in self.runs(broadcast)
+            if run[0].kind in ID_KINDS and not self.is_given(run[0])
+        ]
 
 
 def _freeze(layout: TableLayout | EmbeddingLayout, **fields: Any) -> None:

@@ -28,6 +28,7 @@ class NumericEmbedding(tf_keras.layers.Layer):
         embedding_dim: Length of the embedding.
         num_sets: Number of embedding sets.
         units: Hidden units of each MLP; none makes it one linear layer.
+        set_dims: Length of the embedding in each set; None is `embedding_dim` in all.
 
     Call arguments:
         values: Float tensor (batch, number of numeric inputs).
@@ -36,8 +37,16 @@ class NumericEmbedding(tf_keras.layers.Layer):
         A list of `num_sets` tensors (batch, 1, embedding_dim).
     """
 
-    def __init__(self, embedding_dim: int, num_sets: int = 1, units: Sequence[int] = (), **kwargs):
+    def __init__(
+        self,
+        embedding_dim: int,
+        num_sets: int = 1,
+        units: Sequence[int] = (),
+        set_dims: Sequence[int] | None = None,
+        **kwargs,
+    ):
         super().__init__(**{"dtype": "float32", **kwargs})
+        self.set_dims = None if set_dims is None else tuple(set_dims)
         self.embedding_dim, self.num_sets, self.units = embedding_dim, num_sets, tuple(units)
         policy = self.dtype_policy
         self.hidden = [
@@ -45,7 +54,8 @@ class NumericEmbedding(tf_keras.layers.Layer):
             for m in range(num_sets if self.units else 0)
         ]
         self.outputs = [
-            Dense(embedding_dim, dtype=policy, name=f"token_{m}") for m in range(num_sets)
+            Dense(dim, dtype=policy, name=f"token_{m}")
+            for m, dim in enumerate(self.set_dims or (embedding_dim,) * num_sets)
         ]
 
     def call(self, values: tf.Tensor) -> list[tf.Tensor]:
@@ -61,4 +71,5 @@ class NumericEmbedding(tf_keras.layers.Layer):
             "embedding_dim": self.embedding_dim,
             "num_sets": self.num_sets,
             "units": list(self.units),
+            "set_dims": None if self.set_dims is None else list(self.set_dims),
         }

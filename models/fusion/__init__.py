@@ -6,6 +6,7 @@ return (batch, d'). The class attribute `takes` names what each uses beside repr
 | fusion | `takes` | returns |
 |---|---|---|
 | `MeanFusion`, `SumFusion` | | mean or sum of the representations, (batch, d) |
+| `BilinearFusion` | | mean of two streams each, and their products, (batch, d + heads) |
 | `ConcatFusion` | | all of them side by side, (batch, n x d) |
 | `ConfidenceFusion` | `logits` (batch, n) | weighted by how sure each branch is, concat or sum |
 | `GatedFusion` | `gate_input` (batch, D) | weighted by a gate with its own tables, sum or concat |
@@ -22,6 +23,7 @@ A fusion of one's own derives from `Fusion` and defines `fuse`, or from `Weighte
 `scores`. Any other layer that is called like these is a fusion too.
 """
 
+from models.fusion.bilinear import BilinearFusion
 from models.fusion.confidence import ConfidenceFusion
 from models.fusion.fusion import Fusion
 from models.fusion.gated import GatedFusion
@@ -31,6 +33,7 @@ from models.fusion.weighted import WeightedFusion
 from models.fusion.wrapped_fusion import WrappedFusion, as_fusion
 
 __all__ = [
+    "BilinearFusion",
     "ConcatFusion",
     "ConfidenceFusion",
     "EqualFusion",

@@ -25,6 +25,8 @@ class Fusion(tf_keras.layers.Layer):
         takes: What it uses beside the representations.
         gives_logit: Whether it returns the fused logit (batch, 1) itself. There is nothing for a
             head to read then.
+        concatenates: Whether it returns (batch, n x d), branch by branch: then branches may be of
+            unequal widths, filled up with zeros.
 
     Call arguments:
         representations: Float tensor (batch, n, d).
@@ -40,6 +42,7 @@ class Fusion(tf_keras.layers.Layer):
 
     takes: tuple[Takes, ...] = ()
     gives_logit: bool = False
+    concatenates: bool = False
 
     # Any arguments to a type checker: a subclass has one for each name that it takes.
     def fuse(

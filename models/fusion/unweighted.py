@@ -122,5 +122,7 @@ class ConcatFusion(Fusion):
         (batch, n x d), branch by branch.
     """
 
+    concatenates = True
+
     def fuse(self, representations: tf.Tensor, training: bool | None) -> tf.Tensor:
         return flatten(representations)

@@ -31,6 +31,7 @@ class WeightedFusion(Fusion):
                 f"Received: combine={combine!r}."
             )
         self.combine = combine
+        self.concatenates = combine == "concat"
 
     def scores(self, training: bool | None, *args: Any, **taken: Any) -> tf.Tensor:
         """(batch, n), float32."""

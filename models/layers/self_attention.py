@@ -137,6 +137,7 @@ def attend(
     if mask is None:
         return tf.matmul(tf.cast(tf.nn.softmax(scores), value.dtype), value)
     valid = mask[:, tf.newaxis, tf.newaxis, :]
-    weights = tf.cast(tf.nn.softmax(tf.where(valid, scores, -1e9)), value.dtype)
+    # Added, not chosen by `tf.where`, whose gradient would be one more tensor of their size.
+    weights = tf.cast(tf.nn.softmax(scores + tf.where(valid, 0.0, -1e30)), value.dtype)
     some = tf.reduce_any(valid, axis=-1, keepdims=True)  # without, weights are those of padding
     return tf.matmul(weights, value) * tf.cast(some, value.dtype)

@@ -1,6 +1,7 @@
 """Cross-expert correlation: how much of one branch's representation another one repeats."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,8 @@ class CrossExpertCorrelation(tf_keras.metrics.Metric):
     Args:
         num_branches: n; by default it and the width are those of the first update.
         width: d. Give both or neither.
+        widths: Dimensions of each branch where narrower ones end in zeros, which then do not count;
+            None is d for all.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class CrossExpertCorrelation(tf_keras.metrics.Metric):
         num_branches: int | None = None,
         width: int | None = None,
         name: str = "cross_expert_correlation",
+        widths: Sequence[int] | None = None,
     ):
         super().__init__(name=name, dtype="float64")
         if (num_branches is None) != (width is None):
@@ -117,6 +121,7 @@ class CrossExpertCorrelation(tf_keras.metrics.Metric):
                 f"Received: num_branches={num_branches}, width={width}."
             )
         self.num_branches, self.width = num_branches, width
+        self.widths = None if widths is None else tuple(widths)
         self._state: tuple[tf.Variable, ...] = ()
         if num_branches is not None and width is not None:
             self._create(num_branches, width)
@@ -152,7 +157,7 @@ class CrossExpertCorrelation(tf_keras.metrics.Metric):
         inverse = tf.where(constant, tf.zeros_like(squares), tf.math.rsqrt(squares))  # (n, d)
         scales = _over_pairs(inverse[tf.newaxis])  # (pairs, d, d)
         sums = tf.reduce_sum(tf.abs(products * scales), axis=(1, 2))
-        counted = ~constant if live_only else tf.ones_like(constant)
+        counted = self._there() & (~constant if live_only else tf.ones_like(constant))
         counts = tf.reduce_sum(tf.cast(counted, self.dtype), axis=1)  # (n,)
         pairs = list(itertools.combinations(range(counts.shape[0]), 2))
         means = sums / tf.stack([counts[a] * counts[b] for a, b in pairs])  # 0 / 0 is nan
@@ -162,7 +167,12 @@ class CrossExpertCorrelation(tf_keras.metrics.Metric):
         """How many dimensions of each branch are constant; int32 (n,), empty before any update."""
         if not self._state:
             return tf.zeros((0,), tf.int32)
-        return tf.reduce_sum(tf.cast(self._constant(), tf.int32), axis=1)
+        return tf.reduce_sum(tf.cast(self._constant() & self._there(), tf.int32), axis=1)
+
+    def _there(self) -> tf.Tensor:
+        """Which dimensions are a branch's own, bool (n, d)."""
+        widths = self.widths or [self.width] * (self.num_branches or 0)
+        return tf.sequence_mask(widths, self.width)
 
     def _constant(self) -> tf.Tensor:
         _, mean, squares, _ = self._state
@@ -178,7 +188,12 @@ class CrossExpertCorrelation(tf_keras.metrics.Metric):
             variable.assign(tf.zeros_like(variable))
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "num_branches": self.num_branches, "width": self.width}
+        return {
+            "name": self.name,
+            "num_branches": self.num_branches,
+            "width": self.width,
+            "widths": self.widths,
+        }
 
     def _create(self, num_branches: int, width: int) -> None:
         _check_shape(self.name, (None, num_branches, width))

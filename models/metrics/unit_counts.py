@@ -1,8 +1,10 @@
 """How many units of a layer still say something: those that are not one number for all rows."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 
 class UnitCounts(NamedTuple):
@@ -19,6 +21,29 @@ class UnitCounts(NamedTuple):
     saturated: np.ndarray
 
 
+def unit_ranges(
+    representations: tf.Tensor, widths: Sequence[int] | None = None
+) -> dict[str, tf.Tensor]:
+    """The least and the largest value of every unit over a batch, as a network predicts them.
+
+    Args:
+        representations: (batch, n, d).
+        widths: Units of each branch, where narrower ones end in zeros; None is d for all.
+
+    Returns:
+        `unit_low` and `unit_high`, float32 (1, n, d); nan where a branch has no unit.
+    """
+    z = tf.cast(representations, tf.float32)
+    ranges = {
+        "unit_low": tf.reduce_min(z, axis=0, keepdims=True),
+        "unit_high": tf.reduce_max(z, axis=0, keepdims=True),
+    }
+    if widths:
+        there = tf.sequence_mask(widths, z.shape[2])
+        ranges = {name: tf.where(there, x, np.nan) for name, x in ranges.items()}
+    return ranges
+
+
 def unit_counts(low: np.ndarray, high: np.ndarray) -> UnitCounts:
     """Counts dead and saturated units from the range of each over the rows.
 
@@ -33,7 +58,8 @@ def unit_counts(low: np.ndarray, high: np.ndarray) -> UnitCounts:
         (1, 1)
 
     Args:
-        low: (n, d), the least value of each of the d units of n branches.
+        low: (n, d), the least value of each of the d units of n branches; nan where a branch that
+            is narrower than another has none.
         high: (n, d), the largest.
 
     Raises:

@@ -72,6 +72,7 @@ class _BranchAlone(tf_keras.Model):
         position = network.branch_names.index(name)
         self.branch = network.branches[name]
         self.head = network.head_layers[name]
+        self.projection = network.projections.get(name) or tf_keras.layers.Identity()
         alignment = network.alignment.alone(position)
         assert alignment is not None  # refused by `require_branch`
         self.alignment = alignment
@@ -98,7 +99,8 @@ class _BranchAlone(tf_keras.Model):
         view = own._replace(extra=tuple(extra))
         if self.places is not None:
             view = view._replace(field_embeddings=_in_place(view.field_embeddings, self.places))
-        return NetworkOutputs(logit=self.head(self.alignment(feed(self.branch, view))))
+        z = self.alignment(feed(self.branch, view))
+        return NetworkOutputs(logit=self.head(self.projection(z)))
 
 
 def _in_place(field_embeddings: tf.Tensor, places: Sequence[int | None]) -> tf.Tensor:
@@ -133,9 +135,11 @@ def _cut(
         whole,
         inputs=inputs,
         num_sets=len(sets),
+        set_dims=[whole.dims[m] for m in sets] if whole.set_dims else (),
         first_order=[sets.index(m) for m in linear],
         embedding_dims={n: dim for n, dim in whole.embedding_dims.items() if n in vocabularies},
         compressed={n: options for n, options in whole.compressed.items() if n in vocabularies},
+        given={n: length for n, length in whole.given.items() if n in vocabularies},
     )
     config = {**bank.get_config(), "layout": layout.to_dict(), "slots": None}
     cut = EmbeddingBank.from_config(config)
@@ -143,10 +147,10 @@ def _cut(
     # As the bank orders first-order weights: by embedding set.
     linear.sort(key=sets.index)
 
-    def columns(embedding_dim: int) -> np.ndarray:
+    def columns(embedding_dim: int | None = None) -> np.ndarray:
         """Of a row of the whole bank: those of the sets, then their first-order weights."""
-        own = [np.arange(m * embedding_dim, (m + 1) * embedding_dim) for m in sets]
-        behind = whole.num_sets * embedding_dim
+        own = [np.array(whole.set_columns(m, embedding_dim)) for m in sets]
+        behind = whole.set_columns(whole.num_sets - 1, embedding_dim).stop
         first_order = [behind + whole.first_order.index(m) for m in linear]
         return np.concatenate([*own, first_order]).astype(int)
 
@@ -161,7 +165,9 @@ def _cut(
     for table, rows in zip(cut.tables, tables, strict=True):
         table.table.assign(rows)
     for name, kernel in cut.projections.items():
-        kernel.assign(bank.projections[name].numpy()[:, columns(whole.embedding_dim)])
+        kernel.assign(bank.projections[name].numpy()[:, columns()])
+    for vocabulary, vectors in cut.given.items():
+        vectors.assign(bank.given[vocabulary])
     if cut.numeric_token is not None:
         cut(_no_rows(cut))  # creates its weights
         for part in ("outputs", "hidden"):

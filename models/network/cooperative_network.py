@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Literal
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -17,12 +18,14 @@ from models.embeddings.embedded import Embedded
 from models.embeddings.row_table import ReadRows
 from models.fusion import Fusion, as_fusion
 from models.layers.dense import Dense
+from models.metrics.unit_counts import unit_ranges
 from models.network.named_loss_model import NamedLossModel
 from models.network.outputs import ForLosses, NetworkOutputs
 from models.network.serialized import deserialized, serialized
 from models.network.wiring import (
     check_representations,
     check_scalar,
+    check_widths,
     check_wiring,
     embedding_set_names,
     intermediates_by_layer,
@@ -36,9 +39,13 @@ Features = Mapping[str, tf.Tensor]
 class CooperativeNetwork(NamedLossModel):
     """One point of the space tables x branches x alignment x heads x fusion x cooperation.
 
-        h_i = branch_i(embedded), z = alignment(h), s_i = head_i(z_i)
+        h_i = branch_i(embedded), z = alignment(h), s_i = head_i(projection_i(z_i))
         s   = head(tower(fusion(z)))
-        loss = bce(s, y) + sum_i bce(s_i, y) + sum_c weight_c cooperation_c + embedding_l2
+        loss = bce(s, y) + sum_i bce(s_i, y) + sum_c weight_c cooperation_c
+               + embedding_l2 + dense_l2
+
+    The representations z are (B, n, d). Where branches of unequal widths are put side by side,
+    the narrower ones end in zeros (`widths`), which neither a head nor the fused logit reads.
 
     Co-teaching counts as a divergence, its cross-entropy less the teachers' entropy, which moves no
     weight: what MBCnet's listing adds up differs from this loss by that entropy.
@@ -66,6 +73,9 @@ class CooperativeNetwork(NamedLossModel):
         warmup_steps: By the name of a cooperation loss, the training steps over which its weight
             rises from 0; see `NamedLossModel`.
         base_rate: Click rate of the training rows, in (0, 1), for the losses that take it.
+        projections: By branch, a layer (B, d) -> (B, d'') between z_i and its head, as CETNet's
+            "projection layer (MLP)"; the fusion reads z_i. None for none.
+        dense_l2: Factor of half the sum of squares of `dense_weights` in the loss.
 
     Call arguments:
         features: Tensors by input name.
@@ -89,6 +99,8 @@ class CooperativeNetwork(NamedLossModel):
         teachers: Sequence[tf_keras.Model] = (),
         warmup_steps: Mapping[str, int] | None = None,
         base_rate: float = 0.5,
+        projections: Mapping[str, tf_keras.layers.Layer] | None = None,
+        dense_l2: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -101,6 +113,8 @@ class CooperativeNetwork(NamedLossModel):
         self.fusion: Fusion = as_fusion(fusion)
         self.tower = tower
         self.gate_table, self.base_rate = gate_table, float(base_rate)
+        self.dense_l2 = float(dense_l2)
+        self._projections = dict(projections) if projections else None
         self.logloss_weights = dict(logloss_weights or {})
         # Not attributes of their own: Keras would save the teachers, and wrap tuples of ints.
         self._fixed = SimpleNamespace(
@@ -156,6 +170,17 @@ class CooperativeNetwork(NamedLossModel):
         return dict(self._heads)
 
     @property
+    def projections(self) -> dict[str, tf_keras.layers.Layer]:
+        """The layers between the branches' representations and their heads, by branch."""
+        return dict(self._projections or {})
+
+    @property
+    def widths(self) -> tuple[int, ...] | None:
+        """Units of each branch's representation where they are not the same; else None."""
+        widths = self.alignment.widths
+        return widths if widths and len(set(widths)) > 1 else None
+
+    @property
     def embedding_sets(self) -> dict[str, tuple[int, ...]]:
         """The embedding sets of each branch: its own, then the extra ones."""
         return self._fixed.embedding_sets
@@ -173,6 +198,7 @@ class CooperativeNetwork(NamedLossModel):
             f"{name}_{loss}" for name, branch in self.branches.items() for loss in branch.loss_names
         ]
         l2 = ["embedding_l2"] if self.embeddings.l2 or self.embeddings.l2_batch else []
+        l2 += ["dense_l2"] if self.dense_l2 else []
         return ("logloss", *heads, *self._cooperation_names, *own, *l2)
 
     @property
@@ -188,6 +214,19 @@ class CooperativeNetwork(NamedLossModel):
         left_out = {id(variable) for variable in (*tables, *own)}
         return [w for w in self.trainable_variables if id(w) not in left_out]
 
+    @property
+    def fixed_variables(self) -> list[tf.Variable]:
+        """The vectors that are given."""
+        return list(self.embeddings.given.values())
+
+    @property
+    def dense_weights(self) -> list[tf.Variable]:
+        """The trained weights of branches, alignment, projections, fusion, tower and heads."""
+        others = [*self.embeddings.trainable_variables]
+        others += [w for layer in self._cooperation_layers for w in layer.trainable_variables]
+        left_out = {id(variable) for variable in others}
+        return [w for w in self.trainable_weights if id(w) not in left_out]
+
     def call(self, features: Features, training: bool = False) -> NetworkOutputs:
         # Layers inside take `training` from Keras' call context.
         tables, read = self.embeddings(features, return_read=True)
@@ -201,6 +240,7 @@ class CooperativeNetwork(NamedLossModel):
         )
         check_representations(self._branch_names, hidden)
         z = self.alignment(list(hidden), names=self._branch_names)  # (B, n, d)
+        check_widths(self, hidden)
         logits = self._branch_logits(z) if self.heads == "all" else None
         gate_input = None if self.gate_table is None else tables[self.gate_table].flat
         return NetworkOutputs(
@@ -212,8 +252,13 @@ class CooperativeNetwork(NamedLossModel):
         )
 
     def _branch_logits(self, z: tf.Tensor) -> tf.Tensor:
-        representations = zip(self._branch_names, tf.unstack(z, axis=1), strict=True)
-        return tf.concat([self._heads[name](z_i) for name, z_i in representations], axis=1)
+        logits = []
+        widths = self.widths or [z.shape[2]] * z.shape[1]
+        for name, z_i, width in zip(self._branch_names, tf.unstack(z, axis=1), widths, strict=True):
+            z_i = z_i if width == z.shape[2] else z_i[:, :width]
+            projection = self.projections.get(name)
+            logits.append(self._heads[name](z_i if projection is None else projection(z_i)))
+        return tf.concat(logits, axis=1)
 
     def _fused_logit(
         self, z: tf.Tensor, logits: tf.Tensor | None, gate_input: tf.Tensor | None
@@ -221,6 +266,9 @@ class CooperativeNetwork(NamedLossModel):
         fused = self.fusion(z, logits=logits, gate_input=gate_input)
         if self.fusion.gives_logit:
             return tf.cast(fused, tf.float32)
+        if self.widths:  # branches side by side: without the zeros that the narrower ones end in
+            filled = np.arange(z.shape[2]) < np.array(self.widths)[:, np.newaxis]
+            fused = tf.gather(fused, np.flatnonzero(filled), axis=1)
         if self.tower is not None:
             fused = self.tower(fused)
         return self._heads["fused"](fused)  # (B, 1)
@@ -286,6 +334,10 @@ class CooperativeNetwork(NamedLossModel):
         terms += for_losses.branch_losses.values()
         if self.embeddings.l2 or self.embeddings.l2_batch:
             terms.append(self.embeddings.regularization(for_losses.read))
+        if self.dense_l2:
+            squares = [tf.nn.l2_loss(tf.cast(w, tf.float32)) for w in self.dense_weights]
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            terms.append(self.dense_l2 / replicas * tf.add_n(squares))
         return dict(zip(self.term_names, terms, strict=True))
 
     def diagnostics(self, outputs: NetworkOutputs, labels: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -337,17 +389,15 @@ class CooperativeNetwork(NamedLossModel):
         Returns:
             `logit` (B,); with heads="all" `branch_logits` (B, n); `unit_low` and `unit_high`
             (1, n, d), the least and the largest value of every unit of the branches' aligned
-            representations over the batch (`models.metrics.unit_counts`).
+            representations over the batch (`models.metrics.unit_counts`), nan where a narrower
+            branch has no unit.
         """
         features = inputs[0] if isinstance(inputs, tuple) else inputs
         outputs = self(features, training=False)
         predictions = {"logit": tf.squeeze(outputs.logit, axis=1)}
         if outputs.branch_logits is not None:
             predictions["branch_logits"] = outputs.branch_logits
-        z = tf.cast(outputs.representations, tf.float32)
-        predictions["unit_low"] = tf.reduce_min(z, axis=0, keepdims=True)
-        predictions["unit_high"] = tf.reduce_max(z, axis=0, keepdims=True)
-        return predictions
+        return {**predictions, **unit_ranges(outputs.representations, self.widths)}
 
     def get_config(self) -> dict[str, Any]:
         return serialized(self)

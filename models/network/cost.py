@@ -21,6 +21,7 @@ def parts_of(network: CooperativeNetwork) -> dict[str, tf_keras.layers.Layer]:
         "alignment": network.alignment,
         "fusion": network.fusion,
         **({} if network.tower is None else {"tower": network.tower}),
+        **{f"projection {name}": layer for name, layer in network.projections.items()},
         **{f"head {name}": head for name, head in network.head_layers.items()},
         **{f"loss {name}": loss for name, loss in network.cooperation_losses.items()},
     }

@@ -126,6 +126,11 @@ class NamedLossModel(tfrs.models.Model):
         """This replica's share of the loss of (features, labels) or (features, labels, weights)."""
         return self._total(self._outputs_and_terms(inputs, training)[1], training)
 
+    @property
+    def fixed_variables(self) -> list[tf.Variable]:
+        """Variables that no step writes, however it goes."""
+        return []
+
     def tables_read(self, outputs: Any) -> list[tuple[tf.Variable, ReadRows]]:
         """Tables whose only gradient is that of the rows that were read, and those rows."""
         return []
@@ -135,7 +140,10 @@ class NamedLossModel(tfrs.models.Model):
     def train_step(self, inputs: Any) -> dict[str, tf.Tensor]:
         """One step; the logs are means over the epoch's steps of the global terms."""
         # Moving statistics are written in the forward pass: keep what a bad step would spoil.
-        state = [v for v in self.non_trainable_variables if v.dtype.is_floating]
+        fixed = {id(v) for v in self.fixed_variables}
+        state = [
+            v for v in self.non_trainable_variables if v.dtype.is_floating and id(v) not in fixed
+        ]
         before = [tf.identity(v) for v in state]
         with tf.GradientTape(persistent=bool(self._logs.norms)) as tape:
             outputs, terms = self._outputs_and_terms(inputs, training=True)

@@ -15,6 +15,7 @@ class Serializable(Wired, Protocol):
     name: str
     alignment: Alignment
     tower: tf_keras.layers.Layer | None
+    dense_l2: float
     term_weights: Mapping[str, float]
     warmup_steps: Mapping[str, int]
     base_rate: float
@@ -44,6 +45,8 @@ def serialized(network: Serializable) -> dict[str, Any]:
         "logloss_weights": dict(network.logloss_weights),
         "warmup_steps": dict(network.warmup_steps),
         "base_rate": network.base_rate,
+        "projections": {name: serialize(layer) for name, layer in network.projections.items()},
+        "dense_l2": network.dense_l2,
     }
 
 
@@ -68,4 +71,7 @@ def deserialized(
             name: (layer(loss), weight) for name, loss, weight in config["cooperation"]
         },
         "tower": None if tower is None else layer(tower),
+        "projections": {
+            name: layer(stored) for name, stored in config.get("projections", {}).items()
+        },
     }

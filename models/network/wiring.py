@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import tensorflow as tf
+import tf_keras
 
+from models.alignment import Alignment, check_one_width
 from models.branches.branch import Branch, Details
 from models.cooperation import CooperationLoss
 from models.embeddings.bank import EmbeddingBank
@@ -18,6 +20,7 @@ class Wired(Protocol):
     heads: str
     gate_table: int | None
     logloss_weights: dict[str, float]
+    alignment: Alignment
     fusion: Fusion
 
     @property
@@ -25,6 +28,12 @@ class Wired(Protocol):
 
     @property
     def cooperation_losses(self) -> Mapping[str, CooperationLoss]: ...
+
+    @property
+    def projections(self) -> Mapping[str, tf_keras.layers.Layer]: ...
+
+    @property
+    def widths(self) -> tuple[int, ...] | None: ...
 
     @property
     def embedding_sets(self) -> Mapping[str, tuple[int, ...]]: ...
@@ -72,6 +81,12 @@ def check_wiring(network: Wired) -> None:
             "CooperativeNetwork: the names of branches and cooperation losses must be distinct "
             f"and no branch may be called 'fused'. Received terms {list(terms)}."
         )
+    if network.projections and (network.heads == "fused" or set(network.projections) != set(names)):
+        raise ValueError(
+            "CooperativeNetwork: projections stand in front of the heads of all branches. "
+            f"Received: projections of {sorted(network.projections)}, branches={names}, "
+            f"heads={network.heads!r}."
+        )
     unknown = set(network.logloss_weights) - {*names, "fused"}
     if unknown:
         raise ValueError(
@@ -108,6 +123,21 @@ def check_representations(names: Sequence[str], hidden: Sequence[tf.Tensor]) -> 
                 f"branch {name!r} must return a representation of shape (batch, units), units "
                 f"known. Received: {tuple(h.shape)}."
             )
+
+
+def check_widths(network: Wired, hidden: Sequence[tf.Tensor]) -> None:
+    """Refuses representations of unequal widths that anything but a concatenation would read.
+
+    Raises:
+        ValueError: Says which branch has which width, and how to make them equal.
+    """
+    if network.widths is None:
+        return
+    losses = network.cooperation_losses.items()
+    compared = [name for name, loss in losses if "representations" in loss.takes]
+    if compared or not network.fusion.concatenates:
+        reader = f"cooperation loss {compared[0]!r}" if compared else network.fusion.name
+        check_one_width(reader, hidden, tuple(network.branches))
 
 
 def check_scalar(name: str, term: tf.Tensor) -> tf.Tensor:

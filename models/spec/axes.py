@@ -51,6 +51,7 @@ FUSIONS: dict[str, type[Fusion]] = {
     "mean": fusion.MeanFusion,
     "sum": fusion.SumFusion,
     "concat": fusion.ConcatFusion,
+    "bilinear": fusion.BilinearFusion,
     "confidence": fusion.ConfidenceFusion,
     "gate": fusion.GatedFusion,
     "logit": fusion.LogitFusion,

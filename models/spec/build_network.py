@@ -72,10 +72,12 @@ def build_network(
             embedding_sets[name][0] for name, branch in branches.items() if branch.uses_first_order
         }
         # Only the branches say how many embedding sets there are.
+        num_sets = 1 + max(_numbers(embedding_sets, gate_table))
         layout = replace(
             layout,
-            num_sets=1 + max(_numbers(embedding_sets, gate_table)),
+            num_sets=num_sets,
             first_order=sorted(first_order),
+            set_dims=_set_dims(config, embedding_sets, num_sets),
         )
         if check_layout is not None:
             check_layout(layout)
@@ -109,6 +111,13 @@ def build_network(
                 if loss.warmup_steps
             },
             base_rate=base_rate,
+            projections={
+                name: _construct("projection", config.projection, f"projection_{name}", injected)
+                for name in branches
+            }
+            if config.projection
+            else None,
+            dense_l2=config.dense_l2,
         )
     except ConfigError:
         raise
@@ -181,11 +190,12 @@ def _layout(config: NetworkConfig, inputs: Sequence[InputSpec]) -> EmbeddingLayo
     embedding = config.embedding
     return EmbeddingLayout(
         inputs,
-        embedding.embedding_dim,
+        config.field_dim,
         embedding_dims=embedding.embedding_dims,
         compressed={name: entry.model_dump() for name, entry in embedding.compressed.items()},
         numeric=embedding.numeric,
         numeric_units=embedding.numeric_units,
+        given={name: entry.dimension for name, entry in embedding.given.items()},
     )
 
 
@@ -203,6 +213,20 @@ def _embedding_sets(
     if "gate_input" not in config.fusion.takes:
         return sets, None
     return sets, count if config.gate_table == "own" else sets[config.gate_table][0]
+
+
+def _set_dims(
+    config: NetworkConfig, embedding_sets: Mapping[str, Sequence[int]], num_sets: int
+) -> list[int]:
+    """Length of the field embeddings of each set; none where all have that of the configuration."""
+    given = config.embedding.set_dims
+    if not given:
+        return []
+    dims = [config.field_dim] * num_sets
+    for branch, sets in embedding_sets.items():
+        for m in sets:  # the extra ones, too
+            dims[m] = given.get(config.table_of[branch], config.field_dim)
+    return dims
 
 
 def _numbers(embedding_sets: Mapping[str, Sequence[int]], gate_table: int | None) -> list[int]:

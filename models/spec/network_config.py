@@ -21,7 +21,7 @@ from models.spec.component import (
 
 NonNegative = Annotated[float, pydantic.Field(ge=0.0, allow_inf_nan=False)]
 # Names that stand for something else in the logs.
-_RESERVED = ("loss", "logloss", "auc", "embedding_l2", "gradient")
+_RESERVED = ("loss", "logloss", "auc", "embedding_l2", "dense_l2", "gradient")
 
 
 class CompressedConfig(StrictModel):
@@ -38,6 +38,19 @@ class CompressedConfig(StrictModel):
     hashes: int = pydantic.Field(default=2, ge=1, le=4)
 
 
+class GivenConfig(StrictModel):
+    """An entry of `model.embedding.given:`.
+
+    Args:
+        path: A file of keys and vectors, `.h5` with the datasets `key` and `value`; relative to
+            `data.path`.
+        dimension: Length of a vector.
+    """
+
+    path: str
+    dimension: int = pydantic.Field(ge=1)
+
+
 class EmbeddingConfig(StrictModel):
     """The `model.embedding:` section.
 
@@ -52,6 +65,10 @@ class EmbeddingConfig(StrictModel):
         l2_batch: Factor of the regulariser over the rows that a batch reads.
         numeric: `each` numeric input has a field embedding; `mlp` makes one of all of them.
         numeric_units: Hidden layers of that MLP.
+        given: By vocabulary, vectors of its tokens that are read from a file and never trained; a
+            token without one has zeros.
+        set_dims: By the name of an embedding set, the length of its field embeddings where it is
+            not `embedding_dim`; a set of a branch's own is called after the branch.
     """
 
     embedding_dim: int = pydantic.Field(default=16, ge=1)
@@ -63,6 +80,8 @@ class EmbeddingConfig(StrictModel):
     l2_batch: float = pydantic.Field(default=0.0, ge=0.0, allow_inf_nan=False)
     numeric: Numeric = "each"
     numeric_units: list[Annotated[int, pydantic.Field(ge=1)]] = []
+    set_dims: dict[str, Annotated[int, pydantic.Field(ge=1)]] = {}
+    given: dict[str, GivenConfig] = {}
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -96,12 +115,20 @@ class NetworkConfig(StrictModel):
             its set: branches that give the same name share it.
         gate_table: An embedding set of the gate's `own`, or the name of the branch whose set it
             reads.
+        scale: How many times the embeddings are enlarged, as in CETNet's Table 4 (2x, 3x, 4x, 10x):
+            with `tables: shared` field embeddings are that many times as long, with `per_branch`
+            there are that many copies of every branch.
         tower: MLP between the fusion and its logit; null for none.
+        projection: MLP between each branch's representation and its logit, one for each branch
+            (CETNet's "projection layer (MLP)"); null for none.
+        dense_l2: Factor of half the sum of squares of all weights but those of the embeddings, the
+            open benchmark's `net_regularizer`.
         logloss_weights: Factors of the loglosses, by `fused` or the branch's name; others are 1.
     """
 
     embedding: EmbeddingConfig = EmbeddingConfig()
     tables: Literal["shared", "per_branch"] | dict[str, str] = "shared"
+    scale: int = pydantic.Field(default=1, ge=1, le=64)
     gate_table: str = "own"
     branches: dict[str, BranchComponent] = pydantic.Field(
         default={"efgc": "efgc", "cross": "low_rank_cross_mixture", "deep": "deep"},
@@ -111,6 +138,8 @@ class NetworkConfig(StrictModel):
     heads: Literal["all", "fused"] = "all"
     fusion: FusionComponent = pydantic.Field(default="mean", validate_default=True)
     tower: TowerComponent | None = None
+    projection: TowerComponent | None = None
+    dense_l2: NonNegative = 0.0
     logloss_weights: dict[str, NonNegative] = {}
     cooperation: dict[str, CooperationComponent] = pydantic.Field(
         default={"co_teaching": {"weight": 0.1}, "moderate_differentiation": {"weight": 0.1}},
@@ -144,19 +173,27 @@ class NetworkConfig(StrictModel):
             f"Received: {received!r}."
         )
 
-    @pydantic.field_validator("tower", mode="before")
+    @pydantic.field_validator("tower", "projection", mode="before")
     @classmethod
     def _tower_is_an_mlp(cls, received: Any) -> Any:
         return {"type": "mlp", **received} if isinstance(received, Mapping) else received
 
     @property
+    def field_dim(self) -> int:
+        """Length of a field embedding, `scale` included."""
+        return self.embedding.embedding_dim * (self.scale if self.tables == "shared" else 1)
+
+    @property
     def branch_copies(self) -> dict[str, str]:
         """Name of every branch of the network -> its entry in `branches`."""
         return {
-            (name if component.copies == 1 else f"{name}_{i + 1}"): name
+            (name if self._copies(component) == 1 else f"{name}_{i + 1}"): name
             for name, component in self.branches.items()
-            for i in range(component.copies)
+            for i in range(self._copies(component))
         }
+
+    def _copies(self, component: BranchComponent) -> int:
+        return component.copies * (1 if self.tables == "shared" else self.scale)
 
     @property
     def table_of(self) -> dict[str, str]:
@@ -176,7 +213,7 @@ class NetworkConfig(StrictModel):
         names = self.branch_copies
         if "fused" in names:
             raise ConfigError("branches.fused: this name stands for the fusion. Choose another.")
-        if len(names) < sum(component.copies for component in self.branches.values()):
+        if len(names) < sum(map(self._copies, self.branches.values())):
             raise ConfigError(
                 f"branches: copies are named {', '.join(names)}, and another branch has one of "
                 "these names. Rename it."
@@ -203,12 +240,23 @@ class NetworkConfig(StrictModel):
                 f"tower: fusion {self.fusion.type!r} gives the logit itself, and nothing is left "
                 "for a tower. Set tower to null, or choose another fusion."
             )
+        if self.projection is not None and self.heads == "fused":
+            raise ConfigError(
+                "projection stands in front of the branches' logits, which heads='fused' leaves "
+                "out. Set heads to 'all', or projection to null."
+            )
         for name, loss in self.cooperation.items():
             self._check_loss(name, loss, list(names))
         return self
 
     def _check_tables(self, names: Mapping[str, str]) -> None:
         if not isinstance(self.tables, str):
+            if self.scale > 1:
+                raise ConfigError(
+                    f"scale enlarges what is shared or copies what is per_branch, and tables names "
+                    f"the sets one by one. Received: scale={self.scale}. Set copies and "
+                    "embedding_dim instead."
+                )
             for name in self.tables:
                 if name not in {*names, *self.branches}:
                     raise ConfigError(
@@ -220,6 +268,13 @@ class NetworkConfig(StrictModel):
                         f"tables names no embedding set for branch {name!r}. Give each branch one; "
                         "equal names share."
                     )
+        for name in self.embedding.set_dims:
+            sets = list(dict.fromkeys(self.table_of.values()))
+            if name not in sets:
+                raise ConfigError(
+                    f"embedding.set_dims.{name}: no embedding set has this name. "
+                    f"{did_you_mean(name, sets)}"
+                )
         gated = "gate_input" in self.fusion.takes
         if self.gate_table != "own" and not gated:
             raise ConfigError(
@@ -232,7 +287,7 @@ class NetworkConfig(StrictModel):
                 f"Received: {self.gate_table!r}. {did_you_mean(self.gate_table, ['own', *names])}"
             )
         for name, component in self.branches.items():
-            if component.share_weights and component.copies == 1:
+            if component.share_weights and self._copies(component) == 1:
                 raise ConfigError(
                     f"branches.{name}.share_weights needs copies to share them. Set copies to 2 or "
                     "more, or leave it out."
@@ -267,6 +322,11 @@ class NetworkConfig(StrictModel):
             raise ConfigError(
                 f"{where} compares the branches' inputs, and branches that share tables have the "
                 "same. Set tables to per_branch, or apply the loss at 'output'."
+            )
+        if "inputs" in layer.takes and self.embedding.set_dims:
+            raise ConfigError(
+                f"{where} compares the branches' inputs dimension by dimension, and set_dims gives "
+                "them different lengths. Remove one of them, or apply the loss at 'output'."
             )
         if "intermediates" in layer.takes:
             for branch, component in self.branches.items():

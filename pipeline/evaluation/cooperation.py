@@ -51,10 +51,10 @@ def cooperation_report(
             strict=True,
         )
     ]
-    units = outputs.unit_low.shape[-1]
+    units = np.sum(~np.isnan(outputs.unit_low[0]), axis=1)
     branches: dict[str, dict[str, Any]] = {
-        name: {"units": units, "constant_units": int(constant)}
-        for name, constant in zip(branch_names, outputs.constant_units, strict=True)
+        name: {"units": int(own), "constant_units": int(constant)}
+        for name, own, constant in zip(branch_names, units, outputs.constant_units, strict=True)
     }
     if outputs.branch_logits is not None:
         alike = branch_life(branch_names, asdict(outputs)).correlations()

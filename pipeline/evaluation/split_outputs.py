@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 from models.metrics import CrossExpertCorrelation
+from models.metrics.unit_counts import unit_ranges
 from models.network.outputs import NetworkOutputs
 
 
@@ -23,7 +24,8 @@ class Outputs:
             `itertools.combinations`; None with one branch.
         live_correlation: The same over the units that are not constant.
         constant_units: How many units of each branch are constant, int (n,); None with one branch.
-        unit_low: float32 (1, n, d), the least value of every unit of the representations.
+        unit_low: float32 (1, n, d), the least value of every unit of the representations, nan where
+            a narrower branch has none.
         unit_high: float32 (1, n, d), the largest.
     """
 
@@ -46,7 +48,7 @@ class OutputReader:
 
     Args:
         network: Called with features and `training=False`, it returns `NetworkOutputs`; it has
-            `branch_names`.
+            `branch_names` and `widths`.
     """
 
     def __init__(self, network: tf_keras.Model):
@@ -58,7 +60,7 @@ class OutputReader:
         self._correlation = None
         if len(network.branch_names) > 1:
             with self._strategy.scope():
-                self._correlation = CrossExpertCorrelation()
+                self._correlation = CrossExpertCorrelation(widths=network.widths)
         # The iterator is its argument, so batches of any size share one graph. As in an export,
         # nothing of it is for AutoGraph, which takes as long as tracing does.
         self._next_batch = tf.function(self._score_next_batch, autograph=False)
@@ -104,7 +106,6 @@ class OutputReader:
             "logit": outputs.logit,
             "branch_logits": outputs.branch_logits,
             "fusion_weights": outputs.fusion_weights,
-            "unit_low": tf.reduce_min(outputs.representations, axis=0, keepdims=True),
-            "unit_high": tf.reduce_max(outputs.representations, axis=0, keepdims=True),
+            **unit_ranges(outputs.representations, self._network.widths),
         }
         return {name: tf.cast(x, tf.float32) for name, x in kept.items() if x is not None}

@@ -27,6 +27,7 @@ from pipeline.training.bfloat16 import warn_slow_bfloat16
 from pipeline.training.callbacks import training_callbacks
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import cluster_for, is_chief
+from pipeline.training.given_vectors import fill_given_vectors
 from pipeline.training.private_api import begin_fit_at
 from pipeline.training.step_curves import StepCurves
 from pipeline.training.step_time import StepTime, StepTimes
@@ -112,6 +113,7 @@ def train(
         )
     elif warm_start is not None:
         warm_start(network)
+    fill_given_vectors(network, config, bundle)
     for callback in curves:
         callback.begin_at(checkpoints.position)
     started = time.monotonic()

@@ -20,6 +20,7 @@ OTHER_THAN_DEFAULT = {
     "drop_weights": ":",
     "max_length": 1,
     "history": "h",
+    "aligned": "h",
     "dimension": 1,
     "num_buckets": 2,
     "default": 1.0,
@@ -35,7 +36,7 @@ FITS = {
     "embedding": {"separator", "dimension"},
 }
 FITS["multivalued"] |= {"max_length", "drop_weights"}
-FITS["sequence"] = FITS["multivalued"] | {"history"}
+FITS["sequence"] = FITS["multivalued"] | {"history", "aligned"}
 
 
 def spec(**settings) -> FeatureSpec:
@@ -125,6 +126,15 @@ def test_column_vocabulary_and_transform_have_defaults():
     assert (token.column, token.vocabulary, token.transform) == ("x", "x", None)
     number = spec(kind="numeric", column="c")
     assert (number.column, number.vocabulary, number.transform) == ("c", "", "zscore")
+
+
+def test_a_sequence_is_built_from_a_history_or_aligned_in_the_data():
+    assert spec(kind="sequence", max_length=1).events == "x"
+    aligned = spec(kind="sequence", max_length=1, aligned="h", column="c")
+    assert (aligned.events, aligned.raw_name) == ("h", "c")
+    assert "aligned" not in spec(kind="sequence", max_length=1).model_dump()
+    assert FeatureSpec(**aligned.model_dump()) == aligned
+    assert "Keep one" in refusal(kind="sequence", max_length=1, aligned="h", history="g")
 
 
 def test_a_sequence_built_from_a_history_has_no_raw_column_of_its_own():

@@ -241,6 +241,27 @@ def test_a_missing_step_inside_a_history_is_out_of_vocabulary_and_stays_aligned(
     assert outputs["clicked_genre"][0].numpy().tolist() == [3, 1, 1, 0]
 
 
+def test_lists_of_one_history_end_together_and_keep_their_places(tmp_path):
+    shared = {"kind": "sequence", "aligned": "bought", "separator": "^", "max_length": 3}
+    features = FeatureSet.model_validate(
+        {"features": {"item": shared, "shop": {**shared, "vocabulary": "item"}}}
+    )
+    (tmp_path / "item.txt").write_text("a\nb\nc\nd\n")
+    preprocessor = Preprocessor(features, Analysis(vocabulary_sizes={"item": 4}), str(tmp_path))
+    items = [["a", "b", "c", "d"], ["a", "", "c"], ["b"], [], ["d"]]
+    shops = [["d", "c"], ["d"], ["a", "b", "c", "d"], ["c"], ["d"]]
+    expected = {
+        "item": [[3, 4, 5], [2, 1, 4], [1, 1, 3], [1, 0, 0], [5, 0, 0]],
+        "shop": [[1, 5, 4], [1, 1, 5], [3, 4, 5], [4, 0, 0], [5, 0, 0]],
+    }
+    ragged = {"item": tf.ragged.constant(items), "shop": tf.ragged.constant(shops)}
+    for raw in (ragged, {name: each.to_tensor("") for name, each in ragged.items()}):
+        received = tf.function(preprocessor)(raw)
+        assert {name: each.numpy().tolist() for name, each in received.items()} == expected
+    nothing = preprocessor({name: each[:0] for name, each in ragged.items()})
+    assert nothing["shop"].shape == (0, 3)
+
+
 def test_without_at_least_the_number_itself_is_the_label():
     features = FeatureSet.model_validate(
         {"features": {"x": {"kind": "numeric", "transform": "raw"}, "y": {"role": "label"}}}

@@ -122,6 +122,9 @@ def test_domains_and_groups_stand_in_the_schema():
     by_name = {f.name: f for f in record_schema(FEATURES, ANALYSIS).feature}
     assert set(by_name["user"].annotation.tag) >= {"group:who", "group:who_x_what", "role:input"}
     assert "history:h" in by_name["past"].annotation.tag
+    steps = {"kind": "sequence", "max_length": 2, "aligned": "h"}
+    aligned = raw_schema(FeatureSet(features={"past": steps})).feature[0]
+    assert "history:h" in aligned.annotation.tag
     assert "dtype:int64" in by_name["by"].annotation.tag
     assert (by_name["user"].int_domain.name, by_name["user"].int_domain.max) == ("user", 8)
     assert (by_name["past"].int_domain.name, by_name["past"].int_domain.max) == ("user", 8)

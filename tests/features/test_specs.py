@@ -64,6 +64,21 @@ def read(features, **others) -> FeatureSet:
             "Set `history: h`, or rename one.",
         ),
         (
+            {**WITH_HISTORY, "d": {**STEPS, "aligned": "h"}},
+            {"histories": {"h": {"key": "u"}}},
+            "is `aligned: h`, which `histories` declares: the job builds it. Rename it, or set",
+        ),
+        (
+            {"a": {**STEPS, "aligned": "b"}, "b": STEPS},
+            {},
+            "'b' stands alone, but another one is `aligned: b`. Set it for both, or rename",
+        ),
+        (
+            {"a": {**STEPS, "aligned": "h"}, "b": {**STEPS, "max_length": 3, "aligned": "h"}},
+            {},
+            "'a' and 'b' are aligned steps of history 'h', but keep 2 and 3 of them.",
+        ),
+        (
             {"a": TOKEN, "b": {"kind": "numeric", "column": "a"}},
             {},
             "features 'a' and 'b' read column 'a' as string and as double. "

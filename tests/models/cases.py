@@ -174,6 +174,7 @@ BRANCHES = {
 }
 
 FUSIONS = {
+    f.BilinearFusion: Case(lambda: f.BilinearFusion(2, first_units=6), floats(3, 10)),
     f.ConcatFusion: Case(f.ConcatFusion, floats(3, 4)),
     f.ConfidenceFusion: Case(
         lambda: f.ConfidenceFusion(0.5, combine="sum", stop_gradient=False), fused("logits")
@@ -276,7 +277,9 @@ OTHERS = {
     MLP: Case(lambda: MLP(**mlp(6, 4), last_activation="elu"), floats(5)),
     MLPPerBranch: Case(lambda: MLPPerBranch(**mlp(6, 4), last_activation="elu"), hidden(3, 5)),
     NoAlignment: Case(NoAlignment, hidden(4, 4)),
-    NumericEmbedding: Case(lambda: NumericEmbedding(3, num_sets=2, units=[4]), floats(5)),
+    NumericEmbedding: Case(
+        lambda: NumericEmbedding(3, num_sets=2, units=[4], set_dims=[3, 2]), floats(5)
+    ),
     SharedMLP: Case(lambda: SharedMLP(**mlp(6, 4), last_activation="elu"), hidden(5, 5, 5)),
     WrappedAlignment: Case(lambda: WrappedAlignment(MLPPerBranch(**mlp(6, 4))), hidden(3, 5)),
 }

@@ -110,6 +110,7 @@ INSIDE = {
             gating_mode="paper",
             gating_activation="tanh",
             residual=False,
+            histories="side_by_side",
             units=(6, 5),
             activation="tanh",
             dropout=0.2,

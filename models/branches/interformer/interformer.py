@@ -1,13 +1,13 @@
 """InterFormer: non-sequence tokens and histories that learn from each other in every layer."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 import tf_keras
 
 from models.branches.branch import Branch, Details
-from models.branches.history_pooling import cleaned
+from models.branches.history_pooling import cleaned, joined_by_recency
 from models.branches.interformer.cross_arch import CrossArch, last_steps
 from models.branches.interformer.interaction_arch import Interaction, InteractionArch
 from models.branches.interformer.self_masked_projection import SelfMaskedProjection
@@ -17,14 +17,16 @@ from models.embeddings.embedded import Embedded, History, flatten
 from models.layers.mlp import MLP
 from models.layers.self_attention import divide_heads
 
+Histories = Literal["joined", "side_by_side"]
+
 
 @tf_keras.utils.register_keras_serializable(package="concord")
 class InterFormer(Branch):
     """Layers of three parts: one for tokens, one for histories, and a narrow one between them.
 
-    X are the n tokens of the inputs that are no sequences. The aligned sequences of a history
-    become one token per event (`SelfMaskedProjection`); S are the events of all histories, one
-    history after the other, and CLS = X_sum^(1). Layers l = 1..L:
+    X are the n tokens of the inputs that are no sequences. All sequences of all histories are
+    joined on the axis of features and become one token per step (`SelfMaskedProjection`); S are
+    these tokens, and CLS = X_sum^(1). Layers l = 1..L:
 
         X_sum, S_sum  = CrossArch(X, CLS, S)
         X             = InteractionArch(X, S_sum)
@@ -36,11 +38,13 @@ class InterFormer(Branch):
     Departs from it: taken literally, the head reads the summaries made before the last layer's
     other two parts, which then never learn; hence the last CrossArch. Dense features are tokens
     of their own, as the embeddings hand them over, instead of one token together.
-    Decided where it is open: histories of different data may have different lengths and their
-    steps are not aligned with each other, so that they stand side by side on the axis of tokens,
-    each with positions from 1, while the paper joins aligned sequences on the axis of features.
-    S_recent are the last events of each history, since nothing says which of two histories has the
-    later event. Gates, residuals and pooling: see the parts. There are no clock times.
+    Decided where it is open: steps of histories of unlike events (what was clicked, what was
+    passed over) are aligned from the last one, see `joined_by_recency`. `histories: side_by_side`,
+    which is not the paper's, joins the aligned sequences of one history only; the events of all
+    histories then stand one history after the other on the axis of tokens, each with positions from
+    1, and S_recent are the last events of each. With k histories that is attention over k times as
+    many tokens, at k^2 times the scores. One history is the same in both. Gates, residuals and
+    pooling: see the parts. There are no clock times.
 
     Example:
         >>> from models.embeddings.embedded import History
@@ -55,10 +59,12 @@ class InterFormer(Branch):
         num_heads: Heads of all attention; must divide the embedding dimension.
         num_cls: Tokens in X_sum, and CLS.
         num_pma: Tokens in S_sum that are pooled by attention; 0 leaves them out.
-        num_recent: Last events of each history in S_sum; 0 leaves them out.
+        num_recent: Last steps in S_sum, of each history where they stand side by side; 0 leaves
+            them out.
         interaction, interaction_layers, interaction_units, rank, dot_units: See `InteractionArch`.
         gating_mode, gating_activation: See `SummaryGate`.
         residual: See `SequenceArch`.
+        histories: `joined` on the axis of features, or `side_by_side` on that of tokens.
         units: Hidden units of the MLP, the last its width.
         activation: Activation of all hidden units.
         dropout: Share of the last MLP's outputs that training sets to 0.
@@ -89,6 +95,7 @@ class InterFormer(Branch):
         gating_mode: GatingMode = "glu",
         gating_activation: GatingActivation = "sigmoid",
         residual: bool = True,
+        histories: Histories = "joined",
         units: Sequence[int] = (512, 256, 128),
         activation: str = "swish",
         dropout: float = 0.1,
@@ -101,12 +108,17 @@ class InterFormer(Branch):
                 f"`num_recent` >= 0. Received: num_layers={num_layers}, num_heads={num_heads}, "
                 f"num_cls={num_cls}, num_pma={num_pma}, num_recent={num_recent}."
             )
+        if histories not in get_args(Histories):
+            raise ValueError(
+                f"InterFormer: `histories` must be {' or '.join(get_args(Histories))}. "
+                f"Received: histories={histories!r}."
+            )
         self.num_layers, self.num_heads = num_layers, num_heads
         self.num_cls, self.num_pma, self.num_recent = num_cls, num_pma, num_recent
         self.interaction, self.interaction_layers = interaction, interaction_layers
         self.interaction_units, self.dot_units = tuple(interaction_units), tuple(dot_units)
         self.rank, self.gating_mode, self.gating_activation = rank, gating_mode, gating_activation
-        self.residual, self.activation = residual, activation
+        self.residual, self.activation, self.histories = residual, activation, histories
         policy = self.dtype_policy
         self.cross_archs = [
             CrossArch(
@@ -140,6 +152,8 @@ class InterFormer(Branch):
         _, count, width = shapes.non_sequence
         names = sorted(shapes.histories)
         lengths = [History(*shapes.histories[name]).mask[1] for name in names]
+        if self.histories == "joined" and len(names) > 1:
+            names, lengths = ["joined"], [max(lengths)]
         if not names or not count:
             raise ValueError(
                 f"{self.name}: expected at least one history and one input that is no sequence. "
@@ -181,12 +195,15 @@ class InterFormer(Branch):
         return h, Details(tuple(outputs))
 
     def _events(self, histories: dict[str, History]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The events of all histories side by side, their mask, and what picks the last ones."""
+        """The events of all histories, their mask, and what picks the last ones."""
+        histories = {name: cleaned(history) for name, history in histories.items()}
+        if self.histories == "joined":
+            histories = {"joined": joined_by_recency(histories)}
         masks = [histories[name].mask for name in sorted(histories)]
         total, before = sum(mask.shape[1] for mask in masks), 0
         events, recent = [], []
         for name, mask, mask_net in zip(sorted(histories), masks, self.mask_nets, strict=True):
-            events.append(mask_net(cleaned(histories[name]).events))
+            events.append(mask_net(histories[name].events))
             after = total - before - mask.shape[1]
             picks = last_steps(mask, self.num_recent)
             recent.append(tf.pad(picks, [[0, 0], [0, 0], [before, after]]))
@@ -209,6 +226,7 @@ class InterFormer(Branch):
             "gating_mode": self.gating_mode,
             "gating_activation": self.gating_activation,
             "residual": self.residual,
+            "histories": self.histories,
             "units": list(self.head.units),
             "activation": self.activation,
             "dropout": self.head.dropout,

@@ -35,10 +35,17 @@ def test_no_alignment_stacks_in_order():
     np.testing.assert_array_equal(received[:, 1], hidden[1])
 
 
-@pytest.mark.parametrize("layer", [NoAlignment(), SharedMLP([3])], ids=["none", "shared"])
-def test_says_which_branch_delivers_what(layer):
+def test_says_which_branch_delivers_what():
     with pytest.raises(ValueError, match=r"Received: deep 5, cross 4\. Set the.*output units"):
-        layer(branches(5, 4), names=("deep", "cross"))
+        SharedMLP([3])(branches(5, 4), names=("deep", "cross"))
+
+
+def test_no_alignment_fills_narrower_branches_up_with_zeros():
+    hidden, layer = branches(5, 4), NoAlignment()
+    received = layer(hidden)
+    np.testing.assert_array_equal(received[:, 1, :4], hidden[1])
+    assert not received[:, 1, 4].numpy().any()
+    assert layer.widths == (5, 4)
 
 
 def test_defaults_are_the_papers_sizes():

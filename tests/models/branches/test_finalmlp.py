@@ -86,6 +86,15 @@ def test_a_linear_head_on_it_is_the_papers_logit():
     np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_without_heads_it_hands_over_the_streams_alone():
+    x = embedded()
+    layer = built(x)
+    streams = small(num_heads=0)
+    streams(x)
+    streams.set_weights([w.numpy() for w in layer.weights if w is not layer.kernel])
+    np.testing.assert_array_equal(streams(x), layer(x)[:, :10])
+
+
 def test_each_gate_looks_at_its_own_context_fields_only():
     x = embedded(extra=2)
     layer = built(x, context_1=["item"], context_2=["hour"])
@@ -167,7 +176,7 @@ def test_starts_glorot_normal_head_by_head():
     ("options", "message"),
     [
         ({"num_heads": 4}, r"divide the last width of both MLPs, 4 and 6\..*=4\. Up to 2"),
-        ({"num_heads": 0}, "num_heads=0"),
+        ({"num_heads": -1}, "num_heads=-1"),
         ({"context_2": ["itm"]}, r"context_2 names 'itm'.*Did you mean item\?"),
         ({"gate_units": None, "context_1": ["item"]}, r"context_1=\['item'\].*hidden units"),
     ],

@@ -28,19 +28,47 @@ def oracle_token(bank, spec, value, first, stop):
     return np.mean(found, axis=0) if found else np.zeros(stop - first)
 
 
-@pytest.mark.parametrize("num_sets", [1, 3])
-def test_tokens_match_oracle(num_sets):
-    bank, batch, sets = bank_and_batch(num_sets=num_sets)
-    assert len(sets) == num_sets
+@pytest.mark.parametrize("dims", [(3,), (3, 3, 3), (2, 4, 3)])
+def test_tokens_match_oracle(dims):
+    unequal = {"set_dims": dims} if len(set(dims)) > 1 else {}
+    bank, batch, sets = bank_and_batch(num_sets=len(dims), first_order=[0], **unequal)
+    assert len(sets) == len(dims)
     for m, embedded in enumerate(sets):
+        first = sum(dims[:m])
         expected = [
             [
-                oracle_token(bank, spec, batch[spec.name][b], 3 * m, 3 * m + 3)
+                oracle_token(bank, spec, batch[spec.name][b], first, first + dims[m])
                 for spec in bank.layout.inputs
             ]
             for b in range(9)
         ]
         np.testing.assert_allclose(embedded.field_embeddings, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_given_vectors_are_projected_by_each_input_and_never_trained():
+    layout = EmbeddingLayout(small.INPUTS, 3, num_sets=2, given={"item": 5}, first_order=[1])
+    bank, batch = EmbeddingBank(layout, stddev=0.5), small.features(np.random.default_rng(0), 9)
+    bank(batch)
+    vectors = np.random.default_rng(1).normal(size=(23, 5)).astype("float32")
+    bank.given["item"].assign(vectors)
+    assert "item" not in layout.places
+    assert [w.shape[0] for w in bank.non_trainable_weights] == [23]
+    with tf.GradientTape() as tape:
+        sets = bank(batch, training=True)
+        total = tf.add_n([tf.reduce_sum(each.field_embeddings**2) for each in sets])
+    for m, embedded in enumerate(sets):
+        columns = slice(3 * m, 3 * m + 3)
+        item, clicked = (bank.projections[name].numpy() for name in ("item", "clicked"))
+        expected = vectors[batch["item"]] @ item[:, columns]
+        np.testing.assert_allclose(embedded.field_embeddings[:, 2], expected, rtol=1e-4, atol=1e-6)
+        steps, mask, target = embedded.histories["clicks"]
+        expected = vectors[batch["clicked"]] @ clicked[:, columns] * mask.numpy()[:, :, None]
+        np.testing.assert_allclose(steps[:, :, :3], expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(target, embedded.field_embeddings[:, 2])
+    gradients = tape.gradient(total, [bank.projections["item"], bank.projections["clicked"]])
+    assert all(np.abs(each).max() > 0.0 for each in gradients)
+    with pytest.raises(ValueError, match=r"`embedding_dims` names 'item'.*`given`"):
+        EmbeddingLayout(small.INPUTS, 3, given={"item": 5}, embedding_dims={"item": 2})
 
 
 @pytest.mark.parametrize("num_sets", [1, 2])

@@ -118,9 +118,16 @@ def test_a_value_has_no_place():
 
 def test_every_field_survives_a_round_trip():
     plain = EmbeddingLayout(small.INPUTS[:1])
+    unequal = EmbeddingLayout(
+        small.INPUTS, num_sets=2, set_dims=[2, 4], first_order=[0], given={"genres": 5}
+    )
     for each in fields(EmbeddingLayout):
-        assert getattr(EVERYTHING, each.name) != getattr(plain, each.name), each.name
-    assert EmbeddingLayout.from_dict(EVERYTHING.to_dict()) == EVERYTHING
+        layout = unequal if each.name in ("set_dims", "given") else EVERYTHING
+        assert getattr(layout, each.name) != getattr(plain, each.name), each.name
+    for layout in (EVERYTHING, unequal):
+        assert EmbeddingLayout.from_dict(layout.to_dict()) == layout
+    assert (unequal.tables[0].segments, unequal.segments) == ((2, 4, 1), (2, 4, 1))
+    assert unequal.set_columns(1) == range(2, 6)
     table = EVERYTHING.tables[0]
     assert TableLayout(**table.to_dict()) == table
     layer = EmbeddingBank(EVERYTHING)
@@ -193,3 +200,9 @@ def test_says_what_is_wrong_with_its_inputs(inputs, message):
 def test_refuses_embedding_sets_that_are_not_there(arguments):
     with pytest.raises(ValueError, match=r"below num_sets=1.*Received"):
         EmbeddingLayout(small.INPUTS, **arguments)
+
+
+@pytest.mark.parametrize("settings", [{"set_dims": [2]}, {"set_dims": [2, 0]}])
+def test_an_embedding_set_without_a_length_is_refused(settings):
+    with pytest.raises(ValueError, match=r"for each embedding set.*num_sets=2"):
+        EmbeddingLayout(small.INPUTS, num_sets=2, **settings)

@@ -15,6 +15,32 @@ NETWORKS = {
     "an embedding set each": {"tables": "per_branch"},
     "an alignment each": {"alignment": {"type": "mlp_per_branch", "units": [6]}},
     "no alignment": {"alignment": {"type": "none"}},
+    "an MLP in front of every head": {"projection": {"units": [5]}},
+    "embedding sets of unequal lengths": {
+        "tables": "per_branch",
+        "embedding": {
+            "embedding_dim": 4,
+            "stddev": 0.5,
+            "numeric": "mlp",
+            "set_dims": {"cross": 3, "wide": 2},
+        },
+        "branches": {**BRANCHES, "wide": {"type": "wide_and_deep", "units": [8]}},
+        "alignment": {"type": "mlp_per_branch", "units": [6]},
+    },
+    "vectors that are given": {
+        "tables": "per_branch",
+        "embedding": {
+            "embedding_dim": 4,
+            "stddev": 0.5,
+            "given": {"item": {"path": "vectors.h5", "dimension": 3}},
+        },
+    },
+    "unequal widths": {
+        "branches": {"deep": {"units": [5]}, "cross": {"type": "cross_v2", "output_units": 8}},
+        "alignment": {"type": "none"},
+        "fusion": {"type": "concat"},
+        "cooperation": {},
+    },
     "one token of all numbers": {
         "tables": "per_branch",
         "embedding": {"embedding_dim": 4, "stddev": 0.5, "numeric": "mlp", "numeric_units": [5]},

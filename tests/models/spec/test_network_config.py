@@ -53,6 +53,29 @@ def test_a_component_is_a_name_or_a_mapping_and_its_type_defaults_to_its_key():
     assert config.cooperation["mdr"].options == {"squared": True}
 
 
+def test_scale_lengthens_shared_embeddings_and_copies_branches_with_their_own():
+    branches = {"a": {"type": "deep", "units": [4]}, "b": {"type": "deep", "copies": 2}}
+    shared = read(branches=branches, scale=3)
+    assert (shared.field_dim, list(shared.branch_copies)) == (48, ["a", "b_1", "b_2"])
+    own = read(branches=branches, tables="per_branch", scale=3)
+    assert own.field_dim == 16
+    assert list(own.branch_copies.values()) == ["a"] * 3 + ["b"] * 6
+    assert len(set(own.table_of.values())) == 9
+    with pytest.raises(ConfigError, match=r"tables names the sets one by one.*scale=2"):
+        read(branches=branches, tables={"a": "x", "b": "y"}, scale=2)
+
+
+def test_an_embedding_set_may_have_a_length_of_its_own():
+    branches = {"a": {"type": "deep", "units": [4]}, "b": {"type": "deep", "units": [4]}}
+    sets = {"tables": "per_branch", "embedding": {"set_dims": {"a": 8}}}
+    assert read(branches=branches, **sets).embedding.set_dims == {"a": 8}
+    with pytest.raises(ConfigError, match=r"set_dims.c: no embedding set has this name"):
+        read(branches=branches, tables="per_branch", embedding={"set_dims": {"c": 8}})
+    loss = {"decorrelation": {"weight": 1.0, "at": "input"}}
+    with pytest.raises(ConfigError, match=r"dimension by dimension, and set_dims"):
+        read(branches=branches, **sets, cooperation=loss)
+
+
 def test_a_weight_that_rises_is_saved_and_one_that_does_not_is_as_before():
     losses = {"co_teaching": {"weight": 0.1}, "symmetric_kl": {"weight": 1.0, "warmup_steps": 50}}
     config = NetworkConfig(cooperation=losses)

@@ -91,6 +91,40 @@ def test_multi_embedding_of_cetnets_table_4_shares_all_behind_the_first_layer(mo
     assert sum(counts.values()) == 2 * (crosses + read * 400 + 2 * 400)
 
 
+def test_multi_embedding_of_finalmlp_has_one_bilinear_form_behind_the_mean_of_the_streams():
+    features = load_config("criteo_x1/dataset", check=False).feature_set
+    config = load_preset("cetnet/finalmlp_2x_multi_embedding")
+    counts = parameters_by_part(build_network(config, placeholder_inputs(features), {}))
+    stream = 390 * 400 + 400 * 400 + 2 * (400 + 400)  # 39 fields of 10; two numbers a unit
+    assert counts | {"embeddings": 0} == {
+        "embeddings": 0,
+        "branch finalmlp_1": 2 * stream,
+        "branch finalmlp_2": 2 * stream,
+        "fusion": 400 * 400,
+        "head fused": 800 + 1 + 1,
+    }
+
+
+@pytest.mark.parametrize("row", ["concat", "multi_embedding"])
+def test_one_setting_says_how_many_times_the_embeddings_of_cetnets_table_4(row):
+    settings = [f"model.preset=cetnet/dcnv2_2x_{row}", "model.scale=10"]
+    scaled = load_config(DATASET, settings).model
+    assert (len(set(scaled.table_of.values())), scaled.field_dim) == (10, 10)
+    settings = ["model.preset=cetnet/dcnv2_2x_single_embedding", "model.scale=10"]
+    single = load_config(DATASET, settings).model
+    assert (list(single.branch_copies), single.field_dim) == (["dcnv2"], 100)
+
+
+@pytest.mark.parametrize("model", ["dnn", "ipnn", "dcnv2", "finalmlp"])
+def test_rows_of_cetnets_table_4_see_the_39_fields_of_criteo_apart(model):
+    features = load_config("criteo_x1/dataset", check=False).feature_set
+    config = load_preset(f"cetnet/{model}_2x_single_embedding")
+    network = build_network(config, placeholder_inputs(features), {})
+    kernels = {weight.shape[0] for weight in network.trainable_weights if weight.shape[-1] == 400}
+    assert len(network.embeddings.layout.field_names) == 39
+    assert (741 if model == "ipnn" else 39 * 20) in kernels
+
+
 @pytest.mark.parametrize("model", ["dnn", "ipnn", "dcnv2", "finalmlp"])
 def test_the_rows_of_cetnets_table_4_regularise_alike_and_keep_numbers_apart(model):
     config = load_preset(f"cetnet/{model}_2x_concat")

@@ -11,6 +11,8 @@ BRANCHES = ("up", "down", "bend")
 class RowNetwork(tf_keras.Model):
     """Outputs that are functions of the row's number: easy to compute a second time."""
 
+    widths = None
+
     def __init__(self, branch_names=BRANCHES, has_logits=True, has_weights=True):
         super().__init__()
         self.branch_names, self.has_logits, self.has_weights = branch_names, has_logits, has_weights

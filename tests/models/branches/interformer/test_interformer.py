@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from models.branches.interformer.interformer import InterFormer
-from models.embeddings.embedded import Embedded
+from models.embeddings.embedded import Embedded, History
 from tests.models.branches.dhen.interaction_oracle import interaction_arch, mlp, randomize
 from tests.models.branches.interformer import interformer_oracle as oracle
 from tests.models.embedded_inputs import random_embedded
@@ -30,8 +30,26 @@ def built(embedded, **settings) -> InterFormer:
     return randomize(branch)
 
 
+def joined(histories):
+    """The k-th event before the example of every history as one event, the oldest first."""
+    there = {
+        name: [step for step, valid in zip(each.events, each.mask, strict=True) if valid]
+        for name, each in sorted(histories.items())
+    }
+    steps = np.zeros((max(len(each.mask) for each in histories.values()), 0))
+    count = max(len(events) for events in there.values())
+    for name, events in there.items():
+        part = np.zeros((len(steps), histories[name].events.shape[1]))
+        for k in range(1, len(events) + 1):
+            part[count - k] = events[-k]
+        steps = np.concatenate([steps, part], axis=1)
+    return History(steps, np.arange(len(steps)) < count, None)
+
+
 def one_example(branch, x, histories):
     """(representation, X after each layer) of one example: x (n, width), histories by name."""
+    if branch.histories == "joined":
+        histories = {"joined": joined(histories)}
     nets = dict(zip(sorted(histories), branch.mask_nets, strict=True))
     there, mask, lengths = [], [], []
     for name in sorted(histories):
@@ -74,12 +92,13 @@ def float64_example(embedded, row):
     ("histories", "settings"),
     [
         (HISTORIES, {}),
+        (HISTORIES, {"histories": "side_by_side"}),
         (HISTORIES, {"residual": False, "gating_mode": "paper", "gating_activation": "tanh"}),
         ({"clicks": (4, 1, 1)}, {"interaction": "dot", "num_pma": 0, "num_recent": 5}),
         ({"clicks": (4, 3, 1)}, {"interaction": "cross", "num_recent": 0, "gating_mode": "none"}),
         (HISTORIES, {"num_layers": 3, "interaction_layers": 2, "num_heads": 4}),
     ],
-    ids=["default", "as_in_the_paper", "dot", "cross", "deeper"],
+    ids=["default", "side_by_side", "as_in_the_paper", "dot", "cross", "deeper"],
 )
 def test_matches_oracle(histories, settings):
     embedded = batch(histories)
@@ -124,19 +143,21 @@ def with_steps(embedded, change) -> Embedded:
     return embedded._replace(histories=histories)
 
 
+@pytest.mark.parametrize("layout", ["joined", "side_by_side"])
 @pytest.mark.parametrize("garbage", [1e3, np.nan])
-def test_padding_never_changes_the_output(garbage):
+def test_padding_never_changes_the_output(garbage, layout):
     embedded = batch()
 
     def fill(_, history):
         steps = np.where(history.mask[:, :, np.newaxis], history.events, garbage)
         return history._replace(events=steps.astype("float32"))
 
-    branch = built(embedded)
+    branch = built(embedded, histories=layout)
     np.testing.assert_array_equal(branch(with_steps(embedded, fill)), branch(embedded))
 
 
-def test_longer_padding_never_changes_the_output():
+@pytest.mark.parametrize("layout", ["joined", "side_by_side"])
+def test_longer_padding_never_changes_the_output(layout):
     embedded = batch()
 
     def pad(name, history):
@@ -147,7 +168,7 @@ def test_longer_padding_never_changes_the_output():
         )
 
     longer = with_steps(embedded, pad)
-    branch, padded = built(embedded), built(longer)
+    branch, padded = built(embedded, histories=layout), built(longer, histories=layout)
     padded.set_weights(branch.get_weights())
     np.testing.assert_allclose(padded(longer), branch(embedded), rtol=1e-5, atol=1e-5)
 
@@ -197,10 +218,22 @@ def test_the_order_of_events_matters_and_that_of_declarations_does_not():
     assert changed[0] > 1e-3  # the first example's histories are full
 
 
-def test_positions_start_again_with_each_history():
+@pytest.mark.parametrize(
+    ("histories", "positions"),
+    [("joined", (0, 0, 1, 2, 3, 4, 5)), ("side_by_side", (0, 0, 1, 2, 3, 1, 2, 3, 4, 5))],
+)
+def test_positions_start_again_with_each_history_that_stands_apart(histories, positions):
     embedded = batch()
-    branch = built(embedded, num_cls=2)
-    assert branch.sequence_archs[0].attention.positions == (0, 0, 1, 2, 3, 1, 2, 3, 4, 5)
+    branch = built(embedded, num_cls=2, histories=histories)
+    assert branch.sequence_archs[0].attention.positions == positions
+
+
+def test_one_history_is_the_same_joined_and_side_by_side():
+    embedded = batch({"clicks": (4, 2, 1)})
+    branches = [built(embedded, histories=each) for each in ("joined", "side_by_side")]
+    branches[1].set_weights(branches[0].get_weights())
+    np.testing.assert_array_equal(branches[0](embedded), branches[1](embedded))
+    assert [net.name for net in branches[0].mask_nets] == ["mask_net_clicks"]
 
 
 def test_defaults_are_the_papers_sizes():
@@ -219,6 +252,8 @@ def test_rejects_impossible_settings_when_it_is_made():
         InterFormer(num_recent=-1)
     with pytest.raises(ValueError, match=r"dhen, dot, cross.*'fm'"):
         InterFormer(interaction="fm")
+    with pytest.raises(ValueError, match=r"joined or side_by_side.*histories='apart'"):
+        InterFormer(histories="apart")
     with pytest.raises(ValueError, match="mode='gru'"):
         InterFormer(gating_mode="gru")
 

@@ -71,6 +71,9 @@ class TextOracle:
         ids = [self._ids[spec.vocabulary].get(token, 1) for token in tokens_of(row, spec)]
         if spec.kind == "categorical":
             return ids[0] if ids else 0
+        if spec.aligned:
+            together = [s for s in self._features.inputs if s.aligned == spec.aligned]
+            ids = [1] * (max(len(tokens_of(row, each)) for each in together) - len(ids)) + ids
         return tuple(ids[-spec.max_length :])
 
     def _number(self, text: str, spec: FeatureSpec):
