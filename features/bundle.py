@@ -160,6 +160,18 @@ def open_bundle(path: str | Path, verify: bool = False) -> Bundle:
     return Bundle(path, _read(BundleMetadata, os.path.join(path, METADATA)), manifest)
 
 
+def files_of_bundle(path: str | Path) -> set[str]:
+    """The manifest and the files that it names; none where it is not that of a bundle.
+
+    Bundles of other format versions count: who replaces one need not be able to read it.
+    """
+    try:
+        with tf.io.gfile.GFile(os.path.join(str(path), MANIFEST), "rb") as file:
+            return {MANIFEST, *Manifest.model_validate_json(file.read()).files}
+    except (tf.errors.OpError, ValueError):  # no such file, or another kind of one
+        return set()
+
+
 def read_metadata(path: str | Path) -> BundleMetadata:
     """Reads a bundle's metadata.json, wherever a copy of it lies, such as in an export."""
     return _read(BundleMetadata, str(path))

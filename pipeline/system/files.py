@@ -75,15 +75,19 @@ def move_folder(path: str, to: str, last: str) -> None:
     if "://" not in path:
         tf.io.gfile.rename(path, to)
         return
-    files = [
-        os.path.join(folder, name).removeprefix(path).lstrip("/")
-        for folder, _, names in tf.io.gfile.walk(path)
-        for name in names
-    ]
-    for name in sorted(files, key=lambda name: (name == last, name)):
+    for name in sorted(files_below(path), key=lambda name: (name == last, name)):
         tf.io.gfile.makedirs(os.path.dirname(os.path.join(to, name)))
         tf.io.gfile.rename(os.path.join(path, name), os.path.join(to, name), overwrite=True)
     remove_tree(path)
+
+
+def files_below(folder: str) -> list[str]:
+    """Paths of all files below a folder, relative to it."""
+    return [
+        os.path.join(parent, name).removeprefix(folder).lstrip("/")
+        for parent, _, names in tf.io.gfile.walk(folder)
+        for name in names
+    ]
 
 
 def remove_tree(path: str) -> None:

@@ -5,9 +5,9 @@ import os
 
 import tensorflow as tf
 
-from features.bundle import MANIFEST, Bundle, open_bundle
+from features.bundle import MANIFEST, Bundle, files_of_bundle, open_bundle
 from features.errors import BundleError
-from pipeline.system.files import folder_exists, move_folder, remove_tree
+from pipeline.system.files import files_below, folder_exists, move_folder, remove_tree
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +20,11 @@ class BundleFolder:
     goes file by file, the manifest moves last.
 
     Args:
-        out: Where the bundle goes.
+        out: Where the bundle goes. Of a link, where it leads.
     """
 
     def __init__(self, out: str):
-        self.out = out.rstrip("/")
+        self.out = os.path.realpath(out) if os.path.islink(out.rstrip("/")) else out.rstrip("/")
         self._building = f"{self.out}.building"
         self._old = f"{self.out}.old"
         # The bundle's files; beside them what the workers tell the driver.
@@ -62,7 +62,8 @@ class BundleFolder:
         self._recover()
         if tf.io.gfile.exists(self.out) and not self._is_replaceable():
             raise BundleError(
-                f"{self.out} exists and is not a data bundle. Remove it, or choose another folder."
+                f"{self.out} exists and is not a data bundle: it has no {MANIFEST} of one, or "
+                "holds files that this does not name. Remove it, or choose another folder."
             )
         if tf.io.gfile.exists(self.out):
             log.info("%s was built from other data or settings: it is replaced", self.out)
@@ -71,10 +72,10 @@ class BundleFolder:
         tf.io.gfile.makedirs(self.results)
 
     def _is_replaceable(self) -> bool:
+        """Whether nothing but a bundle lies here: its manifest, and files that this names."""
         if not tf.io.gfile.isdir(self.out):
             return False
-        names = tf.io.gfile.listdir(self.out)
-        return not names or "MANIFEST.json" in names or "metadata.json" in names
+        return set(files_below(self.out)) <= files_of_bundle(self.out)
 
     def publish(self) -> None:
         """Puts the complete bundle in its place; an older one leaves only then."""

@@ -28,7 +28,7 @@ from pipeline.data.job.write_bundle import REJECTED_ROWS, Results
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.writing.row_layout import write_tfds_metadata
 from pipeline.data.writing.statistics import summarize
-from pipeline.system.files import write_json, write_text
+from pipeline.system.files import files_below, write_json, write_text
 
 
 def describe(
@@ -114,7 +114,7 @@ def describe(
 
 def _remove_strays(folder: str, files: set[str]) -> None:
     """Removes files that workers left which failed and were retried."""
-    for name in _names(folder):
+    for name in files_below(folder):
         stray_record = name.endswith(".tfrecord") and name not in files
         if stray_record or ".part-" in os.path.basename(name):
             tf.io.gfile.remove(os.path.join(folder, name))
@@ -123,14 +123,5 @@ def _remove_strays(folder: str, files: set[str]) -> None:
 def _entries(folder: str, files: Mapping[str, FileEntry]) -> dict[str, FileEntry]:
     return {
         name: files.get(name) or file_entry(os.path.join(folder, name))
-        for name in sorted(_names(folder))
+        for name in sorted(files_below(folder))
     }
-
-
-def _names(folder: str) -> list[str]:
-    """Paths of all files below a folder, relative to it."""
-    return [
-        os.path.relpath(os.path.join(parent, name), folder)
-        for parent, _, names in tf.io.gfile.walk(folder)
-        for name in names
-    ]
