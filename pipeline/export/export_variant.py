@@ -22,7 +22,7 @@ from pipeline.runs.run_dir import RunDir
 from serving.export_format import names
 from serving.export_format.export_layout import SAMPLE_ROWS, SIGNATURES_FILE, version_folders
 from serving.exporting.column_sides import candidate_columns
-from serving.exporting.export import export, publish
+from serving.exporting.export import export, publish_version
 from serving.exporting.signatures import Network, probabilities
 from serving.exporting.temporary_folder import temporary_folder
 from serving.variants.comparison import compare
@@ -120,7 +120,7 @@ def export_variant(
             card = _card(config, bundle, run, part, variant, in_words(difference, output))
             for name, content in card.items():
                 (version / VARIANT_REPORT).with_name(name).write_bytes(content)
-            return publish(version, base)
+            return publish_version(version, base)
     except OSError as error:
         raise ExportError(
             f"cannot write an export under {base}: {error}. Give a folder that can be written to."
