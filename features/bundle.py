@@ -177,6 +177,27 @@ def read_metadata(path: str | Path) -> BundleMetadata:
     return _read(BundleMetadata, str(path))
 
 
+def check_vocabularies(metadata: BundleMetadata, folder: str | Path) -> None:
+    """Compares vocabularies with the checksums in a bundle's metadata, as far as it has them.
+
+    A vocabulary whose lines were exchanged, or that has more of them, can be looked up in, and
+    gives tokens other ids than the network learnt.
+
+    Args:
+        metadata: Metadata of the bundle, wherever a copy of it lies.
+        folder: Folder of the vocabulary files, such as the assets of an export.
+
+    Raises:
+        BundleError: One is missing or differs; the message names its file.
+    """
+    for name, sha256 in metadata.vocabulary_sha256.items():
+        path = os.path.join(str(folder), f"{name}.txt")
+        if not tf.io.gfile.exists(path):
+            raise BundleError(f"{path} is missing.")
+        if file_entry(path).sha256 != sha256:
+            raise BundleError(f"{path} is damaged: it has another checksum than {METADATA} says.")
+
+
 def file_entry(path: str, rows: int | None = None) -> FileEntry:
     """Size and checksum of a file."""
     with tf.io.gfile.GFile(path, "rb") as file:
