@@ -7,11 +7,11 @@ import os
 import time
 from collections.abc import Mapping
 
+import apache_beam as beam
 import tensorflow as tf
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+from apache_beam.runners.runner import PipelineResult
 
-from features.bundle import FORMAT_VERSION, Bundle, FileEntry, entry_of, open_bundle
+from features.bundle import FORMAT_VERSION, Bundle, FileEntry, open_bundle
 from features.config import parse
 from features.errors import ConfigError, DataError
 from features.precision import losses_in_words, with_precision
@@ -26,6 +26,7 @@ from pipeline.data.job.bundle_folder import BundleFolder
 from pipeline.data.job.checks import check_results, joins_in_words
 from pipeline.data.job.describe import describe
 from pipeline.data.job.examples import Examples
+from pipeline.data.job.input_contents import Content, check_unchanged, contents_of
 from pipeline.data.job.memory_forecast import check_memory
 from pipeline.data.job.open_inputs import Inputs, open_inputs
 from pipeline.data.job.text_settings import text_format_of, with_null_values
@@ -63,9 +64,9 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
     Raises:
         ConfigError: A setting that cannot be used, such as a refused runner or one that cannot
             start.
-        DataError: Input that is missing or unreadable, or that makes no usable bundle. Nothing
-            is left at `out` then; rejected rows, if they are the reason, lie in
-            `<out>.rejected.jsonl`.
+        DataError: Input that is missing or unreadable, that changed while it was read, or that
+            makes no usable bundle. Nothing is left at `out` then; rejected rows, if they are the
+            reason, lie in `<out>.rejected.jsonl`.
         BundleError: Something that is not a bundle lies at `out`, or another job builds there.
     """
     check_runner(data.runner, data.runner_options)
@@ -89,7 +90,8 @@ def _build(
     out: str,
 ) -> Bundle:
     started = time.monotonic()
-    sources = _sources({(file.table, file.path) for file in inputs.files})
+    contents = contents_of(inputs.files)
+    sources = {name: content.entry for name, content in contents.items()}
     generated = inputs.generated
     if generated:
         sources |= generated.contents(data.source)
@@ -109,7 +111,7 @@ def _build(
         examples | "Bundle" >> WriteBundle(
             features, data, folder.bundle, folder.results, folder.spill, earlier
         )
-        joins = counters_of(run(pipeline), "join")
+        joins = counters_of(_run_on(contents, pipeline), "join")
         results = _read_results(folder)
         check_results(results, features, data, folder.rejected)
         keys = {side.name: side.key for side in inputs.source.side_tables}
@@ -133,7 +135,23 @@ def _build(
     if earlier:
         log.info(changes_in_words(earlier, results.vocabulary_changes))
     log.info("split %s: %s", in_words(results.split_rule), _of_tables(results.rows_written))
-    rows, seconds = sum(results.rows_written.values()), time.monotonic() - started
+    _log_speed(results, time.monotonic() - started)
+    return open_bundle(out)
+
+
+def _run_on(contents: Mapping[str, Content], pipeline: beam.Pipeline) -> PipelineResult:
+    """Runs a pipeline whose input files must not change meanwhile."""
+    try:
+        result = run(pipeline)
+    except Exception:
+        check_unchanged(contents)  # perhaps why a step failed
+        raise
+    check_unchanged(contents)
+    return result
+
+
+def _log_speed(results: Results, seconds: float) -> None:
+    rows = sum(results.rows_written.values())
     log.info(
         "wrote %s rows in %d files, %.0f s (%s rows/s)",
         f"{rows:,}",
@@ -141,7 +159,6 @@ def _build(
         seconds,
         f"{rows / seconds:,.0f}",
     )
-    return open_bundle(out)
 
 
 def fingerprint_of(
@@ -162,16 +179,6 @@ def fingerprint_of(
     if earlier:
         content["vocabularies_from"] = earlier.decides()
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _sources(files: set[tuple[str, str]]) -> dict[str, FileEntry]:
-    """Name -> entry of the input files, named so that the folder they lie in does not matter."""
-    sources: dict[str, FileEntry] = {}
-    for table, path in sorted(files):
-        name = f"{table}/{os.path.basename(path)}"
-        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-            sources[path if name in sources else name] = entry_of(stream)
-    return sources
 
 
 def _read_results(folder: BundleFolder) -> Results:
