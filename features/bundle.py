@@ -92,12 +92,15 @@ class Manifest(StrictModel):
         fingerprint: Checksum of the configuration and the source files of the bundle.
         sources: Name, size and SHA-256 of those files.
         files: Path inside the bundle -> entry.
+        settings: Checksum of the configuration alone, as it was given; None where an earlier
+            version of Concord built the bundle.
     """
 
     format_version: int
     fingerprint: str
     sources: dict[str, FileEntry]
     files: dict[str, FileEntry]
+    settings: str | None = None
 
 
 @dataclass(frozen=True)
@@ -160,16 +163,28 @@ def open_bundle(path: str | Path, verify: bool = False) -> Bundle:
     return Bundle(path, _read(BundleMetadata, os.path.join(path, METADATA)), manifest)
 
 
-def files_of_bundle(path: str | Path) -> set[str]:
-    """The manifest and the files that it names; none where it is not that of a bundle.
-
-    Bundles of other format versions count: who replaces one need not be able to read it.
-    """
+def read_manifest(path: str | Path) -> Manifest | None:
+    """The manifest of a bundle, also of one in another format version; None where there is none."""
     try:
         with tf.io.gfile.GFile(os.path.join(str(path), MANIFEST), "rb") as file:
-            return {MANIFEST, *Manifest.model_validate_json(file.read()).files}
+            return Manifest.model_validate_json(file.read())
     except (tf.errors.OpError, ValueError):  # no such file, or another kind of one
-        return set()
+        return None
+
+
+def check_not_replaced(bundle: Bundle) -> None:
+    """Refuses what was read of a bundle while another took its place.
+
+    Raises:
+        BundleError: It is gone, or another one lies there.
+    """
+    manifest = read_manifest(bundle.path)
+    if manifest is None or manifest.fingerprint != bundle.manifest.fingerprint:
+        what = "removed" if manifest is None else "replaced by a build with other data or settings"
+        raise BundleError(
+            f"{bundle.path} was {what} while it was read. Build it again and repeat the command; "
+            "give bundles of different settings folders of their own with --bundle."
+        )
 
 
 def read_metadata(path: str | Path) -> BundleMetadata:

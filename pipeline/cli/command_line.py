@@ -197,6 +197,7 @@ def train(
     from pipeline.stages.describe_bundle import one_line
     from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
     from pipeline.stages.train_stage import train_stage
+    from pipeline.system.bundle_readers import reading
     from pipeline.system.console import only_warnings, say
     from pipeline.training.cluster import is_chief
     from pipeline.training.strategy import join_cluster
@@ -209,7 +210,7 @@ def train(
     opened = open_bundle(_bundle_path(loaded, bundle))
     say("data", one_line(opened))
     directory = _run_dir(config, preset, out, sizes)
-    with only_job_at(str(directory.path)) if is_chief() else nullcontext():
+    with reading(opened), only_job_at(str(directory.path)) if is_chief() else nullcontext():
         network = train_stage(loaded, opened, directory, _start(overwrite, restart, warm_start))
         evaluate_stage(loaded, opened, directory, network)
     if is_chief():
@@ -222,10 +223,11 @@ def evaluate(run: Run, bundle: BundlePath = None) -> None:
     """Evaluates a trained run on the validation and test rows of its bundle."""
     import_tensorflow()
     from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
+    from pipeline.system.bundle_readers import reading
     from pipeline.training.train import load_network
 
     directory, loaded, opened = _open_run(run, bundle)
-    with only_job_at(str(directory.path)):
+    with reading(opened), only_job_at(str(directory.path)):
         evaluate_stage(loaded, opened, directory, load_network(loaded, opened, directory))
     show_evaluation(directory)
 
@@ -268,6 +270,7 @@ def export(
     """Writes a new version of a trained run's SavedModel, after a fresh process verified it."""
     import_tensorflow()
     from pipeline.stages.export_stage import export_stage
+    from pipeline.system.bundle_readers import reading
     from pipeline.system.console import say
     from pipeline.training.train import load_network
     from serving.variants.variant import Variant, batch_sizes
@@ -276,7 +279,7 @@ def export(
     named = None if candidates is None else [name.strip() for name in candidates.split(",")]
     variant.check_candidates(named)
     directory, loaded, opened = _open_run(run, bundle)
-    with only_job_at(str(directory.path)):
+    with reading(opened), only_job_at(str(directory.path)):
         network = load_network(loaded, opened, directory)
         path = export_stage(loaded, opened, directory, network, variant, named, out, force)
     say("export", str(path))
@@ -426,6 +429,6 @@ def _start(overwrite: bool, restart: bool, warm_start: Path | None) -> "Start":
 
 
 def _bundle_path(loaded: "DatasetConfig", bundle: Path | None) -> str:
-    from pipeline.config.run_config import default_bundle
+    from pipeline.config.default_bundle import default_bundle
 
-    return str(bundle or default_bundle(loaded.data))
+    return str(bundle or default_bundle(loaded))

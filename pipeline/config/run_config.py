@@ -2,7 +2,6 @@
 
 import os
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Literal
 
 import pydantic
@@ -15,7 +14,6 @@ from models.spec.build_network import build_network, check_needs
 from models.spec.network_config import NetworkConfig
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import source_named
-from pipeline.data.sources.own import OWN_FILES
 from serving.exporting.column_sides import candidate_columns
 
 Positive = Annotated[float, pydantic.Field(gt=0.0, allow_inf_nan=False)]
@@ -164,14 +162,6 @@ class ExportConfig(StrictModel):
     """
 
     candidates: list[str] | None = None
-
-
-def default_bundle(data: DataConfig) -> Path:
-    """Where a bundle lies that no option places elsewhere."""
-    name = data.source
-    if name in OWN_FILES and data.path:  # two data sets of one's own have two bundles
-        name = os.path.basename(data.path.rstrip("/")).split(".")[0] or name
-    return Path("bundles") / name.replace(":", "_").replace("/", "_")
 
 
 class DatasetConfig(StrictModel):

@@ -2,11 +2,13 @@
 
 import logging
 import os
+from contextlib import nullcontext
 
 import tensorflow as tf
 
-from features.bundle import MANIFEST, Bundle, files_of_bundle, open_bundle
+from features.bundle import MANIFEST, Bundle, open_bundle, read_manifest
 from features.errors import BundleError
+from pipeline.system.bundle_readers import unread
 from pipeline.system.files import files_below, folder_exists, move_folder, remove_tree
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,8 @@ class BundleFolder:
         """Removes what a job that died left, and makes the folders to build in.
 
         Raises:
-            BundleError: There is a folder at `out` that is not a bundle's: it is not touched.
+            BundleError: There is a folder at `out` that is not a bundle's, or a bundle that
+                somebody reads now: it is not touched.
         """
         self._recover()
         if tf.io.gfile.exists(self.out) and not self._is_replaceable():
@@ -66,6 +69,8 @@ class BundleFolder:
                 "holds files that this does not name. Remove it, or choose another folder."
             )
         if tf.io.gfile.exists(self.out):
+            with unread(self.out):
+                pass
             log.info("%s was built from other data or settings: it is replaced", self.out)
         remove_tree(self._building)
         tf.io.gfile.makedirs(self.bundle)
@@ -75,14 +80,20 @@ class BundleFolder:
         """Whether nothing but a bundle lies here: its manifest, and files that this names."""
         if not tf.io.gfile.isdir(self.out):
             return False
-        return set(files_below(self.out)) <= files_of_bundle(self.out)
+        manifest = read_manifest(self.out)
+        known = set() if manifest is None else {MANIFEST, *manifest.files}
+        return set(files_below(self.out)) <= known
 
     def publish(self) -> None:
-        """Puts the complete bundle in its place; an older one leaves only then."""
+        """Puts the complete bundle in its place; an older one leaves only then.
+
+        If somebody began to read that one meanwhile, this waits: the work is not lost.
+        """
         remove_tree(self._old)
-        if folder_exists(self.out):
-            move_folder(self.out, self._old, MANIFEST)
-        move_folder(self.bundle, self.out, MANIFEST)
+        with unread(self.out, wait=True) if folder_exists(self.out) else nullcontext():
+            if folder_exists(self.out):
+                move_folder(self.out, self._old, MANIFEST)
+            move_folder(self.bundle, self.out, MANIFEST)
         remove_tree(self._old)
         remove_tree(self._building)
         if tf.io.gfile.exists(self.rejected):

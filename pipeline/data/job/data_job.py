@@ -33,20 +33,13 @@ from pipeline.data.job.text_settings import text_format_of, with_null_values
 from pipeline.data.job.write_bundle import REJECTED_ROWS, RESULTS, Results, WriteBundle
 from pipeline.data.runners.runner import LOCAL, check_runner, counters_of, new_pipeline, run
 from pipeline.data.settings.data_config import DataConfig
+from pipeline.data.settings.settings_digest import HOW_IT_IS_BUILT, settings_digest
 from pipeline.system.files import read_json
 from pipeline.system.lock import only_job_at
 
 log = logging.getLogger(__name__)
-# Settings that do not change what a bundle holds.
-_IRRELEVANT = {
-    "path",
-    "vocabularies",
-    "max_rejected_share",
-    "max_unmatched_share",
-    "memory_gb",
-    "runner",
-    "runner_options",
-}
+# What says nothing of what a bundle holds, or is said by the sources and the earlier bundle.
+_IRRELEVANT = {"path", "vocabularies", *HOW_IT_IS_BUILT}
 
 
 def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
@@ -67,7 +60,8 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
         DataError: Input that is missing or unreadable, that changed while it was read, or that
             makes no usable bundle. Nothing is left at `out` then; rejected rows, if they are the
             reason, lie in `<out>.rejected.jsonl`.
-        BundleError: Something that is not a bundle lies at `out`, or another job builds there.
+        BundleError: Something that is not a bundle lies at `out`, somebody reads the one that is
+            to be replaced, or another job builds there.
     """
     check_runner(data.runner, data.runner_options)
     if features.label is None:
@@ -75,11 +69,12 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
             "no feature has the role `label`, so there is nothing to learn. Add one: "
             "`<name>: {role: label}`."
         )
+    settings = settings_digest(features, data)
     inputs = open_inputs(features, data)
     features = with_null_values(features, inputs)
     earlier = open_earlier(features, data, out)
     with only_job_at(out):
-        return _build(features, data, inputs, earlier, out)
+        return _build(features, data, inputs, earlier, out, settings)
 
 
 def _build(
@@ -88,6 +83,7 @@ def _build(
     inputs: Inputs,
     earlier: EarlierVocabularies | None,
     out: str,
+    settings: str,
 ) -> Bundle:
     started = time.monotonic()
     contents = contents_of(inputs.files)
@@ -124,7 +120,17 @@ def _build(
             log.warning(line)
         features = with_precision(features, results.analysis)
         describe(
-            folder, features, data, results, joins, sources, fingerprint, known, origin, text_format
+            folder,
+            features,
+            data,
+            results,
+            joins,
+            sources,
+            fingerprint,
+            settings,
+            known,
+            origin,
+            text_format,
         )
         folder.publish()
     except DataError:

@@ -39,6 +39,7 @@ def describe(
     joins: Mapping[str, int],
     sources: Mapping[str, FileEntry],
     fingerprint: str,
+    settings: str,
     known: Mapping[str, Any] | None = None,
     origin: VocabularyOrigin | None = None,
     text_format: TextFormat | None = None,
@@ -53,6 +54,7 @@ def describe(
         joins: `unmatched_<side table>` -> rows of the log without a match in it.
         sources: Name -> entry of the input files.
         fingerprint: Fingerprint of configuration and input.
+        settings: Digest of the configuration as it was given.
         known: What is known of generated rows, for `statistics.json`.
         origin: The bundle whose vocabularies were taken over.
         text_format: How the log was read, where it is delimited text.
@@ -108,6 +110,7 @@ def describe(
         fingerprint=fingerprint,
         sources=dict(sorted(sources.items())),
         files=_entries(folder.bundle, results.files),
+        settings=settings,
     )
     write_json(path(MANIFEST), manifest.model_dump(mode="json"))
 

@@ -10,7 +10,6 @@ import pytest
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
 from pipeline.batches.dataset import column_arrays
-from pipeline.config.run_config import default_bundle
 from pipeline.data.job.data_job import build_bundle
 from pipeline.data.job.open_inputs import open_inputs
 from pipeline.data.reading.own_files import open_own_files, sniff_delimiter
@@ -237,20 +236,6 @@ def test_a_column_that_only_later_files_lack_is_named(tmp_path):
     (tmp_path / "b.csv").write_text("user,click\nu1,1\n")
     with pytest.raises(DataError, match=r"b\.csv has no column 'price'"):
         open_inputs(FEATURES, config(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("source", "path", "name"),
-    [
-        ("csv", "data/shop/", "shop"),
-        ("csv", "data/shop.tar/clicks.csv.gz", "clicks"),
-        ("parquet", "s3://bucket/clicks", "clicks"),
-        ("criteo", "data/shop", "criteo"),
-        ("tfds:movielens/100k-ratings", None, "tfds_movielens_100k-ratings"),
-    ],
-)
-def test_bundles_of_ones_own_data_sets_have_their_names(source, path, name):
-    assert str(default_bundle(DataConfig(source=source, path=path))) == f"bundles/{name}"
 
 
 def test_an_unknown_source_is_refused():
