@@ -19,9 +19,25 @@ def publish(written: str | Path, name: str | Path) -> None:
         OSError: It cannot be renamed, as onto a folder that has content, or the disk is full.
     """
     for path in _below(str(written)):
-        _to_disk(path)
+        to_disk(path)
     os.replace(written, name)
-    _to_disk(os.path.dirname(os.path.abspath(name)))
+    to_disk(os.path.dirname(os.path.abspath(name)))
+
+
+def to_disk(path: str | Path) -> None:
+    """Returns when what was written to a file, or the names in a folder, survive a loss of power.
+
+    Raises:
+        OSError: The disk is full or fails.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _below(path: str) -> Iterator[str]:
@@ -31,14 +47,3 @@ def _below(path: str) -> Iterator[str]:
         yield folder
     if not os.path.isdir(path):
         yield path
-
-
-def _to_disk(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot
-            raise
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -216,9 +215,8 @@ def _card(
     variant: Variant,
     difference: str,
 ) -> dict[str, bytes]:
-    metrics: dict[str, Any] = {}
-    if run.metrics_file.exists():
-        metrics = json.loads(run.metrics_file.read_text())
     name, features = run.path.resolve().name, part.bundle.metadata.features
-    card = model_card(name, config, bundle, part.network, metrics, features, variant, difference)
+    card = model_card(
+        name, config, bundle, part.network, run.metrics(), features, variant, difference
+    )
     return card.to_files()
