@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tf_keras
 
+from features.scope_name import scope_name
 from models.embeddings.bank_tables import BankTables, LookedUp
 from models.embeddings.broadcast import given_once, repeated, side_by_side
 from models.embeddings.embedded import Embedded, History, history_view
@@ -158,7 +159,7 @@ class EmbeddingBank(tf_keras.layers.Layer):
             fan_in = spec.dimension if spec.kind == "dense" else 1
             stddev = math.sqrt(2.0 / (fan_in + layout.embedding_dim))  # Glorot, of one set
             shape = (fan_in, sum(layout.segments))
-            self.projections[spec.name] = weight(f"{spec.name}/kernel", shape, stddev)
+            self.projections[spec.name] = weight(f"{scope_name(spec.name)}/kernel", shape, stddev)
         if layout.joins_numeric and layout.first_order:
             shape = (len(layout.numeric_inputs), len(layout.first_order))
             self.numeric_first_order = weight("numeric/first_order", shape, self.stddev)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -102,6 +103,25 @@ def test_a_single_compressed_file_without_a_header_becomes_a_bundle(tmp_path):
     bundle = build_bundle(FEATURES, data, str(tmp_path / "bundle"))
     assert prices(bundle) == EXPECTED
     assert bundle.metadata.source == "csv"
+
+
+def test_columns_and_features_may_be_called_anything(tmp_path):
+    names = ["user id", "Größe (cm): 50%", "日本", "a|b<c>", "row/position", "text/x", "key/until"]
+    names += ["rows", ".", "price", "clicked"]
+    lines = [[f"v{row % 3}" for _ in names[:-2]] + [str(row), str(row % 2)] for row in range(60)]
+    text = "\n".join("\t".join(line) for line in [names, *lines]) + "\n"
+    (tmp_path / "log.tsv").write_text(text)
+    features = {
+        name.replace("/", " of "): {"kind": "categorical", "column": name} for name in names[:-2]
+    }
+    features |= {"the price in €": {"kind": "numeric", "column": "price"}}
+    features |= {"clicked": {"role": "label"}}
+    data = config(tmp_path / "log.tsv")
+    bundle = build_bundle(FeatureSet(features=features), data, str(tmp_path / "bundle"))
+    for name in list(features)[:-2]:
+        file = Path(bundle.vocabulary_dir, f"{name}.txt")
+        assert set(file.read_text().split()) == {"v0", "v1", "v2"}
+        assert set(column_arrays(bundle, "train", [name])[name]) == {2, 3, 4}
 
 
 def test_tables_of_any_kind_join_by_key_and_are_no_part_of_the_log(tmp_path):
