@@ -16,6 +16,7 @@ Transform = Literal[
 TimeUnit = Literal["s", "ms", "yymmddhh"]
 UtcOffset = Annotated[float, pydantic.Field(ge=-24.0, le=24.0)]  # hours
 NO_NAME_HAS = "\x1f"  # a control character: what the data job calls columns of its own begins so
+LARGEST_SIZE = 1_000_000  # of lists, vectors and buckets
 LONGEST_NAME = 200  # bytes in UTF-8: file systems take 255 for a file of tokens and its ending
 ROLES: tuple[Role, ...] = ("input", "label", "group_key", "timestamp", "weight")
 
@@ -102,16 +103,16 @@ class FeatureSpec(StrictModel):
     vocabulary: str = ""
     min_count: int = pydantic.Field(default=1, ge=1)
     max_tokens: int | None = pydantic.Field(default=None, ge=1)
-    num_oov_buckets: int = pydantic.Field(default=1, ge=1)
+    num_oov_buckets: int = pydantic.Field(default=1, ge=1, le=LARGEST_SIZE)
     separator: str | None = None
     drop_weights: str | None = pydantic.Field(default=None, min_length=1)
-    max_length: int | None = pydantic.Field(default=None, ge=1)
+    max_length: int | None = pydantic.Field(default=None, ge=1, le=LARGEST_SIZE)
     history: str | None = None
-    dimension: int | None = pydantic.Field(default=None, ge=1)
+    dimension: int | None = pydantic.Field(default=None, ge=1, le=LARGEST_SIZE)
     default: pydantic.FiniteFloat | None = None
     at_least: pydantic.FiniteFloat | None = None
     positive: str | None = pydantic.Field(default=None, min_length=1)
-    num_buckets: int | None = pydantic.Field(default=None, ge=2)
+    num_buckets: int | None = pydantic.Field(default=None, ge=2, le=LARGEST_SIZE)
     precision: Literal["float32", "float64"] = "float32"
     null_values: tuple[str, ...] = ()
 

@@ -10,6 +10,8 @@ import typer
 
 from features.errors import ConfigError, UserError
 from pipeline.cli import endpoints, serve
+from pipeline.cli.signals import ended_by_signals
+from pipeline.system.full_disk import full_disk
 from pipeline.system.lock import only_job_at
 from pipeline.system.program import as_typed, program
 from pipeline.system.quiet import import_tensorflow
@@ -74,15 +76,38 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 
 
 def main() -> None:
-    """Entry point: a user's mistake prints one sentence and exits with 2, a bug its traceback."""
+    """Entry point: a user's mistake prints one sentence and exits with 2, a bug its traceback.
+
+    A full disk is a mistake too; Ctrl-C and SIGTERM exit with 128 and their number, after what was
+    begun is cleaned up.
+    """
     from pipeline.system.console import log_to_terminal
 
     log_to_terminal()
-    try:
-        app(prog_name=program())
-    except UserError as error:
-        print(f"error: {as_typed(str(error))}", file=sys.stderr)
-        sys.exit(2)
+    with ended_by_signals() as received:
+        try:
+            app(prog_name=program())
+        except BaseException as error:
+            if received.signal is not None:
+                print(f"{received.signal.name}: ended before it was done", file=sys.stderr)
+                sys.exit(128 + received.signal)
+            sentence = _sentence(error)
+            if sentence is None:
+                raise
+            print(f"error: {as_typed(sentence)}", file=sys.stderr)
+            sys.exit(2)
+
+
+def _sentence(error: BaseException) -> str | None:
+    """What the user can do about an error; None where it is a bug, or no error."""
+    if isinstance(error, UserError):
+        return str(error)
+    full = full_disk(error) if isinstance(error, Exception) else None
+    if full is not None:
+        return f"a disk is full: {full}. Free some room, and repeat the command."
+    if isinstance(error, PermissionError) and error.filename:
+        return f"{error.filename}: {error.strerror}. Give a path that this user may use."
+    return None
 
 
 @app.command()

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Annotated, Literal
 
 import pydantic
+import tensorflow as tf
 
 from features.config import StrictModel
 from features.errors import ConfigError
@@ -230,4 +231,10 @@ class RunConfig(DatasetConfig):
         Raises:
             ConfigError: Says what does not fit.
         """
-        build_network(self.model, placeholder_inputs(self.feature_set), self.groups)
+        try:
+            build_network(self.model, placeholder_inputs(self.feature_set), self.groups)
+        except (tf.errors.ResourceExhaustedError, MemoryError):
+            raise ConfigError(
+                "the network does not fit into this machine's memory, even without data. Give "
+                "smaller layers, or a smaller embedding.embedding_dim."
+            ) from None

@@ -19,6 +19,8 @@ from pipeline.runs.checkpoint_files import (
     keep_only,
     save_to_disk,
 )
+from pipeline.system.available_memory import size
+from pipeline.system.full_disk import full_disk, room_at
 from pipeline.training.cluster import is_chief
 from pipeline.training.private_api import TensorLogsCallback, random_generators
 from pipeline.training.strategy import training_strategy, write_path
@@ -181,8 +183,21 @@ class Checkpoints(TensorLogsCallback):
         step = self.position.epoch * self._steps + self.position.batch
         self._write_folder.mkdir(parents=True, exist_ok=True)
         path = checkpoint_at(self._write_folder, step)
-        self._checkpoint.write(str(path))
-        save_to_disk(path)
+        before = checkpoints_in(self._write_folder)
+        try:
+            self._checkpoint.write(str(path))
+            save_to_disk(path)
+        except (OSError, tf.errors.OpError) as error:
+            if full_disk(error) is None:
+                raise
+            keep_only(self._write_folder, before)
+            weights = [*self._network.variables, *self._network.optimizer.variables]
+            needed = sum(each.shape.num_elements() * each.dtype.size for each in weights)
+            raise ConfigError(
+                f"the disk of {self._folder} is full: a checkpoint of {size(needed)} does not fit "
+                f"into {room_at(str(self._folder))}, beside the one before it. Free some room, and "
+                "repeat the command: it continues from the last checkpoint."
+            ) from error
         keep_only(self._write_folder, checkpoints_in(self._write_folder)[:_KEPT])
 
 

@@ -97,6 +97,7 @@ def test_the_table_above_knows_every_setting():
         ({"kind": "categorical", "vocabulary": "../v"}, "control character, got '../v'"),
         ({"kind": "categorical", "name": "x/rows"}, "control character, got 'x/rows'"),
         ({"kind": "categorical", "name": ""}, "must not be empty"),
+        ({"kind": "multivalued", "max_length": 10**9}, "less than or equal to 1000000"),
         ({"kind": "categorical", "name": "a\nb"}, r"control character, got 'a\nb'"),
         ({"kind": "categorical", "vocabulary": "a\0"}, r"control character, got 'a\x00'"),
         ({"kind": "categorical", "name": "ü" * 101}, "at most 200 bytes, got 202: 'üüü"),

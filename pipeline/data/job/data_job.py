@@ -34,12 +34,14 @@ from pipeline.data.job.write_bundle import REJECTED_ROWS, RESULTS, Results, Writ
 from pipeline.data.runners.runner import LOCAL, check_runner, counters_of, new_pipeline, run
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.settings.settings_digest import HOW_IT_IS_BUILT, settings_digest
+from pipeline.system.available_memory import size
 from pipeline.system.files import read_json
+from pipeline.system.full_disk import full_disk, room_at
 from pipeline.system.lock import only_job_at
 
 log = logging.getLogger(__name__)
 # What says nothing of what a bundle holds, or is said by the sources and the earlier bundle.
-_IRRELEVANT = {"path", "vocabularies", *HOW_IT_IS_BUILT}
+_IRRELEVANT = {"vocabularies", *HOW_IT_IS_BUILT}
 
 
 def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
@@ -97,9 +99,9 @@ def _build(
         log.info("%s is up to date: reused", out)
         return bundle
     folder.start()
+    read = sum(entry.size for entry in sources.values())
     try:
-        size = sum(entry.size for entry in sources.values()) / 1e6
-        log.info("building %s from %d files (%.1f MB)", out, len(sources), size)
+        log.info("building %s from %d files (%s)", out, len(sources), size(read))
         if data.runner == LOCAL:
             check_memory(inputs, features, data)
         pipeline = new_pipeline(data.runner, data.runner_options)
@@ -136,6 +138,14 @@ def _build(
     except DataError:
         _hand_over_rejected(folder)
         raise
+    except Exception as error:
+        if full_disk(error) is None:
+            raise
+        raise DataError(
+            f"the disk of {out} is full: {room_at(out)} are free again now that the job ended. "
+            f"While it runs, about as much as the input of {size(read)} waits there, beside the "
+            "bundle itself. Free some room, or build on another disk with --bundle."
+        ) from error
     finally:
         folder.abandon()
     if earlier:

@@ -6,9 +6,10 @@ import json
 from features.specs import FeatureSet
 from pipeline.data.settings.data_config import DataConfig
 
-# Settings that do not change what a bundle holds; `path` does only by what lies there.
+# Settings that do not change what a bundle holds. Of `path` what lies there does: files that were
+# moved are the same data.
 HOW_IT_IS_BUILT = frozenset(
-    {"max_rejected_share", "max_unmatched_share", "memory_gb", "runner", "runner_options"}
+    {"path", "max_rejected_share", "max_unmatched_share", "memory_gb", "runner", "runner_options"}
 )
 
 

@@ -55,7 +55,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 def test_the_first_bundle_of_a_source_is_called_as_it_is(tmp_path):
     assert str(default_bundle(configured())) == "bundles/criteo"
     lie_at(tmp_path / "bundles" / "criteo", of(configured()))
-    same = configured(memory_gb=3.0, max_rejected_share=0.5, runner="FlinkRunner")
+    same = configured(memory_gb=3.0, path="moved", runner="FlinkRunner")
     assert str(default_bundle(same)) == "bundles/criteo"
 
 
@@ -63,11 +63,10 @@ def test_the_first_bundle_of_a_source_is_called_as_it_is(tmp_path):
     "other",
     [
         configured(seed=7),
-        configured(path="elsewhere"),
         configured(min_count=3),
         configured(vocabularies={"from": "yesterday", "mode": "frozen"}),
     ],
-    ids=["seed", "path", "features", "vocabularies"],
+    ids=["seed", "features", "vocabularies"],
 )
 def test_of_other_settings_it_lies_beside_and_stays_there(tmp_path, other):
     lie_at(tmp_path / "bundles" / "criteo", of(configured()))
