@@ -92,12 +92,15 @@ class Manifest(StrictModel):
         fingerprint: Checksum of the configuration and the source files of the bundle.
         sources: Name, size and SHA-256 of those files.
         files: Path inside the bundle -> entry.
+        settings: Checksum of the configuration alone, as it was given; None where an earlier
+            version of Concord built the bundle.
     """
 
     format_version: int
     fingerprint: str
     sources: dict[str, FileEntry]
     files: dict[str, FileEntry]
+    settings: str | None = None
 
 
 @dataclass(frozen=True)
@@ -160,9 +163,54 @@ def open_bundle(path: str | Path, verify: bool = False) -> Bundle:
     return Bundle(path, _read(BundleMetadata, os.path.join(path, METADATA)), manifest)
 
 
+def read_manifest(path: str | Path) -> Manifest | None:
+    """The manifest of a bundle, also of one in another format version; None where there is none."""
+    try:
+        with tf.io.gfile.GFile(os.path.join(str(path), MANIFEST), "rb") as file:
+            return Manifest.model_validate_json(file.read())
+    except (tf.errors.OpError, ValueError):  # no such file, or another kind of one
+        return None
+
+
+def check_not_replaced(bundle: Bundle) -> None:
+    """Refuses what was read of a bundle while another took its place.
+
+    Raises:
+        BundleError: It is gone, or another one lies there.
+    """
+    manifest = read_manifest(bundle.path)
+    if manifest is None or manifest.fingerprint != bundle.manifest.fingerprint:
+        what = "removed" if manifest is None else "replaced by a build with other data or settings"
+        raise BundleError(
+            f"{bundle.path} was {what} while it was read. Build it again and repeat the command; "
+            "give bundles of different settings folders of their own with --bundle."
+        )
+
+
 def read_metadata(path: str | Path) -> BundleMetadata:
     """Reads a bundle's metadata.json, wherever a copy of it lies, such as in an export."""
     return _read(BundleMetadata, str(path))
+
+
+def check_vocabularies(metadata: BundleMetadata, folder: str | Path) -> None:
+    """Compares vocabularies with the checksums in a bundle's metadata, as far as it has them.
+
+    A vocabulary whose lines were exchanged, or that has more of them, can be looked up in, and
+    gives tokens other ids than the network learnt.
+
+    Args:
+        metadata: Metadata of the bundle, wherever a copy of it lies.
+        folder: Folder of the vocabulary files, such as the assets of an export.
+
+    Raises:
+        BundleError: One is missing or differs; the message names its file.
+    """
+    for name, sha256 in metadata.vocabulary_sha256.items():
+        path = os.path.join(str(folder), f"{name}.txt")
+        if not tf.io.gfile.exists(path):
+            raise BundleError(f"{path} is missing.")
+        if file_entry(path).sha256 != sha256:
+            raise BundleError(f"{path} is damaged: it has another checksum than {METADATA} says.")
 
 
 def file_entry(path: str, rows: int | None = None) -> FileEntry:

@@ -1,5 +1,6 @@
 """What a column is: one `FeatureSpec` a feature."""
 
+import unicodedata
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
@@ -14,6 +15,9 @@ Transform = Literal[
 ]
 TimeUnit = Literal["s", "ms", "yymmddhh"]
 UtcOffset = Annotated[float, pydantic.Field(ge=-24.0, le=24.0)]  # hours
+NO_NAME_HAS = "\x1f"  # a control character: what the data job calls columns of its own begins so
+LARGEST_SIZE = 1_000_000  # of lists, vectors and buckets
+LONGEST_NAME = 200  # bytes in UTF-8: file systems take 255 for a file of tokens and its ending
 ROLES: tuple[Role, ...] = ("input", "label", "group_key", "timestamp", "weight")
 
 # Settings that the data job fills in where they are not given.
@@ -54,7 +58,8 @@ class FeatureSpec(StrictModel):
     """One column: where it comes from, what it means, and how it becomes a model input.
 
     Args:
-        name: The feature's name, without a slash; the key it is declared under.
+        name: The feature's name; the key it is declared under. Any text of 200 bytes without a
+            slash or a control character.
         kind: `categorical` (one token), `numeric`, `multivalued` (a set of tokens), `sequence`
             (tokens in time order, oldest first) or `embedding` (a given dense vector).
         role: `input` (default), or what else the column is for.
@@ -103,17 +108,17 @@ class FeatureSpec(StrictModel):
     vocabulary: str = ""
     min_count: int = pydantic.Field(default=1, ge=1)
     max_tokens: int | None = pydantic.Field(default=None, ge=1)
-    num_oov_buckets: int = pydantic.Field(default=1, ge=1)
+    num_oov_buckets: int = pydantic.Field(default=1, ge=1, le=LARGEST_SIZE)
     separator: str | None = None
     drop_weights: str | None = pydantic.Field(default=None, min_length=1)
-    max_length: int | None = pydantic.Field(default=None, ge=1)
+    max_length: int | None = pydantic.Field(default=None, ge=1, le=LARGEST_SIZE)
     history: str | None = None
     aligned: str | None = pydantic.Field(default=None, min_length=1)
-    dimension: int | None = pydantic.Field(default=None, ge=1)
+    dimension: int | None = pydantic.Field(default=None, ge=1, le=LARGEST_SIZE)
     default: pydantic.FiniteFloat | None = None
     at_least: pydantic.FiniteFloat | None = None
     positive: str | None = pydantic.Field(default=None, min_length=1)
-    num_buckets: int | None = pydantic.Field(default=None, ge=2)
+    num_buckets: int | None = pydantic.Field(default=None, ge=2, le=LARGEST_SIZE)
     precision: Literal["float32", "float64"] = "float32"
     null_values: tuple[str, ...] = ()
 
@@ -143,11 +148,18 @@ class FeatureSpec(StrictModel):
     def _check_kind(self) -> None:
         for name in (self.name, self.vocabulary):
             # Names become files of tokens, and keys of records beside `<name>/row_lengths`.
-            if "/" in name or not self.name:
+            if "/" in name or not self.name or any(map(_is_control, name)):
                 raise ValueError(
-                    f"a name must not be empty or hold a slash, got {name!r}. Rename it; `column` "
-                    "may give the raw column any name."
+                    f"a name must not be empty, or hold a slash or a control character, got "
+                    f"{name!r}. Rename it; `column` may give the raw column any name."
                 )
+            if len(name.encode()) > LONGEST_NAME:
+                raise ValueError(
+                    f"a name has at most {LONGEST_NAME} bytes, got {len(name.encode())}: "
+                    f"{name[:40]!r}... Rename it; `column` may give the raw column any name."
+                )
+        if NO_NAME_HAS in self.column:
+            raise ValueError(f"`column` must not hold {NO_NAME_HAS!r}, got {self.column!r}.")
         expected = _KIND_OF_ROLE.get(self.role)
         if expected and self.kind != expected:
             raise ValueError(
@@ -282,3 +294,8 @@ class FeatureSpec(StrictModel):
             "sequence": pa.list_(pa.string()),
             "embedding": pa.list_(pa.float32()),
         }[self.kind]
+
+
+def _is_control(character: str) -> bool:
+    """Whether it is a control character, a line's end or half of a character."""
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")

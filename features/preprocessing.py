@@ -19,6 +19,7 @@ from features.raw_values import (
     null_tokens,
     weights_behind,
 )
+from features.scope_name import scope_name
 from features.specs import FeatureSet, FeatureSpec
 
 # Transform -> number of buckets, where the data have no say in it. Exponents of positive float32
@@ -67,7 +68,7 @@ class Preprocessor(tf_keras.layers.Layer):
                 vocabulary=f"{vocabulary_dir}/{name}.txt",
                 mask_token="",
                 num_oov_indices=vocabulary.num_oov_buckets,
-                name=f"lookup_{name}",
+                name=f"lookup_{scope_name(name)}",
             )
             for name, vocabulary in features.vocabularies.items()
             if "input" in roles

@@ -71,11 +71,28 @@ def coerce(block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = R
         if spec.raw_name not in columns:
             columns[spec.raw_name] = _READERS[_type_key(spec)](column, spec, reasons)
         _check_role(columns[spec.raw_name], column, spec, reasons)
+    _check_steps(columns, features, reasons)
     good = np.setdiff1d(np.arange(block.num_rows), np.fromiter(reasons, np.int64, len(reasons)))
     typed = pa.RecordBatch.from_pydict(columns)
     if reasons:
         typed = typed.take(pa.array(good))
     return TypedRows(typed, good, reasons)
+
+
+def _check_steps(columns: dict[str, pa.Array], features: FeatureSet, reasons: Reasons) -> None:
+    """Step t of every sequence of a history is the same event: none may have fewer than others."""
+    for history, names in features.aligned.items():
+        present = [name for name in names if name in columns]
+        lengths = np.array(
+            [pc.fill_null(pc.list_value_length(columns[name]), 0) for name in present], np.int64
+        )
+        for row in np.flatnonzero((lengths != lengths.max(axis=0)).any(axis=0) if present else []):
+            given = {name: int(each) for name, each in zip(present, lengths[:, row], strict=True)}
+            if len({each for each in given.values() if each}) > 1:  # one that is missing is padded
+                steps = ", ".join(f"{name} has {each}" for name, each in given.items())
+                reasons.setdefault(
+                    int(row), f"sequences of history {history!r} must have one length, and {steps}"
+                )
 
 
 def _without_nulls(column: pa.Array, null_values: Sequence[str]) -> pa.Array:

@@ -126,8 +126,8 @@ def parse_examples(examples: tf.Tensor, features: FeatureSet) -> RawTensors:
     """Raw tensors of serialized tf.Examples; a value left out, or an empty list, is missing.
 
     Raises:
-        InvalidArgumentError: An Example has several values where one is expected, or values of
-            another type.
+        InvalidArgumentError: An Example has several values where one is expected, values of
+            another type, or sequences of one history that differ in length.
     """
     defaults: dict[str, tf.io.FixedLenFeature] = {}
     spec_of: dict[str, tf.io.FixedLenSequenceFeature | tf.io.RaggedFeature] = {}
@@ -150,7 +150,19 @@ def parse_examples(examples: tf.Tensor, features: FeatureSet) -> RawTensors:
             text = raw[spec.raw_name]
             text = tf.where(text == "", "nan", text)
             raw[spec.raw_name] = tf.strings.to_number(text, tf.float64)
+    for history, names in features.aligned.items():
+        _check_steps(history, [raw[name] for name in names])
     return raw
+
+
+def _check_steps(history: str, sequences: "Sequence[tf.RaggedTensor]") -> None:
+    """Refuses sequences of a history that differ in length; one without any step is missing."""
+    steps = tf.stack([sequence.row_lengths() for sequence in sequences])  # (sequences, batch)
+    longest = tf.reduce_max(steps, axis=0)
+    tf.debugging.Assert(
+        tf.reduce_all((steps == longest) | (steps == 0)),
+        [f"sequences of history '{history}' must have one length in each row"],
+    )
 
 
 def _default(feature: tf.io.FixedLenFeature) -> str | float | int:

@@ -226,6 +226,15 @@ class FeatureSet(StrictModel):
         return self._one("weight")
 
     @cached_property
+    def aligned(self) -> dict[str, tuple[str, ...]]:
+        """History -> raw names of its sequences, where it has several."""
+        sequences: dict[str, list[str]] = {}
+        for spec in self.inputs:
+            if spec.history is not None:
+                sequences.setdefault(spec.history, []).append(spec.raw_name)
+        return {name: tuple(names) for name, names in sequences.items() if len(names) > 1}
+
+    @cached_property
     def vocabularies(self) -> dict[str, VocabularySpec]:
         """Name -> how it is made.
 

@@ -5,7 +5,15 @@ import os
 from collections.abc import Mapping, Sequence
 
 from features.analysis import Analysis
-from features.bundle import FORMAT_VERSION, METADATA, Bundle, BundleMetadata, Manifest
+from features.bundle import (
+    FORMAT_VERSION,
+    METADATA,
+    VOCABULARIES,
+    Bundle,
+    BundleMetadata,
+    Manifest,
+    file_entry,
+)
 from features.records import columns_of
 from features.specs import FeatureSet
 
@@ -16,6 +24,12 @@ def write_bundle_without_rows(
     analysis: Analysis,
     vocabularies: Mapping[str, Sequence[str]],
 ) -> Bundle:
+    folder = os.path.join(path, VOCABULARIES)
+    os.makedirs(folder)
+    for name, tokens in vocabularies.items():
+        with open(os.path.join(folder, f"{name}.txt"), "w") as file:
+            file.write("".join(f"{token}\n" for token in tokens))
+    sha256 = {name: file_entry(os.path.join(folder, f"{name}.txt")).sha256 for name in vocabularies}
     metadata = BundleMetadata(
         format_version=FORMAT_VERSION,
         layout="block",
@@ -26,13 +40,9 @@ def write_bundle_without_rows(
         rows={"train": 0, "valid": 0, "test": 0},
         split_rule={},
         source="made up",
+        vocabulary_sha256=sha256,
     )
     manifest = Manifest(format_version=FORMAT_VERSION, fingerprint="", sources={}, files={})
-    bundle = Bundle(str(path), metadata, manifest)
-    os.makedirs(bundle.vocabulary_dir)
-    for name, tokens in vocabularies.items():
-        with open(os.path.join(bundle.vocabulary_dir, f"{name}.txt"), "w") as file:
-            file.write("".join(f"{token}\n" for token in tokens))
     with open(os.path.join(path, METADATA), "w") as file:
         json.dump(metadata.model_dump(mode="json"), file)
-    return bundle
+    return Bundle(str(path), metadata, manifest)

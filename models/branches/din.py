@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from features.scope_name import scope_name
 from models.branches.branch import Branch, Details
 from models.branches.history_pooling import cleaned, compared_histories, mean_step
 from models.embeddings.embedded import Embedded, History, flatten
@@ -86,7 +87,9 @@ class DIN(Branch):
         targets = {name: History(*each).target[-1] for name, each in shapes.histories.items()}
         self.attentions = {
             name: TargetAttention(
-                **self._attention_options, dtype=self.dtype_policy, name=f"attention_{name}"
+                **self._attention_options,
+                dtype=self.dtype_policy,
+                name=f"attention_{scope_name(name)}",
             )
             for name in compared_histories(self.name, targets, self.histories)
         }

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tf_keras
 
+from features.scope_name import scope_name
 from models.embeddings.bank_tables import BankTables, LookedUp
 from models.embeddings.broadcast import given_once, repeated, side_by_side
 from models.embeddings.embedded import Embedded, History, history_view
@@ -167,10 +168,10 @@ class EmbeddingBank(tf_keras.layers.Layer):
                 fan_in = layout.given[str(spec.vocabulary)]
             stddev = math.sqrt(2.0 / (fan_in + layout.embedding_dim))  # Glorot, of one set
             shape = (fan_in, sum(layout.segments))
-            self.projections[spec.name] = weight(f"{spec.name}/kernel", shape, stddev)
+            self.projections[spec.name] = weight(f"{scope_name(spec.name)}/kernel", shape, stddev)
         self.given = {
             vocabulary: self.add_weight(
-                f"{vocabulary}/given", shape=shape, initializer="zeros", trainable=False
+                f"{scope_name(vocabulary)}/given", shape=shape, initializer="zeros", trainable=False
             )
             for vocabulary, shape in layout.given_sizes.items()
         }

@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import pydantic
@@ -26,6 +26,7 @@ from models.spec.plugin_contract import (
 )
 from models.spec.plugins import is_import_path, load_class
 
+LARGEST_WIDTH = 65_536  # a matrix of two such sides has 17 GB
 LayerClass: TypeAlias = type[tf_keras.layers.Layer]
 
 
@@ -246,6 +247,12 @@ def _read_options(component: LayerClass, given: Mapping[str, Any], own: set[str]
             if problem["type"] in ("is_instance_of", "sequence_str", "list_type"):
                 expected = "expected a list, such as [64, 32]"
             raise ConfigError(f"{name}: {expected}. Received: {value!r}.") from None
+        largest = max(_whole_numbers(options[name]), default=0)
+        if largest > LARGEST_WIDTH:
+            raise ConfigError(
+                f"{name}: {largest:,} is more than {LARGEST_WIDTH:,}, the most that a layer may "
+                "have of anything. Give a smaller number."
+            )
     injected = [parameter for name, parameter in parameters.items() if name not in settable]
     # Nothing that comes from the data is missing: the options alone make a layer.
     if all(parameter.default is not inspect.Parameter.empty for parameter in injected):
@@ -254,3 +261,14 @@ def _read_options(component: LayerClass, given: Mapping[str, Any], own: set[str]
         except ValueError as error:
             raise ConfigError(str(error)) from None
     return options
+
+
+def _whole_numbers(value: Any) -> Iterator[int]:
+    """The whole numbers of an option, also those in its lists."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _whole_numbers(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _whole_numbers(each)

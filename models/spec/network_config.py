@@ -12,6 +12,7 @@ from models.embeddings.embedding_layout import Numeric
 from models.embeddings.row_table import Initializer
 from models.spec import axes
 from models.spec.component import (
+    LARGEST_WIDTH,
     AlignmentComponent,
     BranchComponent,
     CooperationComponent,
@@ -20,6 +21,7 @@ from models.spec.component import (
 )
 
 NonNegative = Annotated[float, pydantic.Field(ge=0.0, allow_inf_nan=False)]
+Width = Annotated[int, pydantic.Field(ge=1, le=LARGEST_WIDTH)]
 # Names that stand for something else in the logs.
 _RESERVED = ("loss", "logloss", "auc", "embedding_l2", "dense_l2", "gradient")
 
@@ -34,7 +36,7 @@ class CompressedConfig(StrictModel):
     """
 
     type: Literal["hashed", "quotient_remainder"]
-    rows: int = pydantic.Field(ge=1)
+    rows: int = pydantic.Field(ge=1, lt=2**31)
     hashes: int = pydantic.Field(default=2, ge=1, le=4)
 
 
@@ -71,16 +73,16 @@ class EmbeddingConfig(StrictModel):
             not `embedding_dim`; a set of a branch's own is called after the branch.
     """
 
-    embedding_dim: int = pydantic.Field(default=16, ge=1)
-    embedding_dims: dict[str, Annotated[int, pydantic.Field(ge=1)]] = {}
+    embedding_dim: Width = 16
+    embedding_dims: dict[str, Width] = {}
     compressed: dict[str, CompressedConfig] = {}
     stddev: float = pydantic.Field(default=1e-4, ge=0.0, allow_inf_nan=False)
     initializer: Initializer = "normal"
     l2: float = pydantic.Field(default=0.0, ge=0.0, allow_inf_nan=False)
     l2_batch: float = pydantic.Field(default=0.0, ge=0.0, allow_inf_nan=False)
     numeric: Numeric = "each"
-    numeric_units: list[Annotated[int, pydantic.Field(ge=1)]] = []
-    set_dims: dict[str, Annotated[int, pydantic.Field(ge=1)]] = {}
+    numeric_units: list[Width] = []
+    set_dims: dict[str, Width] = {}
     given: dict[str, GivenConfig] = {}
 
     @pydantic.model_validator(mode="before")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import tensorflow as tf
 
-from features.bundle import Bundle, open_bundle
+from features.bundle import Bundle, check_not_replaced, open_bundle
 from features.records import Column, count_rows, decode_block, decode_rows
 from pipeline.batches.position import START, WHOLE, Position, Shard, check_position, check_shard
 from pipeline.batches.row_matrix import pack, unpack
@@ -100,13 +100,17 @@ def refusing_damage(bundle: Bundle) -> Iterator[None]:
     """Names the damaged file where TensorFlow only says that a record is corrupt.
 
     Raises:
-        BundleError: A file has another checksum than the manifest says.
+        BundleError: A file is gone or has another checksum than the manifest says; or the bundle
+            was replaced before the end, so that rows of another one may have been read.
     """
+    check_not_replaced(bundle)
     try:
         yield
-    except tf.errors.DataLossError:
+    except (tf.errors.DataLossError, tf.errors.NotFoundError):
+        check_not_replaced(bundle)
         open_bundle(bundle.path, verify=True)
         raise
+    check_not_replaced(bundle)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -120,9 +124,13 @@ def column_arrays(bundle: Bundle, split: str, names: Sequence[str]) -> dict[str,
 
     Returns:
         Name -> array of shape (rows,), (rows, length) or (rows, dimension).
+
+    Raises:
+        BundleError: The bundle is damaged, or was replaced.
     """
-    records = tf.data.TFRecordDataset(bundle.files(split))
-    blocks = list(_decode(records, bundle, _columns(bundle, names)).as_numpy_iterator())
+    with refusing_damage(bundle):
+        records = tf.data.TFRecordDataset(bundle.files(split))
+        blocks = list(_decode(records, bundle, _columns(bundle, names)).as_numpy_iterator())
     return {name: np.concatenate([block[name] for block in blocks]) for name in names}
 
 

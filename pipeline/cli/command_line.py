@@ -10,6 +10,8 @@ import typer
 
 from features.errors import ConfigError, UserError
 from pipeline.cli import endpoints, serve
+from pipeline.cli.signals import ended_by_signals
+from pipeline.system.full_disk import full_disk
 from pipeline.system.lock import only_job_at
 from pipeline.system.program import as_typed, program
 from pipeline.system.quiet import import_tensorflow
@@ -74,15 +76,38 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 
 
 def main() -> None:
-    """Entry point: a user's mistake prints one sentence and exits with 2, a bug its traceback."""
+    """Entry point: a user's mistake prints one sentence and exits with 2, a bug its traceback.
+
+    A full disk is a mistake too; Ctrl-C and SIGTERM exit with 128 and their number, after what was
+    begun is cleaned up.
+    """
     from pipeline.system.console import log_to_terminal
 
     log_to_terminal()
-    try:
-        app(prog_name=program())
-    except UserError as error:
-        print(f"error: {as_typed(str(error))}", file=sys.stderr)
-        sys.exit(2)
+    with ended_by_signals() as received:
+        try:
+            app(prog_name=program())
+        except BaseException as error:
+            if received.signal is not None:
+                print(f"{received.signal.name}: ended before it was done", file=sys.stderr)
+                sys.exit(128 + received.signal)
+            sentence = _sentence(error)
+            if sentence is None:
+                raise
+            print(f"error: {as_typed(sentence)}", file=sys.stderr)
+            sys.exit(2)
+
+
+def _sentence(error: BaseException) -> str | None:
+    """What the user can do about an error; None where it is a bug, or no error."""
+    if isinstance(error, UserError):
+        return str(error)
+    full = full_disk(error) if isinstance(error, Exception) else None
+    if full is not None:
+        return f"a disk is full: {full}. Free some room, and repeat the command."
+    if isinstance(error, PermissionError) and error.filename:
+        return f"{error.filename}: {error.strerror}. Give a path that this user may use."
+    return None
 
 
 @app.command()
@@ -197,6 +222,7 @@ def train(
     from pipeline.stages.describe_bundle import one_line
     from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
     from pipeline.stages.train_stage import train_stage
+    from pipeline.system.bundle_readers import reading
     from pipeline.system.console import only_warnings, say
     from pipeline.training.cluster import is_chief
     from pipeline.training.strategy import join_cluster
@@ -209,7 +235,7 @@ def train(
     opened = open_bundle(_bundle_path(loaded, bundle))
     say("data", one_line(opened))
     directory = _run_dir(config, preset, out, sizes)
-    with only_job_at(str(directory.path)) if is_chief() else nullcontext():
+    with reading(opened), only_job_at(str(directory.path)) if is_chief() else nullcontext():
         network = train_stage(loaded, opened, directory, _start(overwrite, restart, warm_start))
         evaluate_stage(loaded, opened, directory, network)
     if is_chief():
@@ -222,10 +248,11 @@ def evaluate(run: Run, bundle: BundlePath = None) -> None:
     """Evaluates a trained run on the validation and test rows of its bundle."""
     import_tensorflow()
     from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
+    from pipeline.system.bundle_readers import reading
     from pipeline.training.train import load_network
 
     directory, loaded, opened = _open_run(run, bundle)
-    with only_job_at(str(directory.path)):
+    with reading(opened), only_job_at(str(directory.path)):
         evaluate_stage(loaded, opened, directory, load_network(loaded, opened, directory))
     show_evaluation(directory)
 
@@ -268,6 +295,7 @@ def export(
     """Writes a new version of a trained run's SavedModel, after a fresh process verified it."""
     import_tensorflow()
     from pipeline.stages.export_stage import export_stage
+    from pipeline.system.bundle_readers import reading
     from pipeline.system.console import say
     from pipeline.training.train import load_network
     from serving.variants.variant import Variant, batch_sizes
@@ -276,7 +304,7 @@ def export(
     named = None if candidates is None else [name.strip() for name in candidates.split(",")]
     variant.check_candidates(named)
     directory, loaded, opened = _open_run(run, bundle)
-    with only_job_at(str(directory.path)):
+    with reading(opened), only_job_at(str(directory.path)):
         network = load_network(loaded, opened, directory)
         path = export_stage(loaded, opened, directory, network, variant, named, out, force)
     say("export", str(path))
@@ -426,6 +454,6 @@ def _start(overwrite: bool, restart: bool, warm_start: Path | None) -> "Start":
 
 
 def _bundle_path(loaded: "DatasetConfig", bundle: Path | None) -> str:
-    from pipeline.config.run_config import default_bundle
+    from pipeline.config.default_bundle import default_bundle
 
-    return str(bundle or default_bundle(loaded.data))
+    return str(bundle or default_bundle(loaded))

@@ -44,6 +44,20 @@ def serve(
     max_concurrency: Annotated[
         int, typer.Option("--max-concurrency", help="Most requests answered or waiting at a time.")
     ] = ServerOptions.max_concurrency,
+    max_connections: Annotated[
+        int, typer.Option("--max-connections", help="Most that are open, on each port.")
+    ] = ServerOptions.max_connections,
+    allow_hosts: Annotated[
+        list[str],
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="Name that REST is asked by, beside localhost; may be repeated.",
+        ),
+    ] = ServerOptions.allow_hosts,  # type: ignore[assignment]  # typer makes a list of it
+    allow_reload: Annotated[
+        bool, typer.Option("--allow-reload", help="Let gRPC clients reload models of a folder.")
+    ] = False,
     batching: Annotated[
         bool, typer.Option("--batching", help="Merge small requests that come together.")
     ] = ServerOptions.batching,
@@ -72,6 +86,9 @@ def serve(
         max_batch=max_batch,
         max_message_mb=max_message_mb,
         max_concurrency=max_concurrency,
+        max_connections=max_connections,
+        allow_hosts=tuple(allow_hosts),
+        allow_reload=allow_reload,
         batching=batching,
         tls_cert=tls_cert,
         tls_key=tls_key,

@@ -15,7 +15,8 @@ from models.network.cost import flops_per_example, parameters_by_part
 from models.spec.build_network import build_network
 from models.spec.network_config import NetworkConfig
 from pipeline.config.config_files import load_config, load_preset, preset_training
-from pipeline.config.run_config import RunConfig, default_bundle
+from pipeline.config.default_bundle import default_bundle
+from pipeline.config.run_config import RunConfig
 from pipeline.config.shipped_files import preset_names, preset_title
 from pipeline.system.program import program
 
@@ -68,7 +69,7 @@ def print_preset(
 def _bundle(config: RunConfig, path: Path | None) -> Bundle | None:
     if path is not None:
         return open_bundle(path)
-    default = default_bundle(config.data)
+    default = default_bundle(config)
     return open_bundle(default) if default.exists() else None
 
 

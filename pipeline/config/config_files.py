@@ -10,6 +10,7 @@ import yaml
 from features.config import parse
 from features.errors import ConfigError, did_you_mean
 from models.spec.network_config import NetworkConfig
+from pipeline.config.bounded_yaml import parse_yaml, read_yaml
 from pipeline.config.kept_sizes import kept_sizes
 from pipeline.config.run_config import DatasetConfig, RunConfig
 from pipeline.config.shipped_files import config_file, preset_file
@@ -192,33 +193,15 @@ def _preset_of(content: Mapping[str, Any]) -> str | None:
 
 def _read_yaml(path: Path, by: Path | None) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeysLoader)
+        content = read_yaml(path)
     except OSError as error:
         asked = f" (extended by {by})" if by else ""
         raise ConfigError(
             f"{path}{asked} cannot be read: {error.strerror}. Give the path of a YAML file."
         ) from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not text in UTF-8. Give the path of a YAML file.") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold a mapping of sections such as `data:` and `model:`.")
     return content
-
-
-class _UniqueKeysLoader(yaml.SafeLoader):
-    """YAML's own loader lets the last of two equal keys win in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice in a mapping", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def _overrides(texts: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
@@ -232,8 +215,8 @@ def _override(text: str) -> dict[str, Any]:
             f"--set {text!r} must be key.path=value. For example: --set train.batch_size=8192"
         )
     try:
-        content = yaml.safe_load(value)
-    except yaml.YAMLError:
+        content = parse_yaml(value)
+    except (yaml.YAMLError, ValueError):
         content = value
     for part in reversed(key.split(".")):
         content = {part: content}

@@ -2,10 +2,10 @@
 
 import os
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Literal
 
 import pydantic
+import tensorflow as tf
 
 from features.config import StrictModel
 from features.errors import ConfigError
@@ -15,7 +15,6 @@ from models.spec.build_network import build_network, check_needs
 from models.spec.network_config import NetworkConfig
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import source_named
-from pipeline.data.sources.own import OWN_FILES
 from serving.exporting.column_sides import candidate_columns
 
 Positive = Annotated[float, pydantic.Field(gt=0.0, allow_inf_nan=False)]
@@ -166,14 +165,6 @@ class ExportConfig(StrictModel):
     candidates: list[str] | None = None
 
 
-def default_bundle(data: DataConfig) -> Path:
-    """Where a bundle lies that no option places elsewhere."""
-    name = data.source
-    if name in OWN_FILES and data.path:  # two data sets of one's own have two bundles
-        name = os.path.basename(data.path.rstrip("/")).split(".")[0] or name
-    return Path("bundles") / name.replace(":", "_").replace("/", "_")
-
-
 class DatasetConfig(StrictModel):
     """What a bundle is made of: which rows, and what their columns mean."""
 
@@ -240,4 +231,10 @@ class RunConfig(DatasetConfig):
         Raises:
             ConfigError: Says what does not fit.
         """
-        build_network(self.model, placeholder_inputs(self.feature_set), self.groups)
+        try:
+            build_network(self.model, placeholder_inputs(self.feature_set), self.groups)
+        except (tf.errors.ResourceExhaustedError, MemoryError):
+            raise ConfigError(
+                "the network does not fit into this machine's memory, even without data. Give "
+                "smaller layers, or a smaller embedding.embedding_dim."
+            ) from None

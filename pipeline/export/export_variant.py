@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +21,7 @@ from pipeline.runs.run_dir import RunDir
 from serving.export_format import names
 from serving.export_format.export_layout import SAMPLE_ROWS, SIGNATURES_FILE, version_folders
 from serving.exporting.column_sides import candidate_columns
-from serving.exporting.export import export, publish
+from serving.exporting.export import export, publish_version
 from serving.exporting.signatures import Network, probabilities
 from serving.exporting.temporary_folder import temporary_folder
 from serving.variants.comparison import compare
@@ -120,7 +119,7 @@ def export_variant(
             card = _card(config, bundle, run, part, variant, in_words(difference, output))
             for name, content in card.items():
                 (version / VARIANT_REPORT).with_name(name).write_bytes(content)
-            return publish(version, base)
+            return publish_version(version, base)
     except OSError as error:
         raise ExportError(
             f"cannot write an export under {base}: {error}. Give a folder that can be written to."
@@ -216,9 +215,8 @@ def _card(
     variant: Variant,
     difference: str,
 ) -> dict[str, bytes]:
-    metrics: dict[str, Any] = {}
-    if run.metrics_file.exists():
-        metrics = json.loads(run.metrics_file.read_text())
     name, features = run.path.resolve().name, part.bundle.metadata.features
-    card = model_card(name, config, bundle, part.network, metrics, features, variant, difference)
+    card = model_card(
+        name, config, bundle, part.network, run.metrics(), features, variant, difference
+    )
     return card.to_files()

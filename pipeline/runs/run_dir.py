@@ -14,6 +14,7 @@ from features.bundle import METADATA, VOCABULARIES, Bundle
 from features.errors import ConfigError
 from pipeline.config.config_files import dump_config, load_config
 from pipeline.config.run_config import RunConfig
+from pipeline.runs.checkpoint_files import latest_checkpoint
 from pipeline.system.files import remove_tree, write_json, write_text
 from serving.export_format.export_layout import EXPORT_OF_RUN, version_folders
 
@@ -85,11 +86,20 @@ class RunDir:
         return self.path / f"export-{variant}"
 
     def state(self) -> dict[str, Any]:
-        """What `run.json` says; empty where there is no run."""
-        try:
-            return json.loads(self.state_file.read_text())
-        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-            return {}
+        """What `run.json` says; empty where there is no run.
+
+        Raises:
+            ConfigError: It is damaged. Whether a run is finished nobody knows then.
+        """
+        return _read_mapping(self.state_file)
+
+    def metrics(self) -> dict[str, Any]:
+        """What `metrics.json` says; empty where there is none.
+
+        Raises:
+            ConfigError: It is damaged.
+        """
+        return _read_mapping(self.metrics_file)
 
     def config(self) -> RunConfig:
         """The configuration that the run was started with.
@@ -113,7 +123,7 @@ class RunDir:
         return (
             "train" not in state.get("finished", ())
             and state.get("fingerprint") == run_fingerprint(config, bundle, _key_of(warm_start))
-            and self.last_checkpoint.is_dir()
+            and latest_checkpoint(self.last_checkpoint) is not None
         )
 
     def begin(
@@ -142,12 +152,8 @@ class RunDir:
                 f"{self.path} holds a finished run of another configuration or other data. Give "
                 "another folder with --out, or replace that run with --overwrite."
             )
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"{self.path} cannot be written: {error.strerror}. Give another folder with --out."
-            ) from None
+        if not state:
+            self._claim()
         write_text(str(self.config_file), dump_config(config))
         for file in (self.metrics_file, self.curves_file, self.report_file):  # of another configuration
             file.unlink(missing_ok=True)
@@ -162,6 +168,24 @@ class RunDir:
             key = _key_of(warm_start)
             state["warm_start"] = {"run": os.path.abspath(warm_start.path), "fingerprint": key}
         self._write_state(state)
+
+    def _claim(self) -> None:
+        """Makes the folder a run's; what is in it stays unless a run would write there."""
+        of_a_run = [self.config_file, self.metrics_file, self.curves_file, self.report_file]
+        of_a_run += [self.bundle_copy, self.best_checkpoint.parent, self.tensorboard, self.export]
+        names = [path.name for path in of_a_run if os.path.lexists(path)]
+        if names:
+            raise ConfigError(
+                f"{self.path} has {', '.join(names)} and is not the folder of a run: it has no "
+                f"{self.state_file.name}. Give another folder with --out, or remove them."
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._write_state({"finished": []})
+        except OSError as error:
+            raise ConfigError(
+                f"{self.path} cannot be written: {error.strerror}. Give another folder with --out."
+            ) from None
 
     def finish(self, stage: str) -> None:
         """Notes that a stage is finished."""
@@ -232,10 +256,7 @@ class RunDir:
 
     def update_metrics(self, **sections: Any) -> dict[str, Any]:
         """Replaces sections of metrics.json and returns the whole."""
-        metrics: dict[str, Any] = {}
-        if self.metrics_file.exists():
-            metrics = json.loads(self.metrics_file.read_text())
-        metrics |= sections
+        metrics = self.metrics() | sections
         write_json(str(self.metrics_file), metrics)
         return metrics
 
@@ -249,6 +270,22 @@ class RunDir:
 
     def _write_state(self, state: dict[str, Any]) -> None:
         write_json(str(self.state_file), state)
+
+
+def _read_mapping(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except ValueError as error:
+        content = error
+    if isinstance(content, dict):
+        return content
+    reason = content if isinstance(content, ValueError) else "it holds no JSON object"
+    raise ConfigError(
+        f"{file} is damaged: {reason}. Copy it again from where it was whole, or give another "
+        "folder with --out; to give the run up, remove its folder."
+    )
 
 
 def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = None) -> str:

@@ -1,6 +1,5 @@
 """The stage `evaluate`: metrics.json, report.html and tables in the terminal."""
 
-import json
 import logging
 import math
 from collections.abc import Mapping
@@ -90,7 +89,7 @@ def warn_of_inputs(bundle: Bundle) -> None:
 
 def show_evaluation(run: RunDir) -> None:
     """Prints the evaluation that metrics.json holds."""
-    metrics = with_previous(json.loads(run.metrics_file.read_text()))
+    metrics = with_previous(run.metrics())
     for split, report in metrics["evaluation"].items():
         print_metrics(split, report, console)
     print_embedding_tables(metrics.get("tables", {}), console)

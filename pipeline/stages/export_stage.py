@@ -64,7 +64,7 @@ def export_stage(
         _log.info(_VERIFIED, version, f"{sample.num_rows:,}")
         show_variant(version)
         return version
-    metrics = json.loads(run.metrics_file.read_text())
+    metrics = run.metrics()
     features = bundle.metadata.features
     card = model_card(run.path.resolve().name, config, bundle, network, metrics, features)
     version = export(
@@ -87,8 +87,7 @@ def _check_lives(run: RunDir, branch: str | None) -> None:
     Raises:
         ExportError: Says which, and what can be done.
     """
-    metrics = json.loads(run.metrics_file.read_text()) if run.metrics_file.exists() else {}
-    valid = metrics.get("evaluation", {}).get("valid", {})
+    valid = run.metrics().get("evaluation", {}).get("valid", {})
     name = branch or FUSED
     spread = valid.get("life", {}).get("logit_spread", {}).get(name)
     if spread is not None and 0.0 < valid["click_rate"] < 1.0 and spread <= CONSTANT:

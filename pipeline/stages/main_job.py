@@ -13,6 +13,7 @@ from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
 from pipeline.stages.export_stage import export_stage
 from pipeline.stages.start import FRESH, Start, check_start
 from pipeline.stages.train_stage import train_stage
+from pipeline.system.bundle_readers import reading
 from pipeline.system.console import say
 from pipeline.system.lock import only_job_at
 from pipeline.system.program import command, python
@@ -33,7 +34,7 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, start: Start 
     check_start(config, run, start)
     bundle = build_bundle(config.feature_set, config.data, bundle_path)
     say("data", one_line(bundle))
-    with only_job_at(str(run.path)):
+    with reading(bundle), only_job_at(str(run.path)):
         _finish_stages(config, bundle, run, start)
     latest = version_folders(run.export)[0]
     score_sample(latest)

@@ -6,6 +6,7 @@ from features.bundle import Bundle
 from features.errors import ConfigError, TrainingError
 from models.network import CooperativeNetwork
 from pipeline.config.run_config import RunConfig
+from pipeline.runs.checkpoint_files import latest_checkpoint
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.describe_bundle import data_report
 from pipeline.stages.progressive import start_warm
@@ -42,6 +43,8 @@ def train_stage(
     if resume:
         say("train", f"{run.path} was interrupted: continued. --restart begins again")
     elif is_chief():
+        if run.last_checkpoint.is_dir() and latest_checkpoint(run.last_checkpoint) is None:
+            say("train", f"{run.last_checkpoint} holds no whole checkpoint: training begins again")
         run.begin(config, bundle, start.overwrite, start.warm_start)
         say("config", f"{run.config_file} (resolved)")
 

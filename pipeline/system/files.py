@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from features.publish import publish
+
 
 def write_complete(path: str, write: Callable[[str], None]) -> None:
     """Has `write` fill a file of another name, then gives it its own.
@@ -22,7 +24,10 @@ def write_complete(path: str, write: Callable[[str], None]) -> None:
     tf.io.gfile.makedirs(os.path.dirname(path))
     try:
         write(temporary)
-        tf.io.gfile.rename(temporary, path, overwrite=True)
+        if "://" in path:
+            tf.io.gfile.rename(temporary, path, overwrite=True)
+        else:
+            publish(temporary, path)
     except BaseException:
         if tf.io.gfile.exists(temporary):
             tf.io.gfile.remove(temporary)
@@ -73,17 +78,21 @@ def move_folder(path: str, to: str, last: str) -> None:
         last: The file in it that moves when all others have.
     """
     if "://" not in path:
-        tf.io.gfile.rename(path, to)
+        publish(path, to)
         return
-    files = [
-        os.path.join(folder, name).removeprefix(path).lstrip("/")
-        for folder, _, names in tf.io.gfile.walk(path)
-        for name in names
-    ]
-    for name in sorted(files, key=lambda name: (name == last, name)):
+    for name in sorted(files_below(path), key=lambda name: (name == last, name)):
         tf.io.gfile.makedirs(os.path.dirname(os.path.join(to, name)))
         tf.io.gfile.rename(os.path.join(path, name), os.path.join(to, name), overwrite=True)
     remove_tree(path)
+
+
+def files_below(folder: str) -> list[str]:
+    """Paths of all files below a folder, relative to it."""
+    return [
+        os.path.join(parent, name).removeprefix(folder).lstrip("/")
+        for parent, _, names in tf.io.gfile.walk(folder)
+        for name in names
+    ]
 
 
 def remove_tree(path: str) -> None:

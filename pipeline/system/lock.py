@@ -20,9 +20,9 @@ def only_job_at(out: str) -> Iterator[None]:
     if "://" in out:
         yield
         return
-    path = f"{out.rstrip('/')}.lock"
+    path = f"{os.path.realpath(out)}.lock"
     try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         file = open(path, "a")  # noqa: SIM115  (closed below; only opening it may fail like this)
     except OSError as error:
         raise BundleError(

@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -16,8 +17,9 @@ from models.network import CooperativeNetwork
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.branch_life import branch_life, constant_predictions
 from pipeline.evaluation.scores import FUSED, predict_split, scores_of
+from pipeline.runs.checkpoint_files import latest_checkpoint
 from pipeline.runs.run_dir import RunDir
-from pipeline.training.checkpoints import Checkpoints, latest_checkpoint
+from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import is_chief
 from pipeline.training.private_api import TensorLogsCallback
 from pipeline.training.profile import Profile
@@ -57,7 +59,7 @@ class DivergenceGuard(TensorLogsCallback):
         TrainingError: Names the term, the step and the last good checkpoint.
     """
 
-    def __init__(self, last_checkpoint: Callable[[], str | None], every_seconds: float) -> None:
+    def __init__(self, last_checkpoint: Callable[[], Path | None], every_seconds: float) -> None:
         super().__init__()
         self._last_checkpoint = last_checkpoint
         self._every_seconds = every_seconds

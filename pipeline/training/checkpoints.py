@@ -1,6 +1,7 @@
 """Checkpoints of everything that the rest of a training depends on, and the way back."""
 
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,10 +10,22 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from features.errors import ConfigError
 from pipeline.batches.position import Position
+from pipeline.runs.checkpoint_files import (
+    checkpoint_at,
+    checkpoints_in,
+    damage_of,
+    keep_only,
+    save_to_disk,
+)
+from pipeline.system.available_memory import size
+from pipeline.system.full_disk import full_disk, room_at
 from pipeline.training.cluster import is_chief
 from pipeline.training.private_api import TensorLogsCallback, random_generators
 from pipeline.training.strategy import training_strategy, write_path
+
+log = logging.getLogger(__name__)
 
 # What the callbacks of tf_keras carry from one epoch to the next.
 _CARRIED = {
@@ -21,6 +34,7 @@ _CARRIED = {
     tf_keras.callbacks.ModelCheckpoint: ("best",),
     tf_keras.callbacks.History: ("history", "epoch"),
 }
+_KEPT = 2  # checkpoints: the last, and one to fall back on
 _ASK_OTHERS_EVERY = 50  # batches: several workers agree on the moment by a message
 
 
@@ -30,13 +44,13 @@ class Checkpoints(TensorLogsCallback):
     A checkpoint holds weights and moving statistics, the optimizer (slots, iterations, learning
     rate), the generators of dropout, the means of the epoch's loss terms, the position in the
     data, and the state of the other callbacks with the history. It is written under a name of its
-    own; only then the file `checkpoint` names it, and the former one is removed: a process that
-    is killed at any moment leaves a whole one.
+    own; only then the one before the last is removed: a process that is killed at any moment
+    leaves a whole one, and where the last one is damaged, training continues from the other.
 
     Must be the last callback: it saves what the others decided, and restores after they began.
 
     Args:
-        folder: Folder that checkpoints lie in, one at a time.
+        folder: Folder that checkpoints lie in, the last two.
         network: Network that is trained: compiled, its optimizer built.
         fingerprint: Fingerprint of the run; a checkpoint of another one is not used.
         steps: Number of steps of an epoch.
@@ -65,33 +79,27 @@ class Checkpoints(TensorLogsCallback):
             means=[variable for metric in network.metrics for variable in metric.variables],
             noted=self._state,
         )
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(write_path(folder)), max_to_keep=1, checkpoint_name="step"
-        )
+        _ = self._checkpoint.save_counter  # which TensorFlow adds to what it restores
+        self._write_folder = write_path(folder)
         self._restored_means: list[Any] = []
         self._began = time.monotonic()
         self.position = Position(0, 0)
         self.stopped = False
         self.seconds_before = 0.0
 
-    def latest(self) -> str | None:
-        """Path of the checkpoint, if there is one."""
-        return latest_checkpoint(self._folder)
-
-    def restore(self) -> bool:
-        """Goes back to the latest checkpoint of this run, if there is one.
+    def restore(self) -> Path | None:
+        """Goes back to the latest checkpoint of this run, if there is one, and returns its path.
 
         Sets `position`, the next batch; `stopped`, whether training had stopped early; and
-        `seconds_before`, spent until then.
+        `seconds_before`, spent until then. One that is damaged is named in a warning.
+
+        Raises:
+            ConfigError: Those that there are cannot be read.
         """
-        path = self.latest()
+        path = self._latest_whole()
         if path is None:
-            return False
-        saved = _JsonState({})
-        tf.train.Checkpoint(noted=saved).read(path).expect_partial()
-        if saved.content.get("fingerprint") != self._fingerprint:
-            return False
-        self._checkpoint.restore(path).assert_consumed()
+            return None
+        self._checkpoint.restore(str(path)).assert_consumed()
         state = self._state.content
         self.position = Position(state["epoch"], state["batch"])
         self.stopped, self.seconds_before = state["stopped"], state["seconds"]
@@ -99,8 +107,26 @@ class Checkpoints(TensorLogsCallback):
         if self.position.batch:
             self._restored_means = [mean.numpy() for mean in self._checkpoint.means]
         if is_chief():
-            _remove_unfinished(self._folder, path)
-        return True
+            keep_only(self._folder, [path])
+        return path
+
+    def _latest_whole(self) -> Path | None:
+        """The latest that can be read, where it is of this run."""
+        damaged = ""
+        for path in checkpoints_in(self._folder):
+            damage = damage_of(path)
+            if damage is None:
+                saved = _JsonState({})
+                tf.train.Checkpoint(noted=saved).read(str(path)).expect_partial()
+                return path if saved.content.get("fingerprint") == self._fingerprint else None
+            damaged = f"{path} is damaged: {damage}"
+            log.warning("%s", damaged)
+        if damaged:
+            raise ConfigError(
+                f"{damaged}. No other checkpoint of this training is left to continue from. Copy "
+                "it again from where it was whole, or begin again with --restart."
+            )
+        return None
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._restore_others()  # they have just forgotten what they were told
@@ -154,8 +180,25 @@ class Checkpoints(TensorLogsCallback):
             "seconds": self.seconds_before + time.monotonic() - self._began,
             "callbacks": [_carried(callback) for callback in self._others],
         }
-        number = self.position.epoch * self._steps + self.position.batch
-        self._manager.save(checkpoint_number=number)
+        step = self.position.epoch * self._steps + self.position.batch
+        self._write_folder.mkdir(parents=True, exist_ok=True)
+        path = checkpoint_at(self._write_folder, step)
+        before = checkpoints_in(self._write_folder)
+        try:
+            self._checkpoint.write(str(path))
+            save_to_disk(path)
+        except (OSError, tf.errors.OpError) as error:
+            if full_disk(error) is None:
+                raise
+            keep_only(self._write_folder, before)
+            weights = [*self._network.variables, *self._network.optimizer.variables]
+            needed = sum(each.shape.num_elements() * each.dtype.size for each in weights)
+            raise ConfigError(
+                f"the disk of {self._folder} is full: a checkpoint of {size(needed)} does not fit "
+                f"into {room_at(str(self._folder))}, beside the one before it. Free some room, and "
+                "repeat the command: it continues from the last checkpoint."
+            ) from error
+        keep_only(self._write_folder, checkpoints_in(self._write_folder)[:_KEPT])
 
 
 class _JsonState(tf.train.experimental.PythonState):
@@ -171,11 +214,6 @@ class _JsonState(tf.train.experimental.PythonState):
         self.content = json.loads(string_value)
 
 
-def latest_checkpoint(folder: Path) -> str | None:
-    """Path of the last whole checkpoint in a folder, if there is one."""
-    return tf.train.latest_checkpoint(str(folder))
-
-
 def _carried(callback: tf_keras.callbacks.Callback) -> dict[str, Any]:
     return {name: _plain(getattr(callback, name)) for name in _CARRIED[type(callback)]}
 
@@ -187,12 +225,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value.item() if hasattr(value, "item") else value
-
-
-def _remove_unfinished(folder: Path, latest: str) -> None:
-    """Removes what a killed process was still writing, or about to remove."""
-    kept = Path(latest).name
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.name == "checkpoint" or path.name.startswith(f"{kept}."):
-            continue
-        path.rmdir() if path.is_dir() else path.unlink()

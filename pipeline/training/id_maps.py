@@ -9,8 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow as tf
 
-from features.bundle import METADATA, VOCABULARIES, Bundle, BundleMetadata, read_metadata
-from features.errors import ConfigError
+from features.bundle import (
+    METADATA,
+    VOCABULARIES,
+    Bundle,
+    BundleMetadata,
+    check_vocabularies,
+    read_metadata,
+)
+from features.errors import BundleError, ConfigError
 from pipeline.runs.run_dir import RunDir
 
 
@@ -41,7 +48,7 @@ def earlier_metadata(run: RunDir) -> BundleMetadata:
     """What a finished run knows of its bundle.
 
     Raises:
-        ConfigError: It is no finished run, or kept no vocabularies.
+        ConfigError: It is no finished run, or kept no vocabularies, or not those of its network.
     """
     try:
         run.config()
@@ -54,7 +61,14 @@ def earlier_metadata(run: RunDir) -> BundleMetadata:
             f"--warm-start {run.path}: the run has no {file.relative_to(run.path)}, so its ids "
             "cannot be matched with tokens. Train it again."
         )
-    return read_metadata(file)
+    metadata = read_metadata(file)
+    try:
+        check_vocabularies(metadata, run.bundle_copy / VOCABULARIES)
+    except BundleError as error:
+        raise ConfigError(
+            f"--warm-start {run.path}: {error} Copy the run again, or train it again."
+        ) from None
+    return metadata
 
 
 def id_maps(

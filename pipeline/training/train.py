@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import tensorflow as tf
@@ -21,6 +20,7 @@ from models.spec.build_network import build_network
 from pipeline.batches.dataset import examples, refusing_damage
 from pipeline.batches.position import WHOLE, Position, batches_of_epoch
 from pipeline.config.run_config import RunConfig
+from pipeline.runs.checkpoint_files import damage_of
 from pipeline.runs.run_dir import RunDir
 from pipeline.system.available_memory import available_bytes
 from pipeline.training.bfloat16 import warn_slow_bfloat16
@@ -102,10 +102,12 @@ def train(
     callbacks = training_callbacks(config, bundle, run, steps, network)
     checkpoints = _the_one(Checkpoints, callbacks)
     curves = [callback for callback in callbacks if isinstance(callback, StepCurves)]
-    if resume and checkpoints.restore():
+    restored = checkpoints.restore() if resume else None
+    if restored is not None:
+        _check_best(run, checkpoints.position)
         log.info(
             "continues from %s: epoch %d/%d, step %s/%s",
-            checkpoints.latest(),
+            restored,
             checkpoints.position.epoch + 1,
             settings.epochs,
             f"{checkpoints.position.batch:,}",
@@ -136,6 +138,16 @@ def train(
     )
     step_time = _the_one(StepTimes, callbacks).measured if is_chief() else None
     return Trained(network, history, best + 1, seconds, step_time)
+
+
+def _check_best(run: RunDir, position: Position) -> None:
+    """Refuses, before it trains on, what would end with no best epoch to go back to."""
+    damage = damage_of(run.best_checkpoint) if position.epoch else None
+    if damage is not None:
+        raise ConfigError(
+            f"{run.best_checkpoint}, the best epoch so far, is damaged: {damage}. Copy it again "
+            "from where it was whole, or begin again with --restart."
+        )
 
 
 _Callback = TypeVar("_Callback", bound=tf_keras.callbacks.Callback)
@@ -310,12 +322,14 @@ def load_network(config: RunConfig, bundle: Bundle, run: RunDir) -> CooperativeN
     """The network of a finished training, with the weights of its best epoch and nothing else.
 
     Raises:
-        ConfigError: The run has no checkpoint.
+        ConfigError: The run has no checkpoint, or one that cannot be read.
     """
-    if not Path(f"{run.best_checkpoint}.index").exists():
+    damage = damage_of(run.best_checkpoint)
+    if damage is not None:
         raise ConfigError(
-            f"{run.path} has no checkpoint at {run.best_checkpoint}. Train first: "
-            "python -m pipeline train --config ... --out ..."
+            f"{run.path} has no checkpoint at {run.best_checkpoint} that can be read: {damage}. "
+            "Copy it again from where it was whole, or train again with --restart: "
+            f"python -m pipeline train --config {run.config_file} --out {run.path} --restart"
         )
     network = new_network(config, bundle)
     _restore_best(network, run)

@@ -14,6 +14,7 @@ from string import Template
 from textwrap import indent
 
 from features.errors import ConfigError
+from features.publish import publish
 from serving.deploy.deployment import Deployment
 from serving.deploy.requests_script import functions, questions
 from serving.deploy.text_protos import check_batching, check_models, check_monitoring
@@ -163,7 +164,7 @@ def write_folder(deployment: Deployment, folder: Path, *, overwrite: bool = Fals
             path.chmod(0o755 if name == _EXECUTABLE else 0o644)
         folder.mkdir(parents=True, exist_ok=True)
         for name in texts:
-            os.replace(beside / name, folder / name)
+            publish(beside / name, folder / name)
     except OSError as error:
         raise ConfigError(
             f"{folder} cannot be written: {error.strerror or error}. Give another folder."

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from serving.client.export_folder import ExportFolder
 from serving.endpoint_check.check_cases import Case, arrays, cases
-from serving.scoring.scorer import load_saved_model
+from serving.scoring.scorer import load_export
 
 TOLERANCE = 1e-6  # largest difference of a number
 
@@ -25,13 +25,13 @@ class Reference:
         export: Folder of the export.
 
     Raises:
-        ExportError: It cannot be loaded.
+        ExportError: It is damaged or cannot be loaded.
     """
 
     def __init__(self, export: ExportFolder) -> None:
         self.table = export.signatures
         self.cases = cases(export.rows)
-        self._model = load_saved_model(export.version)
+        _, self._model = load_export(export.version)
 
     def inputs(self, signature: str, case: Case) -> dict[str, np.ndarray]:
         """The inputs of a signature for the rows of a case."""

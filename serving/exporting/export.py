@@ -13,6 +13,7 @@ from features.bundle import METADATA, Bundle
 from features.errors import ExportError
 from features.input_shares import training_shares
 from features.preprocessing import Preprocessor
+from features.publish import publish
 from features.raw_tensors import from_arrow
 from serving.export_format import names
 from serving.export_format.export_layout import (
@@ -88,7 +89,7 @@ def export(
                 rows = with_first_user(sample, user_columns(module.table))
                 ranked = expected_scores(network, bundle, rows)[names.PROB]
             verify(folder, sample, expected_scores(network, bundle, sample), ranked, compiled)
-            return publish(folder, base)
+            return publish_version(folder, base)
     except OSError as error:
         raise ExportError(
             f"cannot write an export under {base}: {error}. Give a folder that can be written to."
@@ -155,7 +156,7 @@ def _write_sample(sample: pa.RecordBatch, path: Path) -> None:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def publish(folder: Path, base: Path) -> Path:
+def publish_version(folder: Path, base: Path) -> Path:
     """Renames a finished folder to the next free version.
 
     Renaming onto a folder that has content fails, so two exports cannot both become version N:
@@ -164,7 +165,7 @@ def publish(folder: Path, base: Path) -> Path:
     while True:
         version = next_version(base)
         try:
-            folder.rename(version)
+            publish(folder, version)
             return version
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):

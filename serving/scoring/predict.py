@@ -1,17 +1,9 @@
 """Scores a file of raw rows with an export: everything is read without an error, or no output."""
 
-import gzip
 import json
 import logging
-import os
-import secrets
-import shutil
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO, cast
 
 import numpy as np
 
@@ -19,11 +11,11 @@ from features.errors import DataError
 from features.input_shares import differences, in_words
 from features.raw_tensors import from_arrow, to_dense
 from serving.scoring.input_counter import input_counter
+from serving.scoring.open_output import open_output
 from serving.scoring.raw_rows import read_rows
 from serving.scoring.scorer import Scorer
 
 _log = logging.getLogger(__name__)
-_SPOOL_BYTES = 64 << 20  # of output kept in memory before it goes to a temporary file
 
 
 def predict(
@@ -32,7 +24,7 @@ def predict(
     """Writes a JSON object a row, in order: {"prob": 0.25}, and `prob_<branch>` for `branches`.
 
     The output appears whole or not at all: a file is written beside and renamed, and nothing goes
-    to the standard output before the last row is scored.
+    to the standard output, a device or a pipe before the last row is scored. Links are followed.
 
     Inputs whose share of missing values or unknown tokens is far from training's are named in
     warnings, see `features.input_shares`.
@@ -55,7 +47,7 @@ def predict(
     features = scorer.metadata.features
     counter = input_counter(scorer.version, scorer.metadata)
     num_rows = 0
-    with _whole_file(output_path) if output_path else _whole_stdout() as output:
+    with open_output(output_path) as output:
         for rows in read_rows(input_path, features, text_format=scorer.metadata.text_format):
             scores = scorer.score(rows, branches)
             _check_scores(scores, input_path, num_rows)
@@ -94,30 +86,3 @@ def _lines(scores: dict[str, np.ndarray]) -> Iterator[str]:
 
 def _number(prob: np.float32) -> str:
     return f"{prob:.9g}"  # nine significant digits name a float32 exactly
-
-
-@contextmanager
-def _whole_file(path: str) -> Iterator[TextIO]:
-    folder, name = os.path.split(os.path.abspath(path))
-    beside = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
-    try:
-        if os.path.isdir(path):
-            raise IsADirectoryError(None, "it is a folder")
-        with gzip.open(beside, "wt") if path.endswith(".gz") else open(beside, "w") as file:
-            yield file
-        os.replace(beside, path)
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be written: {error.strerror or error}. Give another output."
-        ) from None
-    finally:
-        with suppress(OSError):
-            os.unlink(beside)
-
-
-@contextmanager
-def _whole_stdout() -> Iterator[TextIO]:
-    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES, "w+") as file:
-        yield cast(TextIO, file)  # has all of its methods
-        file.seek(0)
-        shutil.copyfileobj(file, sys.stdout)

@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from features.bundle import BundleMetadata, read_metadata
+from features.bundle import BundleMetadata, check_vocabularies, read_metadata
 from features.errors import BundleError, DataError, ExportError, did_you_mean
 from features.raw import coerce
 from serving.export_format import names
 from serving.export_format.export_layout import (
+    ASSETS,
     METADATA_ASSET,
     is_version_name,
     version_folders,
@@ -107,7 +108,7 @@ def _load_latest(path: Path) -> tuple[Path, BundleMetadata, tf.Module]:
     problems: list[ExportError] = []
     for version in _versions(path):
         try:
-            loaded = _load(version)
+            loaded = load_export(version)
         except ExportError as error:
             problems.append(error)
             continue
@@ -135,7 +136,12 @@ def _versions(path: Path) -> list[Path]:
     )
 
 
-def _load(version: Path) -> tuple[BundleMetadata, tf.Module]:
+def load_export(version: Path) -> tuple[BundleMetadata, tf.Module]:
+    """The metadata of a version, and the SavedModel with its `signatures`.
+
+    Raises:
+        ExportError: It is incomplete or damaged, or Concord did not write it.
+    """
     problem = why_incomplete(version)
     if problem:
         raise ExportError(
@@ -146,7 +152,14 @@ def _load(version: Path) -> tuple[BundleMetadata, tf.Module]:
         metadata = read_metadata(version / METADATA_ASSET)
     except BundleError as error:
         raise ExportError(f"{version} cannot be read: {error} Then train and export.") from None
-    model = load_saved_model(version)
+    try:
+        check_vocabularies(metadata, version / ASSETS)
+    except BundleError as error:
+        raise ExportError(
+            f"{version} cannot be used: {error} Copy it again, or export again: "
+            "python -m pipeline export ..."
+        ) from None
+    model = _load_saved_model(version)
     for name in (names.SERVING_DEFAULT, names.RAW_TENSORS):
         if name not in model.signatures:
             raise ExportError(
@@ -156,12 +169,7 @@ def _load(version: Path) -> tuple[BundleMetadata, tf.Module]:
     return metadata, model
 
 
-def load_saved_model(version: Path) -> tf.Module:
-    """A SavedModel, with its `signatures`.
-
-    Raises:
-        ExportError: It cannot be loaded.
-    """
+def _load_saved_model(version: Path) -> tf.Module:
     try:
         return tf.saved_model.load(str(version))
     except Exception as error:  # a damaged file may fail anywhere inside of TensorFlow

@@ -31,6 +31,12 @@ class ServerOptions:
         tls_key: Private key of the certificate (PEM).
         tls_client_ca: Certificates (PEM) of who may sign clients' certificates; given, a client
             without one is refused.
+        max_connections: Most connections that are open at a time, on each of the two ports.
+        allow_hosts: Names by which the REST port may be asked, beside those of this machine. On
+            an address that only this machine reaches, others are refused; elsewhere any is taken
+            where none is given.
+        allow_reload: Let clients of gRPC choose names and versions of the models, as with a
+            models.config.
         grace_seconds: How long running requests may go on when the server stops.
         body_seconds: How long the body of a REST request may take to arrive.
     """
@@ -49,6 +55,9 @@ class ServerOptions:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
+    max_connections: int = 1000
+    allow_hosts: tuple[str, ...] = ()
+    allow_reload: bool = False
     grace_seconds: float = 30.0
     body_seconds: float = 30.0
 
@@ -73,6 +82,7 @@ class ServerOptions:
             "--max-batch": self.max_batch,
             "--max-message-mb": self.max_message_mb,
             "--max-concurrency": self.max_concurrency,
+            "--max-connections": self.max_connections,
         }
         for flag, value in limits.items():
             if not value > 0:

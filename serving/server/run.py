@@ -12,6 +12,8 @@ from grpc_health.v1 import health_pb2
 
 from features.errors import ConfigError
 from serving.server.core.batching import BatchingOptions
+from serving.server.core.descriptors import most_connections, raise_limit
+from serving.server.http.arriving_bodies import ArrivingBodies
 from serving.server.http.rest_api import RestApi
 from serving.server.http.rest_server import RestServer
 from serving.server.lifecycle.manager import ModelManager
@@ -61,7 +63,10 @@ class Server:
         else:
             assert options.path is not None  # `ServerOptions` has one of the two
             models = (from_folder(options.path, options.name),)
-        self._base_paths = frozenset(each.base_path.resolve() for each in models)
+        reloads = options.models_config is not None or options.allow_reload
+        self._base_paths = (
+            frozenset(each.base_path.resolve() for each in models) if reloads else frozenset()
+        )
         self.manager = ModelManager(
             models,
             poll_seconds=options.poll_seconds,
@@ -119,21 +124,26 @@ class Server:
         self._undo.append(watch.close)
         handlers = Handlers(self.manager, metrics, watch)
         grace = options.grace_seconds
+        connections = most_connections(options.max_connections)
+        most_bytes = options.max_concurrency * options.max_message_bytes
+        bodies = ArrivingBodies(most_bytes, options.max_message_bytes, options.body_seconds)
         rest_api = RestApi(
             handlers,
             metrics,
             threads=threads,
             max_concurrency=options.max_concurrency,
-            body_seconds=options.body_seconds,
+            bodies=bodies,
             is_ready=lambda: self.ready,
         )
         rest = RestServer(
-            [*rest_api.routes(), *page.routes(self.manager)],
+            [*rest_api.routes(), *page.routes(self.manager, bodies)],
             options.host,
             options.rest_port,
             self._tls,
             options.max_message_bytes,
             grace,
+            connections,
+            options.allow_hosts if options.loopback or options.allow_hosts else None,
         )
         self._undo.append(lambda: self.manager.stop(grace))
         self._undo.append(rest_api.close)
@@ -146,6 +156,7 @@ class Server:
             threads=threads,
             max_concurrency=options.max_concurrency,
             max_message_bytes=options.max_message_bytes,
+            most_connections=connections,
         )
         self._undo.append(lambda: end_grpc(server, servicer, grace))
         try:
@@ -223,6 +234,7 @@ def serve(options: ServerOptions, announce: Callable[[Server], None]) -> None:
             "--tls-key, or --host 127.0.0.1",
             options.host,
         )
+    raise_limit()
     stop_asked = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 

@@ -85,17 +85,19 @@ def random_row(rng: random.Random) -> dict:
     def token(known):
         return maybe(rng.choice(known) if rng.random() < 3 / 4 else f"new{rng.randrange(50)}")
 
-    def tokens(known):
-        return maybe([token(known) for _ in range(rng.randrange(8))])
+    def tokens(known, length=None):
+        length = rng.randrange(8) if length is None else length
+        return maybe([token(known) for _ in range(length)])
 
+    clicks = rng.randrange(8)
     return {
         "city": token(CITIES),
         "born_in": token(CITIES),
         "price": maybe(rng.choice([0.1, 2.0, 7.3, 0.0, rng.gauss(3, 5), 2.0 ** rng.randint(0, 9)])),
         "seen": maybe(rng.randint(-(2**41), 2**41)),
         "genres": tokens(GENRES),
-        "clicked_city": tokens(CITIES),
-        "clicked_genre": tokens(GENRES),
+        "clicked_city": tokens(CITIES, clicks),
+        "clicked_genre": tokens(GENRES, clicks),
         "trips": tokens(CITIES),
         "vector": maybe([rng.gauss(0, 1), 0.0]),
         "rating": float(rng.randint(1, 5)),

@@ -95,9 +95,14 @@ def test_the_table_above_knows_every_setting():
         ({"kind": "numeric", "positive": "yes"}, "means 1: it needs `role: label`"),
         ({"role": "label", "positive": "yes", "at_least": 1}, "no `at_least` beside it"),
         ({"kind": "multivalued", "max_length": 1, "separator": ""}, "must not be empty"),
-        ({"kind": "categorical", "vocabulary": "../v"}, "hold a slash, got '../v'"),
-        ({"kind": "categorical", "name": "x/rows"}, "hold a slash, got 'x/rows'"),
+        ({"kind": "categorical", "vocabulary": "../v"}, "control character, got '../v'"),
+        ({"kind": "categorical", "name": "x/rows"}, "control character, got 'x/rows'"),
         ({"kind": "categorical", "name": ""}, "must not be empty"),
+        ({"kind": "multivalued", "max_length": 10**9}, "less than or equal to 1000000"),
+        ({"kind": "categorical", "name": "a\nb"}, r"control character, got 'a\nb'"),
+        ({"kind": "categorical", "vocabulary": "a\0"}, r"control character, got 'a\x00'"),
+        ({"kind": "categorical", "name": "ü" * 101}, "at most 200 bytes, got 202: 'üüü"),
+        ({"kind": "categorical", "column": "\x1frow"}, r"`column` must not hold '\x1f'"),
     ],
 )
 def test_a_contradiction_is_refused_with_the_remedy(settings, message):

@@ -161,6 +161,26 @@ def test_a_missing_column_is_answered_with_the_nearest_one():
         coerce(batch(row), FEATURES)
 
 
+@pytest.mark.parametrize(
+    ("cities", "genres", "reason"),
+    [
+        (["Oslo", "Lima"], ["war", None], None),
+        (["Oslo", "Lima"], [], None),  # missing
+        (None, ["war"], None),
+        (["Oslo", "Lima"], ["war"], "clicked_city has 2, clicked_genre has 1"),
+        ([None], ["war", "drama", "war"], "clicked_city has 1, clicked_genre has 3"),
+    ],
+)
+def test_sequences_of_a_history_have_one_length(features, raw_batch, cities, genres, reason):
+    row = {**raw_batch.to_pylist()[0], "clicked_city": cities, "clicked_genre": genres}
+    received = pa.RecordBatch.from_pylist([row], schema=raw_batch.schema)
+    typed, _, reasons = coerce(received, features)
+    assert typed.num_rows == (reason is None)
+    if reason is not None:
+        expected = f"sequences of history 'clicks' must have one length, and {reason}"
+        assert reasons == {0: expected}
+
+
 def test_sequences_of_a_history_may_be_absent(features, raw_batch):
     absent = ["clicked_city", "clicked_genre"]
     typed, good, reasons = coerce(raw_batch.drop_columns(absent), features)

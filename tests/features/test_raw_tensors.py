@@ -132,3 +132,19 @@ def test_several_values_of_one_number_are_refused(features):
     example.features.feature[name].float_list.value.extend([1.0, 2.0])
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}' has several values"):
         parse_examples(tf.constant([example.SerializeToString()]), features)
+
+
+@pytest.mark.parametrize(
+    ("genres", "refused"), [([], False), ([b"war"] * 2, False), ([b"a"], True)]
+)
+def test_sequences_of_a_history_that_differ_in_length_are_refused(features, genres, refused):
+    example = tf.train.Example()
+    example.features.feature["clicked_city"].bytes_list.value.extend([b"Oslo", b"Lima"])
+    example.features.feature["clicked_genre"].bytes_list.value.extend(genres)
+    parse = tf.function(lambda examples: parse_examples(examples, features)["clicked_city"])
+    serialized = tf.constant([example.SerializeToString()])
+    if refused:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must have one length"):
+            parse(serialized)
+    else:
+        assert parse(serialized).to_list() == [[b"Oslo", b"Lima"]]

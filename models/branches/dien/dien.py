@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 from features.errors import did_you_mean
+from features.scope_name import scope_name
 from models.branches.branch import Branch, Details
 from models.branches.dien.attentional_gru import Update
 from models.branches.dien.interest_evolution import Attention, InterestEvolution
@@ -131,12 +132,14 @@ class DIEN(Branch):
             self._check_negatives(names)
         self.evolutions = {
             name: InterestEvolution(
-                **self._evolution_options, dtype=self.dtype_policy, name=f"evolution_{name}"
+                **self._evolution_options,
+                dtype=self.dtype_policy,
+                name=f"evolution_{scope_name(name)}",
             )
             for name in names
         }
         self.next_event = {
-            name: NextEventLoss(self.auxiliary_units, name=f"next_event_{name}")
+            name: NextEventLoss(self.auxiliary_units, name=f"next_event_{scope_name(name)}")
             for name in (names if self.auxiliary_weight else ())
         }
         super().build(input_shape)

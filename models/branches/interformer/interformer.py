@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 import tensorflow as tf
 import tf_keras
 
+from features.scope_name import scope_name
 from models.branches.branch import Branch, Details
 from models.branches.history_pooling import cleaned, joined_by_recency
 from models.branches.interformer.cross_arch import CrossArch, last_steps
@@ -163,7 +164,9 @@ class InterFormer(Branch):
         divide_heads(self.name, width, self.num_heads)
         policy = self.dtype_policy
         self.mask_nets = [  # the paper's name, which checkpoints have in theirs
-            SelfMaskedProjection(width, self.activation, dtype=policy, name=f"mask_net_{name}")
+            SelfMaskedProjection(
+                width, self.activation, dtype=policy, name=f"mask_net_{scope_name(name)}"
+            )
             for name in names
         ]
         self.sequence_archs = [

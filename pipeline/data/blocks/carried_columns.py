@@ -1,21 +1,23 @@
 """Columns that rows carry, beside their typed ones, until joins and histories are done.
 
-A slash keeps their names apart from those of the data.
+Their names begin with a character that no column of a feature may have.
 """
 
 import pyarrow as pa
 
+from features.feature_spec import NO_NAME_HAS
 from features.specs import FeatureSet
 
-POSITION = "row/position"
-SPLIT_HASH = "row/split_hash"
-SPLIT = "row/split"  # int8 index into `features.bundle.SPLITS`, where it is known before the cut
-EVENT_ONLY = "row/event_only"  # bool: for histories alone, no example
+POSITION = f"{NO_NAME_HAS}row/position"
+SPLIT_HASH = f"{NO_NAME_HAS}row/split_hash"
+# int8 index into `features.bundle.SPLITS`, where it is known before the cut
+SPLIT = f"{NO_NAME_HAS}row/split"
+EVENT_ONLY = f"{NO_NAME_HAS}row/event_only"  # bool: for histories alone, no example
 
 
 def text(column: str) -> str:
     """Name of a column's text as it was read: for join keys, history keys and events."""
-    return f"text/{column}"
+    return f"{NO_NAME_HAS}text/{column}"
 
 
 def plain_text(column: pa.Array) -> pa.Array:
@@ -25,7 +27,7 @@ def plain_text(column: pa.Array) -> pa.Array:
 
 def flag(column: str) -> str:
     """Name of a column that says whether a history's `where` holds; bool without nulls."""
-    return f"flag/{column}"
+    return f"{NO_NAME_HAS}flag/{column}"
 
 
 def text_columns(features: FeatureSet) -> set[str]:

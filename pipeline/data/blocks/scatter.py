@@ -10,11 +10,12 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from features.errors import DataError
+from features.feature_spec import NO_NAME_HAS
 from pipeline.data.blocks.carried_columns import text
 from pipeline.data.blocks.stable_hash import stable_hash
 
 Labelled = tuple[str, int, pa.RecordBatch]
-BLOCK = "row/block"  # column with the key of the block that a row came in
+BLOCK = f"{NO_NAME_HAS}row/block"  # column with the key of the block that a row came in
 _ROWS_PER_PART = 256  # on average: each part of a block has a schema of its own to carry
 _MAX_BYTES = 128 << 20
 

@@ -8,6 +8,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
+from features.feature_spec import NO_NAME_HAS
 from features.specs import FeatureSet, FeatureSpec
 from pipeline.data.blocks.accounts import REJECTED, ROWS_KEPT, ROWS_READ
 from pipeline.data.blocks.carried_columns import flag, null_values, plain_text, text
@@ -18,7 +19,7 @@ from pipeline.data.reading.read_rows import ReadRows
 from pipeline.data.sources.base import EventLog
 from pipeline.data.sources.input_file import InputFile
 
-EVENT_TIME = "row/event_time"
+EVENT_TIME = f"{NO_NAME_HAS}row/event_time"
 _BITS = 24  # of the hash of a key: 2 MB, and of a million keys that nobody has, 6 % pass
 _MAX_ROWS = 1 << 20  # of a block of events: there are many partitions to scatter it over
 _LARGEST = np.iinfo(np.int64).max

@@ -7,8 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.feature_spec import NO_NAME_HAS
+
 _NEVER = np.iinfo(np.int64).min
-UNTIL = "row/until"
+UNTIL = f"{NO_NAME_HAS}row/until"
 
 
 @dataclass(frozen=True)

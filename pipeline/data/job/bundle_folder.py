@@ -2,12 +2,14 @@
 
 import logging
 import os
+from contextlib import nullcontext
 
 import tensorflow as tf
 
-from features.bundle import MANIFEST, Bundle, open_bundle
+from features.bundle import MANIFEST, Bundle, open_bundle, read_manifest
 from features.errors import BundleError
-from pipeline.system.files import folder_exists, move_folder, remove_tree
+from pipeline.system.bundle_readers import unread
+from pipeline.system.files import files_below, folder_exists, move_folder, remove_tree
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +22,11 @@ class BundleFolder:
     goes file by file, the manifest moves last.
 
     Args:
-        out: Where the bundle goes.
+        out: Where the bundle goes. Of a link, where it leads.
     """
 
     def __init__(self, out: str):
-        self.out = out.rstrip("/")
+        self.out = os.path.realpath(out) if os.path.islink(out.rstrip("/")) else out.rstrip("/")
         self._building = f"{self.out}.building"
         self._old = f"{self.out}.old"
         # The bundle's files; beside them what the workers tell the driver.
@@ -57,31 +59,41 @@ class BundleFolder:
         """Removes what a job that died left, and makes the folders to build in.
 
         Raises:
-            BundleError: There is a folder at `out` that is not a bundle's: it is not touched.
+            BundleError: There is a folder at `out` that is not a bundle's, or a bundle that
+                somebody reads now: it is not touched.
         """
         self._recover()
         if tf.io.gfile.exists(self.out) and not self._is_replaceable():
             raise BundleError(
-                f"{self.out} exists and is not a data bundle. Remove it, or choose another folder."
+                f"{self.out} exists and is not a data bundle: it has no {MANIFEST} of one, or "
+                "holds files that this does not name. Remove it, or choose another folder."
             )
         if tf.io.gfile.exists(self.out):
+            with unread(self.out):
+                pass
             log.info("%s was built from other data or settings: it is replaced", self.out)
         remove_tree(self._building)
         tf.io.gfile.makedirs(self.bundle)
         tf.io.gfile.makedirs(self.results)
 
     def _is_replaceable(self) -> bool:
+        """Whether nothing but a bundle lies here: its manifest, and files that this names."""
         if not tf.io.gfile.isdir(self.out):
             return False
-        names = tf.io.gfile.listdir(self.out)
-        return not names or "MANIFEST.json" in names or "metadata.json" in names
+        manifest = read_manifest(self.out)
+        known = set() if manifest is None else {MANIFEST, *manifest.files}
+        return set(files_below(self.out)) <= known
 
     def publish(self) -> None:
-        """Puts the complete bundle in its place; an older one leaves only then."""
+        """Puts the complete bundle in its place; an older one leaves only then.
+
+        If somebody began to read that one meanwhile, this waits: the work is not lost.
+        """
         remove_tree(self._old)
-        if folder_exists(self.out):
-            move_folder(self.out, self._old, MANIFEST)
-        move_folder(self.bundle, self.out, MANIFEST)
+        with unread(self.out, wait=True) if folder_exists(self.out) else nullcontext():
+            if folder_exists(self.out):
+                move_folder(self.out, self._old, MANIFEST)
+            move_folder(self.bundle, self.out, MANIFEST)
         remove_tree(self._old)
         remove_tree(self._building)
         if tf.io.gfile.exists(self.rejected):

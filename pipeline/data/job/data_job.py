@@ -7,11 +7,11 @@ import os
 import time
 from collections.abc import Mapping
 
+import apache_beam as beam
 import tensorflow as tf
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+from apache_beam.runners.runner import PipelineResult
 
-from features.bundle import FORMAT_VERSION, Bundle, FileEntry, entry_of, open_bundle
+from features.bundle import FORMAT_VERSION, Bundle, FileEntry, open_bundle
 from features.config import parse
 from features.errors import ConfigError, DataError
 from features.precision import losses_in_words, with_precision
@@ -26,26 +26,22 @@ from pipeline.data.job.bundle_folder import BundleFolder
 from pipeline.data.job.checks import check_results, joins_in_words
 from pipeline.data.job.describe import describe
 from pipeline.data.job.examples import Examples
+from pipeline.data.job.input_contents import Content, check_unchanged, contents_of
 from pipeline.data.job.memory_forecast import check_memory
 from pipeline.data.job.open_inputs import Inputs, open_inputs
 from pipeline.data.job.text_settings import text_format_of, with_null_values
 from pipeline.data.job.write_bundle import REJECTED_ROWS, RESULTS, Results, WriteBundle
 from pipeline.data.runners.runner import LOCAL, check_runner, counters_of, new_pipeline, run
 from pipeline.data.settings.data_config import DataConfig
+from pipeline.data.settings.settings_digest import HOW_IT_IS_BUILT, settings_digest
+from pipeline.system.available_memory import size
 from pipeline.system.files import read_json
+from pipeline.system.full_disk import full_disk, room_at
 from pipeline.system.lock import only_job_at
 
 log = logging.getLogger(__name__)
-# Settings that do not change what a bundle holds.
-_IRRELEVANT = {
-    "path",
-    "vocabularies",
-    "max_rejected_share",
-    "max_unmatched_share",
-    "memory_gb",
-    "runner",
-    "runner_options",
-}
+# What says nothing of what a bundle holds, or is said by the sources and the earlier bundle.
+_IRRELEVANT = {"vocabularies", *HOW_IT_IS_BUILT}
 
 
 def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
@@ -63,10 +59,11 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
     Raises:
         ConfigError: A setting that cannot be used, such as a refused runner or one that cannot
             start.
-        DataError: Input that is missing or unreadable, or that makes no usable bundle. Nothing
-            is left at `out` then; rejected rows, if they are the reason, lie in
-            `<out>.rejected.jsonl`.
-        BundleError: Something that is not a bundle lies at `out`, or another job builds there.
+        DataError: Input that is missing or unreadable, that changed while it was read, or that
+            makes no usable bundle. Nothing is left at `out` then; rejected rows, if they are the
+            reason, lie in `<out>.rejected.jsonl`.
+        BundleError: Something that is not a bundle lies at `out`, somebody reads the one that is
+            to be replaced, or another job builds there.
     """
     check_runner(data.runner, data.runner_options)
     if features.label is None:
@@ -74,11 +71,12 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
             "no feature has the role `label`, so there is nothing to learn. Add one: "
             "`<name>: {role: label}`."
         )
+    settings = settings_digest(features, data)
     inputs = open_inputs(features, data)
     features = with_null_values(features, inputs)
     earlier = open_earlier(features, data, out)
     with only_job_at(out):
-        return _build(features, data, inputs, earlier, out)
+        return _build(features, data, inputs, earlier, out, settings)
 
 
 def _build(
@@ -87,9 +85,11 @@ def _build(
     inputs: Inputs,
     earlier: EarlierVocabularies | None,
     out: str,
+    settings: str,
 ) -> Bundle:
     started = time.monotonic()
-    sources = _sources({(file.table, file.path) for file in inputs.files})
+    contents = contents_of(inputs.files)
+    sources = {name: content.entry for name, content in contents.items()}
     generated = inputs.generated
     if generated:
         sources |= generated.contents(data.source)
@@ -99,9 +99,9 @@ def _build(
         log.info("%s is up to date: reused", out)
         return bundle
     folder.start()
+    read = sum(entry.size for entry in sources.values())
     try:
-        size = sum(entry.size for entry in sources.values()) / 1e6
-        log.info("building %s from %d files (%.1f MB)", out, len(sources), size)
+        log.info("building %s from %d files (%s)", out, len(sources), size(read))
         if data.runner == LOCAL:
             check_memory(inputs, features, data)
         pipeline = new_pipeline(data.runner, data.runner_options)
@@ -109,7 +109,7 @@ def _build(
         examples | "Bundle" >> WriteBundle(
             features, data, folder.bundle, folder.results, folder.spill, earlier
         )
-        joins = counters_of(run(pipeline), "join")
+        joins = counters_of(_run_on(contents, pipeline), "join")
         results = _read_results(folder)
         check_results(results, features, data, folder.rejected)
         keys = {side.name: side.key for side in inputs.source.side_tables}
@@ -122,18 +122,52 @@ def _build(
             log.warning(line)
         features = with_precision(features, results.analysis)
         describe(
-            folder, features, data, results, joins, sources, fingerprint, known, origin, text_format
+            folder,
+            features,
+            data,
+            results,
+            joins,
+            sources,
+            fingerprint,
+            settings,
+            known,
+            origin,
+            text_format,
         )
         folder.publish()
     except DataError:
         _hand_over_rejected(folder)
         raise
+    except Exception as error:
+        if full_disk(error) is None:
+            raise
+        raise DataError(
+            f"the disk of {out} is full: {room_at(out)} are free again now that the job ended. "
+            f"While it runs, about as much as the input of {size(read)} waits there, beside the "
+            "bundle itself. Free some room, or build on another disk with --bundle."
+        ) from error
     finally:
         folder.abandon()
     if earlier:
         log.info(changes_in_words(earlier, results.vocabulary_changes))
     log.info("split %s: %s", in_words(results.split_rule), _of_tables(results.rows_written))
-    rows, seconds = sum(results.rows_written.values()), time.monotonic() - started
+    _log_speed(results, time.monotonic() - started)
+    return open_bundle(out)
+
+
+def _run_on(contents: Mapping[str, Content], pipeline: beam.Pipeline) -> PipelineResult:
+    """Runs a pipeline whose input files must not change meanwhile."""
+    try:
+        result = run(pipeline)
+    except Exception:
+        check_unchanged(contents)  # perhaps why a step failed
+        raise
+    check_unchanged(contents)
+    return result
+
+
+def _log_speed(results: Results, seconds: float) -> None:
+    rows = sum(results.rows_written.values())
     log.info(
         "wrote %s rows in %d files, %.0f s (%s rows/s)",
         f"{rows:,}",
@@ -141,7 +175,6 @@ def _build(
         seconds,
         f"{rows / seconds:,.0f}",
     )
-    return open_bundle(out)
 
 
 def fingerprint_of(
@@ -162,16 +195,6 @@ def fingerprint_of(
     if earlier:
         content["vocabularies_from"] = earlier.decides()
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _sources(files: set[tuple[str, str]]) -> dict[str, FileEntry]:
-    """Name -> entry of the input files, named so that the folder they lie in does not matter."""
-    sources: dict[str, FileEntry] = {}
-    for table, path in sorted(files):
-        name = f"{table}/{os.path.basename(path)}"
-        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-            sources[path if name in sources else name] = entry_of(stream)
-    return sources
 
 
 def _read_results(folder: BundleFolder) -> Results:

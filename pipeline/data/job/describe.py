@@ -28,7 +28,7 @@ from pipeline.data.job.write_bundle import REJECTED_ROWS, Results
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.writing.row_layout import write_tfds_metadata
 from pipeline.data.writing.statistics import summarize
-from pipeline.system.files import write_json, write_text
+from pipeline.system.files import files_below, write_json, write_text
 
 
 def describe(
@@ -39,6 +39,7 @@ def describe(
     joins: Mapping[str, int],
     sources: Mapping[str, FileEntry],
     fingerprint: str,
+    settings: str,
     known: Mapping[str, Any] | None = None,
     origin: VocabularyOrigin | None = None,
     text_format: TextFormat | None = None,
@@ -53,6 +54,7 @@ def describe(
         joins: `unmatched_<side table>` -> rows of the log without a match in it.
         sources: Name -> entry of the input files.
         fingerprint: Fingerprint of configuration and input.
+        settings: Digest of the configuration as it was given.
         known: What is known of generated rows, for `statistics.json`.
         origin: The bundle whose vocabularies were taken over.
         text_format: How the log was read, where it is delimited text.
@@ -108,13 +110,14 @@ def describe(
         fingerprint=fingerprint,
         sources=dict(sorted(sources.items())),
         files=_entries(folder.bundle, results.files),
+        settings=settings,
     )
     write_json(path(MANIFEST), manifest.model_dump(mode="json"))
 
 
 def _remove_strays(folder: str, files: set[str]) -> None:
     """Removes files that workers left which failed and were retried."""
-    for name in _names(folder):
+    for name in files_below(folder):
         stray_record = name.endswith(".tfrecord") and name not in files
         if stray_record or ".part-" in os.path.basename(name):
             tf.io.gfile.remove(os.path.join(folder, name))
@@ -123,14 +126,5 @@ def _remove_strays(folder: str, files: set[str]) -> None:
 def _entries(folder: str, files: Mapping[str, FileEntry]) -> dict[str, FileEntry]:
     return {
         name: files.get(name) or file_entry(os.path.join(folder, name))
-        for name in sorted(_names(folder))
+        for name in sorted(files_below(folder))
     }
-
-
-def _names(folder: str) -> list[str]:
-    """Paths of all files below a folder, relative to it."""
-    return [
-        os.path.relpath(os.path.join(parent, name), folder)
-        for parent, _, names in tf.io.gfile.walk(folder)
-        for name in names
-    ]

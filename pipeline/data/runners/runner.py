@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import re
+import shutil
 from collections.abc import Sequence
 
 import apache_beam as beam
@@ -129,14 +130,23 @@ def new_pipeline(runner: str, runner_options: Sequence[str]) -> beam.Pipeline:
     if runner != LOCAL:
         prepare(runner, options)
         try:
-            return beam.Pipeline(runner=runner, options=options)
+            return _without_folder(beam.Pipeline(runner=runner, options=options))
         except Exception as error:  # none of our code ran yet
             raise _unusable(f"data.runner={runner} cannot be used", error) from error
     info = beam_provision_api_pb2.ProvisionInfo(
         pipeline_options=JobServiceHandle.encode_pipeline_options(options.get_all_options())
     )
     local = FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(info))
-    return beam.Pipeline(runner=local, options=options)
+    return _without_folder(beam.Pipeline(runner=local, options=options))
+
+
+def _without_folder(pipeline: beam.Pipeline) -> beam.Pipeline:
+    """Removes the temporary folder of a pipeline, which a job that is killed would leave for ever.
+
+    Beam puts jars of other languages there, and nothing of ours.
+    """
+    shutil.rmtree(pipeline.local_tempdir)
+    return pipeline
 
 
 def _parsed(runner_options: Sequence[str]) -> PipelineOptions:

@@ -238,7 +238,7 @@ class DataConfig(StrictModel):
     max_unmatched_share: float = Field(default=0.95, ge=0.0, le=1.0)
     history_partitions: int | None = Field(default=None, ge=1, le=65_536)
     layout: Literal["block", "row"] = "block"
-    block_rows: int = Field(default=4096, ge=1)
+    block_rows: int = Field(default=4096, ge=1, le=1_000_000)
     rows_per_shard: int = Field(default=250_000, ge=1)
     seed: int = Field(default=0, ge=0, lt=1 << 63)
     memory_gb: float | None = Field(default=None, gt=0.0)

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 from features.errors import DataError
+from features.publish import publish
 
 REQUIREMENT = "recbole==1.2.1"
 SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
@@ -77,7 +78,7 @@ def _move_into_place(ready: Path, folder: Path) -> None:
     if folder.exists() and not all((folder / name).is_file() for name in FILES):
         shutil.rmtree(folder)
     try:
-        ready.rename(folder)
+        publish(ready, folder)
     except OSError:
         if not all((folder / name).is_file() for name in FILES):
             raise

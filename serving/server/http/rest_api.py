@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,9 @@ from tensorflow_serving.apis import get_model_metadata_pb2
 from features.errors import did_you_mean
 from serving.server.core.limits import Admission
 from serving.server.core.serving_error import ServingError, invalid, not_found, quote
-from serving.server.http.rest_errors import closing, error_response, refused_method
+from serving.server.http.arriving_bodies import ArrivingBodies
+from serving.server.http.own_site import refuse_cross_site
+from serving.server.http.rest_errors import error_response, refused_method
 from serving.server.http.rest_examples import read_examples
 from serving.server.http.rest_inputs import in_rows, read_inputs
 from serving.server.http.rest_json import columns_json, number_json, parse_object, rows_json
@@ -43,8 +44,8 @@ class RestApi:
         handlers: What answers.
         metrics: Where each request is noted.
         threads: How many requests are answered at a time.
-        max_concurrency: Most requests that are answered, wait or arrive at a time.
-        body_seconds: How long the body of a request may take to arrive.
+        max_concurrency: Most requests that are answered or wait at a time.
+        bodies: What reads the bodies of requests.
         is_ready: Whether every model answers, and the server is not about to stop.
     """
 
@@ -55,14 +56,14 @@ class RestApi:
         *,
         threads: int,
         max_concurrency: int,
-        body_seconds: float,
+        bodies: ArrivingBodies,
         is_ready: Callable[[], bool],
     ) -> None:
         self._handlers = handlers
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="rest")
         self._admission = Admission(max_concurrency)
-        self._body_seconds = body_seconds
+        self._bodies = bodies
         self._is_ready = is_ready
         self._verbs: dict[str, Callable[[Call, Target, bytes], str]] = {
             "predict": self._predict,
@@ -116,13 +117,15 @@ class RestApi:
         self._metrics.began(call)
         status = "OK"
         try:
+            refuse_cross_site(request)
+            body = await self._bodies.read(request) if verb else b""
             with self._admission.admit():
-                text = await self._text(call, matched, request)
+                text = await self._text(call, matched, body)
             return web.Response(text=text, content_type="application/json")
         except ServingError as error:
             status = error.code.name
             return error_response(error)
-        except web.HTTPException as error:  # of `read_body`
+        except web.HTTPException as error:  # of a body
             late = isinstance(error, web.HTTPRequestTimeout)
             status = "DEADLINE_EXCEEDED" if late else "RESOURCE_EXHAUSTED"
             raise
@@ -132,10 +135,9 @@ class RestApi:
         finally:
             self._metrics.ended(call, status)
 
-    async def _text(self, call: Call, matched: re.Match[str], request: web.Request) -> str:
+    async def _text(self, call: Call, matched: re.Match[str], body: bytes) -> str:
         target = _target(matched)
         if matched["verb"]:
-            body = await read_body(request, self._body_seconds)
             verb = self._verbs[matched["verb"]]
             return await self._in_thread(call, lambda: verb(call, target, body))
         if matched["metadata"]:
@@ -184,29 +186,6 @@ class RestApi:
                 "metadata": {SIGNATURE_DEF: _as_dict(signatures)},
             }
         )
-
-
-async def read_body(request: web.Request, seconds: float) -> bytes:
-    """The body of a request, if it arrives in time and whole.
-
-    Raises:
-        ServingError: It is no HTTP body, or not of its Content-Encoding.
-        web.HTTPException: 408 or 413; the connection is closed.
-    """
-    try:
-        return await asyncio.wait_for(request.read(), seconds)
-    except asyncio.TimeoutError:  # the built-in one from Python 3.11
-        raise closing(
-            web.HTTPRequestTimeout, f"the body did not arrive within {seconds:g} seconds."
-        ) from None
-    except web.HTTPRequestEntityTooLarge:
-        raise closing(
-            partial(web.HTTPRequestEntityTooLarge, 0),
-            "the body is larger than this server takes. Send several requests, or raise "
-            "--max-message-mb.",
-        ) from None
-    except Exception as error:  # what arrived is no HTTP body, or not of its Content-Encoding
-        raise invalid(f"the body cannot be read: {type(error).__name__}.") from None
 
 
 def _target(matched: re.Match[str]) -> Target:

@@ -1,36 +1,73 @@
 """A connection of the REST server: what aiohttp leaves to its users when a client misbehaves."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
 from serving.server.core.serving_error import quote
+from serving.server.http.connections import Connections
+from serving.server.http.own_site import SERVER
 from serving.server.http.rest_errors import error_json
 
 
 class RestConnection(web.RequestHandler):
-    """aiohttp's protocol of one connection, with three differences.
+    """aiohttp's protocol of one connection, with four differences.
 
     - A client that closes its side after a whole request is answered, as by TensorFlow Serving and
       most servers; aiohttp closes the connection. Of several requests at once only the one that
       runs is answered then. TLS knows no half-closed connections.
     - What is no HTTP is answered in the form of every other error.
+    - It is one of a bounded number, and the head of a request must arrive in time.
     - It is logged in one line for debugging: aiohttp writes a traceback for each, and whoever
       reaches the port could fill a disk with them.
     """
 
-    __slots__ = ("_last_body",)
+    __slots__ = ("_connections", "_head_seconds", "_head_timer", "_last_body")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, connections: Connections, head_seconds: float, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self._connections, self._head_seconds = connections, head_seconds
+        self._head_timer: asyncio.TimerHandle | None = None
         self._last_body: Any = None  # of the last request whose head has arrived
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for the head of a request."""
+        return self._current_request is None and not self._messages
+
+    def drop(self) -> None:
+        """Closes the connection at once, whatever was sent on it."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Counts the connection, in place of an idle one where there are too many."""
+        super().connection_made(transport)
+        self._connections.add(self)
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        """Forgets it."""
+        self._connections.remove(self)
+        self._stop_timer()
+        super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
         """Reads what arrived, and keeps the body of the last request in it."""
         super().data_received(data)
         if self._messages:
             self._last_body = self._messages[-1][1]
+            self._stop_timer()
+        elif self.idle and self._head_timer is None:
+            self._head_timer = self._loop.call_later(self._head_seconds, self.drop)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     # asyncio's protocols may answer True, to keep the connection; aiohttp's types forget it.
     def eof_received(self) -> bool | None:  # type: ignore[override]
@@ -63,6 +100,7 @@ class RestConnection(web.RequestHandler):
         response = web.Response(
             text=error_json(sentence), status=status, content_type="application/json"
         )
+        response.headers["Server"] = SERVER
         response.force_close()
         return response
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import grpc
 
-from features.bundle import read_metadata
-from features.errors import UserError
-from serving.export_format.export_layout import METADATA_ASSET
+from features.bundle import BundleMetadata, check_vocabularies, read_metadata
+from features.errors import BundleError
+from serving.export_format.export_layout import ASSETS, METADATA_ASSET
 from serving.scoring.input_counter import InputCounter, input_counter
 from serving.server.core.loaded_model import LoadedModel
 from serving.server.core.serving_error import ServingError, first_sentence
@@ -39,6 +39,7 @@ def load_warm(
     if reason:
         raise ServingError(grpc.StatusCode.FAILED_PRECONDITION, reason)
     before = fingerprint(folder)
+    metadata = _checked_metadata(folder)
     try:
         model = LoadedModel(name, version, folder)
     except Exception as error:  # a damaged file may fail anywhere inside of TensorFlow
@@ -48,7 +49,7 @@ def load_warm(
         ) from error
     try:
         requests = warm_up(model)
-        model.inputs = _input_counter(folder)
+        model.inputs = _input_counter(folder, metadata)
         if fingerprint(folder) != before:  # still being copied: a part of it may have been read
             raise ServingError(
                 grpc.StatusCode.ABORTED,
@@ -66,11 +67,27 @@ def load_warm(
     return model
 
 
-def _input_counter(folder: Path) -> InputCounter | None:
-    """Counts the inputs of an export that Concord wrote; traced here, so that no request waits."""
+def _checked_metadata(folder: Path) -> BundleMetadata | None:
+    """What an export knows of its bundle; None where Concord did not write it, or another version.
+
+    Raises:
+        ServingError: A vocabulary is not the one that the network was trained with. TensorFlow
+            would load it, and answer with other scores.
+    """
     try:
         metadata = read_metadata(folder / METADATA_ASSET)
-    except UserError:
+    except BundleError:
+        return None
+    try:
+        check_vocabularies(metadata, folder / ASSETS)
+    except BundleError as error:
+        raise ServingError(grpc.StatusCode.DATA_LOSS, str(error).rstrip(".")) from None
+    return metadata
+
+
+def _input_counter(folder: Path, metadata: BundleMetadata | None) -> InputCounter | None:
+    """Counts the inputs of an export; traced here, so that no request waits."""
+    if metadata is None:
         return None
     counter = input_counter(folder, metadata)
     if counter is not None:

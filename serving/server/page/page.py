@@ -5,14 +5,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import grpc
 from aiohttp import web
 
 from serving.server.core.limits import Admission
 from serving.server.core.serving_error import ServingError, invalid, quote
-from serving.server.http.rest_api import read_body
+from serving.server.http.arriving_bodies import ArrivingBodies
+from serving.server.http.own_site import refuse_cross_site
 from serving.server.http.rest_errors import HTTP_STATUS
 from serving.server.http.rest_json import parse_object
 from serving.server.page.page_model import describe
@@ -31,15 +30,13 @@ _HEADERS = {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-_BODY_SECONDS = 30.0  # that a row may take to arrive
-_MOST_BODIES = 16  # that arrive or are scored at a time, for all visitors of the page
+_MOST_ROWS = 16  # that are scored at a time, for all visitors of the page
 
 
-def routes(manager: Any) -> list[web.RouteDef]:
+def routes(manager: Any, bodies: ArrivingBodies) -> list[web.RouteDef]:
     """The page, its files, and what its scripts ask for.
 
     | route | answers |
@@ -54,6 +51,7 @@ def routes(manager: Any) -> list[web.RouteDef]:
 
     Args:
         manager: A `serving.server.lifecycle.manager.ModelManager`.
+        bodies: What reads the bodies of requests.
     """
 
     async def models(_: web.Request) -> web.Response:
@@ -62,13 +60,14 @@ def routes(manager: Any) -> list[web.RouteDef]:
     async def model(request: web.Request) -> web.Response:
         return await _reply(_model, manager, request.query)
 
-    admission = Admission(_MOST_BODIES, refusal="{most} rows are being scored. Try again later.")
+    admission = Admission(_MOST_ROWS, refusal="{most} rows are being scored. Try again later.")
 
     async def score(request: web.Request) -> web.Response:
         try:
+            refuse_cross_site(request)
+            _refuse_other_types(request)
+            body = await bodies.read(request)
             with admission.admit():
-                _refuse_cross_site(request)
-                body = await read_body(request, _BODY_SECONDS)
                 return await _reply(_score, manager, body)
         except ServingError as error:
             return _error(error)
@@ -144,19 +143,8 @@ def _score(manager: Any, body: bytes) -> dict[str, Any]:
     return score_row(manager, _text(request, "model"), _version(request), row)
 
 
-def _refuse_cross_site(request: web.Request) -> None:
-    """Lets only this page ask: another site's script could otherwise use its visitor's server.
-
-    Browsers name the site that a request comes from, and a script may send JSON to another site
-    only after asking, which nobody answers here.
-    """
-    site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    origin = request.headers.get("Origin")
-    if site != "same-origin" or (origin is not None and urlsplit(origin).netloc != request.host):
-        raise ServingError(
-            grpc.StatusCode.PERMISSION_DENIED,
-            "this request comes from another site. Open the page of this server and score there.",
-        )
+def _refuse_other_types(request: web.Request) -> None:
+    """A script may send JSON to another site only after asking, which nobody answers here."""
     if request.content_type != "application/json":
         raise invalid(
             f"the content type must be application/json, got {quote(request.content_type)}. "

@@ -81,9 +81,12 @@ def typed_row(row: Mapping[str, Any], features: FeatureSet) -> pa.RecordBatch:
     # every mistake is told.
     _, reasons = _coerce([{name: row.get(name)} for name in specs], specs, features)
     wrong |= {list(specs)[index]: reason for index, reason in reasons.items()}
+    typed, together = _coerce([row], specs, features)
+    if together and not wrong:  # columns that fit, but not each other
+        aligned = [name for names in features.aligned.values() for name in names]
+        wrong = {name: together[0] for name in aligned if row.get(name)}
     if wrong:
         raise RowError(f"{next(iter(wrong.values())).rstrip('.')}. Correct the row.", wrong)
-    typed, _ = _coerce([row], specs, features)
     return typed
 
 

@@ -46,7 +46,8 @@ class GrpcApi:
         handlers: What answers.
         metrics: Where each request is noted.
         max_message_bytes: The size of the largest request.
-        base_paths: The folders that models may be reloaded from, absolute and free of links.
+        base_paths: The folders that models may be reloaded from, absolute and free of links; none
+            where nothing may be reloaded.
     """
 
     def __init__(
@@ -152,6 +153,12 @@ class GrpcApi:
         return self._handlers.status(_target(request.model_spec))
 
     def _reload(self, _: Call, request: model_management_pb2.ReloadConfigRequest) -> Message:
+        if not self._base_paths:
+            raise ServingError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                "this server takes no reloads: it was started for one folder. Start it with "
+                "--models-config or --allow-reload.",
+            )
         try:
             models = from_proto(request.config, "the request")
             for model in models:

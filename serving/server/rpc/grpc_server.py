@@ -10,6 +10,8 @@ from serving.server.rpc.grpc_api import GrpcApi
 from serving.server.rpc.health import Health
 
 _WATCHERS = 64  # calls beside the limit: health, whose watchers stay for hours, and status
+_HANDSHAKE_MS = 10_000  # from a connection to its settings: who says nothing goes
+_IDLE_MS = 300_000  # without a call; a client connects again by itself
 _TOLD_SECONDS = 0.5  # in which watchers of health learn that the server ends
 
 
@@ -21,6 +23,7 @@ def start_grpc(
     threads: int,
     max_concurrency: int,
     max_message_bytes: int,
+    most_connections: int,
 ) -> tuple[grpc.Server, int]:
     """Starts a server of the API and of grpc.health.v1.
 
@@ -34,6 +37,7 @@ def start_grpc(
         threads: How many requests are answered at a time.
         max_concurrency: Most requests that are answered or wait.
         max_message_bytes: The size of the largest request.
+        most_connections: How many may be open.
 
     Returns:
         The server and its port.
@@ -44,6 +48,9 @@ def start_grpc(
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),  # else a second server takes half of the requests
+            ("grpc.max_allowed_incoming_connections", most_connections),
+            ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+            ("grpc.max_connection_idle_ms", _IDLE_MS),
         ],
         maximum_concurrent_rpcs=max_concurrency + _WATCHERS,
     )

@@ -137,7 +137,7 @@ def test_names_the_file_of_the_layer_that_holds_the_mistake(write):
     ("content", "sentence"),
     [
         ("data: [", "is not YAML"),
-        ("train: {epochs: 1, epochs: 2}", "the key 'epochs' stands twice"),
+        ("train: {epochs: 1, epochs: 2}", "the key 'epochs' twice in a mapping"),
         ("- a list", "must hold a mapping"),
         ("extends: [a, b]", "extends must be one file name"),
         ("extends: gone.yaml", r"gone\.yaml \(extended by .*cannot be read: No such file"),

@@ -64,6 +64,49 @@ def test_refuses_a_folder_that_cannot_be_made(tmp_path, random_bundle):
         RunDir(tmp_path / "file" / "a").begin(config(), random_bundle)
 
 
+@pytest.mark.parametrize("content", ['{"finished": ["tr', "", "[]", "\x00"])
+def test_a_damaged_file_is_named_and_never_taken_for_no_run(run, random_bundle, content):
+    run.begin(config(), random_bundle)
+    run.finish("train")
+    run.state_file.write_text(content)
+    for ask in (
+        run.state,
+        run.check_trained,
+        lambda: run.can_continue(config(), random_bundle),
+        lambda: run.begin(config(epochs=3), random_bundle, overwrite=True),
+    ):
+        with pytest.raises(ConfigError, match=r"run\.json is damaged: .* remove its folder"):
+            ask()
+    assert run.config_file.exists()
+    run.metrics_file.write_text(content)
+    with pytest.raises(ConfigError, match=r"metrics\.json is damaged: "):
+        run.update_metrics(training={})
+
+
+@pytest.mark.parametrize("name", ["bundle/notes.txt", "checkpoints/mine", "config.yaml"])
+def test_what_a_run_would_replace_in_a_folder_that_is_none_is_left_alone(run, random_bundle, name):
+    file = run.path / name
+    file.parent.mkdir(parents=True)
+    file.write_text("years of work")
+    with pytest.raises(ConfigError, match=r"is not the folder of a run: .*--out, or remove them"):
+        run.begin(config(), random_bundle, overwrite=True)
+    assert file.read_text() == "years of work"
+    assert [path.name for path in run.path.iterdir()] == [name.split("/")[0]]
+
+
+def test_a_run_may_begin_beside_files_of_the_users_and_after_it_died_at_its_begin(
+    run, random_bundle, monkeypatch
+):
+    run.path.mkdir(parents=True)
+    (run.path / "notes.txt").write_text("years of work")
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.runs.run_dir.dump_config", None)  # dies there
+        with pytest.raises(TypeError):
+            run.begin(config(), random_bundle)
+    run.begin(config(), random_bundle)
+    assert (run.path / "notes.txt").read_text() == "years of work"
+
+
 def test_refuses_a_folder_that_is_no_run(run):
     with pytest.raises(ConfigError, match=r"is not the folder of a run: it has no config\.yaml"):
         run.config()

@@ -1,7 +1,8 @@
 """Files appear whole, or not at all."""
 
+import os
+
 import pytest
-import tensorflow as tf
 
 from pipeline.system.files import read_json, write_json, write_text
 
@@ -19,7 +20,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setattr(tf.io.gfile, "rename", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="disk full"):
         write_text(str(path), "new")
     assert path.read_text() == "old"

@@ -14,11 +14,12 @@ import pytest
 import tensorflow as tf
 import yaml
 
+from features.errors import ConfigError
 from pipeline.config.run_config import RunConfig
+from pipeline.runs.checkpoint_files import checkpoints_in, latest_checkpoint
 from pipeline.runs.run_dir import RunDir
 from pipeline.training.callbacks import DivergenceGuard
-from pipeline.training.checkpoints import latest_checkpoint
-from pipeline.training.train import train
+from pipeline.training.train import load_network, train
 
 ROOT = Path(__file__).parents[3]
 STEPS = 16
@@ -114,7 +115,7 @@ def test_strides_of_steps_resume_at_their_ends(bundle, expected, tmp_path, monke
     run = RunDir(tmp_path / "run")
     run.begin(configured(bundle, **settings), bundle)
     interrupted(bundle, run, (1, 9), monkeypatch, **settings)
-    assert latest_checkpoint(run.last_checkpoint).endswith(f"step-{STEPS + 5}")
+    assert latest_checkpoint(run.last_checkpoint).name == f"step-{STEPS + 5}"
     received = train(configured(bundle, **settings), bundle, run, resume=True)
     # Strides change nothing but how often callbacks look.
     assert_equal(received, expected)
@@ -194,6 +195,42 @@ def test_what_a_killed_process_left_half_written_is_removed(
     (run.last_checkpoint / "step-8.data-00000-of-00001").write_text("half")
     assert_equal(train(configured(bundle), bundle, run, resume=True), expected)
     assert not list(run.last_checkpoint.rglob("step-8*"))
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    bundle, expected, tmp_path, monkeypatch, caplog
+):
+    run = RunDir(tmp_path / "run")
+    run.begin(configured(bundle), bundle)
+    interrupted(bundle, run, (0, 7), monkeypatch)
+    last, before = checkpoints_in(run.last_checkpoint)
+    os.truncate(f"{last}.data-00000-of-00001", 1000)
+    with caplog.at_level("INFO"):
+        received = train(configured(bundle), bundle, run, resume=True)
+    assert f"{last} is damaged: " in caplog.text
+    assert f"continues from {before}: epoch 1/3" in caplog.text
+    assert_equal(received, expected)
+
+
+def test_a_training_without_a_checkpoint_to_go_on_from_or_back_to_says_so(
+    bundle, tmp_path, monkeypatch
+):
+    config, run = configured(bundle), RunDir(tmp_path / "run")
+    run.begin(config, bundle)
+    interrupted(bundle, run, (1, 3), monkeypatch)
+    index = run.best_checkpoint.with_suffix(".index")
+    index.rename(index.with_suffix(".away"))
+    with pytest.raises(ConfigError, match=r"best, the best epoch so far.*no index.*--restart"):
+        train(config, bundle, run, resume=True)
+    index.with_suffix(".away").rename(index)
+    for path in run.last_checkpoint.glob("*.data-*"):
+        os.truncate(path, 1000)
+    with pytest.raises(ConfigError, match=r"step-\d+ is damaged: .*begin again with --restart"):
+        train(config, bundle, run, resume=True)
+    for path in run.best_checkpoint.parent.glob("best.data-*"):
+        os.truncate(path, 1000)
+    with pytest.raises(ConfigError, match=r"no checkpoint at .*best that can be read.*--restart"):
+        load_network(config, bundle, run)
 
 
 def start_job(folder: Path, bundle_path: str) -> subprocess.Popen:

@@ -1,6 +1,7 @@
 """What a new day's network takes over, token by token, and what it is compared with."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -214,6 +215,20 @@ def test_a_start_that_cannot_be_meant_is_refused(first, tmp_path):
     progressive = configured(bundle, progressive_validation=True)
     with pytest.raises(ConfigError, match="Received: no --warm-start"):
         check_start(progressive, run, Start())
+
+
+def test_a_run_whose_vocabulary_was_changed_is_no_start(first, tuesday, tmp_path):
+    _, _, run = first
+    shutil.copytree(run.path, tmp_path / "run")
+    copy = RunDir(tmp_path / "run")
+    metadata = json.loads((copy.bundle_copy / METADATA).read_text())
+    item = copy.bundle_copy / "vocabularies" / "item.txt"
+    metadata["vocabulary_sha256"] = {"item": file_entry(str(item)).sha256}
+    (copy.bundle_copy / METADATA).write_text(json.dumps(metadata))
+    WarmStart(copy, tuesday)
+    item.write_text("i1\ni0\n" + item.read_text()[6:])
+    with pytest.raises(ConfigError, match=r"--warm-start .*item\.txt is damaged: .*again\."):
+        WarmStart(copy, tuesday)
 
 
 def test_a_run_needs_no_bundle_to_start_from(first):

@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from serving.exporting.export import publish
+from serving.exporting.export import publish_version
 from serving.exporting.temporary_folder import temporary_folder
 
 ROOT = Path(__file__).parents[3]
@@ -84,7 +84,7 @@ def test_exports_at_the_same_time_never_share_a_version(tmp_path):
         with temporary_folder(tmp_path) as folder:
             (folder / "content").write_text(str(content))
             barrier.wait()
-            return content, publish(folder, tmp_path).name
+            return content, publish_version(folder, tmp_path).name
 
     with ThreadPoolExecutor(workers) as pool:
         published = list(pool.map(one, range(workers)))
@@ -99,5 +99,5 @@ def test_a_version_that_was_taken_a_moment_ago_is_never_overwritten(tmp_path, mo
     answers = iter([tmp_path / "1", tmp_path / "2"])  # the first one is out of date
     monkeypatch.setattr("serving.exporting.export.next_version", lambda base: next(answers))
     with temporary_folder(tmp_path) as folder:
-        assert publish(folder, tmp_path) == tmp_path / "2"
+        assert publish_version(folder, tmp_path) == tmp_path / "2"
     assert (tmp_path / "1" / "content").exists()

@@ -71,6 +71,14 @@ def base(exported, tmp_path):
     return tmp_path
 
 
+VOCABULARY_DAMAGES = {
+    "exchanged lines": lambda lines: [lines[1], lines[0], *lines[2:]],
+    "more lines": lambda lines: [*lines, "i4", "i5"],
+    "fewer lines": lambda lines: lines[:1],
+    "no lines": lambda lines: [],
+}
+
+
 def damage(version: Path, name: str) -> None:
     if name == "folder":
         shutil.rmtree(version)
@@ -78,6 +86,10 @@ def damage(version: Path, name: str) -> None:
     elif name == "version":
         path = version / "assets" / "metadata.json"
         path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 99'))
+    elif name in VOCABULARY_DAMAGES:
+        path = version / "assets" / "item.txt"
+        lines = VOCABULARY_DAMAGES[name](path.read_text().splitlines())
+        path.write_text("".join(f"{line}\n" for line in lines))
     elif name == "metadata":
         (version / "assets" / "metadata.json").unlink()
     else:
@@ -93,6 +105,7 @@ def damage(version: Path, name: str) -> None:
         ("version", "format version 99, but this code reads version 1"),
         ("graph", "cannot be loaded as a SavedModel"),
         ("index", "cannot be loaded as a SavedModel"),
+        *((name, "item.txt is damaged: it has another checksum") for name in VOCABULARY_DAMAGES),
     ],
 )
 def test_damaged_versions_are_skipped_with_a_reason(base, rows, caplog, kind, message):

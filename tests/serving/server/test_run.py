@@ -155,7 +155,7 @@ def test_a_bug_in_the_server_is_told_shortly(options, monkeypatch, caplog):
 
 
 def test_a_reload_changes_the_models(options, toy_path):
-    with Server(options) as server:
+    with Server(replace(options, allow_reload=True)) as server:
         client = GrpcClient(f"127.0.0.1:{server.grpc_port}")
         request = model_management_pb2.ReloadConfigRequest()
         listed = request.config.model_config_list.config
@@ -165,6 +165,11 @@ def test_a_reload_changes_the_models(options, toy_path):
         assert code_and_text(predict, client)[0] is grpc.StatusCode.NOT_FOUND
         again = predict_request("raw_tensors", toy.request(3), name="renamed", label="stable")
         np.testing.assert_allclose(outputs_of(client.prediction.Predict(again))["prob"], EXPECTED)
+        added.name = "a/b"
+        code, text = code_and_text(client.model.HandleReloadConfigRequest, request)
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert "a model is called 'a/b'" in text
+        added.name = "renamed"
         for elsewhere in (toy_path.parent, toy_path / ".." / "other", "/etc"):
             added.base_path = str(elsewhere)
             code, text = code_and_text(client.model.HandleReloadConfigRequest, request)

@@ -103,12 +103,58 @@ def test_a_damaged_bundle_is_not_reused(tmp_path):
     assert BundleFolder(str(tmp_path / "out")).existing("a") is None
 
 
-def test_a_folder_of_the_users_is_left_alone(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.tex").write_text("years of work")
-    with pytest.raises(BundleError, match=r"not a data bundle\. Remove it, or choose another"):
+NOT_OURS = {
+    "no manifest": {"thesis.tex": "years of work"},
+    "metadata alone": {"metadata.json": "my own work", "thesis.txt": "x"},
+    "another manifest": {"MANIFEST.json": "my own work", "thesis.txt": "x"},
+    "a manifest of JSON": {"MANIFEST.json": '{"files": {"thesis.txt": 1}}', "thesis.txt": "x"},
+    "a manifest of a list": {"MANIFEST.json": "[]"},
+}
+
+
+@pytest.mark.parametrize("files", NOT_OURS.values(), ids=NOT_OURS)
+def test_a_folder_of_the_users_is_left_alone(tmp_path, files):
+    for name, text in files.items():
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / name).write_text(text)
+    with pytest.raises(BundleError, match=r"not a data bundle: .* Remove it, or choose another"):
         BundleFolder(str(tmp_path / "out")).start()
-    assert (tmp_path / "out" / "thesis.tex").read_text() == "years of work"
+    assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == files
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "deeper/notes.txt"])
+def test_a_bundle_that_holds_a_file_of_the_users_is_left_alone(tmp_path, name):
+    build(tmp_path / "out", "a")
+    (tmp_path / "out" / name).parent.mkdir(exist_ok=True)
+    (tmp_path / "out" / name).write_text("years of work")
+    with pytest.raises(BundleError, match="files that this does not name"):
+        BundleFolder(str(tmp_path / "out")).start()
+    assert (tmp_path / "out" / name).read_text() == "years of work"
+
+
+def test_the_copy_that_a_run_keeps_of_its_bundle_is_left_alone(tmp_path):
+    build(tmp_path / "run", "a")
+    (tmp_path / "run" / "MANIFEST.json").unlink()  # a run copies metadata and vocabularies
+    with pytest.raises(BundleError, match="not a data bundle"):
+        BundleFolder(str(tmp_path / "run")).start()
+    assert (tmp_path / "run" / "metadata.json").exists()
+
+
+def test_a_bundle_of_another_format_version_is_replaced(tmp_path):
+    build(tmp_path / "out", "a")
+    manifest = tmp_path / "out" / "MANIFEST.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format_version": 0}))
+    build(tmp_path / "out", "b")
+    assert open_bundle(tmp_path / "out").manifest.fingerprint == "b"
+
+
+def test_where_a_link_leads_a_bundle_is_replaced(tmp_path):
+    build(tmp_path / "disk" / "bundle", "a")
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "bundle")
+    build(tmp_path / "out", "b")
+    assert (tmp_path / "out").is_symlink()
+    assert open_bundle(tmp_path / "disk" / "bundle").manifest.fingerprint == "b"
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["bundle"]
 
 
 def test_a_failed_write_leaves_no_file(tmp_path):

@@ -246,6 +246,40 @@ def test_damage_that_workers_find_late_ends_the_job_with_their_sentence(log, tmp
     assert list(tmp_path.iterdir()) == []
 
 
+CHANGES = {
+    "rewritten": lambda text: text.replace("\t1\t", "\t5\t"),
+    "shorter": lambda text: text[: len(text) // 2],
+    "longer": lambda text: text + text[text.index("\n") + 1 :],
+    "written again": lambda text: text,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_file_that_changes_while_it_is_read_makes_no_bundle(tmp_path, monkeypatch, change):
+    path = write_log(tmp_path / "log")
+    log_file = tmp_path / "log" / "ml-100k.inter"
+
+    def run_and_change(_):
+        log_file.write_text(change(log_file.read_text()))
+
+    monkeypatch.setattr("pipeline.data.job.data_job.run", run_and_change)
+    with pytest.raises(DataError, match=r"ml-100k\.inter changed while the job read it"):
+        build_bundle(FEATURES, config(path), str(tmp_path / "out"))
+    assert [each.name for each in tmp_path.iterdir()] == ["log"]
+
+
+def test_a_file_that_changes_and_makes_a_step_fail_is_the_reason(tmp_path, monkeypatch):
+    path = write_log(tmp_path / "log")
+
+    def change_and_fail(_):
+        (tmp_path / "log" / "ml-100k.user").unlink()
+        raise RuntimeError("a step failed")
+
+    monkeypatch.setattr("pipeline.data.job.data_job.run", change_and_fail)
+    with pytest.raises(DataError, match=r"ml-100k\.user cannot be read: No such file"):
+        build_bundle(FEATURES, config(path), str(tmp_path / "out"))
+
+
 def test_an_empty_vocabulary_names_feature_and_remedy(log, tmp_path):
     features = changed(lambda content: content["features"]["genres"].update(min_count=10_000))
     with pytest.raises(DataError, match=r"'genres'.*min_count=10,000.*Set features\.genres\.min"):

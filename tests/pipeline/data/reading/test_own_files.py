@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,7 +11,6 @@ import pytest
 from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
 from pipeline.batches.dataset import column_arrays
-from pipeline.config.run_config import default_bundle
 from pipeline.data.job.data_job import build_bundle
 from pipeline.data.job.open_inputs import open_inputs
 from pipeline.data.reading.own_files import open_own_files, sniff_delimiter
@@ -103,6 +103,25 @@ def test_a_single_compressed_file_without_a_header_becomes_a_bundle(tmp_path):
     bundle = build_bundle(FEATURES, data, str(tmp_path / "bundle"))
     assert prices(bundle) == EXPECTED
     assert bundle.metadata.source == "csv"
+
+
+def test_columns_and_features_may_be_called_anything(tmp_path):
+    names = ["user id", "Größe (cm): 50%", "日本", "a|b<c>", "row/position", "text/x", "key/until"]
+    names += ["rows", ".", "price", "clicked"]
+    lines = [[f"v{row % 3}" for _ in names[:-2]] + [str(row), str(row % 2)] for row in range(60)]
+    text = "\n".join("\t".join(line) for line in [names, *lines]) + "\n"
+    (tmp_path / "log.tsv").write_text(text)
+    features = {
+        name.replace("/", " of "): {"kind": "categorical", "column": name} for name in names[:-2]
+    }
+    features |= {"the price in €": {"kind": "numeric", "column": "price"}}
+    features |= {"clicked": {"role": "label"}}
+    data = config(tmp_path / "log.tsv")
+    bundle = build_bundle(FeatureSet(features=features), data, str(tmp_path / "bundle"))
+    for name in list(features)[:-2]:
+        file = Path(bundle.vocabulary_dir, f"{name}.txt")
+        assert set(file.read_text().split()) == {"v0", "v1", "v2"}
+        assert set(column_arrays(bundle, "train", [name])[name]) == {2, 3, 4}
 
 
 def test_tables_of_any_kind_join_by_key_and_are_no_part_of_the_log(tmp_path):
@@ -237,20 +256,6 @@ def test_a_column_that_only_later_files_lack_is_named(tmp_path):
     (tmp_path / "b.csv").write_text("user,click\nu1,1\n")
     with pytest.raises(DataError, match=r"b\.csv has no column 'price'"):
         open_inputs(FEATURES, config(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("source", "path", "name"),
-    [
-        ("csv", "data/shop/", "shop"),
-        ("csv", "data/shop.tar/clicks.csv.gz", "clicks"),
-        ("parquet", "s3://bucket/clicks", "clicks"),
-        ("criteo", "data/shop", "criteo"),
-        ("tfds:movielens/100k-ratings", None, "tfds_movielens_100k-ratings"),
-    ],
-)
-def test_bundles_of_ones_own_data_sets_have_their_names(source, path, name):
-    assert str(default_bundle(DataConfig(source=source, path=path))) == f"bundles/{name}"
 
 
 def test_an_unknown_source_is_refused():

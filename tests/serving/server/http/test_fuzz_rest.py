@@ -15,7 +15,7 @@ from serving.export_format import names
 from tests.serving.server.conftest import MODEL, as_json
 from tests.serving.server.fuzz import FUZZ, assert_sentence, damaged, witnesses
 
-ALLOWED = {400, 404, 405, 408, 413, 429}
+ALLOWED = {400, 403, 404, 405, 408, 413, 429}
 VERBS = ["predict", "classify", "regress", "metadata", "explode", ""]
 PATH = f"/v1/models/{MODEL}:predict"
 
@@ -223,11 +223,11 @@ def test_paths_that_lead_nowhere(send, witness, path, method, under):
     data=st.one_of(
         st.binary(max_size=300),
         damaged(
-            f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+            f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
             "Content-Type: application/json\r\n\r\n{}".encode()
         ),
         damaged(
-            f"POST {PATH} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+            f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
             "Content-Encoding: gzip\r\n\r\n2\r\n{}\r\n0\r\n\r\n".encode()
         ),
     ),
@@ -256,7 +256,7 @@ def test_connections_that_stay_half_open_do_not_keep_others_waiting(server, witn
     held = [socket.create_connection(("127.0.0.1", server.rest_port)) for _ in range(40)]
     try:
         for number, connection in enumerate(held):
-            request = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{{"
+            request = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{{"
             connection.sendall(request.encode()[: 10 + number * 2])
         witness(5)
     finally:

@@ -228,7 +228,8 @@ def exchange(port, data, half_close=False):
 
 
 def head(length):
-    return f"POST {BASE}:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
+    first = f"POST {BASE}:predict HTTP/1.1\r\nHost: localhost\r\n"
+    return f"{first}Content-Length: {length}\r\n\r\n".encode()
 
 
 def test_a_body_that_never_ends_is_given_up(server, rest):

@@ -12,7 +12,7 @@ from serving.server.http.rest_server import RestServer
 from tests.serving.server.conftest import MODEL
 
 BODY = b'{"inputs": [""]}'
-POST = f"POST /v1/models/{MODEL}:predict HTTP/1.1\r\nHost: a\r\n".encode()
+POST = f"POST /v1/models/{MODEL}:predict HTTP/1.1\r\nHost: localhost\r\n".encode()
 WHOLE = POST + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
 
@@ -34,7 +34,9 @@ def test_a_whole_request_is_answered_on_a_half_closed_connection(server, rest, r
     head, _, body = exchange(server.rest_port, request_).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
     assert json.loads(body) == rest.post(f"/v1/models/{MODEL}:predict", BODY)[1]
-    assert exchange(server.rest_port, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").endswith(b"ok\n")
+    assert exchange(server.rest_port, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").endswith(
+        b"ok\n"
+    )
 
 
 @pytest.mark.parametrize("sent", [0, 10, len(WHOLE) - len(BODY), len(WHOLE) - 1])
@@ -79,7 +81,7 @@ def test_a_bug_is_logged_and_answered_shortly(monkeypatch, caplog):
     server = RestServer([web.get("/", broken)], "127.0.0.1", 0, None, 1000, 1.0)
     port = server.start()
     try:
-        answered = exchange(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        answered = exchange(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     finally:
         server.stop()
     assert answered.split()[1] == b"500"
@@ -88,7 +90,9 @@ def test_a_bug_is_logged_and_answered_shortly(monkeypatch, caplog):
     assert "ZeroDivisionError: secret" in caplog.text
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /healthz HT", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"])
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /healthz HT", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"]
+)
 def test_an_idle_connection_is_closed(monkeypatch, sent):
     monkeypatch.setattr(rest_server, "_IDLE_SECONDS", 0.2)
     server = RestServer([], "127.0.0.1", 0, None, 1000, 1.0)

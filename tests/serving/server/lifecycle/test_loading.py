@@ -75,6 +75,16 @@ def test_a_damaged_version_is_refused_with_a_reason(version, damage):
     assert fingerprint(version) == before
 
 
+def test_a_vocabulary_whose_lines_were_exchanged_is_named(exported, tmp_path):
+    shutil.copytree(exported, tmp_path / "1")
+    path = tmp_path / "1" / "assets" / "item.txt"
+    first, second, *others = path.read_text().splitlines()
+    path.write_text("".join(f"{line}\n" for line in (second, first, *others)))
+    with pytest.raises(ServingError, match=r"item\.txt is damaged: it has another") as caught:
+        load_warm("clicks", 1, tmp_path / "1", tmp_path)
+    assert caught.value.code == grpc.StatusCode.DATA_LOSS
+
+
 def test_a_good_version_answers_and_its_folder_stays_as_it_is(version):
     before = fingerprint(version)
     model = load_warm("toy", 1, version, version.parent)

@@ -11,6 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from serving.server.http.arriving_bodies import ArrivingBodies
+from serving.server.http.own_site import set_headers
 from serving.server.page.page import routes
 
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -24,7 +26,8 @@ def serve(manager: Any) -> Iterator[int]:
 
     async def run() -> None:
         app = web.Application()
-        app.add_routes(routes(manager))
+        app.on_response_prepare.append(set_headers)
+        app.add_routes(routes(manager, ArrivingBodies(1 << 24, 1 << 20, 30.0)))
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

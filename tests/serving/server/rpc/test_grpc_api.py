@@ -210,12 +210,12 @@ def test_status_of_all_versions_and_of_one(grpc_client):
     assert "no version 7" in text
 
 
-def test_a_reload_that_cannot_be_read_changes_nothing(grpc_client, examples):
+def test_a_server_of_one_folder_takes_no_reloads(grpc_client, exported, examples):
     request = model_management_pb2.ReloadConfigRequest()
-    request.config.model_config_list.config.add(name="a/b", base_path="/nowhere")
+    request.config.model_config_list.config.add(name="other", base_path=str(exported.parent))
     code, text = code_and_text(grpc_client.model.HandleReloadConfigRequest, request)
-    assert code is CODE.INVALID_ARGUMENT
-    assert "a model is called 'a/b'" in text
+    assert code is CODE.PERMISSION_DENIED
+    assert "Start it with --models-config or --allow-reload" in text
     grpc_client.prediction.Predict(predict_request("", {"examples": examples[:1]}))
 
 

@@ -1,0 +1,81 @@
+"""Output that appears whole or not at all: a file, the standard output, a device or a pipe."""
+
+import gzip
+import os
+import secrets
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TextIO, cast
+
+from features.errors import DataError
+from features.publish import publish
+
+_SPOOL_BYTES = 64 << 20  # kept in memory before it goes to a temporary file
+
+
+@contextmanager
+def open_output(path: str | None) -> Iterator[TextIO]:
+    """Takes text, which goes where it belongs when the block ends without an error.
+
+    A file is written beside and renamed. Links are followed, and what is no file, such as a
+    device or a pipe, is written through: nothing replaces it.
+
+    Args:
+        path: Where to write, compressed where it ends in .gz; None for the standard output.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    if path is None:
+        with _spooled(sys.stdout) as file:
+            yield file
+        return
+    try:
+        with _through(path) if _is_no_file(path) else _beside(path) as file:
+            yield file
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written: {error.strerror or error}. Give another output."
+        ) from None
+
+
+def _is_no_file(path: str) -> bool:
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _through(path: str) -> Iterator[TextIO]:
+    with _opened(path, path) as target, _spooled(target) as file:
+        yield file
+
+
+@contextmanager
+def _beside(path: str) -> Iterator[TextIO]:
+    folder, name = os.path.split(os.path.realpath(path))
+    beside = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
+    try:
+        with _opened(beside, path) as file:
+            yield file
+        publish(beside, os.path.join(folder, name))
+    finally:
+        with suppress(OSError):
+            os.unlink(beside)
+
+
+def _opened(path: str, name: str) -> AbstractContextManager[TextIO]:
+    return cast(TextIO, gzip.open(path, "wt")) if name.endswith(".gz") else open(path, "w")
+
+
+@contextmanager
+def _spooled(target: TextIO) -> Iterator[TextIO]:
+    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES, "w+") as file:
+        yield cast(TextIO, file)  # has all of its methods
+        file.seek(0)
+        shutil.copyfileobj(file, target)
