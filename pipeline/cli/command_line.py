@@ -45,11 +45,11 @@ Preset = Annotated[
     ),
 ]
 Sizes = Annotated[
-    Literal["preset", "small"],
+    Literal["fit", "preset", "small"],
     typer.Option(
         "--sizes",
-        help="Layer sizes with --preset: those of the preset, or the small ones of the "
-        "configuration, which is then one with a network.",
+        help="Layer sizes with --preset: sizes that fit the data, those of the preset, or the "
+        "small ones of the configuration, which is then one with a network.",
     ),
 ]
 BundlePath = Annotated[
@@ -96,7 +96,7 @@ def run(
     ] = None,
     settings: Set = None,
     preset: Preset = None,
-    sizes: Sizes = "preset",
+    sizes: Sizes = "fit",
     bundle: BundlePath = None,
     out: Out = None,
     overwrite: Overwrite = False,
@@ -184,7 +184,7 @@ def train(
     config: Config,
     settings: Set = None,
     preset: Preset = None,
-    sizes: Sizes = "preset",
+    sizes: Sizes = "fit",
     bundle: BundlePath = None,
     out: Out = None,
     overwrite: Overwrite = False,
@@ -196,6 +196,7 @@ def train(
     from features.bundle import open_bundle
     from pipeline.stages.describe_bundle import one_line
     from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
+    from pipeline.stages.fitted_config import fitted_config
     from pipeline.stages.train_stage import train_stage
     from pipeline.system.console import only_warnings, say
     from pipeline.training.cluster import is_chief
@@ -209,8 +210,10 @@ def train(
     opened = open_bundle(_bundle_path(loaded, bundle))
     say("data", one_line(opened))
     directory = _run_dir(config, preset, out, sizes)
+    start = _start(overwrite, restart, warm_start)
+    loaded = fitted_config(loaded, opened, start)
     with only_job_at(str(directory.path)) if is_chief() else nullcontext():
-        network = train_stage(loaded, opened, directory, _start(overwrite, restart, warm_start))
+        network = train_stage(loaded, opened, directory, start)
         evaluate_stage(loaded, opened, directory, network)
     if is_chief():
         show_evaluation(directory)
@@ -357,14 +360,13 @@ def supervise(
 
 def _named(preset: str | None, sizes: str) -> list[str]:
     """The settings that --preset and --sizes are short for."""
-    if preset is None and sizes != "preset":
+    if preset is None and sizes != "fit":
         raise ConfigError(
-            f"--sizes {sizes} keeps the sizes of a configuration under a preset, and none is "
-            "named. Add --preset."
+            f"--sizes {sizes} says whose sizes a preset has, and none is named. Add --preset."
         )
     if preset is None:
         return []
-    if sizes == "preset":
+    if sizes == "fit":
         return [f"model.preset={preset}"]
     return [f"model={json.dumps({'preset': preset, 'sizes': sizes})}"]
 
@@ -383,7 +385,7 @@ def _load(
     path: Path,
     settings: list[str] | None,
     preset: str | None = None,
-    sizes: str = "preset",
+    sizes: str = "fit",
 ) -> "RunConfig":
     from pipeline.config.config_files import load_config
     from pipeline.stages.teachers import check_teacher_runs
@@ -406,7 +408,7 @@ def _open_run(path: Path, bundle: Path | None) -> tuple["RunDir", "RunConfig", "
     return directory, loaded, opened
 
 
-def _run_dir(config: Path, preset: str | None, out: Path | None, sizes: str = "preset") -> "RunDir":
+def _run_dir(config: Path, preset: str | None, out: Path | None, sizes: str = "fit") -> "RunDir":
     from pipeline.config.shipped_files import config_file
     from pipeline.runs.run_dir import RunDir
 
@@ -414,7 +416,7 @@ def _run_dir(config: Path, preset: str | None, out: Path | None, sizes: str = "p
     name = file.stem
     if preset is not None:  # beside the runs of the file's own network
         name += "-" + preset.removesuffix(".yaml").strip("/").replace("/", "-")
-        name += "" if sizes == "preset" else f"-{sizes}"
+        name += "" if sizes == "fit" else f"-{sizes}"
     return RunDir(out or Path("runs") / file.resolve().parent.name / name)
 
 

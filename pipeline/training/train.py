@@ -27,6 +27,7 @@ from pipeline.training.bfloat16 import warn_slow_bfloat16
 from pipeline.training.callbacks import training_callbacks
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import cluster_for, is_chief
+from pipeline.training.monitor import MONITORED
 from pipeline.training.private_api import begin_fit_at
 from pipeline.training.step_curves import StepCurves
 from pipeline.training.step_time import StepTime, StepTimes
@@ -74,7 +75,7 @@ def train(
     warm_start: Callable[[CooperativeNetwork], None] | None = None,
     resume: bool = False,
 ) -> Trained:
-    """Fits a network until the validation AUC stops rising, and restores its best epoch.
+    """Fits a network until the monitored value stops rising, and restores its best epoch.
 
     Args:
         config: Configuration of the run.
@@ -123,14 +124,15 @@ def train(
     _restore_best(network, run)
     logged = _the_one(tf_keras.callbacks.History, callbacks).history
     history = {name: [float(value) for value in values] for name, values in logged.items()}
-    best = max(range(len(history["val_auc"])), key=history["val_auc"].__getitem__)
-    epochs = len(history["val_auc"])
+    best = max(range(len(history[MONITORED])), key=history[MONITORED].__getitem__)
+    epochs = len(history[MONITORED])
     log.info(
-        "%s after epoch %d; the weights are those of epoch %d, validation auc %.4f",
+        "%s after epoch %d; the weights are those of epoch %d, validation auc %.4f, logloss %.4f",
         "stopped" if epochs < settings.epochs else "ended",
         epochs,
         best + 1,
         history["val_auc"][best],
+        history["val_logloss"][best],
     )
     step_time = _the_one(StepTimes, callbacks).measured if is_chief() else None
     return Trained(network, history, best + 1, seconds, step_time)
