@@ -222,13 +222,22 @@ def train(
 
 @app.command()
 def evaluate(run: Run, bundle: BundlePath = None) -> None:
-    """Evaluates a trained run on the validation and test rows of its bundle."""
+    """Evaluates a run on validation and test rows of its bundle, or on all of --bundle's.
+
+    Another bundle than the run's must have its ids: one that was built on frozen vocabularies.
+    """
     import_tensorflow()
-    from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
+    from pipeline.stages.evaluate_stage import evaluate_elsewhere, evaluate_stage, show_evaluation
+    from pipeline.system.console import say
     from pipeline.training.train import load_network
 
-    directory, loaded, opened = _open_run(run, bundle)
+    directory, loaded, opened = _open_run(run, bundle, may_be_another=True)
     with only_job_at(str(directory.path)):
+        if not directory.was_trained_on(loaded, opened):
+            directory.check_ids(opened)  # before the network is built
+            network = load_network(loaded, opened, directory)
+            say("metrics", str(evaluate_elsewhere(loaded, opened, directory, network)))
+            return
         evaluate_stage(loaded, opened, directory, load_network(loaded, opened, directory))
     show_evaluation(directory)
 
@@ -265,7 +274,8 @@ def export(
         typer.Option("--out", help="Folder of the versions (default: RUN/export[-VARIANT])."),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also a network that says the same of every row.")
+        bool,
+        typer.Option("--force", help="Also one that is constant, or worse than the click rate."),
     ] = False,
 ) -> None:
     """Writes a new version of a trained run's SavedModel, after a fresh process verified it."""
@@ -396,7 +406,9 @@ def _load(
     return loaded
 
 
-def _open_run(path: Path, bundle: Path | None) -> tuple["RunDir", "RunConfig", "Bundle"]:
+def _open_run(
+    path: Path, bundle: Path | None, may_be_another: bool = False
+) -> tuple["RunDir", "RunConfig", "Bundle"]:
     from features.bundle import open_bundle
     from pipeline.runs.run_dir import RunDir
 
@@ -404,7 +416,8 @@ def _open_run(path: Path, bundle: Path | None) -> tuple["RunDir", "RunConfig", "
     loaded = directory.config()
     directory.check_trained()
     opened = open_bundle(bundle or directory.state()["bundle"])
-    directory.check_bundle(loaded, opened)
+    if bundle is None or not may_be_another:
+        directory.check_bundle(loaded, opened)
     return directory, loaded, opened
 
 

@@ -113,7 +113,7 @@ def _training(config: RunConfig, size: DataSize) -> Iterator[Fitted]:
     steps = math.ceil(size.rows / batch)
     epochs = min(50, max(10, math.ceil(_SEEN / steps)))
     yield Fitted("train.epochs", epochs, f"at least {_SEEN:,} steps, of {steps:,} an epoch")
-    yield Fitted("train.patience", 2, "epochs")
+    yield Fitted("train.patience", 3, "validation metrics of few rows go up and down")
     yield Fitted("train.patience_steps", _STEPS, "an epoch of a small log is too short to judge by")
     yield Fitted("train.learning_rate", 1e-3, "Adam's own")
     yield Fitted("train.reduce_on_plateau", None, "training ends where validation stops improving")

@@ -110,8 +110,12 @@ class TrainConfig(StrictModel):
         clip_norm: Gradients are scaled down to this global norm; null leaves them alone.
         precision: `bfloat16` computes matrix products in bfloat16; weights stay float32.
         shuffle_rows: Rows that are permuted together; record files and records are shuffled too.
+        hide_tokens: Share of every feature's tokens that training shows as unknown, so that the row
+            of the unknown token is learnt; `auto`, in a bundle that is split by time, what the
+            training rows lack to have as many unknown tokens as the validation rows.
         seed: Two runs of one seed are equal on a CPU.
         deterministic: Restricts TensorFlow to operations that give equal results every time.
+        baseline: Fit a logistic regression beside, for comparison, when the run is evaluated.
         log_seconds: Seconds between two lines of progress.
         curve_steps: Steps between two lines of `curves.jsonl`; null for none. Parameter servers
             write none.
@@ -141,8 +145,10 @@ class TrainConfig(StrictModel):
     clip_norm: float | None = pydantic.Field(10.0, gt=0.0, allow_inf_nan=False)
     precision: Literal["float32", "bfloat16"] = "float32"
     shuffle_rows: int = pydantic.Field(40_960, ge=1)
+    hide_tokens: Annotated[float, pydantic.Field(ge=0.0, lt=1.0)] | Literal["auto"] = "auto"
     seed: int = pydantic.Field(0, ge=0, lt=2**31)
     deterministic: bool = True
+    baseline: bool = True
     log_seconds: float = pydantic.Field(10.0, gt=0.0)
     curve_steps: int | None = pydantic.Field(20, ge=1)
     gradient_norms: bool = False

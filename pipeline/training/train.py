@@ -19,6 +19,7 @@ from models.network.cost import num_parameters
 from models.optimizers import RowSlots, make_optimizer, row_slots_of
 from models.spec.build_network import build_network
 from pipeline.batches.dataset import examples, refusing_damage
+from pipeline.batches.hidden_tokens import hidden_shares
 from pipeline.batches.position import WHOLE, Position, batches_of_epoch
 from pipeline.config.run_config import RunConfig
 from pipeline.runs.run_dir import RunDir
@@ -115,6 +116,7 @@ def train(
         warm_start(network)
     for callback in curves:
         callback.begin_at(checkpoints.position)
+    _say_hidden(config, bundle)
     started = time.monotonic()
     if checkpoints.position.epoch < settings.epochs and not checkpoints.stopped:
         _fit_from(checkpoints.position, config, bundle, network, steps, callbacks)
@@ -136,6 +138,15 @@ def train(
     )
     step_time = _the_one(StepTimes, callbacks).measured if is_chief() else None
     return Trained(network, history, best + 1, seconds, step_time)
+
+
+def _say_hidden(config: RunConfig, bundle: Bundle) -> None:
+    hidden = hidden_shares(bundle, config.train.hide_tokens)
+    if hidden:
+        shares = ", ".join(f"{name} {100 * how.share:.3g} %" for name, how in hidden.items())
+        log.info(
+            "hides tokens, so that the row of the unknown token stands for new ones: %s", shares
+        )
 
 
 _Callback = TypeVar("_Callback", bound=tf_keras.callbacks.Callback)
@@ -233,6 +244,7 @@ def _examples(
         settings.shuffle_rows,
         start,
         part or WHOLE,
+        hidden_shares(bundle, settings.hide_tokens),
     )
 
 
