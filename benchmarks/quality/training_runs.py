@@ -12,6 +12,7 @@ from typing import Any
 
 from features.bundle import open_bundle
 from pipeline.config.config_files import load_config
+from pipeline.config.fit_to_data import DataSize, fit_to_data
 from pipeline.data.job.data_job import build_bundle
 from pipeline.runs.run_dir import RunDir
 
@@ -98,8 +99,9 @@ def _metrics_of(task: Task) -> dict[str, Any]:
     command += ["--bundle", task.bundle, "--out", str(run.path)]
     for setting in settings:
         command += ["--set", setting]
-    config = load_config(task.config, settings)
-    if not run.has_finished("evaluate", config, open_bundle(task.bundle)):
+    bundle = open_bundle(task.bundle)
+    config, _ = fit_to_data(load_config(task.config, settings), DataSize.of(bundle))
+    if not run.has_finished("evaluate", config, bundle):
         done = subprocess.run([*command, "--overwrite"], capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")

@@ -1,6 +1,6 @@
 """Batches of examples from a bundle, as tf.data datasets."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -8,7 +8,16 @@ import tensorflow as tf
 
 from features.bundle import Bundle, check_not_replaced, open_bundle
 from features.records import Column, count_rows, decode_block, decode_rows
-from pipeline.batches.position import START, WHOLE, Position, Shard, check_position, check_shard
+from pipeline.batches.hidden_tokens import Hidden, hide_tokens
+from pipeline.batches.position import (
+    START,
+    WHOLE,
+    Position,
+    Shard,
+    batches_of_epoch,
+    check_position,
+    check_shard,
+)
 from pipeline.batches.row_matrix import pack, unpack
 
 _ROWS_PER_PARSE = 1024  # layout `row`: parsing Examples singly costs ten times as much
@@ -28,6 +37,7 @@ def examples(
     shuffle_rows: int = 40_960,
     start: Position = START,
     shard: Shard = WHOLE,
+    hidden: Mapping[str, Hidden] | None = None,
 ) -> tf.data.Dataset:
     """Batches of (inputs, label) or, where the data has weights, (inputs, label, weight).
 
@@ -47,6 +57,8 @@ def examples(
         shard: (index, count). This worker's part of every batch: `count` equal parts, in order, of
             what one worker alone would be given. The last batch of an epoch loses the rows that do
             not divide by `count`. A worker reads and decodes the rows of all.
+        hidden: Feature -> share of its tokens that are shown as unknown, drawn anew for every
+            batch; see `pipeline.batches.hidden_tokens`.
 
     Returns:
         Dataset of inputs, a dict of feature name -> tensor (batch,) or (batch, length), label
@@ -86,6 +98,16 @@ def examples(
         return (inputs, *(row[spec.name] for spec in roles))
 
     dataset = dataset.map(split_roles, num_parallel_calls=tf.data.AUTOTUNE)
+    if hidden:
+        before = start.epoch * batches_of_epoch(rows, batch_size, shard) + start.batch
+
+        def hide(number: tf.Tensor, row: tuple) -> tuple:
+            inputs, *roles = row
+            first_row = shard[0] * tf.shape(roles[0])[0]
+            inputs = hide_tokens(inputs, hidden, (seed, number), first_row, batch_size)
+            return (inputs, *roles)
+
+        dataset = dataset.enumerate(before).map(hide, num_parallel_calls=tf.data.AUTOTUNE)
     options = tf.data.Options()
     # A batch is the global batch: every replica takes its share of it.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF

@@ -47,11 +47,11 @@ Preset = Annotated[
     ),
 ]
 Sizes = Annotated[
-    Literal["preset", "small"],
+    Literal["fit", "preset", "small"],
     typer.Option(
         "--sizes",
-        help="Layer sizes with --preset: those of the preset, or the small ones of the "
-        "configuration, which is then one with a network.",
+        help="Layer sizes with --preset: sizes that fit the data, those of the preset, or the "
+        "small ones of the configuration, which is then one with a network.",
     ),
 ]
 BundlePath = Annotated[
@@ -121,7 +121,7 @@ def run(
     ] = None,
     settings: Set = None,
     preset: Preset = None,
-    sizes: Sizes = "preset",
+    sizes: Sizes = "fit",
     bundle: BundlePath = None,
     out: Out = None,
     overwrite: Overwrite = False,
@@ -209,7 +209,7 @@ def train(
     config: Config,
     settings: Set = None,
     preset: Preset = None,
-    sizes: Sizes = "preset",
+    sizes: Sizes = "fit",
     bundle: BundlePath = None,
     out: Out = None,
     overwrite: Overwrite = False,
@@ -221,6 +221,7 @@ def train(
     from features.bundle import open_bundle
     from pipeline.stages.describe_bundle import one_line
     from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
+    from pipeline.stages.fitted_config import fitted_config
     from pipeline.stages.train_stage import train_stage
     from pipeline.system.bundle_readers import reading
     from pipeline.system.console import only_warnings, say
@@ -235,8 +236,10 @@ def train(
     opened = open_bundle(_bundle_path(loaded, bundle))
     say("data", one_line(opened))
     directory = _run_dir(config, preset, out, sizes)
+    start = _start(overwrite, restart, warm_start)
+    loaded = fitted_config(loaded, opened, start)
     with reading(opened), only_job_at(str(directory.path)) if is_chief() else nullcontext():
-        network = train_stage(loaded, opened, directory, _start(overwrite, restart, warm_start))
+        network = train_stage(loaded, opened, directory, start)
         evaluate_stage(loaded, opened, directory, network)
     if is_chief():
         show_evaluation(directory)
@@ -245,14 +248,23 @@ def train(
 
 @app.command()
 def evaluate(run: Run, bundle: BundlePath = None) -> None:
-    """Evaluates a trained run on the validation and test rows of its bundle."""
+    """Evaluates a run on validation and test rows of its bundle, or on all of --bundle's.
+
+    Another bundle than the run's must have its ids: one that was built on frozen vocabularies.
+    """
     import_tensorflow()
-    from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
+    from pipeline.stages.evaluate_stage import evaluate_elsewhere, evaluate_stage, show_evaluation
     from pipeline.system.bundle_readers import reading
+    from pipeline.system.console import say
     from pipeline.training.train import load_network
 
-    directory, loaded, opened = _open_run(run, bundle)
+    directory, loaded, opened = _open_run(run, bundle, may_be_another=True)
     with reading(opened), only_job_at(str(directory.path)):
+        if not directory.was_trained_on(loaded, opened):
+            directory.check_ids(opened)  # before the network is built
+            network = load_network(loaded, opened, directory)
+            say("metrics", str(evaluate_elsewhere(loaded, opened, directory, network)))
+            return
         evaluate_stage(loaded, opened, directory, load_network(loaded, opened, directory))
     show_evaluation(directory)
 
@@ -289,7 +301,8 @@ def export(
         typer.Option("--out", help="Folder of the versions (default: RUN/export[-VARIANT])."),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also a network that says the same of every row.")
+        bool,
+        typer.Option("--force", help="Also one that is constant, or worse than the click rate."),
     ] = False,
 ) -> None:
     """Writes a new version of a trained run's SavedModel, after a fresh process verified it."""
@@ -385,14 +398,13 @@ def supervise(
 
 def _named(preset: str | None, sizes: str) -> list[str]:
     """The settings that --preset and --sizes are short for."""
-    if preset is None and sizes != "preset":
+    if preset is None and sizes != "fit":
         raise ConfigError(
-            f"--sizes {sizes} keeps the sizes of a configuration under a preset, and none is "
-            "named. Add --preset."
+            f"--sizes {sizes} says whose sizes a preset has, and none is named. Add --preset."
         )
     if preset is None:
         return []
-    if sizes == "preset":
+    if sizes == "fit":
         return [f"model.preset={preset}"]
     return [f"model={json.dumps({'preset': preset, 'sizes': sizes})}"]
 
@@ -411,7 +423,7 @@ def _load(
     path: Path,
     settings: list[str] | None,
     preset: str | None = None,
-    sizes: str = "preset",
+    sizes: str = "fit",
 ) -> "RunConfig":
     from pipeline.config.config_files import load_config
     from pipeline.stages.teachers import check_teacher_runs
@@ -422,7 +434,9 @@ def _load(
     return loaded
 
 
-def _open_run(path: Path, bundle: Path | None) -> tuple["RunDir", "RunConfig", "Bundle"]:
+def _open_run(
+    path: Path, bundle: Path | None, may_be_another: bool = False
+) -> tuple["RunDir", "RunConfig", "Bundle"]:
     from features.bundle import open_bundle
     from pipeline.runs.run_dir import RunDir
 
@@ -430,11 +444,12 @@ def _open_run(path: Path, bundle: Path | None) -> tuple["RunDir", "RunConfig", "
     loaded = directory.config()
     directory.check_trained()
     opened = open_bundle(bundle or directory.state()["bundle"])
-    directory.check_bundle(loaded, opened)
+    if bundle is None or not may_be_another:
+        directory.check_bundle(loaded, opened)
     return directory, loaded, opened
 
 
-def _run_dir(config: Path, preset: str | None, out: Path | None, sizes: str = "preset") -> "RunDir":
+def _run_dir(config: Path, preset: str | None, out: Path | None, sizes: str = "fit") -> "RunDir":
     from pipeline.config.shipped_files import config_file
     from pipeline.runs.run_dir import RunDir
 
@@ -442,7 +457,7 @@ def _run_dir(config: Path, preset: str | None, out: Path | None, sizes: str = "p
     name = file.stem
     if preset is not None:  # beside the runs of the file's own network
         name += "-" + preset.removesuffix(".yaml").strip("/").replace("/", "-")
-        name += "" if sizes == "preset" else f"-{sizes}"
+        name += "" if sizes == "fit" else f"-{sizes}"
     return RunDir(out or Path("runs") / file.resolve().parent.name / name)
 
 

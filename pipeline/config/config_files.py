@@ -11,9 +11,9 @@ from features.config import parse
 from features.errors import ConfigError, did_you_mean
 from models.spec.network_config import NetworkConfig
 from pipeline.config.bounded_yaml import parse_yaml, read_yaml
-from pipeline.config.kept_sizes import kept_sizes
+from pipeline.config.kept_sizes import kept_sizes, sizes_of
 from pipeline.config.run_config import DatasetConfig, RunConfig
-from pipeline.config.shipped_files import config_file, preset_file
+from pipeline.config.shipped_files import config_file, is_shipped_preset, preset_file
 
 # Mappings whose keys are names of the user's: there null removes an entry.
 _NAMED_PARTS = (
@@ -37,7 +37,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), check: bool = T
     `model: {preset: cetnet}` starts the network anew from `presets/cetnet.yaml`, whatever
     was inherited; the file's other settings of `model` are laid over it. What the preset says of
     training holds where no file says anything else. With `sizes: small` beside it, the layer sizes
-    that were inherited stay (`kept_sizes`).
+    that were inherited stay (`kept_sizes`). What no file of the user's says, presets included, may
+    follow from the data (`pipeline.config.fit_to_data`); `sizes: preset` keeps a preset's sizes.
 
     Args:
         path: Path of a YAML file; or the name of one of Concord's, such as movielens_100k/mbcnet.
@@ -63,7 +64,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), check: bool = T
         except ConfigError as error:
             where = " ".join([str(path), *(name for name, _ in [*presets, *refinements])])
             raise ConfigError(f"{where}: model: {str(error).removeprefix('network: ')}") from None
-    return config
+    return config.with_given([content for name, content in layers if not is_shipped_preset(name)])
 
 
 def load_dataset(path: str | Path, overrides: Sequence[str] = ()) -> DatasetConfig:
@@ -163,9 +164,10 @@ def _with_presets(
                 (where, {"model": layer["model"]}) for where, layer in of_preset if "model" in layer
             ]
             resolved += networks
-            if sizes == "small":
+            if sizes != "fit":
                 network = _merge_layers({}, networks).get("model") or {}
-                resolved.append((f"{name} sizes: small", {"model": kept_sizes(network, inherited)}))
+                kept = sizes_of(network) if sizes == "preset" else kept_sizes(network, inherited)
+                resolved.append((f"{name} sizes: {sizes}", {"model": kept}))
             network = _without(_without(content["model"], "preset"), "sizes")
             content = _without(content, "model") | ({"model": network} if network else {})
         resolved.append((name, content))
@@ -173,11 +175,12 @@ def _with_presets(
 
 
 def _sizes_of(content: Mapping[str, Any], where: str) -> str:
-    sizes = content["model"].get("sizes", "preset")
-    if sizes not in ("preset", "small"):
+    sizes = content["model"].get("sizes", "fit")
+    if sizes not in ("fit", "preset", "small"):
         raise ConfigError(
-            f"{where}: model.sizes must be preset, the sizes of the preset, or small, those of the "
-            f"configuration that it is laid over. Received: {sizes!r}."
+            f"{where}: model.sizes must be fit, sizes that fit the data, preset, those of the "
+            "preset, or small, those of the configuration that it is laid over. "
+            f"Received: {sizes!r}."
         )
     return sizes
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from features.errors import ConfigError
+from models.spec.network_config import NetworkConfig
 
 _SIZES = ("num_layers", "rank")  # and what ends in `units`
 
@@ -43,10 +44,31 @@ def kept_sizes(preset: Mapping[str, Any], inherited: Mapping[str, Any]) -> dict[
             raise ConfigError(
                 f"sizes: small keeps the layer sizes of the configuration, which has none for the "
                 f"preset's branch {name} ({options['type']}). Received: "
-                f"{', '.join(others) or 'no branches'}. Name a configuration with small layers, "
-                "such as movielens_100k/mbcnet, or set the branch's sizes by hand."
+                f"{', '.join(others) or 'no branches'}. Leave sizes out: layers then fit the data. "
+                "Or name a configuration with small layers, such as movielens_100k/mbcnet."
             )
         kept["branches"][name] = {"output_units": common.pop()}
+    return {name: value for name, value in kept.items() if value}
+
+
+def sizes_of(network: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's own embedding section and layer sizes, to be laid over it as a user's choice.
+
+    A size that the preset leaves to a branch's class is that of the class.
+
+    Args:
+        network: The preset's `model:` section.
+    """
+    resolved = NetworkConfig.model_validate(network).model_dump(mode="json")
+    branches = _parts(resolved["branches"])
+    kept: dict[str, Any] = {
+        "branches": {name: _sizes(options) for name, options in branches.items()},
+        "embedding": {
+            name: resolved["embedding"][name] for name in ("embedding_dim", "stddev", "l2")
+        },
+    }
+    for name in ("alignment", "fusion", "tower"):
+        kept[name] = _sizes(_parts({name: resolved[name]}).get(name, {}))
     return {name: value for name, value in kept.items() if value}
 
 

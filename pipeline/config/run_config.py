@@ -1,8 +1,10 @@
 """What a run is made of: its sections, typed and checked against each other."""
 
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 import tensorflow as tf
@@ -18,6 +20,7 @@ from pipeline.data.sources import source_named
 from serving.exporting.column_sides import candidate_columns
 
 Positive = Annotated[float, pydantic.Field(gt=0.0, allow_inf_nan=False)]
+Monitored = Literal["auc", "logloss", "gauc"]
 
 
 class TablesConfig(StrictModel):
@@ -74,7 +77,8 @@ class PlateauConfig(StrictModel):
     """The `train.reduce_on_plateau:` section; by default as reczoo/FuxiCTR@0245987 has it.
 
     Args:
-        factor: Factor of the learning rates after `patience` epochs without a better valid AUC.
+        factor: Factor of the learning rates after `patience` epochs without a better monitored
+            value.
         patience: See `factor`.
         min_learning_rate: Where they stop falling.
         min_delta: A smaller gain is none.
@@ -93,7 +97,10 @@ class TrainConfig(StrictModel):
         batch_size: Examples of a step, over all replicas together.
         eval_batch_size: Examples scored at a time, over all replicas together.
         epochs: Most passes over the training rows.
-        patience: Passes without a better validation AUC before training stops.
+        patience: Passes without a better monitored value before training stops.
+        patience_steps: Steps without one before which it does not, however many passes they are.
+        monitor: What the best epoch is chosen by, on validation rows: `auc`, `logloss` or `gauc`,
+            or several with their weights, of which logloss counts negatively.
         learning_rate: Learning rate of the dense weights, and of tables without one of their own.
         optimizer: Optimizer of the dense weights.
         tables: Optimizer of the embedding tables, with its settings.
@@ -102,8 +109,12 @@ class TrainConfig(StrictModel):
         clip_norm: Gradients are scaled down to this global norm; null leaves them alone.
         precision: `bfloat16` computes matrix products in bfloat16; weights stay float32.
         shuffle_rows: Rows that are permuted together; record files and records are shuffled too.
+        hide_tokens: Share of every feature's tokens that training shows as unknown, so that the row
+            of the unknown token is learnt; `auto`, in a bundle that is split by time, what the
+            training rows lack to have as many unknown tokens as the validation rows.
         seed: Two runs of one seed are equal on a CPU.
         deterministic: Restricts TensorFlow to operations that give equal results every time.
+        baseline: Fit a logistic regression beside, for comparison, when the run is evaluated.
         log_seconds: Seconds between two lines of progress.
         curve_steps: Steps between two lines of `curves.jsonl`; null for none. Parameter servers
             write none.
@@ -123,6 +134,8 @@ class TrainConfig(StrictModel):
     eval_batch_size: int = pydantic.Field(8192, ge=1)
     epochs: int = pydantic.Field(20, ge=1)
     patience: int = pydantic.Field(2, ge=1)
+    patience_steps: int = pydantic.Field(0, ge=0)
+    monitor: dict[Monitored, Positive] = pydantic.Field({"auc": 1.0, "logloss": 1.0}, min_length=1)
     learning_rate: Positive = 1e-3
     optimizer: Literal["adam", "adagrad", "sgd"] = "adam"
     tables: TablesConfig = TablesConfig()
@@ -131,8 +144,10 @@ class TrainConfig(StrictModel):
     clip_norm: float | None = pydantic.Field(10.0, gt=0.0, allow_inf_nan=False)
     precision: Literal["float32", "bfloat16"] = "float32"
     shuffle_rows: int = pydantic.Field(40_960, ge=1)
+    hide_tokens: Annotated[float, pydantic.Field(ge=0.0, lt=1.0)] | Literal["auto"] = "auto"
     seed: int = pydantic.Field(0, ge=0, lt=2**31)
     deterministic: bool = True
+    baseline: bool = True
     log_seconds: float = pydantic.Field(10.0, gt=0.0)
     curve_steps: int | None = pydantic.Field(20, ge=1)
     gradient_norms: bool = False
@@ -142,6 +157,11 @@ class TrainConfig(StrictModel):
     profile_steps: tuple[int, int] | None = None
     progressive_validation: bool = False
     teachers: list[Annotated[str, pydantic.AfterValidator(os.path.abspath)]] = []
+
+    @pydantic.field_validator("monitor", mode="before")
+    @classmethod
+    def _one_metric(cls, received: Any) -> Any:
+        return {received: 1.0} if isinstance(received, str) else received
 
 
 class EvaluateConfig(StrictModel):
@@ -198,12 +218,32 @@ class RunConfig(DatasetConfig):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     export: ExportConfig = ExportConfig()
+    _given: "_Given" = pydantic.PrivateAttr(default_factory=lambda: _Given())
+
+    def with_given(self, layers: Sequence[Mapping[str, Any]]) -> "RunConfig":
+        """The same, knowing which settings a user chose: all others may follow from the data."""
+        self._given = _Given(tuple(layers))
+        return self
+
+    def is_given(self, setting: str) -> bool:
+        """Whether a user chose a setting, such as `train.batch_size`, or one that it is part of.
+
+        True of all settings where the configuration was not read by `load_config`.
+        """
+        if self._given.layers is None:
+            return True
+        return any(_says(layer, setting.split(".")) for layer in self._given.layers)
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "RunConfig":
         check_needs(self.model, placeholder_inputs(self.feature_set), self.groups, "model.")
         self._check_teachers()
         candidate_columns(self.feature_set, self.export.candidates)
+        if "gauc" in self.train.monitor and self.feature_set.group_key is None:
+            raise ConfigError(
+                "train.monitor names gauc, and no feature has `role: group_key`. Add one, or "
+                "monitor auc and logloss."
+            )
         if self.model.embedding.l2 and self.train.tables.optimizer != "adam":
             raise ConfigError(
                 "model.embedding.l2 regularises whole tables, and train.tables.optimizer="
@@ -238,3 +278,22 @@ class RunConfig(DatasetConfig):
                 "the network does not fit into this machine's memory, even without data. Give "
                 "smaller layers, or a smaller embedding.embedding_dim."
             ) from None
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What the files and --set say without Concord's presets; None: all of it is meant as it is.
+
+    It says where settings come from, and so configurations of the same settings are equal.
+    """
+
+    layers: tuple[Mapping[str, Any], ...] | None = field(default=None, compare=False)
+
+
+def _says(layer: Any, places: Sequence[str]) -> bool:
+    """Whether a layer has a value at a place; a mapping on the way holds only what it names."""
+    for place in places:
+        if not isinstance(layer, Mapping) or place not in layer:
+            return False
+        layer = layer[place]
+    return True

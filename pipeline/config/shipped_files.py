@@ -49,6 +49,11 @@ def preset_file(name: str, folder: Path = Path()) -> Path:
     return PRESETS / f"{name}.yaml"
 
 
+def is_shipped_preset(file: str | Path) -> bool:
+    """Whether a file is one of Concord's presets, or what several of them have in common."""
+    return Path(file).resolve().is_relative_to(PRESETS.resolve())
+
+
 def config_file(name: str | Path, folder: Path = Path()) -> Path:
     """The file of a configuration.
 

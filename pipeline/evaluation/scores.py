@@ -41,6 +41,16 @@ class Scores:
             metrics[f"auc{suffix}"] = auc(self.labels, probs)
         return metrics
 
+    def gauc(self, weight_by: WeightBy) -> float:
+        """gAUC of the fused prediction.
+
+        Raises:
+            ValueError: The data name no group key.
+        """
+        if self.groups is None:
+            raise ValueError("gAUC needs a feature with `role: group_key`. Received: none.")
+        return group_auc(self.labels, self.probs[FUSED], self.groups, weight_by=weight_by)
+
     def metrics(self, gauc_weight_by: WeightBy) -> dict[str, dict[str, float | None]]:
         """Every metric of the fused prediction and of every branch.
 

@@ -109,6 +109,8 @@ def _limits(
         yield "The network was not evaluated: nothing is known of how well it predicts."
     for split, report in evaluation.items():
         yield from _certainty(split, report)
+    for sentence in metrics.get("findings", ()):
+        yield f"{sentence[:1].upper()}{sentence[1:]}."
     yield from _of_the_split(bundle.metadata.split_rule)
     yield from _out_of_vocabulary(bundle, features)
     if config.data.negatives is not None:
@@ -119,8 +121,8 @@ def _limits(
     if "training" in metrics:
         yield (
             f"The weights are those of epoch {metrics['training']['best_epoch']}, chosen by the "
-            "validation AUC, which is therefore a little too good. One training was run with seed "
-            f"{config.train.seed}; how much others would differ was not measured here."
+            "validation metrics, which are therefore a little too good. One training was run with "
+            f"seed {config.train.seed}; how much others would differ was not measured here."
         )
     if "warm_start" in metrics:
         yield "Training began from the network of an earlier run, whose rows it has seen too."

@@ -74,6 +74,8 @@ TYPE = {
     "brand",
     "level",
     "group",
+    "country",
+    "os",
 }
 TIME = {
     *("time", "timestamp", "ts", "datetime", "date", "hour", "at", "dt", "epoch", "unixtime"),

@@ -66,7 +66,7 @@ def propose_kind(
             return Column(facts.name, {"kind": "categorical"}, "").without("empty in every row")
         column = list_column(facts, tokens, others, user, item)
     elif facts.is_whole and (is_token or facts.name == item):
-        column = _tokens(facts, "indices" if is_token else "numbers, of what is shown")
+        column = as_tokens(facts, "indices" if is_token else "numbers, of what is shown")
     elif facts.numbers is not None:
         column = _of_numbers(facts, facts.numbers)
     else:
@@ -95,7 +95,7 @@ def _counts(facts: Facts) -> bool:
 def _of_notation(facts: Facts, notation: Notation) -> Column:
     """Few such numbers are tokens as they stand; many are quantities that nobody can read yet."""
     if facts.distinct <= _FEW_NOTED:
-        return _tokens(facts, f"{notation}: tokens as they stand; {notation.plain} is a number")
+        return as_tokens(facts, f"{notation}: tokens as they stand; {notation.plain} is a number")
     column = Column(facts.name, {"kind": "numeric"}, str(notation))
     return column.without(f"{notation}, which are not read: write {notation.plain}")
 
@@ -117,26 +117,37 @@ def _of_texts(facts: Facts) -> Column:
     if 0.9 <= facts.number_share < 1.0:
         odd = next(value for value in facts.values if not _reads_as_number(value))
         note = f"numbers but for such as {odd!r}: data.format.null_values?"
-        return _tokens(facts, note)
+        return as_tokens(facts, note)
     sentences = sum(bool(_SENTENCE.match(value)) for value in facts.values[:1000])
     if all(_DATE.match(value) for value in facts.values[:1000]):
         if facts.moments is not None:
-            return _tokens(facts, "dates, of no row's time")
-        return _tokens(facts, _OTHER_DATES)
+            return as_tokens(facts, "dates, of no row's time")
+        return as_tokens(facts, _OTHER_DATES)
     if sentences > 0.5 * min(1000, facts.distinct) and facts.distinct > 0.2 * facts.present:
-        return _tokens(facts, "text").without("sentences: no kind fits; embed them beforehand")
+        return as_tokens(facts, "text").without("sentences: no kind fits; embed them beforehand")
     nulls = [text for text in NULLS if text in facts.values]
-    return _tokens(facts, f"{' and '.join(nulls)} is a token as any other" if nulls else "")
+    return as_tokens(facts, f"{' and '.join(nulls)} is a token as any other" if nulls else "")
 
 
 def _of_numbers(facts: Facts, numbers: np.ndarray) -> Column:
     why_tokens = _why_tokens(facts, numbers)
     if why_tokens is not None:
-        return _tokens(facts, why_tokens)
+        return as_tokens(facts, why_tokens)
+    return as_quantity(facts)
+
+
+def as_quantity(facts: Facts, note: str = "") -> Column:
+    """The proposal for a column of numbers that count or measure something.
+
+    Args:
+        facts: Facts of the column.
+        note: Why they do, for the comment.
+    """
+    numbers = np.asarray(facts.numbers)
     low, high = float(numbers.min()), float(numbers.max())
     middle = facts.quantile(0.5)
     settings: dict[str, object] = {"kind": "numeric"}
-    shown = f"{low:g} to {high:g}, median {middle:g}"
+    shown = f"{low:g} to {high:g}, median {middle:g}" + (f"; {note}" if note else "")
     skewed = low >= (-10 if facts.is_whole else 0) and high > _SKEWED * max(
         abs(middle), 1.0 if facts.is_whole else 1e-12
     )
@@ -174,7 +185,13 @@ def _why_tokens(facts: Facts, numbers: np.ndarray) -> str | None:
     return None
 
 
-def _tokens(facts: Facts, note: str = "") -> Column:
+def as_tokens(facts: Facts, note: str = "") -> Column:
+    """The proposal for a column whose values are names.
+
+    Args:
+        facts: Facts of the column.
+        note: Why they are, for the comment.
+    """
     settings: dict[str, object] = {"kind": "categorical"}
     if facts.distinct > 100:
         for count in _MIN_COUNTS:

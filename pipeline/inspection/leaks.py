@@ -41,6 +41,18 @@ def find_leak(facts: Facts, labels: np.ndarray, seed: int = 0) -> Leak:
         seed: Seed of the choice of the halves.
     """
     codes = _cells(facts)
+    auc = held_out_auc(codes, labels, seed)
+    return Leak(auc, _why(facts, codes, labels, auc))
+
+
+def held_out_auc(codes: np.ndarray, labels: np.ndarray, seed: int = 0) -> float:
+    """AUC on half of the rows of the click rates that the other half has in each cell.
+
+    Args:
+        codes: Cell of each row, int64 of shape (rows,), 0 or more.
+        labels: 0.0 or 1.0 of each row, float64 of shape (rows,).
+        seed: Seed of the choice of the halves.
+    """
     order = np.random.default_rng(seed).permutation(len(labels))
     fitted, held_out = order[: len(order) // 2], order[len(order) // 2 :]
     size = int(codes.max()) + 1
@@ -48,8 +60,7 @@ def find_leak(facts: Facts, labels: np.ndarray, seed: int = 0) -> Leak:
     rows = np.bincount(codes[fitted], minlength=size)
     clicks = np.bincount(codes[fitted], labels[fitted], minlength=size)
     scores = (clicks + _PRIOR_ROWS * base) / (rows + _PRIOR_ROWS)
-    auc = area_under_curve(labels[held_out], scores[codes[held_out]])
-    return Leak(auc, _why(facts, codes, labels, auc))
+    return area_under_curve(labels[held_out], scores[codes[held_out]])
 
 
 def area_under_curve(labels: np.ndarray, scores: np.ndarray) -> float:

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from pipeline.inspection.column import Column
 from pipeline.inspection.proposal import Proposal
+from pipeline.inspection.yaml_text import guess_of_label
 
 
 def print_proposal(proposal: Proposal, console: Console) -> None:
@@ -13,7 +14,8 @@ def print_proposal(proposal: Proposal, console: Console) -> None:
     sample = proposal.sample
     rows = f"{'all' if sample.whole else 'the first'} {sample.rows:,} rows of {sample.data.path}"
     label = f"{proposal.label.column} is 1 in {100 * proposal.click_rate:.2f} %"
-    table = Table(title=f"{rows}; {label}", title_justify="left")
+    guess = f"{guess_of_label(proposal)}\n" if proposal.label.is_guess else ""
+    table = Table(title=escape(f"{guess}{rows}; {label}"), title_justify="left")
     for heading in ("column", "proposed", "distinct", "missing", "AUC alone", "why"):
         right = heading in ("distinct", "missing", "AUC alone")
         table.add_column(heading, justify="right" if right else "left", overflow="fold")

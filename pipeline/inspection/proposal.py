@@ -17,6 +17,7 @@ from pipeline.inspection.lists import steps_of
 from pipeline.inspection.own_item import find_own_item
 from pipeline.inspection.pairs import as_of_pairs, is_index, label_of
 from pipeline.inspection.read_sample import Sample
+from pipeline.inspection.returning import never_returns
 from pipeline.inspection.roles import (
     Label,
     Time,
@@ -31,6 +32,7 @@ from pipeline.inspection.roles import (
 )
 from pipeline.inspection.sessions import Sessions, exploded, find_sessions
 from pipeline.inspection.split_files import files_of_splits
+from pipeline.inspection.trial import tried
 
 _LEAST_ROWS_FOR_LEAKS = 100
 _HISTORY_LENGTH = 50
@@ -166,6 +168,7 @@ def _column(
 ) -> Column:
     column = propose_kind(facts, others, user, item, is_index(source, facts.name))
     column = as_of_pairs(column, source, others)
+    column = tried(column, facts, labels, item)
     if time is not None and facts.name in time.others:
         return column.without(f"a time too, beside {time.column}")
     if is_day(facts):
@@ -175,6 +178,11 @@ def _column(
         return column.without(f"a time in {unit}, which no unit names: write milliseconds")
     if column.left_out is not None or facts.rows < _LEAST_ROWS_FOR_LEAKS:
         return column
+    if column.kind == "categorical":
+        moments = None if time is None else moments_of(others[time.column])
+        why = never_returns(facts, moments)
+        if why is not None:
+            return column.without(why)
     leak = find_leak(facts, labels)
     if column.kind == "sequence" and item is not None:
         steps = steps_of(facts, column.settings.get("separator"))

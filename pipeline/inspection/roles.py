@@ -45,12 +45,14 @@ class Label:
         at_least: Number from which on the label is 1, where it is not 0 or 1.
         others: Columns that could be meant too.
         positive: Text of the label where it is 1, where it is one of two texts.
+        is_guess: Whether nothing but its values says so: it is named like no label.
     """
 
     column: str
     at_least: float | None
     others: tuple[str, ...]
     positive: str | None = None
+    is_guess: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def find_label(facts: Mapping[str, Facts], given: str | None = None) -> Label:
     if given is None:
         ranked = sorted(binary, key=lambda name: (_rank(name), binary.index(name)))
         if ranked and (_rank(ranked[0]) < _UNLIKELY or not _ratings(facts)):
-            return Label(ranked[0], None, tuple(ranked[1:]))
+            guess = len(facts) > 1 and _rank(ranked[0]) >= _UNLIKELY
+            return Label(ranked[0], None, tuple(ranked[1:]), is_guess=guess)
         given = next(iter(_ratings(facts)), None)
     if given is None:
         texts = sorted((name for name in facts if _two_texts(facts[name])), key=_rank)

@@ -36,12 +36,24 @@ def _head(proposal: Proposal) -> list[str]:
         f"#   {program()} build-bundle --config THIS_FILE",
         f"# {_column(proposal.label.column)} is 1 in {100 * proposal.click_rate:.2f} % of them.",
     ]
+    if proposal.label.is_guess:
+        lines.insert(0, f"# {guess_of_label(proposal)}")
     if proposal.suspects:
         lines.append(
             "# Columns that may leak the label are left out: an input must be known before the "
             "item is shown."
         )
     return lines
+
+
+def guess_of_label(proposal: Proposal) -> str:
+    """A sentence on a label that no name told."""
+    label = proposal.label
+    others = f" ({', '.join(map(_column, label.others))} too)" if label.others else ""
+    return (
+        f"GUESS: the label is {_column(label.column)}, a column of 0 and 1{others}, for none is "
+        "named like a label. Name it with --label."
+    )
 
 
 def _data(proposal: Proposal) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from features.bundle import METADATA, VOCABULARIES, Bundle
+from features.bundle import METADATA, VOCABULARIES, Bundle, file_entry, read_metadata
 from features.errors import ConfigError
 from pipeline.config.config_files import dump_config, load_config
 from pipeline.config.run_config import RunConfig
@@ -221,15 +221,40 @@ class RunDir:
         Raises:
             ConfigError: Its vocabularies may differ, and ids would mean other tokens.
         """
-        state = self.state()
-        # As it was noted: the run that this one started from may be gone.
-        start = state.get("warm_start", {}).get("fingerprint")
-        if state.get("fingerprint") != run_fingerprint(config, bundle, start):
+        if not self.was_trained_on(config, bundle):
             raise ConfigError(
                 f"{bundle.path} is not the bundle that {self.path} was trained on; it may have "
                 "been replaced by a build with other data settings. Give that one with --bundle, "
                 "or train again."
             )
+
+    def was_trained_on(self, config: RunConfig, bundle: Bundle) -> bool:
+        """Whether a bundle is the one that the run was trained on."""
+        state = self.state()
+        # As it was noted: the run that this one started from may be gone.
+        start = state.get("warm_start", {}).get("fingerprint")
+        return bool(state.get("fingerprint") == run_fingerprint(config, bundle, start))
+
+    def check_ids(self, bundle: Bundle) -> None:
+        """Refuses a bundle in which ids, means or quantiles mean something else to the network.
+
+        Raises:
+            ConfigError: Says what is different.
+        """
+        own, other = read_metadata(self.bundle_copy / METADATA), bundle.metadata
+        if own.features.declared() != other.features.declared():
+            different = "other features, groups or histories"
+        elif self._vocabularies() != _vocabularies_of(bundle):
+            different = "other vocabularies"
+        elif own.analysis != other.analysis:
+            different = "other means or quantiles"
+        else:
+            return
+        raise ConfigError(
+            f"{bundle.path} has {different} than the bundle that {self.path} was trained on, so "
+            "its ids mean something else to that network. Build it with the ids of that bundle: "
+            f'--set "data.vocabularies={{from: {self.state().get("bundle")}, mode: frozen}}"'
+        )
 
     def has_finished(
         self,
@@ -259,6 +284,11 @@ class RunDir:
         metrics = self.metrics() | sections
         write_json(str(self.metrics_file), metrics)
         return metrics
+
+    def _vocabularies(self) -> dict[str, str]:
+        """Vocabulary file of the run's bundle -> checksum."""
+        files = (self.bundle_copy / VOCABULARIES).glob("*")
+        return {f"{VOCABULARIES}/{file.name}": file_entry(str(file)).sha256 for file in files}
 
     def _copy_of(self, bundle: Bundle) -> None:
         remove_tree(str(self.bundle_copy))
@@ -299,6 +329,7 @@ def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = 
     parts = [bundle.manifest.fingerprint]
     # What changes only how fast a run goes, or what it prints.
     irrelevant = {
+        "baseline",
         "eval_batch_size",
         "log_seconds",
         "curve_steps",
@@ -312,6 +343,11 @@ def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = 
     if warm_start is not None:
         parts += [f"warm start {warm_start}"]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _vocabularies_of(bundle: Bundle) -> dict[str, str]:
+    files = bundle.manifest.files.items()
+    return {name: entry.sha256 for name, entry in files if name.startswith(f"{VOCABULARIES}/")}
 
 
 def _key_of(run: RunDir | None) -> str | None:

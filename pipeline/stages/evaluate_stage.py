@@ -1,9 +1,7 @@
 """The stage `evaluate`: metrics.json, report.html and tables in the terminal."""
 
 import logging
-import math
-from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
 from features.bundle import Bundle
 from features.input_shares import counts_of_split, differences, in_words, training_shares
@@ -11,14 +9,15 @@ from models.network import CooperativeNetwork
 from pipeline.config.config_files import dump_config
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.evaluate import evaluation_report, tables_report
+from pipeline.evaluation.findings import findings
 from pipeline.evaluation.html_report import report_html
+from pipeline.evaluation.logistic_baseline import logistic_baseline
 from pipeline.evaluation.print_tables import print_embedding_tables, print_metrics
-from pipeline.evaluation.scores import FUSED
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.describe_bundle import data_report
-from pipeline.stages.progressive import with_previous
-from pipeline.system.console import console
-from pipeline.system.files import write_text
+from pipeline.stages.progressive import split_report, with_previous
+from pipeline.system.console import console, say
+from pipeline.system.files import write_json, write_text
 from pipeline.training.cluster import is_chief
 from pipeline.training.step_curves import read_curves
 
@@ -34,44 +33,54 @@ def evaluate_stage(
     )
     if not is_chief():  # it took part in the scoring
         return
+    baseline = logistic_baseline(bundle) if config.train.baseline else None
+    said = findings(report, run.metrics().get("training"), baseline)
     metrics = run.update_metrics(
-        data=data_report(bundle), evaluation=report, tables=tables_report(network)
+        data=data_report(bundle),
+        evaluation=report,
+        baseline=baseline,
+        findings=said,
+        tables=tables_report(network),
     )
     by_step = read_curves(run.curves_file)
     page = report_html(str(run.path), with_previous(metrics), dump_config(config), by_step)
     write_text(str(run.report_file), page)
     run.finish("evaluate")
     warn_of_inputs(bundle)
-    warn_of_scores(report)
+    for sentence in said:
+        _log.warning("%s", sentence)
 
 
-def warn_of_scores(report: Mapping[str, Any]) -> None:
-    """Says where validation or test rows are served better by the click rate alone, or clicks are
-    foreseen far too often or too rarely.
+def evaluate_elsewhere(
+    config: RunConfig, bundle: Bundle, run: RunDir, network: CooperativeNetwork
+) -> Path:
+    """Scores all rows of a bundle that the run was not trained on, prints and writes the metrics.
 
     Args:
-        report: What `evaluation_report` returns.
+        config: Configuration of the run.
+        bundle: Data bundle with the ids of the run's own, such as one on frozen vocabularies.
+        run: Folder of the run; its metrics.json and report stay as they are.
+        network: The trained network.
+
+    Returns:
+        Path of the file: `evaluation-NAME.json` in the run, NAME being that of the bundle's folder.
+
+    Raises:
+        ConfigError: The bundle's ids mean something else.
     """
-    for split in ("valid", "test"):
-        scores = report[split]["metrics"][FUSED]
-        entropy, calibration = scores["normalized_entropy"], scores["calibration"]
-        if not math.isfinite(entropy):  # labels of one class
-            continue
-        if entropy >= 1.0:
-            _log.warning(
-                "%s rows: normalized entropy %.3f: the scores are no better than the click rate "
-                "given to every row. Look at the label and the split, or train longer, with a "
-                "smaller network or smaller batches",
-                split,
-                entropy,
-            )
-        if not 0.8 <= calibration <= 1.25:
-            _log.warning(
-                "%s rows: calibration %.2f: the scores add up to %.2f times the clicks",
-                split,
-                calibration,
-                calibration,
-            )
+    run.check_ids(bundle)
+    batch_size, weight_by = config.train.eval_batch_size, config.evaluate.gauc_weight_by
+    reports = {
+        split: split_report(network, bundle, split, batch_size, weight_by)
+        for split, rows in bundle.metadata.rows.items()
+        if rows
+    }
+    for split, report in reports.items():
+        print_metrics(split, report, console)
+    warn_of_inputs(bundle)
+    path = run.path / f"evaluation-{Path(bundle.path).name}.json"
+    write_json(str(path), {"bundle": bundle.path, "evaluation": reports})
+    return path
 
 
 def warn_of_inputs(bundle: Bundle) -> None:
@@ -93,3 +102,11 @@ def show_evaluation(run: RunDir) -> None:
     for split, report in metrics["evaluation"].items():
         print_metrics(split, report, console)
     print_embedding_tables(metrics.get("tables", {}), console)
+    baseline = metrics.get("baseline")
+    if baseline is not None and "test" in baseline:
+        scores = baseline["test"]
+        say(
+            "baseline",
+            f"logistic regression on {baseline['rows']:,} training rows: test AUC "
+            f"{scores['auc']:.4f}, logloss {scores['logloss']:.4f}",
+        )

@@ -10,6 +10,7 @@ from features.errors import ExportError
 from models.network import CooperativeNetwork
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.branch_life import CONSTANT
+from pipeline.evaluation.findings import is_worse_than_click_rate
 from pipeline.evaluation.print_tables import print_table
 from pipeline.evaluation.scores import FUSED
 from pipeline.evaluation.text_tables import TextTable
@@ -46,17 +47,18 @@ def export_stage(
         variant: What to export.
         candidates: Features that differ between candidates, in place of `export.candidates`.
         base: Folder of the versions, in place of the run's own.
-        force: Whether to export a network that says the same of every row.
+        force: Whether to export a network that says the same of every row, or predicts worse than
+            the click rate does.
 
     Returns:
         Folder of the version.
 
     Raises:
         ExportError: The export does not reproduce the network's scores, cannot be written, or
-            would say the same of every row.
+            would be worth nothing: one number for every row, or worse than the click rate.
     """
     if not force:
-        _check_lives(run, variant.branch)
+        _check_worth(run, variant.branch)
     candidates = config.export.candidates if candidates is None else candidates
     sample = next(read_rows(bundle.sample_rows, bundle.metadata.features))
     if not variant.is_full:
@@ -81,21 +83,27 @@ def export_stage(
     return version
 
 
-def _check_lives(run: RunDir, branch: str | None) -> None:
-    """Refuses predictions that the evaluation of a run found to be one number.
+def _check_worth(run: RunDir, branch: str | None) -> None:
+    """Refuses predictions that the evaluation of a run found to be one number, or worse than one.
 
     Raises:
         ExportError: Says which, and what can be done.
     """
     valid = run.metrics().get("evaluation", {}).get("valid", {})
     name = branch or FUSED
+    what = "the network" if branch is None else f"branch {branch!r}"
     spread = valid.get("life", {}).get("logit_spread", {}).get(name)
     if spread is not None and 0.0 < valid["click_rate"] < 1.0 and spread <= CONSTANT:
-        what = "the network" if branch is None else f"branch {branch!r}"
         raise ExportError(
             f"{what} of {run.path} says the same of all {valid['rows']:,} validation rows: its "
             f"logits differ by {spread:.1g} at most. Train it again with other settings, or "
             "export it as it is with --force."
+        )
+    if is_worse_than_click_rate(valid, name):
+        raise ExportError(
+            f"{what} of {run.path} is no better on validation rows than their click rate given to "
+            f"every row: normalized entropy {valid['metrics'][name]['normalized_entropy']:.3f}. "
+            "Train it again with other settings, or export it as it is with --force."
         )
 
 

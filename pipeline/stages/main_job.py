@@ -11,6 +11,7 @@ from pipeline.runs.run_dir import RunDir
 from pipeline.stages.describe_bundle import one_line
 from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
 from pipeline.stages.export_stage import export_stage
+from pipeline.stages.fitted_config import fitted_config
 from pipeline.stages.start import FRESH, Start, check_start
 from pipeline.stages.train_stage import train_stage
 from pipeline.system.bundle_readers import reading
@@ -34,6 +35,7 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, start: Start 
     check_start(config, run, start)
     bundle = build_bundle(config.feature_set, config.data, bundle_path)
     say("data", one_line(bundle))
+    config = fitted_config(config, bundle, start)
     with reading(bundle), only_job_at(str(run.path)):
         _finish_stages(config, bundle, run, start)
     latest = version_folders(run.export)[0]

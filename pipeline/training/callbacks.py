@@ -21,6 +21,7 @@ from pipeline.runs.checkpoint_files import latest_checkpoint
 from pipeline.runs.run_dir import RunDir
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import is_chief
+from pipeline.training.monitor import MONITORED, Patience, monitored
 from pipeline.training.private_api import TensorLogsCallback
 from pipeline.training.profile import Profile
 from pipeline.training.step_curves import StepCurves
@@ -265,7 +266,7 @@ def training_callbacks(
     """
     callbacks = [
         *_watching(config, bundle, run, steps, network),
-        *_choosing(config, run),
+        *_choosing(config, run, steps),
         *_measuring(config, run, steps),
     ]
     fingerprint = run.state().get("fingerprint", "")
@@ -287,8 +288,12 @@ def _watching(
         outputs = predict_split(network, bundle, "valid", settings.eval_batch_size, predict)
         names = network.branch_names
         scores = scores_of(bundle, "valid", names, outputs["logit"], outputs.get("branch_logits"))
-        metrics = {f"val_{name}": value for name, value in scores.training_metrics().items()}
-        return metrics | branch_life(names, outputs).logs()
+        metrics = scores.training_metrics()
+        if "gauc" in settings.monitor:
+            metrics["gauc"] = scores.gauc(config.evaluate.gauc_weight_by)
+        values = {f"val_{name}": value for name, value in metrics.items()}
+        values[MONITORED] = monitored(metrics, settings.monitor)
+        return values | branch_life(names, outputs).logs()
 
     callbacks: list[tf_keras.callbacks.Callback] = [
         DivergenceGuard(lambda: latest_checkpoint(run.last_checkpoint), settings.log_seconds)
@@ -309,13 +314,13 @@ def _watching(
     ]
 
 
-def _choosing(config: RunConfig, run: RunDir) -> list[tf_keras.callbacks.Callback]:
-    """What looks at the validation AUC: the best epoch, the learning rate, the end."""
+def _choosing(config: RunConfig, run: RunDir, steps: int) -> list[tf_keras.callbacks.Callback]:
+    """What looks at the monitored value: the best epoch, the learning rate, the end."""
     settings = config.train
     callbacks: list[tf_keras.callbacks.Callback] = [
         tf_keras.callbacks.ModelCheckpoint(
             str(write_path(run.best_checkpoint)),
-            "val_auc",
+            MONITORED,
             mode="max",
             save_best_only=True,
             save_weights_only=True,
@@ -326,7 +331,7 @@ def _choosing(config: RunConfig, run: RunDir) -> list[tf_keras.callbacks.Callbac
         plateau = settings.reduce_on_plateau
         callbacks.append(
             tf_keras.callbacks.ReduceLROnPlateau(
-                "val_auc",
+                MONITORED,
                 factor=plateau.factor,
                 patience=plateau.patience,
                 min_delta=plateau.min_delta,
@@ -337,7 +342,7 @@ def _choosing(config: RunConfig, run: RunDir) -> list[tf_keras.callbacks.Callbac
     return [
         *callbacks,
         tf_keras.callbacks.TensorBoard(str(write_path(run.tensorboard)), write_graph=False),
-        tf_keras.callbacks.EarlyStopping("val_auc", mode="max", patience=settings.patience),
+        Patience(settings.patience, settings.patience_steps, steps),
     ]
 
 

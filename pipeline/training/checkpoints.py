@@ -22,14 +22,15 @@ from pipeline.runs.checkpoint_files import (
 from pipeline.system.available_memory import size
 from pipeline.system.full_disk import full_disk, room_at
 from pipeline.training.cluster import is_chief
+from pipeline.training.monitor import Patience
 from pipeline.training.private_api import TensorLogsCallback, random_generators
 from pipeline.training.strategy import training_strategy, write_path
 
 log = logging.getLogger(__name__)
 
-# What the callbacks of tf_keras carry from one epoch to the next.
+# What the callbacks carry from one epoch to the next.
 _CARRIED = {
-    tf_keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best", "best_epoch"),
+    Patience: ("best", "wait", "epochs_since", "training_logloss"),
     tf_keras.callbacks.ReduceLROnPlateau: ("wait", "cooldown_counter", "best"),
     tf_keras.callbacks.ModelCheckpoint: ("best",),
     tf_keras.callbacks.History: ("history", "epoch"),

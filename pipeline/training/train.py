@@ -18,6 +18,7 @@ from models.network.cost import num_parameters
 from models.optimizers import RowSlots, make_optimizer, row_slots_of
 from models.spec.build_network import build_network
 from pipeline.batches.dataset import examples, refusing_damage
+from pipeline.batches.hidden_tokens import hidden_shares
 from pipeline.batches.position import WHOLE, Position, batches_of_epoch
 from pipeline.config.run_config import RunConfig
 from pipeline.runs.checkpoint_files import damage_of
@@ -28,6 +29,7 @@ from pipeline.training.callbacks import training_callbacks
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import cluster_for, is_chief
 from pipeline.training.given_vectors import fill_given_vectors
+from pipeline.training.monitor import MONITORED
 from pipeline.training.private_api import begin_fit_at
 from pipeline.training.step_curves import StepCurves
 from pipeline.training.step_time import StepTime, StepTimes
@@ -75,7 +77,7 @@ def train(
     warm_start: Callable[[CooperativeNetwork], None] | None = None,
     resume: bool = False,
 ) -> Trained:
-    """Fits a network until the validation AUC stops rising, and restores its best epoch.
+    """Fits a network until the monitored value stops rising, and restores its best epoch.
 
     Args:
         config: Configuration of the run.
@@ -118,6 +120,7 @@ def train(
     fill_given_vectors(network, config, bundle)
     for callback in curves:
         callback.begin_at(checkpoints.position)
+    _say_hidden(config, bundle)
     started = time.monotonic()
     if checkpoints.position.epoch < settings.epochs and not checkpoints.stopped:
         _fit_from(checkpoints.position, config, bundle, network, steps, callbacks)
@@ -127,14 +130,15 @@ def train(
     _restore_best(network, run)
     logged = _the_one(tf_keras.callbacks.History, callbacks).history
     history = {name: [float(value) for value in values] for name, values in logged.items()}
-    best = max(range(len(history["val_auc"])), key=history["val_auc"].__getitem__)
-    epochs = len(history["val_auc"])
+    best = max(range(len(history[MONITORED])), key=history[MONITORED].__getitem__)
+    epochs = len(history[MONITORED])
     log.info(
-        "%s after epoch %d; the weights are those of epoch %d, validation auc %.4f",
+        "%s after epoch %d; the weights are those of epoch %d, validation auc %.4f, logloss %.4f",
         "stopped" if epochs < settings.epochs else "ended",
         epochs,
         best + 1,
         history["val_auc"][best],
+        history["val_logloss"][best],
     )
     step_time = _the_one(StepTimes, callbacks).measured if is_chief() else None
     return Trained(network, history, best + 1, seconds, step_time)
@@ -147,6 +151,15 @@ def _check_best(run: RunDir, position: Position) -> None:
         raise ConfigError(
             f"{run.best_checkpoint}, the best epoch so far, is damaged: {damage}. Copy it again "
             "from where it was whole, or begin again with --restart."
+        )
+
+
+def _say_hidden(config: RunConfig, bundle: Bundle) -> None:
+    hidden = hidden_shares(bundle, config.train.hide_tokens)
+    if hidden:
+        shares = ", ".join(f"{name} {100 * how.share:.3g} %" for name, how in hidden.items())
+        log.info(
+            "hides tokens, so that the row of the unknown token stands for new ones: %s", shares
         )
 
 
@@ -245,6 +258,7 @@ def _examples(
         settings.shuffle_rows,
         start,
         part or WHOLE,
+        hidden_shares(bundle, settings.hide_tokens),
     )
 
 

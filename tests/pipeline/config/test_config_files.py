@@ -223,10 +223,10 @@ def test_a_preset_takes_the_small_sizes_of_the_configuration(dataset):
         (
             "mbcnet.yaml",
             small("dcnv2"),
-            r"none for the preset's branch dcnv2 \(dcnv2\)\. .*by hand",
+            r"none for the preset's branch dcnv2 \(dcnv2\)\. .*Leave sizes out",
         ),
         ("dataset.yaml", small("mbcnet"), r"branch efgc \(efgc\)\. Received: no branches\."),
-        ("mbcnet.yaml", "model={preset: mbcnet, sizes: tiny}", "must be preset.*'tiny'"),
+        ("mbcnet.yaml", "model={preset: mbcnet, sizes: tiny}", "must be fit.*'tiny'"),
     ],
 )
 def test_refuses_sizes_that_nobody_has(dataset, name, setting, sentence):

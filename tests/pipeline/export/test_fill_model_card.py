@@ -57,7 +57,9 @@ def test_says_what_was_measured(random_bundle, network):
     bundle = bundle_with(
         random_bundle, {"user": 0.86, "item": 0.01, "gone": 0.9}, by="time", column="time"
     )
-    card = model_card("a", CONFIG, bundle, network, METRICS, FEATURES)
+    metrics = METRICS | {"findings": ["test rows: calibration 1.50: too many clicks"]}
+    card = model_card("a", CONFIG, bundle, network, metrics, FEATURES)
+    assert "Test rows: calibration 1.50: too many clicks." in card.limits
     assert card.metrics["test"]["deep"] == {
         "auc": 0.8,
         "gauc": 0.7,

@@ -11,6 +11,7 @@ from features.errors import DataError
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.inspection.proposal import propose
 from pipeline.inspection.read_sample import Sample
+from pipeline.inspection.yaml_text import to_yaml
 from tests.pipeline.inspection.planted import KINDS, ROWS, SUSPECTS, planted_columns
 
 
@@ -99,7 +100,12 @@ def draw(size, *, low=0, rows=ROWS):
     [
         ("shop_id", draw(500), "categorical", "by its name tokens"),
         ("C17", draw(12), "categorical", "few distinct numbers, 0 to 11"),
-        ("hash", draw(90_000_000, low=10_000_000)[np.arange(ROWS) // 2], "categorical", "tokens"),
+        (
+            "hash",
+            draw(90_000_000, low=10_000_000)[np.arange(ROWS) % (ROWS // 2)],
+            "categorical",
+            "tokens",
+        ),
         ("x", np.tile(np.arange(1, 601), 2).astype(str), "categorical", "spread evenly, as ids"),
         ("x", draw(500, low=123_000), "categorical", "numbers of one length"),
         ("age", draw(60, low=15), "numeric", "15 to 74"),
@@ -328,6 +334,18 @@ def test_the_label_is_found_by_its_name_or_given(columns, label, expected):
     drawn["city"] = list(rng.choice(["a", "b"], 400))
     found = proposed(drawn, label).label
     assert (found.column, found.at_least) == expected
+
+
+def test_a_label_that_no_name_tells_is_called_a_guess_in_the_first_line():
+    rng = np.random.default_rng(0)
+    flags = {name: rng.integers(0, 2, ROWS).astype(str) for name in ("alpha", "beta")}
+    guessed = proposed(flags)
+    assert guessed.label.is_guess
+    first = to_yaml(guessed).splitlines()[0]
+    assert first.startswith("# GUESS: the label is alpha, a column of 0 and 1 (beta too), for none")
+    for sure in (proposed(flags, "alpha"), proposed({"click": flags["alpha"], **flags})):
+        assert not sure.label.is_guess
+        assert "GUESS" not in to_yaml(sure)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,10 @@ import json
 
 import pytest
 
+from features.analysis import NumericSummary
+from features.bundle import Bundle
 from features.errors import ConfigError
+from features.specs import FeatureSet
 from pipeline.config.run_config import RunConfig
 from pipeline.runs.run_dir import RunDir
 
@@ -144,6 +147,27 @@ def test_refuses_a_bundle_that_the_run_was_not_trained_on(run, random_bundle):
     moved = type(random_bundle)(random_bundle.path, random_bundle.metadata, other)
     with pytest.raises(ConfigError, match=r"is not the bundle that .* was trained on"):
         run.check_bundle(config(), moved)
+
+
+def test_another_bundle_may_be_scored_where_its_ids_are_those_of_the_runs(
+    run, random_bundle, make_bundle
+):
+    run.begin(config(), random_bundle)
+    same, _ = make_bundle(rows={"train": 9, "valid": 0, "test": 5})
+    run.check_ids(same)
+    metadata = same.metadata
+    numeric = metadata.analysis.model_copy(update={"numeric": {"row": NumericSummary(count=3)}})
+    features = FeatureSet(
+        features=metadata.features.features, histories=metadata.features.histories
+    )
+    others = {
+        "means or quantiles": {"analysis": numeric},
+        "features, groups or histories": {"features": features},
+    }
+    for different, change in others.items():
+        bundle = Bundle(same.path, metadata.model_copy(update=change), same.manifest)
+        with pytest.raises(ConfigError, match=f"has other {different} than .*mode: frozen"):
+            run.check_ids(bundle)
 
 
 def test_metrics_are_kept_by_section(run, random_bundle):

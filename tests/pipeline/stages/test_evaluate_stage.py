@@ -1,10 +1,9 @@
 """What the stage says beside its tables."""
 
 import json
-import math
 
 from features.bundle import STATISTICS, Bundle
-from pipeline.stages.evaluate_stage import warn_of_inputs, warn_of_scores
+from pipeline.stages.evaluate_stage import warn_of_inputs
 
 
 def split(rows, unknown, missing):
@@ -33,19 +32,4 @@ def test_inputs_of_splits_that_are_unlike_those_of_training_are_named(
 
 def test_nothing_is_said_where_nothing_was_counted(random_bundle, caplog):
     warn_of_inputs(random_bundle)
-    assert not caplog.messages
-
-
-def test_scores_that_are_worse_than_the_click_rate_or_far_from_it_are_named(caplog):
-    good = {"metrics": {"fused": {"normalized_entropy": 0.999, "calibration": 1.25}}}
-    bad = {"metrics": {"fused": {"normalized_entropy": 1.0, "calibration": 0.79}}}
-    warn_of_scores({"valid": good, "test": bad})
-    entropy, calibration = caplog.messages
-    assert entropy.startswith("test rows: normalized entropy 1.000: the scores are no better than")
-    assert calibration == "test rows: calibration 0.79: the scores add up to 0.79 times the clicks"
-
-
-def test_nothing_is_said_of_scores_where_labels_are_of_one_class(caplog):
-    unknown = {"metrics": {"fused": {"normalized_entropy": math.nan, "calibration": math.inf}}}
-    warn_of_scores({"valid": unknown, "test": unknown})
     assert not caplog.messages

@@ -45,3 +45,18 @@ def test_lets_pass_what_differs_what_cannot_differ_and_what_was_not_looked_at(tm
     full = Variant("float32", None, "saved_model", ())
     for spread, click_rate in (({"fused": 0.1}, 0.4), ({"fused": 0.0}, 1.0), ({}, 0.4)):
         assert isinstance(exported(run_with(tmp_path, spread, click_rate), full), AttributeError)
+
+
+def test_refuses_what_the_click_rate_alone_does_better_unless_forced(tmp_path):
+    run = run_with(tmp_path, {"fused": 1.0, "deep": 1.0})
+    metrics = run.metrics()
+    scores = {"fused": {"normalized_entropy": 0.99}, "deep": {"normalized_entropy": 1.0}}
+    metrics["evaluation"]["valid"]["metrics"] = scores
+    run.metrics_file.write_text(json.dumps(metrics))
+    full = Variant("float32", None, "saved_model", ())
+    assert isinstance(exported(run, full), AttributeError)
+    error = exported(run, DEEP)
+    assert isinstance(error, ExportError)
+    assert "branch 'deep'" in str(error)
+    assert "normalized entropy 1.000" in str(error)
+    assert isinstance(exported(run, DEEP, force=True), AttributeError)

@@ -15,6 +15,7 @@ from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import predict_split, score_split
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.teachers import check_teacher_runs, load_teachers
+from pipeline.training.monitor import Patience
 from pipeline.training.step_curves import read_curves
 from pipeline.training.train import load_network, train
 
@@ -80,10 +81,11 @@ def test_another_seed_gives_another_result(bundle, trained, run):
 
 def test_the_weights_are_those_of_the_best_epoch(bundle, trained):
     config, run, first = trained
-    aucs = first.history["val_auc"]
-    assert aucs[first.best_epoch - 1] == max(aucs)
+    aucs, loglosses = (first.history[f"val_{name}"] for name in ("auc", "logloss"))
+    monitored = np.subtract(aucs, loglosses)
+    assert monitored[first.best_epoch - 1] == monitored.max()
     metrics = score_split(first.network, bundle, "valid", 64).training_metrics()
-    assert metrics["auc"] == pytest.approx(max(aucs), abs=1e-12)
+    assert metrics["auc"] - metrics["logloss"] == pytest.approx(monitored.max(), abs=1e-12)
     restored = score_split(load_network(config, bundle, run), bundle, "valid", 64)
     assert restored.training_metrics() == metrics
 
@@ -101,6 +103,28 @@ def test_training_stops_when_validation_stops_rising(bundle, run, monkeypatch):
     assert result.best_epoch == 2
 
 
+def test_a_little_auc_does_not_buy_much_logloss(bundle, run, monkeypatch):
+    values = iter([(0.7, 0.5), (0.7009, 0.52), (0.69, 0.52)] * 2)
+    monkeypatch.setattr(
+        "pipeline.evaluation.scores.Scores.training_metrics",
+        lambda self: dict(zip(("auc", "logloss"), next(values), strict=True)),
+    )
+    best = {}
+    for monitor in ({"auc": 1.0, "logloss": 1.0}, "auc"):
+        config = configured(bundle, epochs=3, monitor=monitor)
+        run.begin(config, bundle, overwrite=True)
+        best[str(monitor)] = train(config, bundle, run).best_epoch
+    assert list(best.values()) == [1, 2]
+
+
+def test_gauc_is_monitored_where_it_is_asked_for(bundle, run):
+    config = configured(bundle, epochs=1, monitor="gauc")
+    run.begin(config, bundle)
+    result = train(config, bundle, run)
+    gauc = score_split(result.network, bundle, "valid", 64).metrics("impressions")["fused"]["gauc"]
+    assert result.history["val_monitored"] == [pytest.approx(gauc, abs=1e-12)]
+
+
 def test_divergence_is_refused_and_the_last_good_checkpoint_kept(bundle, run, monkeypatch):
     """A weight breaks when the checkpoints of the first epoch are written."""
 
@@ -108,7 +132,7 @@ def test_divergence_is_refused_and_the_last_good_checkpoint_kept(bundle, run, mo
         kernel = callback.model.trainable_variables[-1]
         kernel.assign(tf.fill(kernel.shape, float("nan")))
 
-    monkeypatch.setattr(tf_keras.callbacks.EarlyStopping, "on_epoch_end", break_a_weight)
+    monkeypatch.setattr(Patience, "on_epoch_end", break_a_weight)
     config = configured(bundle)
     run.begin(config, bundle)
     with pytest.raises(

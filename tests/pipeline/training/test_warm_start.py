@@ -13,7 +13,7 @@ from features.errors import ConfigError
 from pipeline.evaluation.html_report import report_html
 from pipeline.evaluation.scores import score_split
 from pipeline.runs.run_dir import RunDir
-from pipeline.stages.evaluate_stage import evaluate_stage
+from pipeline.stages.evaluate_stage import evaluate_elsewhere, evaluate_stage
 from pipeline.stages.progressive import PREVIOUS, with_previous
 from pipeline.stages.start import Start, check_start
 from pipeline.stages.train_stage import train_stage
@@ -187,6 +187,24 @@ def test_the_previous_scores_are_those_of_the_previous_network_where_nothing_cha
     ).probs.items():
         received = score_split(network, bundle, "test", 64).probs[name]
         np.testing.assert_array_equal(received, probs)
+
+
+def test_yesterdays_network_is_measured_on_all_of_todays_rows(first, tuesday, make_bundle):
+    config, _, run = first
+    today, _ = make_bundle(rows={"train": 60, "valid": 0, "test": 30})
+    network = load_network(config, today, run)
+    before = run.metrics_file.read_text()
+    written = json.loads(evaluate_elsewhere(config, today, run, network).read_text())
+    assert {name: report["rows"] for name, report in written["evaluation"].items()} == {
+        "train": 60,
+        "test": 30,
+    }
+    expected = score_split(network, today, "test", 64).metrics("impressions")
+    received = written["evaluation"]["test"]["metrics"]
+    assert received["fused"]["logloss"] == pytest.approx(expected["fused"]["logloss"], rel=1e-6)
+    assert run.metrics_file.read_text() == before
+    with pytest.raises(ConfigError, match="has other vocabularies than the bundle"):
+        evaluate_elsewhere(config, tuesday, run, network)
 
 
 def test_the_earlier_run_is_part_of_the_fingerprint(second, first, tuesday):
