@@ -16,6 +16,7 @@ from models.network import CooperativeNetwork
 from tests.models import small
 
 STEPS, BATCH = 3, 9  # odd: the replicas get 5 and 4 rows
+MORE = {"dense_l2": 0.05, "projection": {"units": [5], "activation": "tanh"}}
 
 
 def dataset(seed: int = 0, *, weighted: bool = True, rows: int = STEPS * BATCH) -> tf.data.Dataset:
@@ -38,7 +39,7 @@ class Trained:
 def train(strategy: tf.distribute.Strategy, initial: list[np.ndarray] | None = None) -> Trained:
     tf_keras.utils.set_random_seed(0)  # one start of the transforms, which distances are from
     with strategy.scope():
-        network = small.network()
+        network = small.network(**MORE)
         network.watch_gradients()
         # A tight norm: clipped before the sum over replicas, the step would be another one.
         optimizer = tf_keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.3)
@@ -103,7 +104,7 @@ def test_predictions_hold_the_range_of_every_unit_over_the_rows(one, two):
 
 
 def test_logs_are_the_mean_over_the_steps_of_the_epoch(one):
-    network = small.network()
+    network = small.network(**MORE)
     network.set_weights(one.initial)
     optimizer = tf_keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.3)
     steps, norms = [], []
