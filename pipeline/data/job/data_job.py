@@ -26,7 +26,12 @@ from pipeline.data.job.bundle_folder import BundleFolder
 from pipeline.data.job.checks import check_results, joins_in_words
 from pipeline.data.job.describe import describe
 from pipeline.data.job.examples import Examples
-from pipeline.data.job.input_contents import Content, check_unchanged, contents_of
+from pipeline.data.job.input_contents import (
+    ChangedInputError,
+    Content,
+    check_unchanged,
+    contents_of,
+)
 from pipeline.data.job.memory_forecast import check_memory
 from pipeline.data.job.open_inputs import Inputs, open_inputs
 from pipeline.data.job.text_settings import text_format_of, with_null_values
@@ -36,7 +41,7 @@ from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.settings.settings_digest import HOW_IT_IS_BUILT, settings_digest
 from pipeline.system.available_memory import size
 from pipeline.system.files import read_json
-from pipeline.system.full_disk import full_disk, room_at
+from pipeline.system.full_disk import full_disk
 from pipeline.system.lock import only_job_at
 
 log = logging.getLogger(__name__)
@@ -135,6 +140,8 @@ def _build(
             text_format,
         )
         folder.publish()
+    except ChangedInputError:
+        raise
     except DataError:
         _hand_over_rejected(folder)
         raise
@@ -142,9 +149,9 @@ def _build(
         if full_disk(error) is None:
             raise
         raise DataError(
-            f"the disk of {out} is full: {room_at(out)} are free again now that the job ended. "
-            f"While it runs, about as much as the input of {size(read)} waits there, beside the "
-            "bundle itself. Free some room, or build on another disk with --bundle."
+            f"the disk of {out} is full. While the job runs, about as much as the input of "
+            f"{size(read)} waits there, beside the bundle itself. Free some room, or build on "
+            "another disk with --bundle."
         ) from error
     finally:
         folder.abandon()

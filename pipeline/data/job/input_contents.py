@@ -12,6 +12,10 @@ from features.errors import DataError
 from pipeline.data.sources.input_file import InputFile
 
 
+class ChangedInputError(DataError):
+    """Somebody writes to the input: what was read, or could not be, says nothing of it."""
+
+
 @dataclass(frozen=True)
 class Content:
     """What a file held when it was looked at.
@@ -51,7 +55,8 @@ def check_unchanged(contents: Mapping[str, Content]) -> None:
         contents: What the files held before they were read.
 
     Raises:
-        DataError: One is not what it was, or cannot be read any more.
+        ChangedInputError: One is not what it was.
+        DataError: One cannot be read any more.
     """
     for before in contents.values():
         if _content(before.path) != before:
@@ -70,8 +75,8 @@ def _content(path: str) -> Content:
         ) from None
 
 
-def _changed(path: str) -> DataError:
-    return DataError(
+def _changed(path: str) -> ChangedInputError:
+    return ChangedInputError(
         f"{path} changed while the job read it, and no bundle was made. Run it again when nothing "
         "writes to the file, or on a copy."
     )

@@ -72,6 +72,8 @@ def run(pipeline: beam.Pipeline) -> PipelineResult:
     # Beam's own progress lines speak of bundles and caches, not of the user's data.
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
     if isinstance(pipeline.runner, FnApiRunner):  # in this process: whatever fails is a step
+        # Which is raised with its traceback, and logged before by Beam.
+        logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
         try:
             result = pipeline.run()
         except UserError as error:
