@@ -128,6 +128,11 @@ class Bundle:
             if entry.rows is not None and name.startswith(f"{split}-")
         ]
 
+    @property
+    def has_statistics(self) -> bool:
+        """Whether there is a statistics.json: bundles of other makers may lack it."""
+        return bool(tf.io.gfile.exists(os.path.join(self.path, STATISTICS)))
+
     @cached_property
     def statistics(self) -> dict[str, Any]:
         """Rows, label rate, missing and out-of-vocabulary rates; see `docs/bundle.md`."""

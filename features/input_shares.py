@@ -5,13 +5,10 @@ spelt otherwise is missing in every row, and no score says so.
 """
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-import tensorflow as tf
-
-from features.bundle import STATISTICS, Bundle
+from features.bundle import Bundle
 from features.config import StrictModel
 
 FEWEST = 300  # rows, or tokens, of which a share is compared
@@ -97,7 +94,7 @@ class Difference(NamedTuple):
 
 def training_shares(bundle: Bundle) -> TrainingShares | None:
     """The shares that a bundle's statistics.json has of its training rows; None without one."""
-    if not tf.io.gfile.exists(os.path.join(bundle.path, STATISTICS)):
+    if not bundle.has_statistics:
         return None
     train = bundle.statistics["splits"]["train"]
     inputs = {

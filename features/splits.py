@@ -31,6 +31,8 @@ def in_words(rule: Mapping[str, Any]) -> str:
     }.get(rule["by"], f"by {rule['by']}")
     if rule["by"] == "files" and rule.get("valid"):
         how += f" (valid: {rule['valid']:.3g} of the training rows by a hash of {_hashed(rule)})"
+    if "train_from" in rule:
+        how += f", rows before {rule['train_from']} for histories alone"
     if valid_is_test(rule):
         return f"{how}, published: the validation rows are the test rows"
     if rule.get("validation") == "published":

@@ -44,7 +44,8 @@ def hidden_shares(bundle: Bundle, asked: float | Literal["auto"]) -> dict[str, H
         Feature -> what is hidden, for features with a vocabulary, in the order of declaration.
     """
     features = bundle.metadata.features
-    if asked == "auto" and bundle.metadata.split_rule.get("by") not in ("time", "day"):
+    by_time = bundle.metadata.split_rule.get("by") in ("time", "day")
+    if asked == "auto" and not (by_time and bundle.has_statistics):
         return {}
     shares: dict[str, Hidden] = {}
     for spec in bundle.metadata.model_inputs():

@@ -167,7 +167,7 @@ def build_bundle_command(
     import_tensorflow()
     from pipeline.config.config_files import load_dataset
     from pipeline.data.job.data_job import build_bundle
-    from pipeline.stages.describe_bundle import one_line
+    from pipeline.stages.describe_bundle import say_bundle
     from pipeline.system.console import say
 
     named = [] if runner is None else [f"data.runner={runner}"]
@@ -175,7 +175,7 @@ def build_bundle_command(
         named.append(f"data.runner_options={json.dumps(runner_options)}")
     loaded = load_dataset(config, [*(settings or ()), *named])
     built = build_bundle(loaded.feature_set, loaded.data, _bundle_path(loaded, bundle))
-    say("data", one_line(built))
+    say_bundle(built)
     say("bundle", built.path)
 
 

@@ -30,7 +30,7 @@ class DataSize:
 
     Args:
         rows: Number of training rows.
-        label_rate: Share of them whose label is 1.
+        label_rate: Share of them whose label is 1; 0.5 where it is not known.
         tokens: Rows of all tables together.
     """
 
@@ -43,9 +43,10 @@ class DataSize:
         """That of a bundle."""
         metadata = bundle.metadata
         tables = {spec.vocabulary: spec.vocabulary_size for spec in metadata.model_inputs()}
-        rate = bundle.statistics["splits"]["train"]["label_rate"]
-        tokens = sum(tables.values())
-        return cls(metadata.rows["train"], float(rate or 0.0), tokens)
+        rate = None
+        if bundle.has_statistics:
+            rate = bundle.statistics["splits"]["train"]["label_rate"]
+        return cls(metadata.rows["train"], 0.5 if rate is None else rate, sum(tables.values()))
 
 
 @dataclass(frozen=True)

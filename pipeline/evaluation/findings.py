@@ -1,11 +1,12 @@
 """What is wrong with a trained network, in plain sentences."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.evaluation.scores import FUSED
 
-_BELOW = 0.002  # AUC below the baseline's that is told
+_BELOW = 0.002  # AUC below the baseline's that is told, where rows are enough to tell it
 _FAR = 1.02  # times its best, that the logloss of the chosen epoch may be
 _CALIBRATED = (0.8, 1.25)
 
@@ -27,7 +28,9 @@ def findings(
         scores = evaluation[split]["metrics"][FUSED]
         sentences += [f"{split} rows: {each}" for each in _of_scores(scores)]
         if baseline is not None and split in baseline:
-            sentences += [f"{split} rows: {each}" for each in _below(scores, baseline, split)]
+            margin = max(_BELOW, _standard_error(evaluation[split]))
+            below = _below(scores, baseline, split, margin)
+            sentences += [f"{split} rows: {each}" for each in below]
     if training is not None:
         sentences += _of_the_epoch(training)
     return sentences
@@ -62,15 +65,21 @@ def _of_scores(scores: Mapping[str, float | None]) -> Iterator[str]:
 
 
 def _below(
-    scores: Mapping[str, float | None], baseline: Mapping[str, Any], split: str
+    scores: Mapping[str, float | None], baseline: Mapping[str, Any], split: str, margin: float
 ) -> Iterator[str]:
     ours, other = scores["auc"], baseline[split]["auc"]
-    if ours is not None and ours < other - _BELOW:
+    if ours is not None and ours < other - margin:
         yield (
             f"AUC {ours:.4f} is below the {other:.4f} of a logistic regression on "
             f"{baseline['rows']:,} training rows: the network has not learnt what single features "
             "say. Look at kinds of features, learning rate and batch size"
         )
+
+
+def _standard_error(report: Mapping[str, Any]) -> float:
+    """About that of an AUC near 0.5 over so many rows of the rarer label."""
+    rarer = report["rows"] * min(report["click_rate"], 1.0 - report["click_rate"])
+    return 1.0 / math.sqrt(12.0 * max(rarer, 1.0))
 
 
 def _of_the_epoch(training: Mapping[str, Any]) -> Iterator[str]:

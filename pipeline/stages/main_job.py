@@ -8,7 +8,7 @@ from features.bundle import Bundle
 from pipeline.config.run_config import RunConfig
 from pipeline.data.job.data_job import build_bundle
 from pipeline.runs.run_dir import RunDir
-from pipeline.stages.describe_bundle import one_line
+from pipeline.stages.describe_bundle import say_bundle
 from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
 from pipeline.stages.export_stage import export_stage
 from pipeline.stages.fitted_config import fitted_config
@@ -34,7 +34,7 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, start: Start 
     """
     check_start(config, run, start)
     bundle = build_bundle(config.feature_set, config.data, bundle_path)
-    say("data", one_line(bundle))
+    say_bundle(bundle)
     config = fitted_config(config, bundle, start)
     with reading(bundle), only_job_at(str(run.path)):
         _finish_stages(config, bundle, run, start)

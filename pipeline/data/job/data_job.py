@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
@@ -193,12 +194,14 @@ def fingerprint_of(
     """SHA-256 of all that decides what a bundle holds."""
     unused = {"explode": data.explode is None, "train_positives": data.train_positives == 1.0}
     irrelevant = _IRRELEVANT | {name for name, left_out in unused.items() if left_out}
-    content = {
+    content: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "features": features.model_dump(mode="json"),
         "data": data.model_dump(mode="json", exclude=irrelevant),
         "sources": {name: entry.model_dump() for name, entry in sorted(sources.items())},
     }
+    if data.split.train_from is None:  # a bundle of before that setting is the same
+        del content["data"]["split"]["train_from"]
     if earlier:
         content["vocabularies_from"] = earlier.decides()
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -1,6 +1,7 @@
 """The read side of the data job: files in, blocks of complete raw rows with their split out."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -16,7 +17,7 @@ from pipeline.data.blocks.carried_columns import (
     only_columns,
     text_columns,
 )
-from pipeline.data.blocks.spill import Spill
+from pipeline.data.blocks.spill import Spill, SpilledBlock, opened
 from pipeline.data.histories.collect_histories import CollectHistories
 from pipeline.data.histories.earlier_events import ReadEarlier
 from pipeline.data.histories.events import ReadEvents, WantedFn
@@ -28,7 +29,7 @@ from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources.base import COMPRESSED
 from pipeline.data.splits.key_rules import KeyRules
 from pipeline.data.splits.negatives import only_examples
-from pipeline.data.splits.split import cut_block, with_split_hash
+from pipeline.data.splits.split import cut_block, is_history_alone, with_split_hash
 from pipeline.data.splits.split_rule import SplitRule, hashes_rows
 
 _SIDE_ROWS = 2_048
@@ -129,6 +130,9 @@ class Examples(beam.PTransform):
         if limits is None:
             limits = beam.pvalue.AsSingleton(rule)
             rows = rows | "Spill" >> Spill(self._spill)
+        if self._data.split.train_from is not None:
+            before = rows | "BeforeTraining" >> beam.FlatMap(_history_alone, limits)
+            accounts[ROWS_KEPT].append(before)
         blocks = rows | "Split" >> beam.FlatMap(cut_block, limits).with_output_types(
             tuple[int, str, pa.RecordBatch]
         )
@@ -227,6 +231,13 @@ class Examples(beam.PTransform):
             for account, parts in accounts.items():
                 parts.append(read[account])
         return events | "AllEvents" >> beam.Flatten()
+
+
+def _history_alone(
+    block: tuple[int, pa.RecordBatch | SpilledBlock], rule: dict[str, Any]
+) -> Iterator[tuple[str, int]]:
+    """The account of the rows that no split holds."""
+    yield "log", int(is_history_alone(opened(block[1]), rule).sum())
 
 
 def _small_parts(

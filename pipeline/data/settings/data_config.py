@@ -47,6 +47,8 @@ class SplitConfig(StrictModel):
         valid_from: ISO 8601 date or time (UTC where it names no zone), or a number in the unit of
             the timestamp column.
         test_from: As `valid_from`, and later.
+        train_from: As `valid_from`, and earlier: rows before it are events of histories and stand
+            in no split, and shares are those of the rows from it on; for `by: time` and `day`.
         valid_days: How many days before the test days are valid; for `by: day`.
         test_days: How many of the last days are test; for `by: day`.
         utc_offset_hours: Time zone in which days begin; for `by: day`.
@@ -61,6 +63,7 @@ class SplitConfig(StrictModel):
     test: float = Field(default=0.1, ge=0.0, lt=1.0)
     valid_from: int | str | None = None
     test_from: int | str | None = None
+    train_from: int | str | None = None
     valid_days: int = Field(default=1, ge=0)
     test_days: int = Field(default=1, ge=1)
     utc_offset_hours: UtcOffset = 0.0
@@ -68,7 +71,7 @@ class SplitConfig(StrictModel):
     files: dict[Literal["train", "valid", "test"], tuple[str, ...]] | None = None
 
     # In place of pydantic's own check, which would tell of `valid_from.int` and `valid_from.str`.
-    @field_validator("valid_from", "test_from", mode="plain")
+    @field_validator("valid_from", "test_from", "train_from", mode="plain")
     @classmethod
     def _is_moment(cls, moment: Any) -> int | str | None:
         if isinstance(moment, date):  # what YAML makes of 2022-05-05
@@ -85,6 +88,7 @@ class SplitConfig(StrictModel):
     @model_validator(mode="after")
     def _check(self) -> "SplitConfig":
         self._check_moments()
+        self._check_only_for("train_from", None, ("time", "day"))
         self._check_only_for("key", None, ("hash", "files", "last"))
         self._check_only_for("valid_days", 1, ("day",))
         self._check_only_for("test_days", 1, ("day",))
@@ -127,6 +131,23 @@ class SplitConfig(StrictModel):
                 f"split.{name}={value!r} is for split.by={' or '.join(rules)}. Received: "
                 f"split.by={self.by}. Remove {name}, or change split.by."
             )
+
+    def first(self, unit: TimeUnit) -> int | None:
+        """First moment of the training rows as a raw time of `unit`; None where none is given.
+
+        Raises:
+            ConfigError: It is no time, or valid or test starts before it.
+        """
+        if self.train_from is None:
+            return None
+        first, starts = _moment(self.train_from, unit), self.starts(unit)
+        if starts is not None and first >= min(starts):
+            raise ConfigError(
+                f"split.train_from={self.train_from} leaves no time to train on before "
+                f"split.valid_from={self.valid_from} and split.test_from={self.test_from}. Name an "
+                "earlier moment."
+            )
+        return first
 
     def starts(self, unit: TimeUnit) -> tuple[int, int] | None:
         """First moments of valid and test as raw times of `unit`; None where they are not given.

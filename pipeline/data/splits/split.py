@@ -15,6 +15,7 @@ from pipeline.data.blocks.spill import SpilledBlock, opened
 from pipeline.data.blocks.stable_hash import as_share, seeded_hash, stable_hash
 
 _TRAIN, _VALID, _TEST = (SPLITS.index(name) for name in ("train", "valid", "test"))
+_NONE = -1  # no split
 
 
 def split_rows(times: np.ndarray, valid_from: int, test_from: int) -> np.ndarray:
@@ -69,15 +70,28 @@ def split_of(rows: pa.RecordBatch, rule: dict[str, Any]) -> np.ndarray:
     return given
 
 
+def is_history_alone(rows: pa.RecordBatch, rule: dict[str, Any]) -> np.ndarray:
+    """Whether each row lies before the first training row, bool of shape (rows,).
+
+    Args:
+        rows: With the time, where the rule has `train_from`.
+        rule: From `SplitRule`.
+    """
+    if "train_from" not in rule:
+        return np.zeros(len(rows), bool)
+    return rows.column(rule["column"]).to_numpy() < rule["train_from"]
+
+
 def cut_block(
     block: tuple[int, pa.RecordBatch | SpilledBlock], rule: dict[str, Any]
 ) -> Iterator[tuple[int, str, pa.RecordBatch]]:
     """The rows of a block by split, in their order; keys stay unique.
 
-    Where validation rows are the test rows, these come out twice.
+    Where validation rows are the test rows, these come out twice. Rows that are events of histories
+    alone do not come out.
     """
     key, rows = block[0], opened(block[1])
-    where = split_of(rows, rule)
+    where = np.where(is_history_alone(rows, rule), _NONE, split_of(rows, rule))
     rows = rows.drop_columns([name for name in (SPLIT, SPLIT_HASH) if name in rows.schema.names])
     for index, name in enumerate(SPLITS):
         source = _TEST if index == _VALID and valid_is_test(rule) else index

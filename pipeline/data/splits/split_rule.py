@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 
 from features.errors import ConfigError
@@ -122,6 +123,9 @@ class SplitRule(beam.PTransform):
         self._time, self._unit = timestamp.raw_name, timestamp.unit
         self.known |= {"column": self._time, "unit": self._unit}
         self._given = split.starts(self._unit)
+        self._first = split.first(self._unit)
+        if self._first is not None:
+            self.known["train_from"] = self._first
         if split.by == "day":
             self.known |= split.model_dump(include={"test_days", "utc_offset_hours"})
             if not published:
@@ -148,11 +152,15 @@ class SplitRule(beam.PTransform):
             )
         return (
             blocks
-            | "Times" >> beam.Map(lambda block: block[1].column(self._time).to_numpy())
+            | "Times" >> beam.Map(self._times)
             | "Histogram" >> beam.CombineGlobally(HistogramFn())
             | "Thresholds" >> beam.Map(lambda histogram: thresholds(histogram, self._split))
             | "Rule" >> beam.Map(self._from_starts)
         )
+
+    def _times(self, block: tuple[int, pa.RecordBatch]) -> np.ndarray:
+        times = block[1].column(self._time).to_numpy()
+        return times if self._first is None else times[times >= self._first]
 
     def _last_day(self, block: tuple[int, pa.RecordBatch]) -> int | None:
         times = block[1].column(self._time).to_numpy()

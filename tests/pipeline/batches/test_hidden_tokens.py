@@ -76,6 +76,7 @@ def bundle_of(by, train, valid, rows=100):
         metadata=SimpleNamespace(
             features=features, split_rule={"by": by}, model_inputs=lambda: (spec,)
         ),
+        has_statistics=True,
         statistics={
             "splits": {
                 split: {"rows": rows, "features": {"item": {"oov_rate": share}}}

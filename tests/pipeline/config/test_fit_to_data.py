@@ -5,6 +5,7 @@ import pytest
 from pipeline.config.config_files import dump_config, load_config
 from pipeline.config.fit_to_data import LARGE, DataSize, fit_to_data
 from pipeline.config.run_config import RunConfig
+from tests.pipeline.conftest import ITEMS
 
 SMALL = DataSize(rows=8_000, label_rate=0.4, tokens=6_000)
 DATASET = "movielens_100k/dataset"
@@ -117,3 +118,8 @@ def test_every_setting_is_said_with_its_reason():
     lines = [str(change) for change in changes]
     assert "train.batch_size 64: 125 steps an epoch of 8,000 rows" in lines
     assert "model.branches.dcnv2.units [64, 64]: 8,000 rows: 2 layers of 64 at most" in lines
+
+
+def test_a_bundle_without_statistics_is_as_large_as_it_is(random_bundle):
+    rows = random_bundle.metadata.rows["train"]
+    assert DataSize.of(random_bundle) == DataSize(rows, 0.5, 8 + 2 + ITEMS)

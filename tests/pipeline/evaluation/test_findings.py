@@ -5,9 +5,9 @@ import pytest
 from pipeline.evaluation.findings import findings, is_worse_than_click_rate
 
 
-def split(auc=0.7, entropy=0.9, calibration=1.0):
+def split(auc=0.7, entropy=0.9, calibration=1.0, rows=1_000_000):
     scores = {"auc": auc, "normalized_entropy": entropy, "calibration": calibration}
-    return {"metrics": {"fused": scores}}
+    return {"rows": rows, "click_rate": 0.2, "metrics": {"fused": scores}}
 
 
 def said(valid=None, test=None, **others):
@@ -55,3 +55,9 @@ def test_a_branch_is_judged_by_its_own_scores():
     assert not is_worse_than_click_rate(report)
     assert is_worse_than_click_rate(report, "deep")
     assert not is_worse_than_click_rate({})  # never evaluated
+
+
+def test_few_rows_cannot_tell_a_small_difference():
+    baseline = {"rows": 100, "test": {"auc": 0.72}}
+    assert said(test=split(0.7, rows=500), baseline=baseline) == []  # 100 clicks: 0.029
+    assert len(said(test=split(0.68, rows=500), baseline=baseline)) == 1

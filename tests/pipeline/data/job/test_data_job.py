@@ -173,10 +173,11 @@ def test_fingerprints_tell_settings_features_and_files_apart(bundle, log):
         fingerprint_of(FEATURES, config(log, seed=1), sources),
         fingerprint_of(FEATURES, config(log, layout="row"), sources),
         fingerprint_of(FEATURES, config(log, train_positives=0.5), sources),
+        fingerprint_of(FEATURES, config(log, split=SplitConfig(train_from=5)), sources),
         fingerprint_of(fewer, config(log), sources),
         fingerprint_of(FEATURES, config(log), renamed),
     }
-    assert len(others | {same}) == 6
+    assert len(others | {same}) == 7
 
 
 def test_another_configuration_replaces_the_bundle_only_when_it_succeeds(log, tmp_path):

@@ -168,6 +168,28 @@ def test_equal_times_share_a_split_and_the_rule_is_told(shop):
         )
 
 
+def test_rows_before_the_first_training_row_are_history_alone(shop):
+    with TestPipeline() as p:
+        split = {"by": "time", "valid": 0.5, "test": 0.25, "train_from": 50}
+        out = read_side(p, shop, split=split)
+        rows = out["blocks"] | beam.FlatMap(
+            lambda block: [
+                (block[1], row["time"], list(row["clicked_items"] or []))
+                for row in block[2].to_pylist()
+            ]
+        )
+        expected = [("train", 50, []), ("valid", 60, ["i9"]), ("test", 80, ["i9", "i1"])]
+        # Of these, u1 clicked the last at 30, in a row that is no example; shares are of 4 rows.
+        expected.append(("test", 80, ["i3", "i2", "i2"]))
+        assert_that(rows, equal_to(expected), label="rows")
+        rules = out["split"] | beam.Map(lambda rule: (rule["train_from"], rule["valid_from"]))
+        assert_that(rules, equal_to([(50, 60)]), label="rule")
+        alone = (
+            out["rows_kept"] | beam.Filter(lambda kept: kept[0] == "log") | beam.CombinePerKey(sum)
+        )
+        assert_that(alone, equal_to([("log", 3)]), label="alone")
+
+
 def test_blocks_do_not_depend_on_how_the_work_is_cut(shop):
     """Keys, order and contents are the same with files read in another order and number."""
 

@@ -62,6 +62,8 @@ def test_moments_that_make_no_split_are_refused():
         SplitConfig(valid_from="May", test_from=3).starts("s")
     with pytest.raises(ConfigError, match=r"later than split\.test_from=2.*exchange the two"):
         SplitConfig(valid_from=3, test_from=2).starts("s")
+    with pytest.raises(ConfigError, match="train_from=3 leaves no time to train on before"):
+        SplitConfig(train_from=3, valid_from=3, test_from=4).first("s")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,7 @@ def test_moments_that_make_no_split_are_refused():
         ({"vald": 0.1}, "split.vald is not a setting. Did you mean split.valid"),
         ({"by": "random"}, "split.by"),
         ({"by": "hash", "valid_from": 3, "test_from": 4}, "split.by=hash has no moments. Remove"),
+        ({"by": "hash", "train_from": 3}, "split.train_from=3 is for split.by=time or day"),
         ({"key": "user"}, r"split.key='user' is for split.by=hash or files or last.*by=time"),
         ({"test_days": 2}, "split.test_days=2 is for split.by=day. Received: split.by=time"),
         ({"by": "hash", "utc_offset_hours": 8}, "split.utc_offset_hours=8.0 is for split.by=day"),
