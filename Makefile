@@ -48,12 +48,15 @@ format: $(STAMP)  ## Mends what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Every pin holds for Linux and Python below 3.14: the lock does not repeat it on every line.
-lock: $(STAMP)  ## Every pin, for all Pythons, to requirements.txt
-	$(BIN)/uv pip compile --quiet requirements.in requirements-dev.in --output-file requirements.txt \
-	  --universal --python-version 3.10 --no-emit-index-url --custom-compile-command "make lock"
-	sed -i -E "s/python_full_version < '3.14' and //; s/( ;| and) sys_platform == 'linux'$$//" \
-	  requirements.txt
+# Every pin holds for Linux and Python below 3.14: the locks do not repeat it on every line.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+  --no-emit-index-url --custom-compile-command "make lock"
+
+lock: $(STAMP)  ## Every pin with its hashes, for all Pythons, to requirements.txt and requirements-dev.txt
+	$(LOCK) requirements.in --output-file requirements.txt
+	$(LOCK) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
+	sed -i -E "s/python_full_version < '3.14' and //; s/( ;| and) sys_platform == 'linux'( \\\\)?$$/\2/" \
+	  requirements.txt requirements-dev.txt
 
 clean:  ## Removes the environment and caches of tools; never bundles, runs or downloads
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
@@ -66,8 +69,9 @@ $(FLINK_JAR): pipeline/data/runners/flink/pom.xml
 	mvn -B -ntp -q -f $< -Dserver.folder="$(FLINK).building" package
 	rm -rf "$(FLINK)" && mv "$(FLINK).building" "$(FLINK)" && touch "$@"
 
-$(STAMP): requirements.txt
+$(STAMP): requirements.txt requirements-dev.txt
 	@PYTHON="$(strip $(PYTHON))" VENV="$(VENV)" .ci/environment
-	@echo "installing the pins of requirements.txt into $(VENV): a minute or two"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "installing the pins of $^ into $(VENV): a minute or two"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  $(addprefix -r ,$^)
 	@touch $@

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 from tests.pipeline.small_movielens import write_small_movielens  # noqa: E402  (from the checkout)
 
 CACHE = ROOT / ".cache/every_python"
+LOCKS = ("requirements.txt", "requirements-dev.txt")
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 # What reads and encodes values differs between versions of Python; TensorFlow is the same. The main
 # job reads files: with the tests of that, where Beam starts again and again, CI would be long.
@@ -74,12 +75,12 @@ def fits(version: str, interpreter: str, data: Path, expected: tuple[bytes, list
 
 
 def environment(version: str, interpreter: str) -> Path:
-    """Python of the environment for a version, with the pins of requirements.txt."""
+    """Python of the environment for a version, with the pins of the locks."""
     folder = CACHE / f"venv-{version}"
     uv = [sys.executable, "-m", "uv"]
     run(*uv, "venv", "--quiet", "--allow-existing", "--python", interpreter, str(folder))
     python = folder / "bin/python"
-    run(*uv, "pip", "sync", "--quiet", "--python", str(python), "requirements.txt")
+    run(*uv, "pip", "sync", "--quiet", "--python", str(python), *LOCKS)
     return python
 
 
