@@ -189,7 +189,7 @@ def test_the_click_rate_of_the_training_rows_is_what_prior_thresholds_take(bundl
 def test_refuses_to_load_what_was_never_trained(bundle, run):
     config = configured(bundle)
     run.begin(config, bundle)
-    with pytest.raises(ConfigError, match=r"has no checkpoint at .*Train first"):
+    with pytest.raises(ConfigError, match=r"has no checkpoint at .*it has no index.*--restart"):
         load_network(config, bundle, run)
 
 
