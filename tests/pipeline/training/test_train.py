@@ -228,9 +228,9 @@ def test_a_network_learns_from_a_finished_run(bundle, trained, run):
     config, teacher, _ = trained
     teacher.finish("train")
     config = student_of(teacher.path, config)
+    run.begin(config, bundle)
     student = train(config, bundle, run, load_teachers(config, bundle))
     assert student.history["ensemble_distillation"][0] > 0.0
-    run.begin(config, bundle)
     loaded = load_network(config, bundle, run)  # needs no teacher
     for received, expected in zip(
         score_split(loaded, bundle, "valid", 64).probs.values(),
