@@ -213,7 +213,7 @@ def test_the_click_rate_of_the_training_rows_is_what_prior_thresholds_take(bundl
 def test_refuses_to_load_what_was_never_trained(bundle, run):
     config = configured(bundle)
     run.begin(config, bundle)
-    with pytest.raises(ConfigError, match=r"has no checkpoint at .*Train first"):
+    with pytest.raises(ConfigError, match=r"has no checkpoint at .*it has no index.*--restart"):
         load_network(config, bundle, run)
 
 
@@ -252,9 +252,9 @@ def test_a_network_learns_from_a_finished_run(bundle, trained, run):
     config, teacher, _ = trained
     teacher.finish("train")
     config = student_of(teacher.path, config)
+    run.begin(config, bundle)
     student = train(config, bundle, run, load_teachers(config, bundle))
     assert student.history["ensemble_distillation"][0] > 0.0
-    run.begin(config, bundle)
     loaded = load_network(config, bundle, run)  # needs no teacher
     for received, expected in zip(
         score_split(loaded, bundle, "valid", 64).probs.values(),
