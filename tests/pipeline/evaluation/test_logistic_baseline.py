@@ -45,8 +45,10 @@ def test_comes_near_the_optimum():
 
 def test_a_missing_value_and_a_token_that_training_did_not_see_change_nothing():
     train = rows_of(2_000, 3)
+    train.ids[:500, 0] = 0
     model = _Regression(train)
     model.fit_once(train, 0)
+    assert model.weights()[0][0] == 0.0
     numbers = np.full((2, 1), 5.0)
     missing, unseen = model.probs(_Rows(np.array([[0, 6], [99, 6]]), numbers, np.zeros(2)))
     assert missing == unseen
