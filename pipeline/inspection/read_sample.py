@@ -131,7 +131,8 @@ def read_sample(
     if kind == "csv" and settings.quoting and sample.bad[0]:
         unquoted = settings.model_copy(update={"quoting": False})
         without_quotes = _read(data.model_copy(update={"format": unquoted}), log, rows)
-        sample = min(sample, without_quotes, key=lambda sample: sample.bad[0])
+        if not _quotes_values(without_quotes):
+            sample = min(sample, without_quotes, key=lambda sample: sample.bad[0])
     nulls = _null_texts(sample)
     everywhere = [text for text, (_, others) in nulls.items() if not others]
     if everywhere and kind == "csv":
@@ -144,6 +145,18 @@ def read_sample(
     unread = {**_nested(kind, log[0]), **sample.unread}
     sample = replace(sample, others=others, files=files, nulls=nulls, unread=unread)
     return _without_nulls(sample)
+
+
+def _quotes_values(unquoted: Sample) -> bool:
+    """Whether more values stand between quotation marks than begin with one and do not end so.
+
+    Args:
+        unquoted: What was read as if quotation marks meant nothing.
+    """
+    begins = [pc.starts_with(column, '"') for column in unquoted.columns.values()]
+    whole = [pc.match_substring_regex(each, '(?s)^".*"$') for each in unquoted.columns.values()]
+    opened, closed = (sum(pc.sum(each).as_py() or 0 for each in marks) for marks in (begins, whole))
+    return closed > opened - closed
 
 
 def _choose_files(path: str, label: str | None) -> tuple[str, list[str], tuple[str, ...], bool]:

@@ -105,7 +105,17 @@ class LineParser:
         if records.is_open:
             unclosed = piece[starts[-2] :]
             starts, lines = starts[:-1], lines[:-1]
-        parts = list(self._parse_records(piece, starts, lines))
+        parts: list[ParsedLines] = []
+        begin = 0
+        for index, torn_on in sorted(records.torn.items()):
+            if index == len(starts) - 1:  # which is not closed either
+                continue
+            upto = slice(begin, index + 1)
+            parts += self._parse_records(piece, starts[upto], lines[upto])
+            record = piece[starts[index] : starts[index + 1]]
+            parts.append(self._torn(record, int(lines[index]), torn_on + first_line))
+            begin = index + 1
+        parts += self._parse_records(piece, starts[begin:], lines[begin:])
         if unclosed and last:  # nobody knows where the quotation should end
             parts.append(self._unclosed(unclosed, int(lines[-1])))
         return ParsedLines(
@@ -208,6 +218,15 @@ class LineParser:
             reason = f"{entry.reason} in the record of lines {entry.line} to {behind - 1}"
             bad += self._lines(texts[entry.line - lines[0] : behind - lines[0]], entry.line, reason)
         return replace(parsed, bad=bad)
+
+    def _torn(self, record: bytes, number: int, torn_on: int) -> ParsedLines:
+        """A record of lines that a stray quotation mark runs together."""
+        reason = (
+            f'inside of a quotation mark (") that is opened on line {number} and closed in the '
+            f"middle of a value on line {torn_on}: one of the two is too many"
+        )
+        bad = self._lines(record.removesuffix(b"\n").split(b"\n"), number, reason)
+        return ParsedLines(self._no_rows, np.empty(0, np.int64), bad)
 
     def _unclosed(self, record: bytes, number: int) -> ParsedLines:
         """A record that the end of the file breaks off."""

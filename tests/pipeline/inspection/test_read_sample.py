@@ -5,6 +5,7 @@ import gzip
 import json
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -104,6 +105,18 @@ def test_the_index_that_pandas_writes_has_no_name(tmp_path):
         sample = read_sample(str(tmp_path / "log.csv"), 100, label=label)
         assert list(sample.columns) == ["", "user", "conv"]
         assert sample.rows == 9
+
+
+def test_a_mark_too_many_among_quoted_values_is_a_few_lines_and_not_the_way_of_the_file(tmp_path):
+    lines = [f'{n},"a ""b""",{n % 2}' if n % 3 else f"{n},plain,{n % 2}" for n in range(60)]
+    lines[30] = '30,"never closed,0'
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join(["id,title,click", *lines]) + "\n")
+    sample = read_sample(str(path), 1000)
+    assert sample.data.format.quoting
+    assert (sample.rows, sample.bad[0]) == (58, 2)
+    assert "one of the two is too many" in sample.bad[1]
+    assert pc.count_distinct(sample.columns["title"]).as_py() == 2
 
 
 def test_quotation_marks_that_quote_nothing_turn_quoting_off(tmp_path):

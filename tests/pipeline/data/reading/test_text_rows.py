@@ -61,6 +61,18 @@ def test_nothing_behind_a_quotation_mark_that_no_line_closes_becomes_a_row(line)
     }
 
 
+def test_lines_that_a_stray_quotation_mark_runs_together_are_set_aside():
+    """The mark that is to close it opens another value, in the middle of a line."""
+    text = b'1,2,3\n4,"5,6\n7,8,9\n"a ""b""",8,"c"\n7,8,9\n"x" y,"1\n2",3\n'
+    rows, bad = parse(text, wanted=COLUMNS)
+    assert rows == {1: ("1", "2", "3"), 5: ("7", "8", "9"), 6: ("x y", "1\n2", "3")}
+    assert sorted(bad) == [2, 3, 4]
+    assert set(bad.values()) == {
+        'inside of a quotation mark (") that is opened on line 2 and closed in the middle of a '
+        "value on line 4: one of the two is too many"
+    }
+
+
 def test_a_line_break_in_quotes_belongs_to_its_cell():
     rows, bad = parse(b'1,2,3\n4,"5\n6",7\n"\n\n",\r\n,x\n8,"a\r\nb\r""",10\n', wanted=COLUMNS)
     assert rows == {
