@@ -14,6 +14,7 @@ from pipeline.inspection.groups import propose_groups
 from pipeline.inspection.kinds import propose_kind
 from pipeline.inspection.leaks import find_leak
 from pipeline.inspection.lists import steps_of
+from pipeline.inspection.other_spelling import other_spelling
 from pipeline.inspection.own_item import find_own_item
 from pipeline.inspection.pairs import as_of_pairs, is_index, label_of
 from pipeline.inspection.read_sample import Sample
@@ -176,6 +177,9 @@ def _column(
     unit = finer_unit(facts)
     if unit is not None:
         return column.without(f"a time in {unit}, which no unit names: write milliseconds")
+    spelling = other_spelling(facts, others.values())
+    if spelling is not None:
+        return column.without(spelling)
     if column.left_out is not None or facts.rows < _LEAST_ROWS_FOR_LEAKS:
         return column
     if column.kind == "categorical":
