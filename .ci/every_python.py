@@ -14,7 +14,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.pipeline.small_movielens import write_small_movielens  # noqa: E402  (from the checkout)
+from tests.pipeline.small_movielens import (  # noqa: E402  (from the checkout)
+    LEARNING,
+    write_small_movielens,
+)
 
 CACHE = ROOT / ".cache/every_python"
 LOCKS = ("requirements.txt", "requirements-dev.txt")
@@ -24,8 +27,7 @@ VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 TESTS = ("tests/features", "tests/pipeline/config")
 # The data are small: with these settings two epochs learn from them, and scores differ.
 MAIN_JOB = ("run", "--config", "movielens_100k/mbcnet")
-MAIN_JOB += ("--set=train.epochs=2", "--set=train.batch_size=100", "--set=train.learning_rate=0.01")
-MAIN_JOB += ("--set=model.embedding.stddev=0.1", "--set=model.embedding.l2=0.0")
+MAIN_JOB += tuple(f"--set={setting}" for setting in ("train.epochs=2", *LEARNING))
 TOLERANCE = 1e-6
 
 

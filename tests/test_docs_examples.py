@@ -16,7 +16,7 @@ import yaml
 from features.raw_values import time_of
 from pipeline.config.config_files import load_config
 from pipeline.inspection.read_sample import read_sample
-from tests.pipeline.small_movielens import write_small_movielens
+from tests.pipeline.small_movielens import LEARNING, write_small_movielens
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "docs/examples"
@@ -42,7 +42,8 @@ def run(folder: Path, *settings: str, plugins: str) -> subprocess.CompletedProce
 @pytest.mark.slow
 def test_the_first_steps_train_look_inside_and_serve(tmp_path):
     data = write_small_movielens(tmp_path / "data")
-    done = python(tmp_path, str(EXAMPLES / "first_steps.py"), f"data.path={data}", "train.epochs=1")
+    settings = (f"data.path={data}", "train.epochs=2", *LEARNING)
+    done = python(tmp_path, str(EXAMPLES / "first_steps.py"), *settings)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines[-9:-5]] == ["fused", "efgc", "cross", "deep"]
@@ -58,7 +59,8 @@ def test_the_first_steps_fit_a_screen_or_two():
 @pytest.mark.slow
 def test_a_branch_and_a_loss_of_ones_own_train_and_are_exported(tmp_path):
     data = write_small_movielens(tmp_path / "data")
-    done = run(tmp_path, f"data.path={data}", "train.epochs=1", plugins="my_layers")
+    settings = (f"data.path={data}", "train.epochs=2", *LEARNING)
+    done = run(tmp_path, *settings, plugins="my_layers")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs/examples/own_layers/export/1/saved_model.pb").exists()
     assert "agreement" in (tmp_path / "runs/examples/own_layers/metrics.json").read_text()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.system.version import VERSION
-from tests.pipeline.small_movielens import write_small_movielens
+from tests.pipeline.small_movielens import LEARNING, write_small_movielens
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("features", "models", "serving", "pipeline")
@@ -109,11 +109,8 @@ def test_the_module_is_the_same_command(installed, tmp_path):
 @pytest.mark.slow
 def test_it_trains_and_serves_outside_the_checkout(installed, tmp_path):
     data = write_small_movielens(tmp_path / "data")
-    settings = [
-        f"--set=data.path={data}",
-        "--set=train.epochs=1",
-        "--set=data.history_partitions=2",
-    ]
+    given = (f"data.path={data}", "train.epochs=2", "data.history_partitions=2", *LEARNING)
+    settings = [f"--set={setting}" for setting in given]
     (installed / "sitecustomize.py").write_text(STARTS)
     out = concord(installed, tmp_path, "run", "--preset", "dnn", *settings)
     (first, without), (second, tunables), *_ = (

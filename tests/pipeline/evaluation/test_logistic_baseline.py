@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
-from models.metrics import auc, logloss
-from pipeline.evaluation.logistic_baseline import _Regression, _Rows, logistic_baseline
+from pipeline.evaluation.logistic_baseline import (
+    PENALTIES,
+    _Regression,
+    _Rows,
+    logistic_baseline,
+)
 
 
 def rows_of(count, seed):
@@ -18,40 +22,54 @@ def rows_of(count, seed):
     return _Rows(ids, numbers, labels)
 
 
-def oracle(train, test, steps=15):
+def oracle(train, test, penalty, steps=15):
     """Newton's method on the one-hot matrix."""
 
     def matrix(rows):
         one_hot = np.eye(9)[rows.ids].sum(axis=1)
-        return np.concatenate([one_hot, rows.numbers, np.ones((len(rows.labels), 1))], axis=1)
+        one_hot[:, 0] = 0.0  # missing
+        numbers = (rows.numbers - train.numbers.mean(0)) / train.numbers.std(0)
+        return np.concatenate([one_hot, numbers, np.ones((len(rows.labels), 1))], axis=1)
 
     x, weights = matrix(train), np.zeros(11)
+    penalties = np.diag([penalty] * 10 + [0.0])
     for _ in range(steps):
         probs = 1.0 / (1.0 + np.exp(-x @ weights))
-        hessian = x.T @ (x * (probs * (1.0 - probs))[:, None]) + 1e-6 * np.eye(11)
-        weights += np.linalg.solve(hessian, x.T @ (train.labels - probs))
+        hessian = x.T @ (x * (probs * (1.0 - probs))[:, None]) + penalties
+        weights += np.linalg.solve(hessian, x.T @ (train.labels - probs) - penalties @ weights)
     return 1.0 / (1.0 + np.exp(-matrix(test) @ weights))
 
 
-def test_comes_near_the_optimum():
-    train, test = rows_of(20_000, 1), rows_of(5_000, 2)
+@pytest.mark.parametrize("penalty", [20.0, 1.0])
+def test_reaches_the_optimum(penalty):
+    train, test = rows_of(3_000, 1), rows_of(500, 2)
+    train.ids[::7, 0] = 0
     model = _Regression(train)
-    for epoch in range(8):
-        model.fit_once(train, epoch)
-    best, ours = oracle(train, test), model.probs(test)
-    assert auc(test.labels, ours) > auc(test.labels, best) - 0.002
-    assert logloss(test.labels, ours) < logloss(test.labels, best) + 0.002
+    model.fit(train, penalty)
+    np.testing.assert_allclose(model.probs(test), oracle(train, test, penalty), atol=2e-4)
 
 
 def test_a_missing_value_and_a_token_that_training_did_not_see_change_nothing():
     train = rows_of(2_000, 3)
     train.ids[:500, 0] = 0
     model = _Regression(train)
-    model.fit_once(train, 0)
-    assert model.weights()[0][0] == 0.0
+    model.fit(train, 1.0)
+    assert model.weights[0] == 0.0
     numbers = np.full((2, 1), 5.0)
     missing, unseen = model.probs(_Rows(np.array([[0, 6], [99, 6]]), numbers, np.zeros(2)))
     assert missing == unseen
+
+
+def test_keeps_the_penalty_that_suits_validation_rows(make_bundle, monkeypatch):
+    bundle, _ = make_bundle(rows={"train": 400, "valid": 200, "test": 1})
+    losses = {}
+    for penalty in PENALTIES:
+        monkeypatch.setattr("pipeline.evaluation.logistic_baseline.PENALTIES", (penalty,))
+        losses[penalty] = logistic_baseline(bundle)["valid"]["logloss"]
+    monkeypatch.undo()
+    assert len(set(losses.values())) == 3
+    expected = pytest.approx(min(losses.values()), abs=1e-4)
+    assert logistic_baseline(bundle)["valid"]["logloss"] == expected
 
 
 def test_scores_the_splits_of_a_bundle_and_needs_both_labels(make_bundle, monkeypatch):

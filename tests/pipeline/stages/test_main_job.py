@@ -28,18 +28,11 @@ from pipeline.training.train import load_network
 from serving.export_format.export_layout import SAMPLE_ROWS, version_folders
 from serving.scoring.raw_rows import read_rows
 from serving.scoring.scorer import Scorer
-from tests.pipeline.small_movielens import write_small_movielens
+from tests.pipeline.small_movielens import LEARNING, write_small_movielens
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
-SETTINGS = (
-    "train.batch_size=100",
-    "train.epochs=3",
-    "train.learning_rate=0.01",
-    "model.embedding.stddev=0.1",
-    "model.embedding.l2=0.0",
-    "data.history_partitions=4",
-)
+SETTINGS = (*LEARNING, "train.epochs=3", "data.history_partitions=4")
 
 
 @pytest.fixture(scope="module")
