@@ -52,11 +52,12 @@ format: $(STAMP)  ## Mends what ruff can
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
   --no-emit-index-url --custom-compile-command "make lock"
 
-lock: $(STAMP)  ## Every pin with its hashes, for all Pythons, to requirements.txt and requirements-dev.txt
-	$(LOCK) requirements.in --output-file requirements.txt
+lock: $(STAMP)  ## Every pin with its hashes, for all Pythons, to requirements*.txt
+	$(LOCK) requirements-serve.in requirements.in --output-file requirements.txt
+	$(LOCK) requirements-serve.in --constraint requirements.txt --output-file requirements-serve.txt
 	$(LOCK) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
 	sed -i -E "s/python_full_version < '3.14' and //; s/( ;| and) sys_platform == 'linux'( \\\\)?$$/\2/" \
-	  requirements.txt requirements-dev.txt
+	  requirements.txt requirements-serve.txt requirements-dev.txt
 
 clean:  ## Removes the environment and caches of tools; never bundles, runs or downloads
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist

@@ -17,12 +17,21 @@ from tests.pipeline.small_movielens import LEARNING, write_small_movielens
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("features", "models", "serving", "pipeline")
-SOURCES = (*PACKAGES, "pyproject.toml", "requirements.in", "requirements-dev.in")
-# Python imports it as `sitecustomize` whenever it starts.
+REQUIREMENTS = ("requirements.in", "requirements-serve.in", "requirements-dev.in")
+SOURCES = (*PACKAGES, "pyproject.toml", *REQUIREMENTS)
+# Python imports it as `sitecustomize` whenever it starts: notes the start, and hides what is said
+# to be missing.
 STARTS = """
-import os
+import os, sys
 with open("starts.txt", "a") as file:
     print(os.getpid(), os.environ.get("GLIBC_TUNABLES"), file=file)
+missing = os.environ.get("MISSING", "").split()
+class Missing:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in missing:
+            raise ModuleNotFoundError(f"{name} is not installed")
+sys.meta_path.insert(0, Missing)
 """
 OF_A_CHECKOUT = {"pom.xml", ".gitignore"}  # for `make flink-server`, for git
 
@@ -51,6 +60,12 @@ def installed(wheel, tmp_path_factory) -> Path:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
     subprocess.run([*command, "--target", str(folder), str(wheel)], check=True)
     return folder
+
+
+def modules_of(requirements: str) -> list[str]:
+    """Names of the modules that a file of requirements names."""
+    names = re.findall(r"^[a-z][a-z-]*", (ROOT / requirements).read_text("utf-8"), re.MULTILINE)
+    return [name.replace("-", "_") for name in names]
 
 
 def environment(installed: Path) -> dict[str, str]:
@@ -120,11 +135,13 @@ def test_it_trains_and_serves_outside_the_checkout(installed, tmp_path):
     assert "glibc.malloc.hugetlb=1" in tunables
     assert "predict   concord predict runs/movielens_100k/dataset-dnn/export/1" in out
     assert (tmp_path / "runs/movielens_100k/dataset-dnn/export/1/saved_model.pb").exists()
+    missing = modules_of("requirements.in")  # what requirements-serve.txt leaves out
+    assert "apache_beam" in missing
     command = [str(installed / "bin/concord"), "serve", "runs/movielens_100k/dataset-dnn"]
     server = subprocess.Popen(
         [*command, "--grpc-port", "0", "--rest-port", "0"],
         cwd=tmp_path,
-        env=environment(installed),
+        env={**environment(installed), "MISSING": " ".join(missing)},
         stdout=subprocess.PIPE,
         text=True,
     )
