@@ -3,7 +3,7 @@
 import html
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.evaluation.scores import FUSED
@@ -40,15 +40,15 @@ def report_html(
     Args:
         title: Heading, such as the run's folder.
         metrics: What metrics.json holds: `training`, and where evaluated `evaluation` and
-            `tables`; `data`, which rows they are of; `warm_start` where it started from another
-            run.
+            `tables`, `findings` and `baseline`; `data`, which rows they are of; `warm_start` where
+            it started from another run.
         config: The resolved configuration, as YAML.
         by_step: Lines of `curves.jsonl`, see `pipeline.training.step_curves`.
     """
     training, epochs = metrics["training"], metrics["training"]["epochs"]
     parts = [
         f"<h1>{html.escape(title)}</h1>",
-        f"<p>Best of {epochs} epoch{'s' * (epochs > 1)} by validation AUC: "
+        f"<p>Best of {epochs} epoch{'s' * (epochs > 1)} on validation rows: "
         f"{training['best_epoch']}. Training took {training['seconds']:,.0f} s.</p>",
     ]
     if "data" in metrics:
@@ -61,9 +61,11 @@ def report_html(
     if "warm_start" in metrics:
         earlier = html.escape(metrics["warm_start"]["run"])
         parts.append(f"<p>Started from the network of {earlier}.</p>")
+    parts += _findings(metrics.get("findings", ()))
     for split, report in metrics.get("evaluation", {}).items():
         parts.append(f"<h2>{_HEADINGS[split]}</h2>")
         parts += map(_table, split_tables(report))
+    parts += _baseline(metrics.get("baseline"))
     tables = embedding_tables(metrics.get("tables", {}))
     if tables:
         parts += ["<h2>Embedding tables</h2>", *map(_table, tables)]
@@ -75,6 +77,22 @@ def report_html(
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n"
         f"<body>{''.join(parts)}</body></html>\n"
     )
+
+
+def _findings(findings: Sequence[str]) -> Iterator[str]:
+    if findings:
+        sentences = "".join(f"<li>{html.escape(finding)}.</li>" for finding in findings)
+        yield f"<h2>What to know before this is served</h2><ul>{sentences}</ul>"
+
+
+def _baseline(baseline: Mapping[str, Any] | None) -> Iterator[str]:
+    if baseline is not None:
+        scores = ", ".join(
+            f"{split} AUC {baseline[split]['auc']:.4f}, logloss {baseline[split]['logloss']:.4f}"
+            for split in ("valid", "test")
+            if split in baseline
+        )
+        yield f"<p>A logistic regression on {baseline['rows']:,} training rows has {scores}.</p>"
 
 
 def _table(table: TextTable) -> str:

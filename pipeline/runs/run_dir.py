@@ -155,7 +155,8 @@ class RunDir:
         if not state:
             self._claim()
         write_text(str(self.config_file), dump_config(config))
-        for file in (self.metrics_file, self.curves_file, self.report_file):  # of another configuration
+        # What there is may be of another configuration.
+        for file in (self.metrics_file, self.curves_file, self.report_file):
             file.unlink(missing_ok=True)
         if state.get("fingerprint") != fingerprint and overwrite:
             for folder in (self.export, *self.path.glob("export-*")):  # of the replaced network

@@ -241,3 +241,13 @@ def test_weighted_metrics_can_be_read_in_a_narrow_terminal():
     for number in ("0.2285", "1.0094", "0.9525"):
         assert number in after
     assert "each counted by its weight" in report_html("a", metrics, "")
+
+
+def test_says_what_is_wrong_first_and_what_a_plain_model_has():
+    scores = {"auc": 0.69561, "logloss": 0.62731}
+    more = {"findings": ["valid rows: <b>bad</b>"], "baseline": {"rows": 79_999, "test": scores}}
+    page = report_html("run", {**METRICS, **more}, "")
+    assert "<li>valid rows: &lt;b&gt;bad&lt;/b&gt;.</li>" in page
+    assert page.index("<li>") < page.index("<table>")
+    assert "79,999 training rows has test AUC 0.6956, logloss 0.6273." in page
+    assert "before this is served" not in report_html("run", METRICS, "")
