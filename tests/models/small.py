@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from features.inputs import InputSpec
 from models.network import CooperativeNetwork
@@ -61,3 +62,14 @@ def rows(seed: int, count: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.n
     rng = np.random.default_rng(seed)
     x = features(rng, count)
     return x, rng.integers(0, 2, count).astype("float32"), rng.uniform(0.2, 2.0, count).astype("f")
+
+
+def assert_every_weight_is_moved(network: CooperativeNetwork) -> None:
+    """The losses give every trainable weight a gradient that is finite and not zero."""
+    with tf.GradientTape() as tape:
+        loss = network.compute_loss(rows(0, 64), training=True)
+    gradients = tape.gradient(loss, network.trainable_variables)
+    for variable, gradient in zip(network.trainable_variables, gradients, strict=True):
+        gradient = tf.convert_to_tensor(gradient).numpy()
+        assert np.isfinite(gradient).all(), variable.name
+        assert np.abs(gradient).max() > 0.0, variable.name

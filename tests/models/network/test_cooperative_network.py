@@ -92,17 +92,7 @@ def test_labels_may_be_flat_or_a_column_but_nothing_else(network):
 
 
 def test_every_weight_gets_a_gradient_from_the_losses(network):
-    data = small.rows(0, 64)
-    with tf.GradientTape() as tape:
-        loss = network.compute_loss(data, training=True)
-    for variable, gradient in zip(
-        network.trainable_variables,
-        tape.gradient(loss, network.trainable_variables),
-        strict=True,
-    ):
-        gradient = tf.convert_to_tensor(gradient).numpy()
-        assert np.isfinite(gradient).all()
-        assert np.abs(gradient).max() > 0.0, variable.name
+    small.assert_every_weight_is_moved(network)
 
 
 def test_the_loss_of_an_empty_batch_is_its_regulariser(network):

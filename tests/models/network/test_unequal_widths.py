@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from features.errors import ConfigError
 from models.metrics import CrossExpertCorrelation, unit_counts
@@ -110,12 +109,4 @@ def test_without_heads_there_is_nothing_to_project():
 
 
 def test_a_step_moves_every_weight(network):
-    data = small.rows(0, 64)
-    with tf.GradientTape() as tape:
-        loss = network.compute_loss(data, training=True)
-    for variable, gradient in zip(
-        network.trainable_variables,
-        tape.gradient(loss, network.trainable_variables),
-        strict=True,
-    ):
-        assert np.abs(tf.convert_to_tensor(gradient)).max() > 0.0, variable.name
+    small.assert_every_weight_is_moved(network)
