@@ -56,9 +56,10 @@ def logistic_baseline(
         return None
     model, best = _Regression(train), math.inf
     kept = model.weights
+    fitted_on, chosen_on = model.matrix(train), model.matrix(valid)
     for penalty in PENALTIES:
-        model.fit(train, penalty)
-        loss = logloss(valid.labels, model.probs(valid))
+        model.fit(fitted_on, train.labels, penalty)
+        loss = logloss(valid.labels, model.probs(chosen_on))
         if loss < best:
             best, kept = loss, model.weights
     model.weights = kept
@@ -66,7 +67,7 @@ def logistic_baseline(
     for split in splits:
         rows = _read(bundle, split, specs, bundle.metadata.rows[split])
         if rows is not None and _spread(rows.labels) > 0.0:
-            probs = model.probs(rows)
+            probs = model.probs(model.matrix(rows))
             scores[split] = {"auc": auc(rows.labels, probs), "logloss": logloss(rows.labels, probs)}
     return scores
 
@@ -82,16 +83,15 @@ class _Regression:
         rate = train.labels.mean()
         self.weights[-1] = math.log(rate / (1.0 - rate))
 
-    def fit(self, rows: _Rows, penalty: float) -> None:
+    def fit(self, matrix: csr_matrix, labels: np.ndarray, penalty: float) -> None:
         """Goes on from the present weights to the least penalised loss; the bias has no penalty."""
-        matrix = self._matrix(rows)
-        penalties = np.full_like(self.weights, penalty / len(rows.labels))
+        penalties = np.full_like(self.weights, penalty / len(labels))
         penalties[-1] = 0.0
 
         def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
             logits = matrix @ weights
-            losses = np.logaddexp(0.0, logits) - rows.labels * logits
-            errors = _sigmoid(logits) - rows.labels
+            losses = np.logaddexp(0.0, logits) - labels * logits
+            errors = _sigmoid(logits) - labels
             penalised = penalties * weights
             gradient = matrix.T @ errors / len(errors) + penalised
             return losses.mean() + 0.5 * penalised @ weights, gradient
@@ -99,11 +99,12 @@ class _Regression:
         options = {"maxiter": _ITERATIONS}
         self.weights = minimize(loss, self.weights, jac=True, method="L-BFGS-B", options=options).x
 
-    def probs(self, rows: _Rows) -> np.ndarray:
-        """Probabilities, float64 (rows,); a token that training did not see has no weight."""
-        return _sigmoid(self._matrix(rows) @ self.weights)
+    def probs(self, matrix: csr_matrix) -> np.ndarray:
+        """Probabilities, float64 (rows,)."""
+        return _sigmoid(matrix @ self.weights)
 
-    def _matrix(self, rows: _Rows) -> csr_matrix:
+    def matrix(self, rows: _Rows) -> csr_matrix:
+        """Rows times weights; a token that training did not see has no weight."""
         known = (rows.ids > 0) & (rows.ids < self._tokens)
         begins = np.concatenate([[0], np.cumsum(known.sum(axis=1))])
         tokens = csr_matrix(

@@ -45,18 +45,20 @@ def test_reaches_the_optimum(penalty):
     train, test = rows_of(3_000, 1), rows_of(500, 2)
     train.ids[::7, 0] = 0
     model = _Regression(train)
-    model.fit(train, penalty)
-    np.testing.assert_allclose(model.probs(test), oracle(train, test, penalty), atol=2e-4)
+    model.fit(model.matrix(train), train.labels, penalty)
+    probs = model.probs(model.matrix(test))
+    np.testing.assert_allclose(probs, oracle(train, test, penalty), atol=2e-4)
 
 
 def test_a_missing_value_and_a_token_that_training_did_not_see_change_nothing():
     train = rows_of(2_000, 3)
     train.ids[:500, 0] = 0
     model = _Regression(train)
-    model.fit(train, 1.0)
+    model.fit(model.matrix(train), train.labels, 1.0)
     assert model.weights[0] == 0.0
     numbers = np.full((2, 1), 5.0)
-    missing, unseen = model.probs(_Rows(np.array([[0, 6], [99, 6]]), numbers, np.zeros(2)))
+    rows = _Rows(np.array([[0, 6], [99, 6]]), numbers, np.zeros(2))
+    missing, unseen = model.probs(model.matrix(rows))
     assert missing == unseen
 
 
