@@ -21,6 +21,7 @@ from serving.exporting.column_sides import candidate_columns
 
 Positive = Annotated[float, pydantic.Field(gt=0.0, allow_inf_nan=False)]
 Monitored = Literal["auc", "logloss", "gauc"]
+RecalibrationMethod = Literal["platt", "isotonic"]
 
 
 class TablesConfig(StrictModel):
@@ -114,6 +115,8 @@ class TrainConfig(StrictModel):
             training rows lack to have as many unknown tokens as the validation rows.
         seed: Two runs of one seed are equal on a CPU.
         deterministic: Restricts TensorFlow to operations that give equal results every time.
+        recalibration: Maps predictions to probabilities by what validation rows show, when the run
+            is evaluated: `platt`, a line through the logits, or `isotonic`; null does not.
         baseline: Fit a logistic regression beside, for comparison, when the run is evaluated.
         log_seconds: Seconds between two lines of progress.
         curve_steps: Steps between two lines of `curves.jsonl`; null for none. Parameter servers
@@ -147,6 +150,7 @@ class TrainConfig(StrictModel):
     hide_tokens: Annotated[float, pydantic.Field(ge=0.0, lt=1.0)] | Literal["auto"] = "auto"
     seed: int = pydantic.Field(0, ge=0, lt=2**31)
     deterministic: bool = True
+    recalibration: RecalibrationMethod | None = None
     baseline: bool = True
     log_seconds: float = pydantic.Field(10.0, gt=0.0)
     curve_steps: int | None = pydantic.Field(20, ge=1)

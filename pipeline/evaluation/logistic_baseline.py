@@ -10,8 +10,10 @@ from scipy.sparse import csr_matrix, hstack
 
 from features.bundle import Bundle
 from features.inputs import InputSpec
-from models.metrics import auc, logloss
+from models.metrics import logloss
+from models.network.logit_map import FUSED
 from pipeline.batches.dataset import examples
+from pipeline.evaluation.scores import Scores
 
 MOST_ROWS = 200_000  # training rows that it is fitted on
 PENALTIES = (20.0, 5.0, 1.0)  # of half the squared weights, beside the sum of the rows' losses
@@ -46,8 +48,9 @@ def logistic_baseline(
         splits: The splits that are scored, `valid` among them.
 
     Returns:
-        `rows` it was fitted on, and by split `auc` and `logloss`; None where the training or the
-        validation rows do not have both labels, or there is no input.
+        `rows` it was fitted on, and by split what `Scores.metrics` has of a prediction: its `auc`,
+        `logloss`, `normalized_entropy` and `calibration`, those of the whole log where that had
+        more negatives. None where the training or the validation rows do not have both labels.
     """
     specs = [spec for spec in bundle.metadata.model_inputs() if spec.kind != "sequence"]
     train = _read(bundle, "train", specs, MOST_ROWS)
@@ -64,11 +67,11 @@ def logistic_baseline(
             best, kept = loss, model.weights
     model.weights = kept
     scores: dict[str, Any] = {"rows": len(train.labels)}
+    share = bundle.metadata.negatives_kept
     for split in splits:
         rows = _read(bundle, split, specs, bundle.metadata.rows[split])
         if rows is not None and _spread(rows.labels) > 0.0:
-            probs = model.probs(model.matrix(rows))
-            scores[split] = {"auc": auc(rows.labels, probs), "logloss": logloss(rows.labels, probs)}
+            scores[split] = _metrics(rows.labels, model.logits(model.matrix(rows)), share)
     return scores
 
 
@@ -101,7 +104,11 @@ class _Regression:
 
     def probs(self, matrix: csr_matrix) -> np.ndarray:
         """Probabilities, float64 (rows,)."""
-        return _sigmoid(matrix @ self.weights)
+        return _sigmoid(self.logits(matrix))
+
+    def logits(self, matrix: csr_matrix) -> np.ndarray:
+        """Logits, float64 (rows,)."""
+        return matrix @ self.weights
 
     def matrix(self, rows: _Rows) -> csr_matrix:
         """Rows times weights; a token that training did not see has no weight."""
@@ -112,6 +119,12 @@ class _Regression:
         )
         numbers = np.clip((rows.numbers - self._mean) / self._deviation, -10.0, 10.0)
         return hstack([tokens, numbers, np.ones((len(known), 1))], format="csr")
+
+
+def _metrics(labels: np.ndarray, logits: np.ndarray, kept: float) -> dict[str, float | None]:
+    probs = _sigmoid(logits + math.log(kept))  # as `correction_for_negatives`
+    scores = Scores(labels, {FUSED: probs}, groups=None, negatives_kept=kept)
+    return scores.metrics("impressions")[FUSED]
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

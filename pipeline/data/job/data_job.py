@@ -192,7 +192,11 @@ def fingerprint_of(
     earlier: EarlierVocabularies | None = None,
 ) -> str:
     """SHA-256 of all that decides what a bundle holds."""
-    unused = {"explode": data.explode is None, "train_positives": data.train_positives == 1.0}
+    unused = {
+        "explode": data.explode is None,
+        "train_positives": data.train_positives == 1.0,
+        "negatives_kept": data.negatives_kept == 1.0,
+    }
     irrelevant = _IRRELEVANT | {name for name, left_out in unused.items() if left_out}
     content: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
