@@ -342,6 +342,7 @@ def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = 
         "baseline",
         "eval_batch_size",
         "log_seconds",
+        "max_seconds",
         "curve_steps",
         "checkpoint_seconds",
         "profile_steps",
