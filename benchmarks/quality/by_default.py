@@ -104,7 +104,7 @@ def _trees(model: str, bundle: Bundle) -> dict[str, float | None]:
     """Metrics of boosted trees with their own settings on a bundle's test rows."""
     specs = bundle.metadata.model_inputs()
     train, valid, test = (split_rows(bundle, split) for split in ("train", "valid", "test"))
-    probs = fit_trees(model, specs, train, valid, seconds=600.0)(test.inputs)
+    probs = fit_trees(model, specs, train, valid, seconds=600.0).predict(test.inputs)
     return Scores(test.labels, {FUSED: probs}, groups=None).metrics("impressions")[FUSED]
 
 

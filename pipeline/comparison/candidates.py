@@ -12,7 +12,7 @@ from features.bundle import Bundle
 from features.errors import ConfigError, UserError
 from models.network.logit_map import LogitMaps, with_maps
 from pipeline.comparison.split_rows import Inputs, SplitRows
-from pipeline.comparison.tree_models import PACKAGES, Predict, fit_trees
+from pipeline.comparison.tree_models import PACKAGES, Fitted, Predict, fit_trees
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.logistic_baseline import fit_logistic
 from pipeline.runs.run_dir import RunDir
@@ -51,29 +51,29 @@ class Task:
     runs: Path
 
 
-def fit_candidate(name: str, task: Task, seconds: float) -> Predict:
+def fit_candidate(name: str, task: Task, seconds: float, again: bool = False) -> Fitted:
     """Fits a model of `PLAIN`, or the network of a preset.
 
     Args:
         name: Its name.
         task: What it is fitted to.
         seconds: Time that it may take, but for a logistic regression, which takes what it needs.
+        again: Train a network anew that is trained.
 
     Returns:
-        A function from inputs to probabilities, those of the whole log where its negatives were
-        thinned.
+        The model; its probabilities are those of the whole log where its negatives were thinned.
 
     Raises:
         UserError: It cannot be fitted here: in a sentence.
     """
     kept = task.bundle.metadata.negatives_kept
     if name == LOGISTIC:
-        return _logistic(task.bundle, kept)
+        return Fitted(_logistic(task.bundle, kept))
     if name in PACKAGES:
         specs = task.bundle.metadata.model_inputs()
-        predict = fit_trees(name, specs, task.train, task.valid, seconds)
-        return lambda inputs: _corrected(predict(inputs), kept)
-    return _network(name, task, seconds)
+        trees = fit_trees(name, specs, task.train, task.valid, seconds)
+        return Fitted(lambda inputs: _corrected(trees.predict(inputs), kept), trees.cut)
+    return _network(name, task, seconds, again)
 
 
 def _logistic(bundle: Bundle, kept: float) -> Predict:
@@ -83,18 +83,20 @@ def _logistic(bundle: Bundle, kept: float) -> Predict:
     return lambda inputs: _sigmoid(model.logits(inputs) + math.log(kept))
 
 
-def _network(preset: str, task: Task, seconds: float) -> Predict:
+def _network(preset: str, task: Task, seconds: float, again: bool) -> Fitted:
     bundle, run = task.bundle, RunDir(task.runs / preset.replace("/", "-"))
     config = task.load(preset)
-    train = config.train.model_copy(update={"max_seconds": max(seconds, 1.0), "baseline": False})
+    limit = max(seconds, 1.0)
+    train = config.train.model_copy(update={"max_seconds": limit, "baseline": False})
     config = fitted_config(config.model_copy(update={"train": train}), bundle)
     with only_job_at(str(run.path)):
-        if run.has_finished("train", config, bundle):
+        if run.has_finished("train", config, bundle) and not again:
             network = load_network(config, bundle, run)
         else:
-            network = train_stage(config, bundle, run, Start(overwrite=True))
+            network = train_stage(config, bundle, run, Start(overwrite=True, restart=again))
         maps = recalibrate(config, bundle, run, network)
-    return network_predict(network, maps)
+        cut = run.metrics()["training"]["seconds"] >= limit
+    return Fitted(network_predict(network, maps), cut)
 
 
 def network_predict(network: Network, maps: LogitMaps) -> Predict:

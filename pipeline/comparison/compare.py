@@ -35,6 +35,7 @@ from pipeline.system.console import console, say
 from pipeline.system.files import write_json, write_text
 
 _FOR_FITTING = 0.8  # share of a model's time; the rest is for its importance
+_LONGER = 1.2  # times its time, what a model that was cut must be given to be fitted again
 _DRAWN_ROWS = 100_000_000  # rows times samples times models of the bootstrap
 _log = logging.getLogger(__name__)
 
@@ -83,6 +84,12 @@ def compare(
             _log.warning("%s", notes[-1])
     if not results:
         raise UserError("no model could be fitted: the warnings above say why")
+    notes += [
+        f"{each.model} was ended by the clock after {each.seconds:,.0f} s and may be better than "
+        "this: give more --minutes"
+        for each in results
+        if each.cut
+    ]
     report = _report(results, bundle, test, [*networks], notes)
     for table in comparison_tables(report):
         print_table(table.caption, table, console)
@@ -98,17 +105,17 @@ def _result(name: str, task: Task, test: SplitRows, kept: KeptResults, seconds: 
     """A model's result: kept from before, or fitted now and kept."""
     key = _key(name, task)
     there = kept.load(name, key)
-    if there is not None:
+    if there is not None and not (there.cut and seconds > _LONGER * there.seconds):
         say("compare", f"{name}: fitted before, kept")
         return there
     say("compare", f"{name}: at most {max(seconds, 1.0):,.0f} s")
     started = time.monotonic()
-    predict = fit_candidate(name, task, _FOR_FITTING * seconds)
+    predict, cut = fit_candidate(name, task, _FOR_FITTING * seconds, again=there is not None)
     specs = task.bundle.metadata.model_inputs()
     probs = [predict(rows.inputs) for rows in (task.valid, test)]
     left = seconds - (time.monotonic() - started)
     importance = permutation_importance(predict, task.valid, specs, seconds=left)
-    result = Result(name, round(time.monotonic() - started, 1), importance, *probs)
+    result = Result(name, round(time.monotonic() - started, 1), importance, cut, *probs)
     kept.save(result, key)
     return result
 

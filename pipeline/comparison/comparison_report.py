@@ -121,7 +121,7 @@ def _importance(models: Mapping[str, Mapping[str, Any]]) -> TextTable:
     features = sorted(largest, key=lambda feature: -largest[feature])
     caption = (
         "importance: rise of the logloss, in thousandths, when a feature's values change places "
-        "among validation rows; the same for all models"
+        "among validation rows, alike for all models; a dash where its time was over"
     )
     if len(features) > _MOST_FEATURES:
         caption += f"; the {_MOST_FEATURES} largest of {len(features)}"

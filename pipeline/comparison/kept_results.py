@@ -17,6 +17,7 @@ class Result:
         model: Its name.
         seconds: Time that it took, scoring and importance included.
         importance: Feature -> rise of the logloss, see `permutation_importance`.
+        cut: Whether it was ended by the clock.
         valid: Probabilities of the validation rows.
         test: Probabilities of the test rows.
     """
@@ -24,6 +25,7 @@ class Result:
     model: str
     seconds: float
     importance: dict[str, float]
+    cut: bool
     valid: np.ndarray
     test: np.ndarray
 

@@ -3,7 +3,7 @@
 import importlib.util
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,18 @@ Predict = Callable[[Inputs], np.ndarray]  # rows -> probabilities, float64 (rows
 PACKAGES = {"LightGBM": "lightgbm", "CatBoost": "catboost"}
 _MOST_TREES = 1_000
 _PATIENCE = 50  # trees without a better logloss on validation rows
+
+
+class Fitted(NamedTuple):
+    """A model that was fitted.
+
+    Args:
+        predict: From inputs by name to probabilities, float64 (rows,).
+        cut: Whether it was ended by the clock.
+    """
+
+    predict: Predict
+    cut: bool = False
 
 
 def missing(model: str) -> str | None:
@@ -34,7 +46,7 @@ def fit_trees(
     valid: SplitRows,
     seconds: float,
     seed: int = 0,
-) -> Predict:
+) -> Fitted:
     """Fits boosted trees with the package's own settings, at most 1,000 of them.
 
     Fitting ends after 50 trees without a better logloss on validation rows, of which the best
@@ -58,7 +70,8 @@ def fit_trees(
     end = time.monotonic() + seconds
     fitted_on, chosen_on = (tree_columns(rows.inputs, specs) for rows in (train, valid))
     predict = fit(fitted_on, chosen_on, train.labels, valid.labels, end, seed)
-    return lambda inputs: predict(tree_columns(inputs, specs))
+    cut = time.monotonic() >= end
+    return Fitted(lambda inputs: predict(tree_columns(inputs, specs)), cut)
 
 
 def _fit_lightgbm(

@@ -14,7 +14,7 @@ from pipeline.comparison.comparison_report import decile_calibration
 from pipeline.comparison.feature_importance import permutation_importance
 from pipeline.comparison.kept_results import KeptResults, Result
 from pipeline.comparison.split_rows import SplitRows, split_rows, tree_columns
-from pipeline.comparison.tree_models import fit_trees, missing
+from pipeline.comparison.tree_models import Fitted, fit_trees, missing
 from tests.pipeline.export.test_export_variant import CONFIG
 
 SPECS = [
@@ -65,11 +65,11 @@ def test_trees_read_a_lists_first_token_and_its_length():
 def test_trees_learn_what_is_there_and_stop_at_their_time(model):
     pytest.importorskip(model.lower(), reason="an extra: pip install 'concord-ctr[compare]'")
     train, valid = plain_rows(), plain_rows(seed=2)
-    predict = fit_trees(model, SPECS, train, valid, seconds=60.0)
-    probs = predict(valid.inputs)
+    probs = fit_trees(model, SPECS, train, valid, seconds=60.0).predict(valid.inputs)
     assert np.corrcoef(probs, valid.labels)[0, 1] > 0.5
-    short = fit_trees(model, SPECS, train, valid, seconds=0.0)(valid.inputs)
-    assert np.std(short) < np.std(probs)
+    short = fit_trees(model, SPECS, train, valid, seconds=0.0)
+    assert short.cut
+    assert np.std(short.predict(valid.inputs)) < np.std(probs)
 
 
 def test_a_package_that_is_missing_is_named_with_its_remedy(monkeypatch):
@@ -120,9 +120,10 @@ def test_deciles_add_up_to_all_rows():
 
 def test_a_result_of_other_settings_is_none(tmp_path):
     kept = KeptResults(tmp_path)
-    kept.save(Result("a/b c", 1.5, {"x": 0.1}, np.zeros(2), np.ones(3)), "key")
+    kept.save(Result("a/b c", 1.5, {"x": 0.1}, True, np.zeros(2), np.ones(3)), "key")
     found = kept.load("a/b c", "key")
-    assert (found.model, found.seconds, found.importance) == ("a/b c", 1.5, {"x": 0.1})
+    assert (found.model, found.seconds, found.cut) == ("a/b c", 1.5, True)
+    assert found.importance == {"x": 0.1}
     np.testing.assert_array_equal(found.test, np.ones(3))
     assert kept.load("a/b c", "other") is None
     assert kept.load("other", "key") is None
@@ -133,8 +134,8 @@ def test_is_written_kept_and_continued(bundle, tmp_path, monkeypatch):
     rng = np.random.default_rng(4)
     fitted, broken = [], ["dcnv2"]
 
-    def fit(name, task, seconds):
-        fitted.append((name, seconds))
+    def fit(name, task, seconds, again):
+        fitted.append((name, seconds, again))
         if name in broken:
             raise KeyboardInterrupt
         if name == "mbcnet":
@@ -147,30 +148,38 @@ def test_is_written_kept_and_continued(bundle, tmp_path, monkeypatch):
             )
             return np.clip(0.2 + 0.5 * known + rng.normal(0, noise, len(known)), 0.01, 0.99)
 
-        return predict
+        return Fitted(predict, cut=name == "dcnv2")
 
     monkeypatch.setattr(module, "fit_candidate", fit)
     monkeypatch.setattr(module, "missing", lambda name: f"{name} is left out: not here")
 
-    def compare(networks=("dcnv2", "mbcnet")):
-        return module.compare(lambda preset: CONFIG, bundle, tmp_path, 60.0, networks)
+    def compare(seconds=60.0):
+        presets = ("dcnv2", "mbcnet")
+        return module.compare(lambda preset: CONFIG, bundle, tmp_path, seconds, presets)
 
     with pytest.raises(KeyboardInterrupt):
         compare()
     assert not (tmp_path / "compare.json").exists()
     broken.clear()
     report = compare()
-    assert [name for name, _ in fitted] == ["logistic regression", "dcnv2", "dcnv2", "mbcnet"]
+    assert [name for name, *_ in fitted] == ["logistic regression", "dcnv2", "dcnv2", "mbcnet"]
     assert fitted[0][1] == pytest.approx(0.8 * 60.0 / 3, rel=0.1)  # of its third, what fitting gets
     assert fitted[2][1] == pytest.approx(0.8 * 60.0 / 2, rel=0.1)  # the first was kept
     assert report == json.loads((tmp_path / "compare.json").read_text(), object_hook=tuples)
     assert (report["use"], report["best"]) == ("dcnv2", "dcnv2")
     assert report["to_best"]["logistic regression"]["auc_less_logloss"][2] < 0.0
-    assert report["notes"][-1] == "mbcnet is left out: it does not fit"
+    assert report["notes"][2] == "mbcnet is left out: it does not fit"
+    assert report["notes"][3].startswith("dcnv2 was ended by the clock after 0 s and may be better")
     page = (tmp_path / "compare.html").read_text()
     assert "Use dcnv2: AUC" in page
     assert "mbcnet is left out: it does not fit." in page.replace("Mbcnet", "mbcnet")
     assert "http" not in page
+    fitted.clear()
+    compare()  # what was cut, with time for more; mbcnet never fits
+    assert [(name, again) for name, _, again in fitted] == [("dcnv2", True), ("mbcnet", False)]
+    fitted.clear()
+    compare(seconds=0.0)
+    assert [name for name, *_ in fitted] == ["mbcnet"]
 
 
 def tuples(mapping):
@@ -187,7 +196,9 @@ def test_logistic_regression_is_corrected_for_dropped_negatives(bundle):
     thinned = replace(bundle, metadata=bundle.metadata.model_copy(update={"negatives_kept": 0.1}))
     rows = split_rows(bundle, "valid")
     plain, corrected = (
-        fit_candidate("logistic regression", Task(each, rows, rows, None, None), 1.0)(rows.inputs)
+        fit_candidate("logistic regression", Task(each, rows, rows, None, None), 1.0).predict(
+            rows.inputs
+        )
         for each in (bundle, thinned)
     )
     np.testing.assert_allclose(corrected, plain / (plain + (1.0 - plain) / 0.1), rtol=1e-9)
