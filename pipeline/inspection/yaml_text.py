@@ -179,7 +179,8 @@ def _line_of(proposal: Proposal, column: Column) -> str:
         return _feature(proposal, column.column, column.settings, comment)
     why = column.left_out
     if column.suspect:
-        why = f"LEAK? AUC {column.auc:.3f} alone; {why}"
+        alone = "" if column.auc is None else f"AUC {column.auc:.3f} alone; "
+        why = f"LEAK? {alone}{why}"
     return "# " + _feature(proposal, column.column, column.settings, why)
 
 

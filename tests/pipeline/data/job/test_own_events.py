@@ -54,18 +54,18 @@ def iso(second):
 
 
 def write(folder, views, carts, log):
-    """Views as text with ISO times and a text of their own for "missing", carts as Parquet."""
+    """Views as text with ISO times and -1 for "missing", carts as Parquet in seconds."""
     folder.mkdir()
-    lines = [f"{iso(t)};{u};{'?' if p == 'p5' else p};{at}" for u, p, t, at in views]
-    lines += ["soon;u1;p1;0", f"{iso(1)};?;p1;0"]
+    lines = [f"{iso(t)};{u};{'-1.0' if p == 'p5' else p};{at}" for u, p, t, at in views]
+    lines += ["soon;u1;p1;0", f"{iso(1)};-1;p1;0"]
     (folder / "views.csv").write_text("\n".join(["at;user;page;long", *lines]) + "\n")
     columns = {
         "user": [user for user, _, _ in carts],
         "page": [page for _, page, _ in carts],
-        "when": pa.array([(START + t) * 1000 for *_, t in carts], pa.timestamp("ms")),
+        "when": [START + t for *_, t in carts],
     }
     pq.write_table(pa.table(columns), folder / "carts.parquet")
-    lines = [f"{row},{u},{p},{START + t},{c}" for row, u, p, t, c in log]
+    lines = [f"{row},{u},{p},{START + t}000,{c}" for row, u, p, t, c in log]
     (folder / "log.csv").write_text("\n".join(["row,user,page,time,click", *lines]) + "\n")
 
 
@@ -73,7 +73,7 @@ FEATURES = {
     "features": {
         "row": {"kind": "numeric", "transform": "raw"},
         "click": {"role": "label"},
-        "time": {"role": "timestamp"},
+        "time": {"role": "timestamp", "unit": "ms"},
         "page": {"kind": "categorical"},
         "viewed": sequence("views", "page", "page"),
         "long": sequence("long", "page", "page"),
@@ -90,9 +90,9 @@ EVENTS = {
         "path": "views.csv",
         "key": "user",
         "time": "at",
-        "format": {"null_values": ["", "?"]},
+        "format": {"null_values": ["", "-1"]},
     },
-    "carts": {"path": "carts.parquet", "key": "user", "time": "when", "unit": "ms"},
+    "carts": {"path": "carts.parquet", "key": "user", "time": "when", "unit": "s"},
 }
 
 
@@ -174,7 +174,7 @@ def test_sequences_hold_the_events_of_the_key_strictly_before_each_row(bundle, d
 def test_events_that_cannot_be_read_are_set_aside_with_their_reason(bundle):
     rejected = Path(bundle.path, "rejected/rows.jsonl").read_text()
     assert "at must be a time as a whole number or an ISO date, got 'soon'" in rejected
-    assert "user must not be empty" in rejected  # which ? says in that file
+    assert "user must not be empty" in rejected  # -1 means so in that file
     assert rejected.count("\n") == 2
 
 
