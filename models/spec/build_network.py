@@ -88,6 +88,7 @@ def build_network(
             initializer=config.embedding.initializer,
             l2_batch=config.embedding.l2_batch,
             slots=slots,
+            frequency_stddev=config.embedding.frequency_stddev,
             name="embeddings",
         )
         return CooperativeNetwork(
@@ -195,6 +196,7 @@ def _layout(config: NetworkConfig, inputs: Sequence[InputSpec]) -> EmbeddingLayo
         compressed={name: entry.model_dump() for name, entry in embedding.compressed.items()},
         numeric=embedding.numeric,
         numeric_units=embedding.numeric_units,
+        num_frequencies=embedding.num_frequencies,
         given={name: entry.dimension for name, entry in embedding.given.items()},
     )
 

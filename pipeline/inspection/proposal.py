@@ -34,6 +34,7 @@ from pipeline.inspection.roles import (
 )
 from pipeline.inspection.sessions import Sessions, exploded, find_sessions
 from pipeline.inspection.split_files import files_of_splits
+from pipeline.inspection.transform_trial import with_best_transform
 from pipeline.inspection.trial import tried
 
 _LEAST_ROWS_FOR_LEAKS = 100
@@ -172,7 +173,7 @@ def _column(
 ) -> Column:
     column = propose_kind(facts, others, user, item, is_index(source, facts.name))
     column = as_of_pairs(column, source, others)
-    column = tried(column, facts, labels, item)
+    column = with_best_transform(tried(column, facts, labels, item), facts, labels)
     if time is not None and facts.name in time.others:
         return column.without(f"a time too, beside {time.column}")
     if is_day(facts):

@@ -57,7 +57,7 @@ def write(folder, views, carts, log):
     """Views as text with ISO times and -1 for "missing", carts as Parquet in seconds."""
     folder.mkdir()
     lines = [f"{iso(t)};{u};{'-1.0' if p == 'p5' else p};{at}" for u, p, t, at in views]
-    lines += ["soon;u1;p1;0", f"{iso(1)};-1;p1;0"]
+    lines += ["soon;u1;p1;0", f"{iso(1)};-1.0;p1;0"]
     (folder / "views.csv").write_text("\n".join(["at;user;page;long", *lines]) + "\n")
     columns = {
         "user": [user for user, _, _ in carts],
