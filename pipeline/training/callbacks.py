@@ -146,6 +146,22 @@ class ConstantPredictions(TensorLogsCallback):
         )
 
 
+class TimeLimit(TensorLogsCallback):
+    """Ends a training after so many seconds; the last epoch is validated as far as it went."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._end = time.monotonic() + self._seconds
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if time.monotonic() >= self._end and not self.model.stop_training:
+            log.warning("train.max_seconds=%g are over: training ends here", self._seconds)
+            self.model.stop_training = True
+
+
 class Progress(TensorLogsCallback):
     """A line every few seconds: step, loss terms, examples per second, time left.
 
@@ -302,6 +318,8 @@ def _watching(
     if settings.curve_steps is not None and settings.strategy != "parameter_server":
         path = run.curves_file if is_chief() else None
         callbacks.append(StepCurves(path, settings.curve_steps, steps))
+    if settings.max_seconds is not None:
+        callbacks.append(TimeLimit(settings.max_seconds))
     beside = network.names_beside_terms
     every_seconds = settings.log_seconds
     return [

@@ -198,6 +198,7 @@ def fingerprint_of(
         "events": not data.events,
         "explode": data.explode is None,
         "train_positives": data.train_positives == 1.0,
+        "negatives_kept": data.negatives_kept == 1.0,
     }
     irrelevant = _IRRELEVANT | {name for name, left_out in unused.items() if left_out}
     content: dict[str, Any] = {

@@ -98,6 +98,7 @@ def describe(
         vocabulary_sha256=vocabularies,
         vocabularies_from=origin,
         text_format=text_format,
+        negatives_kept=data.negatives_kept,
     )
     write_json(path(METADATA), metadata.model_dump(mode="json"))
     if data.layout == "row":
