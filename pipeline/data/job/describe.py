@@ -112,6 +112,7 @@ def describe(
         sources=dict(sorted(sources.items())),
         files=_entries(folder.bundle, results.files),
         settings=settings,
+        path=data.absolute_path(),
     )
     write_json(path(MANIFEST), manifest.model_dump(mode="json"))
 
