@@ -115,15 +115,19 @@ def export_variant(
                 p50,
             )
             report = variant_report(variant, difference, output, measured)
-            (version / VARIANT_REPORT).write_text(json.dumps(report, indent=1) + "\n")
             card = _card(config, bundle, run, part, variant, in_words(difference, output))
-            for name, content in card.items():
-                (version / VARIANT_REPORT).with_name(name).write_bytes(content)
+            _write_beside(version, report, card)
             return publish_version(version, base)
     except OSError as error:
         raise ExportError(
             f"cannot write an export under {base}: {error}. Give a folder that can be written to."
         ) from error
+
+
+def _write_beside(version: Path, report: Mapping[str, object], card: Mapping[str, bytes]) -> None:
+    (version / VARIANT_REPORT).write_text(json.dumps(report, indent=1) + "\n")
+    for name, content in card.items():
+        (version / VARIANT_REPORT).with_name(name).write_bytes(content)
 
 
 def _measured(
