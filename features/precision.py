@@ -33,7 +33,7 @@ def losses_in_words(features: FeatureSet, analysis: Analysis) -> list[str]:
     lines = []
     for spec in features.inputs:
         summary = analysis.numeric.get(spec.name)
-        if spec.transform not in ("zscore", "raw", "quantiles") or summary is None:
+        if spec.transform not in ("zscore", "raw", "quantiles", "piecewise") or summary is None:
             continue
         if survives_float32(summary):
             continue

@@ -123,10 +123,8 @@ def export_variant(
                 p50,
             )
             report = variant_report(variant, difference, output, measured)
-            (version / VARIANT_REPORT).write_text(json.dumps(report, indent=1) + "\n")
             card = _card(config, bundle, run, uncovered, variant, in_words(difference, output))
-            for name, content in card.items():
-                (version / VARIANT_REPORT).with_name(name).write_bytes(content)
+            _write_beside(version, report, card)
             return publish_version(version, base)
     except OSError as error:
         raise ExportError(
@@ -139,6 +137,12 @@ def _maps_of(variant: Variant, maps: LogitMaps) -> LogitMaps:
     if variant.branch is None:
         return maps
     return {FUSED: maps[variant.branch]} if variant.branch in maps else {}
+
+
+def _write_beside(version: Path, report: Mapping[str, object], card: Mapping[str, bytes]) -> None:
+    (version / VARIANT_REPORT).write_text(json.dumps(report, indent=1) + "\n")
+    for name, content in card.items():
+        (version / VARIANT_REPORT).with_name(name).write_bytes(content)
 
 
 def _measured(

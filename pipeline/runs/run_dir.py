@@ -28,7 +28,7 @@ class RunDir:
     config.yaml      the resolved configuration
     run.json         bundle, fingerprint, finished stages
     bundle/          metadata and vocabularies of the bundle: what the network's ids mean
-    checkpoints/     `best`, and the folder `last` to continue from
+    checkpoints/     the folders `best`, and `last` to continue from
     tensorboard/     logs for `tensorboard --logdir`
     recalibration.json   maps of the network's logits, see `pipeline.stages.recalibrate`
     metrics.json     training history and evaluation
@@ -49,13 +49,26 @@ class RunDir:
         return self.path / "run.json"
 
     @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def best_checkpoints(self) -> Path:
+        """Folder of the checkpoint of the best epoch."""
+        return self.checkpoints / "best"
+
+    @property
     def best_checkpoint(self) -> Path:
-        return self.path / "checkpoints" / "best"
+        """Checkpoint of the best epoch, without the endings of its files.
+
+        Runs of earlier versions have files of the folder's name.
+        """
+        return latest_checkpoint(self.best_checkpoints) or self.best_checkpoints
 
     @property
     def last_checkpoint(self) -> Path:
         """Folder of the checkpoint to continue from."""
-        return self.path / "checkpoints" / "last"
+        return self.checkpoints / "last"
 
     @property
     def bundle_copy(self) -> Path:
@@ -182,7 +195,7 @@ class RunDir:
     def _claim(self) -> None:
         """Makes the folder a run's; what is in it stays unless a run would write there."""
         of_a_run = [self.config_file, *self._results]
-        of_a_run += [self.bundle_copy, self.best_checkpoint.parent, self.tensorboard, self.export]
+        of_a_run += [self.bundle_copy, self.checkpoints, self.tensorboard, self.export]
         names = [path.name for path in of_a_run if os.path.lexists(path)]
         if names:
             raise ConfigError(

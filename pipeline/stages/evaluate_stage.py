@@ -1,6 +1,7 @@
 """The stage `evaluate`: metrics.json, report.html and tables in the terminal."""
 
 import logging
+import os
 from pathlib import Path
 
 from features.bundle import Bundle
@@ -24,6 +25,7 @@ from pipeline.training.cluster import is_chief
 from pipeline.training.step_curves import read_curves
 
 _log = logging.getLogger(__name__)
+_DIGITS = 8  # of a bundle's fingerprint, in the name of a file
 
 
 def evaluate_stage(
@@ -69,7 +71,8 @@ def evaluate_elsewhere(
         network: The trained network.
 
     Returns:
-        Path of the file: `evaluation-NAME.json` in the run, NAME being that of the bundle's folder.
+        Path of the file: `evaluation-NAME-DIGITS.json` in the run, NAME being that of the bundle's
+        folder and DIGITS the first of its fingerprint, as folders of two bundles may have one name.
 
     Raises:
         ConfigError: The bundle's ids mean something else.
@@ -85,8 +88,12 @@ def evaluate_elsewhere(
     for split, report in reports.items():
         print_metrics(split, report, console)
     warn_of_inputs(bundle)
-    path = run.path / f"evaluation-{Path(bundle.path).name}.json"
-    write_json(str(path), {"bundle": bundle.path, "evaluation": reports})
+    fingerprint = bundle.manifest.fingerprint
+    name = os.path.basename(os.path.abspath(bundle.path))
+    path = run.path / f"evaluation-{name}-{fingerprint[:_DIGITS]}.json"
+    write_json(
+        str(path), {"bundle": bundle.path, "fingerprint": fingerprint, "evaluation": reports}
+    )
     return path
 
 

@@ -19,6 +19,7 @@ from pipeline.evaluation.branch_life import branch_life, constant_predictions
 from pipeline.evaluation.scores import FUSED, predict_split, scores_of
 from pipeline.runs.checkpoint_files import latest_checkpoint
 from pipeline.runs.run_dir import RunDir
+from pipeline.training.best_epoch import BestEpoch
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import is_chief
 from pipeline.training.monitor import MONITORED, Patience, monitored
@@ -336,13 +337,7 @@ def _choosing(config: RunConfig, run: RunDir, steps: int) -> list[tf_keras.callb
     """What looks at the monitored value: the best epoch, the learning rate, the end."""
     settings = config.train
     callbacks: list[tf_keras.callbacks.Callback] = [
-        tf_keras.callbacks.ModelCheckpoint(
-            str(write_path(run.best_checkpoint)),
-            MONITORED,
-            mode="max",
-            save_best_only=True,
-            save_weights_only=True,
-        ),
+        BestEpoch(write_path(run.best_checkpoints), steps),
         tf_keras.callbacks.History(),
     ]
     if settings.reduce_on_plateau is not None:

@@ -148,8 +148,8 @@ class CountBlocks(beam.DoFn):
         of_feature = {}
         for spec in _numeric(self._features):
             numbers = block.column(spec.raw_name)
-            of_feature[spec.name] = moments_of(numbers)
-            if spec.transform == "quantiles":
+            of_feature[spec.name] = moments_of(numbers, spec.transform == "log")
+            if spec.needs_quantiles:
                 keys = float32_keys(numbers.drop_null().to_numpy(zero_copy_only=False))
                 yield TaggedOutput(_QUANTILES, (spec.name, keys))
         yield TaggedOutput(_MOMENTS, (key, of_feature))
@@ -214,7 +214,7 @@ def boundaries_of(histogram: AdaptiveHistogram | None, spec: FeatureSpec) -> tup
     Exact for up to 65,536 distinct values; beyond, each is the least number of the histogram's
     bin that holds the quantile.
     """
-    if spec.transform != "quantiles" or spec.num_buckets is None:
+    if not spec.needs_quantiles or spec.num_buckets is None:
         return ()
     if histogram is None or not histogram.total:
         return ()

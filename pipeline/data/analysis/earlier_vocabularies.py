@@ -18,7 +18,7 @@ from features.errors import BundleError, ConfigError
 from features.specs import FeatureSet, FeatureSpec, VocabularySpec
 from pipeline.data.settings.data_config import DataConfig
 
-_FITTED = ("zscore", "quantiles")  # transforms that depend on the training rows
+_FITTED = ("zscore", "log", "quantiles", "piecewise")  # transforms that depend on the training rows
 # Of a numeric feature: with another value the earlier summary would mean something else.
 _SCALE = ("kind", "transform", "num_buckets")
 
