@@ -78,7 +78,8 @@ def _below(
 
 def _standard_error(report: Mapping[str, Any]) -> float:
     """About that of an AUC near 0.5 over so many rows of the rarer label."""
-    rarer = report["rows"] * min(report["click_rate"], 1.0 - report["click_rate"])
+    clicks = report.get("clicks", report["rows"] * report["click_rate"])
+    rarer = min(clicks, report["rows"] - clicks)
     return 1.0 / math.sqrt(12.0 * max(rarer, 1.0))
 
 

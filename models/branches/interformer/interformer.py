@@ -120,33 +120,32 @@ class InterFormer(Branch):
         self.interaction_units, self.dot_units = tuple(interaction_units), tuple(dot_units)
         self.rank, self.gating_mode, self.gating_activation = rank, gating_mode, gating_activation
         self.residual, self.activation, self.histories = residual, activation, histories
-        policy = self.dtype_policy
-        self.cross_archs = [
-            CrossArch(
-                num_cls,
-                num_pma,
-                num_heads,
-                gating_mode,
-                gating_activation,
-                dtype=policy,
-                name=f"cross_{i}",
-            )
-            for i in range(num_layers + 1)
-        ]
-        self.interaction_archs = [
-            InteractionArch(
-                interaction,
-                interaction_layers,
-                rank,
-                dot_units,
-                interaction_units,
-                activation,
-                dtype=policy,
-                name=f"interaction_{i}",
-            )
-            for i in range(num_layers)
-        ]
-        self.head = MLP(units, activation, dropout, dtype=policy, name="head")
+        self.cross_archs = [self._cross_arch(i) for i in range(num_layers + 1)]
+        self.interaction_archs = [self._interaction_arch(i) for i in range(num_layers)]
+        self.head = MLP(units, activation, dropout, dtype=self.dtype_policy, name="head")
+
+    def _cross_arch(self, i: int) -> CrossArch:
+        return CrossArch(
+            self.num_cls,
+            self.num_pma,
+            self.num_heads,
+            self.gating_mode,
+            self.gating_activation,
+            dtype=self.dtype_policy,
+            name=f"cross_{i}",
+        )
+
+    def _interaction_arch(self, i: int) -> InteractionArch:
+        return InteractionArch(
+            self.interaction,
+            self.interaction_layers,
+            self.rank,
+            self.dot_units,
+            self.interaction_units,
+            self.activation,
+            dtype=self.dtype_policy,
+            name=f"interaction_{i}",
+        )
 
     def build(self, input_shape: Embedded) -> None:
         shapes = Embedded(*input_shape)  # from a saved configuration it comes as a plain tuple

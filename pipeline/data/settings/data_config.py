@@ -1,5 +1,6 @@
 """The `data:` section of a configuration: which rows are read, how they are split and written."""
 
+import os
 from datetime import date, datetime, timezone
 from typing import Any, Literal
 
@@ -273,6 +274,8 @@ class DataConfig(StrictModel):
         train_positives: Share of the positive training rows that is kept, drawn row by row with
             the seed. Vocabularies, moments, histories, valid and test rows are those of the whole
             log: what is rare is the label.
+        negatives_kept: Share of the negatives that the log still has, where it was thinned before:
+            predictions and metrics are those of the whole log. Nothing is left out here.
         vocabularies: See `VocabulariesConfig`; None: the training rows' own.
         max_rejected_share: The job fails when more than this share of a table's rows, be it the
             log or a table that joins it, cannot be used.
@@ -302,6 +305,7 @@ class DataConfig(StrictModel):
     split: SplitConfig = SplitConfig()
     negatives: NegativesConfig | None = None
     train_positives: float = Field(default=1.0, gt=0.0, le=1.0)
+    negatives_kept: float = Field(default=1.0, gt=0.0, le=1.0)
     vocabularies: VocabulariesConfig | None = None
     max_rejected_share: float = Field(default=0.01, ge=0.0, le=1.0)
     max_unmatched_share: float = Field(default=0.95, ge=0.0, le=1.0)
@@ -330,6 +334,21 @@ class DataConfig(StrictModel):
                     f"events names {name!r}, which {taken} uses too. Give it another name."
                 )
         return self
+
+    @model_validator(mode="after")
+    def _check_negatives(self) -> "DataConfig":
+        if self.negatives is not None and self.negatives_kept < 1.0:
+            raise ValueError(
+                f"negatives_kept={self.negatives_kept} corrects for negatives of the log that were "
+                "left out of it, and negatives draws them anew. Remove one of the two."
+            )
+        return self
+
+    def absolute_path(self) -> str | None:
+        """`path`, whatever folder the command runs in; None where there is none."""
+        if self.path is None or "://" in self.path:
+            return self.path
+        return os.path.abspath(self.path)
 
 
 def _moment(value: int | str, unit: TimeUnit) -> int:
