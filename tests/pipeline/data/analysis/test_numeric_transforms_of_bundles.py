@@ -24,6 +24,8 @@ FEATURES = {
             "num_buckets": BUCKETS,
             "column": "count",
         },
+        "vector": {"kind": "embedding", "dimension": 2, "separator": "|", "transform": "zscore"},
+        "as_it_is": {"kind": "embedding", "dimension": 2, "separator": "|", "column": "vector"},
     }
 }
 
@@ -31,6 +33,11 @@ FEATURES = {
 def settings(folder, **others):
     split = {"by": "hash", "valid": 0.2, "test": 0.2}
     return DataConfig(source="csv", path=str(folder), split=split, **others)
+
+
+def vector_of(row):
+    """Two numbers around 900, or none."""
+    return "" if row % 10 == 0 else f"{800 + row}|{(row * 37) % 200 + 900}"
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +53,10 @@ def counts():
 def folder(counts, tmp_path_factory):
     folder = tmp_path_factory.mktemp("numbers")
     lines = [
-        f"{row},{'' if math.isnan(count) else int(count)},{row % 2}"
+        f"{row},{'' if math.isnan(count) else int(count)},{row % 2},{vector_of(row)}"
         for row, count in enumerate(counts)
     ]
-    (folder / "log.csv").write_text("\n".join(["row,count,click", *lines]) + "\n")
+    (folder / "log.csv").write_text("\n".join(["row,count,click,vector", *lines]) + "\n")
     return folder
 
 
@@ -91,6 +98,20 @@ def test_numbers_match_an_oracle_over_the_training_rows(bundle, counts):
     inputs = {spec.name: spec for spec in bundle.metadata.model_inputs()}
     assert inputs["pieces"].pieces == len(edges) - 1 < BUCKETS  # half of the rows are 0
     assert (inputs["log"].kind, inputs["log"].pieces) == ("numeric", 0)
+
+
+def test_vectors_are_scaled_by_all_their_numbers_and_missing_ones_stay_zeros(bundle):
+    train, test = (
+        column_arrays(bundle, split, ["row", "vector", "as_it_is"]) for split in ("train", "test")
+    )
+    given = [number for vector in train["as_it_is"].tolist() if any(vector) for number in vector]
+    mean = math.fsum(given) / len(given)
+    deviation = math.sqrt(math.fsum((each - mean) ** 2 for each in given) / len(given))
+    for row, vector in zip(test["row"].astype(int).tolist(), test["vector"], strict=True):
+        numbers = [float(each) for each in vector_of(row).split("|") if each]
+        expected = [(each - mean) / deviation for each in numbers] or [0.0, 0.0]
+        np.testing.assert_allclose(vector, expected, atol=1e-5)
+    assert (test["row"] % 10 == 0).any()
 
 
 def test_a_later_day_keeps_the_scales_and_another_transform_is_refused(bundle, folder, tmp_path):
