@@ -30,7 +30,10 @@ from benchmarks.serving.bare import load
 from benchmarks.serving.made_up_exports import requests, write_exports
 from benchmarks.serving.sample_requests import made_request
 from benchmarks.serving.under_load import Ports, Protocol, clients, server
+from benchmarks.training.workload import field_names
+from features.input_shares import InputShares, TrainingShares
 from serving.export_format import names
+from serving.export_format.export_layout import TRAINING_SHARES
 
 _MODEL = "model"
 _TABLE_ROWS = 20_000
@@ -62,11 +65,12 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=4, help="half of them over REST")
     parser.add_argument("--rows", type=int, default=20, help="of a request")
     parser.add_argument("--pause", type=float, default=0.5, help="least seconds between swaps")
+    parser.add_argument("--fields", type=int, default=39, help="of the network; at least 3")
     parser.add_argument("--think", type=float, default=0.0, help="seconds between a client's asks")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        kinds = list(write_exports(folder / "kinds", _TABLE_ROWS, _KINDS).values())
+        kinds = list(_write_kinds(folder / "kinds", arguments.fields))
         prepared = [
             made_request(
                 _MODEL,
@@ -74,7 +78,9 @@ def main() -> None:
                 arguments.rows,
                 {
                     key: tensor[i * arguments.rows : (i + 1) * arguments.rows]
-                    for key, tensor in _raw_tensors(arguments.rows * _REQUESTS).items()
+                    for key, tensor in _raw_tensors(
+                        arguments.rows * _REQUESTS, arguments.fields
+                    ).items()
                 },
             )
             for i in range(_REQUESTS)
@@ -99,8 +105,19 @@ def main() -> None:
     _report(results, swaps)
 
 
-def _raw_tensors(rows: int) -> dict[str, np.ndarray]:
-    tensors = requests(_TABLE_ROWS, rows)[names.RAW_TENSORS]
+def _write_kinds(folder: Path, fields: int) -> list[Path]:
+    """The exports, whose inputs are counted as those of a trained network's are."""
+    kinds = list(write_exports(folder, _TABLE_ROWS, _KINDS, fields=fields).values())
+    nothing = InputShares(missing=0.0, unknown=0.0)
+    shares = TrainingShares(rows=1, inputs=dict.fromkeys(field_names()[:fields], nothing))
+    for kind in kinds:
+        (kind / TRAINING_SHARES).parent.mkdir(exist_ok=True)
+        (kind / TRAINING_SHARES).write_text(shares.model_dump_json())
+    return kinds
+
+
+def _raw_tensors(rows: int, fields: int) -> dict[str, np.ndarray]:
+    tensors = requests(_TABLE_ROWS, rows, fields)[names.RAW_TENSORS]
     encoded = {key: [value.encode() for value in values] for key, values in tensors.items()}
     return {key: np.array(values, object) for key, values in encoded.items()}
 

@@ -54,8 +54,9 @@ def load_graph(
         saver = meta_graph.saver_def
         path = {saver.filename_tensor_name: os.path.join(folder, VARIABLES, VARIABLES)}
         run(lambda: session.run(saver.restore_op_name, path, options))
-    for name in _initialisers(meta_graph):
-        run(lambda name=name: session.run(name, assets, options))
+    initialisers = _initialisers(meta_graph)
+    if initialisers:
+        run(lambda: session.run(initialisers, assets, options))
     return meta_graph
 
 
