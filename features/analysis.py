@@ -9,6 +9,7 @@ class NumericSummary(StrictModel):
     """Moments and bucket boundaries of a numeric feature over the training rows.
 
     Under `transform: log` the moments, and least and greatest value, are those of the logarithms.
+    Those of an embedding are of all numbers of its vectors, but for vectors of zeros.
 
     Args:
         count: Rows that have a value.

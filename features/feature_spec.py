@@ -35,6 +35,7 @@ FOUND_BY_THE_JOB = ("null_values", "precision")
 _TRANSFORMS: dict[str, tuple[str, ...]] = {
     "numeric": ("zscore", "raw", "log", "piecewise", "log2", "ln_squared", "quantiles"),
     "categorical": ("hour", "weekday", "weekend"),
+    "embedding": ("zscore",),
 }
 _KIND_OF_ROLE: dict[str, str] = {
     "label": "numeric",
@@ -76,7 +77,8 @@ class FeatureSpec(StrictModel):
         transform: Numeric: `zscore` (default), `raw`, `log` (the z-score of sign(x) ln(1 + |x|)),
             `piecewise` (linear between quantiles, of which networks learn a piecewise-linear
             embedding), `log2` (bucket floor(log2 x)), `ln_squared` (bucket floor((ln x)^2)) or
-            `quantiles` (bucket between quantiles). Categorical: `hour`, `weekday` or
+            `quantiles` (bucket between quantiles). Embedding: none, or `zscore` by the mean and the
+            deviation of all its numbers. Categorical: `hour`, `weekday` or
             `weekend` (whether it is one) of a time given as an integer.
         unit: How an integer tells a time: `s` or `ms` since 1970, or `yymmddhh` (14102100 is
             2014-10-21, 0 h); UTC.

@@ -101,8 +101,10 @@ class Preprocessor(tf_keras.layers.Layer):
             return value if limit is None else tf.cast(value >= limit, tf.float32)
         if spec.role == "group_key":
             return _of_tokens(value, lambda keys: tf.strings.to_hash_bucket_fast(keys, 2**63 - 1))
-        if spec.role in ("weight", "timestamp") or spec.kind == "embedding":
+        if spec.role in ("weight", "timestamp"):
             return value
+        if spec.kind == "embedding":
+            return self._vector(value, spec)
         if spec.is_time:
             return _time_bucket(value, spec)
         if spec.kind == "numeric":
@@ -152,6 +154,15 @@ class Preprocessor(tf_keras.layers.Layer):
                     steps = _end_together(steps, own, lengths)
                 computed[spec.name] = _most_recent(steps, lengths, spec.padded_length)
         return computed
+
+    def _vector(self, value: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
+        """Vectors as they are, or less their mean over their deviation; a missing one is zeros."""
+        if spec.transform is None:
+            return value
+        mean, deviation = self.moments[spec.name]
+        scaled = tf.cast((tf.cast(value, tf.float64) - mean) / deviation, tf.float32)
+        is_given = tf.reduce_any(value != 0.0, axis=1, keepdims=True)
+        return tf.where(is_given, scaled, 0.0)
 
     def _numeric(self, value: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
         missing = tf.math.is_nan(value)

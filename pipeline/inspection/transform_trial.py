@@ -23,8 +23,9 @@ def with_best_transform(column: Column, facts: Facts, labels: np.ndarray, seed: 
     Each transform is what a linear layer would read of it: the z-score, that of the logarithm,
     20 buckets between quantiles, buckets of powers of two, and pieces between quantiles. A
     logistic regression over it is fitted to half of the rows, and its logloss is taken on the
-    other half. The least one is proposed where it is below that of the proposal by three standard
-    errors of the rows' differences.
+    other half. The least one is proposed where it is below that of the proposal, and that of the
+    click rate, by three standard errors of the rows' differences. Numbers of a long tail, which
+    the proposal puts into buckets, are never z-scores.
 
     Args:
         column: What is proposed by values and name.
@@ -44,13 +45,17 @@ def with_best_transform(column: Column, facts: Facts, labels: np.ndarray, seed: 
     if min(fitted.sum(axis=1).min(), held_out.sum(axis=1).min()) < _LEAST_OF_A_LABEL:
         return column
     proposed = column.settings.get("transform", "zscore")
-    losses = {name: _losses(design, fitted) for name, design in _designs(facts)}
+    losses = {
+        name: _losses(design, fitted)
+        for name, design in _designs(facts)
+        if name != "zscore" or proposed == "zscore"
+    }
     if proposed not in losses:
         return column
     means = {name: float((each * held_out).sum() / held_out.sum()) for name, each in losses.items()}
     best = min(means, key=lambda name: means[name])
-    difference = losses[proposed] - losses[best]
-    if means[proposed] - means[best] <= _DEVIATIONS * _standard_error(difference, held_out):
+    nothing = _losses(np.zeros((facts.distinct + 1, 0)), fitted)
+    if not all(_is_better(losses[best], other, held_out) for other in (losses[proposed], nothing)):
         return column
     settings: dict[str, object] = {"kind": "numeric"}
     if best != "zscore":
@@ -123,6 +128,13 @@ def _losses(design: np.ndarray, fitted: np.ndarray) -> np.ndarray:
     weights = minimize(loss, start, jac=True, method="L-BFGS-B").x
     logits = design @ weights[:-1] + weights[-1]
     return np.logaddexp(0.0, np.stack([logits, -logits]))
+
+
+def _is_better(losses: np.ndarray, others: np.ndarray, counts: np.ndarray) -> bool:
+    """Whether losses are surely below others, on rows that are counted by label and value."""
+    differences = others - losses
+    mean = float((differences * counts).sum() / counts.sum())
+    return mean > _DEVIATIONS * _standard_error(differences, counts)
 
 
 def _standard_error(differences: np.ndarray, counts: np.ndarray) -> float:

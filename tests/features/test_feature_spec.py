@@ -73,7 +73,10 @@ def test_the_table_above_knows_every_setting():
             {"kind": "numeric", "transform": "hour"},
             "Use one of zscore, raw, log, piecewise, log2, ln_squared, quantiles",
         ),
-        ({"kind": "embedding", "dimension": 1, "transform": "raw"}, "embedding feature. Remove it"),
+        (
+            {"kind": "embedding", "dimension": 1, "transform": "raw"},
+            "embedding feature. Use one of zscore",
+        ),
         (
             {"role": "label", "transform": "log2"},
             "`transform` is for inputs, but this is the label",

@@ -184,7 +184,7 @@ def _shared_summaries(
     shared = {}
     for spec in features.inputs:
         summary = earlier.analysis.numeric.get(spec.name)
-        if spec.kind != "numeric" or summary is None:
+        if spec.kind not in ("numeric", "embedding") or summary is None:
             continue
         _check_same_scale(spec, earlier.features.features[spec.name], path)
         shared[spec.name] = summary
