@@ -107,7 +107,7 @@ def _data(proposal: Proposal) -> list[str]:
 
 def _events(proposal: Proposal, others: list[str]) -> list[str]:
     """Settings of `data.events`, in comments: of the files that have the user and a time."""
-    logs = {}
+    logs: dict[str, dict[str, str]] = {}
     for path in others:
         columns = proposal.sample.others[path]
         times = [name for name in columns if hints(name, TIME)]
