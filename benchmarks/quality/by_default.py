@@ -44,6 +44,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--presets", nargs="+", default=["dcnv2", "mbcnet"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="of networks")
     parser.add_argument("--out", type=Path, default=Path("runs/by_default"))
     return parser.parse_args()
 
@@ -54,7 +55,13 @@ def _lines(arguments: argparse.Namespace, file: Path, rows: int | None) -> list[
     loaded = load_config(config)
     bundle = build_bundle(loaded.feature_set, loaded.data, str(folder / "bundle"))
     tasks = [
-        Task(config, (f"model.preset={preset}",), bundle.path, seed, folder / f"{preset}_{seed}")
+        Task(
+            config,
+            (f"model.preset={preset}", *arguments.set),
+            bundle.path,
+            seed,
+            folder / f"{preset}_{seed}",
+        )
         for preset in arguments.presets
         for seed in arguments.seeds
     ]

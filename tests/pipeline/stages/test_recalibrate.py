@@ -13,11 +13,14 @@ from features.errors import ConfigError
 from features.raw import coerce
 from models.network.logit_map import FUSED, LogitMap, with_maps
 from models.spec.build_network import build_network
+from pipeline.batches.dataset import examples
 from pipeline.evaluation.evaluate import evaluation_report
 from pipeline.evaluation.scores import score_split
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.recalibrate import held_maps, recalibrate
 from serving.exporting.export import expected_scores, export
+from serving.exporting.signatures import probabilities
+from serving.variants.openvino_ir import IrModel, ir_inputs, write_ir
 from tests.pipeline.conftest import FEATURES
 from tests.pipeline.evaluation.row_network import PredictingNetwork
 from tests.pipeline.export.test_export_variant import CONFIG, ROWS
@@ -149,3 +152,15 @@ def test_every_signature_of_an_export_answers_with_mapped_probabilities(random_b
     deep = tf.sigmoid(2.0 * logits["prob_deep"] - 1.0)
     np.testing.assert_allclose(branches["prob_deep"], deep, atol=1e-5)
     np.testing.assert_allclose(branches["prob_efgc"], plain["prob_efgc"], atol=1e-6)
+
+
+def test_openvino_has_the_operations_of_a_map(random_bundle, tmp_path):
+    pytest.importorskip("openvino", reason="exports of that format are optional")
+    inputs = random_bundle.metadata.model_inputs()
+    network = build_network(CONFIG.model, inputs, CONFIG.groups)
+    maps = {FUSED: LogitMap(x=(-0.1, 0.0, 0.2), y=(-3.0, -2.9, 1.0), outer=0.5)}
+    mapped = with_maps(network, maps)
+    write_ir(mapped, inputs, random_bundle, tmp_path)
+    features = next(iter(examples(random_bundle, "valid", 50)))[0]
+    received = IrModel(tmp_path).score(ir_inputs(features))
+    np.testing.assert_allclose(received, probabilities(mapped, features)["prob"], atol=1e-5)
