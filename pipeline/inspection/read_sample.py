@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
@@ -209,13 +209,20 @@ def _choose_files(
     others = {file for paths in kinds.values() for file in paths} - {*log, *no_tables}
     is_all = not others and not nested and not set(no_tables) & set(kinds[kind])
     is_all = is_all and set(log) <= set(kinds[kind])
+    return kind, log, _columns_beside(path, others, alike), is_all
+
+
+def _columns_beside(
+    folder: str, files: Collection[str], alike: dict[tuple[str, ...], list[str]]
+) -> dict[str, tuple[str, ...]]:
+    """Files, relative to a folder, and their columns as far as `alike` has them."""
     columns_of = {
         file: key[2:] if key[0] == "csv" else key[1:]  # behind the delimiter
         for key, paths in alike.items()
         for file in paths
     }
-    beside = {relative_path(path, file): columns_of.get(file, ()) for file in sorted(others)}
-    return kind, log, dict(sorted(beside.items())), is_all
+    beside = {relative_path(folder, file): columns_of.get(file, ()) for file in files}
+    return dict(sorted(beside.items()))
 
 
 def _largest(
