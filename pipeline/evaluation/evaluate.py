@@ -37,7 +37,7 @@ def evaluation_report(
     reader = OutputReader(network)
     for split in ("valid", "test"):
         with refusing_damage(bundle):
-            outputs = reader.read(examples(bundle, split, batch_size))
+            outputs = reader.read(examples(bundle, split, batch_size, trimmed=True))
         scores = scores_of(
             bundle, split, network.branch_names, outputs.logit, outputs.branch_logits
         )
