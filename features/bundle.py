@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+import pydantic
 import tensorflow as tf
 
 from features.analysis import Analysis
@@ -56,6 +57,7 @@ class BundleMetadata(StrictModel):
         vocabulary_sha256: Vocabulary -> checksum of its file.
         vocabularies_from: The bundle that its ids go on from; None where they are its own.
         text_format: How its log was read; None where that was no delimited text.
+        negatives_kept: Share of the negatives that the log still had, in (0, 1].
     """
 
     format_version: int
@@ -70,6 +72,7 @@ class BundleMetadata(StrictModel):
     vocabulary_sha256: dict[str, str] = {}
     vocabularies_from: VocabularyOrigin | None = None
     text_format: TextFormat | None = None
+    negatives_kept: float = pydantic.Field(1.0, gt=0.0, le=1.0)
 
     def model_inputs(self) -> tuple[InputSpec, ...]:
         """What a model sees, in the order of declaration."""
@@ -94,6 +97,9 @@ class Manifest(StrictModel):
         files: Path inside the bundle -> entry.
         settings: Checksum of the configuration alone, as it was given; None where an earlier
             version of Concord built the bundle.
+        path: Absolute `data.path` that those files were read from; None where an earlier version
+            built the bundle, or the source needs no path. No part of the fingerprint: files that
+            were moved are the same data.
     """
 
     format_version: int
@@ -101,6 +107,7 @@ class Manifest(StrictModel):
     sources: dict[str, FileEntry]
     files: dict[str, FileEntry]
     settings: str | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@
 
 SPEC is a JSON file; see `benchmarks.serving.under_load.clients`. On each line of standard input,
 `run SECONDS COUNT`, it sends requests for so long and so often at most, or until SIGUSR1, and
-answers with a line of JSON: latencies in seconds, rows, failures (an error or no answer), wrong
-answers. It imports no TensorFlow, unless answers are to be checked over gRPC.
+answers with a line of JSON: when requests began (`time.monotonic`) and their latencies, in
+seconds, rows, failures (an error or no answer), wrong answers. It imports no TensorFlow, unless
+answers are to be checked over gRPC.
 """
 
 import features  # noqa: F401  # isort: skip  (Keras 2, before TensorFlow is imported)
@@ -13,6 +14,7 @@ import features  # noqa: F401  # isort: skip  (Keras 2, before TensorFlow is imp
 import base64
 import http.client
 import json
+import random
 import signal
 import socket
 import sys
@@ -44,7 +46,9 @@ def main(path: str) -> None:
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         _, seconds, count = line.split()
-        result = _run(send, bodies, check, spec["rows"], float(seconds), int(count))
+        result = _run(
+            send, bodies, check, spec["rows"], float(seconds), int(count), spec["think_seconds"]
+        )
         print(json.dumps(result), flush=True)
 
 
@@ -55,14 +59,19 @@ def _run(
     rows: int,
     seconds: float,
     count: int,
+    think_seconds: float,
 ) -> dict[str, Any]:
     latencies: list[float] = []
+    began: list[float] = []
     reasons: list[str] = []
     failed = wrong = 0
     until = time.perf_counter() + seconds
     _stop.clear()
     while len(latencies) < count and time.perf_counter() < until and not _stop:
         which = len(latencies) % len(bodies)
+        if think_seconds:
+            time.sleep(random.uniform(0.5, 1.5) * think_seconds)
+        began.append(time.monotonic())
         started = time.perf_counter()
         try:
             answer = send(bodies[which])
@@ -78,6 +87,7 @@ def _run(
             reasons.append(problem)
     return {
         "latencies": latencies,
+        "began": began,
         "rows": rows * (len(latencies) - failed),
         "failed": failed,
         "wrong": wrong,

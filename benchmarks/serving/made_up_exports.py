@@ -11,7 +11,7 @@ import tensorflow as tf
 import tf_keras
 
 from benchmarks.training.cases import MIXTURE_OPTIONS, PAPER, dcnv2_branch, network
-from benchmarks.training.workload import field_ids, field_names, field_sizes
+from benchmarks.training.workload import FIELDS, field_ids, field_names, field_sizes
 from features.analysis import Analysis
 from features.bundle import FORMAT_VERSION, METADATA, VOCABULARIES, BundleMetadata
 from features.records import columns_of
@@ -42,6 +42,7 @@ def write_exports(
     rows: int,
     wanted: Mapping[str, Any] = NETWORKS,
     compiled: Sequence[int] = (),
+    fields: int = FIELDS,
 ) -> dict[str, Path]:
     """Writes a SavedModel for each network, all over the same vocabularies.
 
@@ -53,11 +54,12 @@ def write_exports(
         rows: Ids of all fields together.
         wanted: Name -> the `model:` section of a configuration.
         compiled: Batch sizes at which the network is compiled by XLA.
+        fields: How many of the fields there are.
 
     Returns:
         Name -> folder of the SavedModel.
     """
-    metadata = _metadata(rows)
+    metadata = _metadata(rows, fields)
     vocabularies = folder / VOCABULARIES
     vocabularies.mkdir(parents=True)
     for name, size in metadata.analysis.vocabulary_sizes.items():
@@ -80,18 +82,21 @@ def write_exports(
     return exports
 
 
-def requests(rows: int, size: int) -> dict[str, dict[str, np.ndarray]]:
+def requests(rows: int, size: int, fields: int = FIELDS) -> dict[str, dict[str, np.ndarray]]:
     """One request of so many rows by signature: `raw_tensors` and `serving_default`.
 
     Args:
         rows: As given to `write_exports`.
         size: Rows of the request, 0 to 4,096.
+        fields: As given to `write_exports`.
     """
-    ids = field_ids(rows, _ID_DRAWS)[:, :size]
-    sizes = field_sizes(rows)
+    ids = field_ids(rows, _ID_DRAWS)[:fields, :size]
+    sizes = field_sizes(rows)[:fields]
     tokens = {
         name: np.array([_token(each) for each in row.tolist()], object)
-        for name, row in zip(field_names(), np.minimum(ids, sizes[:, np.newaxis] - 1), strict=True)
+        for name, row in zip(
+            field_names()[:fields], np.minimum(ids, sizes[:, np.newaxis] - 1), strict=True
+        )
     }
     inputs = names.tensor_names(tokens)
     tensors = {inputs[name]: values for name, values in tokens.items()}
@@ -99,8 +104,8 @@ def requests(rows: int, size: int) -> dict[str, dict[str, np.ndarray]]:
     return {names.RAW_TENSORS: tensors, names.SERVING_DEFAULT: {names.EXAMPLES: examples}}
 
 
-def _metadata(rows: int) -> BundleMetadata:
-    fields = field_names()
+def _metadata(rows: int, count: int) -> BundleMetadata:
+    fields = field_names()[:count]
     declared = {name: {"name": name, "kind": "categorical"} for name in fields}
     declared["label"] = {"name": "label", "kind": "numeric", "role": "label"}
     third = len(fields) // 3
@@ -110,7 +115,7 @@ def _metadata(rows: int) -> BundleMetadata:
         "context": fields[2 * third :],
     }
     feature_set = FeatureSet.model_validate({"features": declared, "groups": groups})
-    sizes = {name: int(size) for name, size in zip(fields, field_sizes(rows), strict=True)}
+    sizes = {name: int(size) for name, size in zip(fields, field_sizes(rows)[:count], strict=True)}
     return BundleMetadata(
         format_version=FORMAT_VERSION,
         layout="block",

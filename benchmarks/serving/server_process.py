@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.training.peer_process import die_with_parent
+from serving.server.core.background import set_aside_what_is_there
 from serving.server.options import ServerOptions
 from serving.server.run import Server
 
@@ -16,6 +17,7 @@ def main(path: str, name: str, *settings: str) -> None:
     die_with_parent()
     pairs = dict(each.split("=", 1) for each in settings)
     options = {key: json.loads(value) for key, value in pairs.items()}
+    set_aside_what_is_there()  # as `serve` does
     with Server(
         ServerOptions(Path(path), name=name, grpc_port=0, rest_port=0, **options)
     ) as server:

@@ -82,6 +82,7 @@ def clients(
     model: str,
     requests: Sequence[Request],
     answers: Sequence[Sequence[Sequence[float]]] = (),
+    think_seconds: float = 0.0,
 ) -> Iterator[list[Client]]:
     """A client for each of `protocols`, connected and waiting.
 
@@ -92,6 +93,7 @@ def clients(
         model: Name of the model.
         requests: All of one number of rows; sent in turn.
         answers: Kind of version -> request -> scores, to check answers with; none for no checks.
+        think_seconds: How long a client waits before it asks again, on average.
     """
     with ExitStack() as stack:
         started = []
@@ -104,6 +106,7 @@ def clients(
                 "rows": requests[0].rows,
                 "requests": [base64.b64encode(each).decode() for each in bodies],
                 "answers": answers,
+                "think_seconds": think_seconds,
             }
             path = folder / f"client_{next(_numbers)}.json"
             path.write_text(json.dumps(spec))

@@ -156,6 +156,8 @@ def _cut(
         table.table.assign(rows)
     for name, kernel in cut.projections.items():
         kernel.assign(bank.projections[name].numpy()[:, columns()])
+    for name, frequencies in cut.frequencies.items():
+        frequencies.assign(bank.frequencies[name].numpy()[list(sets)])
     for vocabulary, vectors in cut.given.items():
         vectors.assign(bank.given[vocabulary])
     if cut.numeric_token is not None:

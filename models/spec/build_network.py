@@ -160,6 +160,7 @@ def _embeddings(
         l2=config.embedding.l2,
         initializer=config.embedding.initializer,
         l2_batch=config.embedding.l2_batch,
+        frequency_stddev=config.embedding.frequency_stddev,
         slots=slots,
         name="embeddings",
     )
@@ -235,6 +236,7 @@ def _layout(config: NetworkConfig, inputs: Sequence[InputSpec]) -> EmbeddingLayo
         compressed={name: entry.model_dump() for name, entry in embedding.compressed.items()},
         numeric=embedding.numeric,
         numeric_units=embedding.numeric_units,
+        num_frequencies=embedding.num_frequencies,
         given={name: entry.dimension for name, entry in embedding.given.items()},
     )
 

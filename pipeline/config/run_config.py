@@ -21,6 +21,7 @@ from serving.exporting.column_sides import candidate_columns
 
 Positive = Annotated[float, pydantic.Field(gt=0.0, allow_inf_nan=False)]
 Monitored = Literal["auc", "logloss", "gauc"]
+RecalibrationMethod = Literal["platt", "isotonic"]
 
 
 class TablesConfig(StrictModel):
@@ -114,7 +115,11 @@ class TrainConfig(StrictModel):
             training rows lack to have as many unknown tokens as the validation rows.
         seed: Two runs of one seed are equal on a CPU.
         deterministic: Restricts TensorFlow to operations that give equal results every time.
+        recalibration: Maps predictions to probabilities by what validation rows show, when the run
+            is evaluated: `platt`, a line through the logits, or `isotonic`; null does not.
         baseline: Fit a logistic regression beside, for comparison, when the run is evaluated.
+        max_seconds: Seconds after which training ends, whatever step it is at; null for no limit.
+            The best epoch until then is kept, and what was begun of the last one counts as one.
         log_seconds: Seconds between two lines of progress.
         curve_steps: Steps between two lines of `curves.jsonl`; null for none. Parameter servers
             write none.
@@ -147,7 +152,9 @@ class TrainConfig(StrictModel):
     hide_tokens: Annotated[float, pydantic.Field(ge=0.0, lt=1.0)] | Literal["auto"] = "auto"
     seed: int = pydantic.Field(0, ge=0, lt=2**31)
     deterministic: bool = True
+    recalibration: RecalibrationMethod | None = None
     baseline: bool = True
+    max_seconds: Positive | None = None
     log_seconds: float = pydantic.Field(10.0, gt=0.0)
     curve_steps: int | None = pydantic.Field(20, ge=1)
     gradient_norms: bool = False
@@ -243,6 +250,11 @@ class RunConfig(DatasetConfig):
             raise ConfigError(
                 "train.monitor names gauc, and no feature has `role: group_key`. Add one, or "
                 "monitor auc and logloss."
+            )
+        if self.train.max_seconds is not None and self.train.strategy != "mirrored":
+            raise ConfigError(
+                "train.max_seconds is for train.strategy=mirrored: the clocks of several processes "
+                f"differ. Received: {self.train.strategy}. Set it to null, or give fewer epochs."
             )
         if self.model.embedding.l2 and self.train.tables.optimizer != "adam":
             raise ConfigError(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from features.errors import ExportError
 from models.metrics import auc
 from models.network import CooperativeNetwork
 from models.network.branch_alone import require_branch
+from models.network.logit_map import FUSED, LogitMaps, with_maps
 from pipeline.batches.dataset import column_arrays, examples, refusing_damage
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import value_or_none
@@ -59,6 +61,7 @@ def export_variant(
     base: Path | None = None,
     candidates: Sequence[str] | None = None,
     rounds: int = 100,
+    maps: LogitMaps | None = None,
 ) -> Path:
     """Writes a variant's next version, with its report beside it.
 
@@ -76,6 +79,7 @@ def export_variant(
         base: Folder of the versions; by default `run.export_of(variant.name)`.
         candidates: Features that differ between candidates, as for `serving.exporting.export`.
         rounds: Calls of each export that are timed, for each number of rows.
+        maps: What the network's logits go through before they are probabilities.
 
     Returns:
         Folder of the version.
@@ -91,11 +95,15 @@ def export_variant(
     base = base or run.export_of(variant.name)
     try:
         with temporary_folder(base) as folder:
+            mapped = with_maps(network, maps or {})
             full = _latest_full(run) or export(
-                network, bundle, folder / FULL.name, sample, candidates=candidates
+                mapped, bundle, folder / FULL.name, sample, candidates=candidates
             )
-            full_probs = _score_rows(config, bundle, _scorer(network))
-            part = cut(network, bundle, variant, folder / "bundle")
+            full_probs = _score_rows(config, bundle, _scorer(mapped))
+            uncovered = cut(network, bundle, variant, folder / "bundle")
+            part = replace(
+                uncovered, network=with_maps(uncovered.network, _maps_of(variant, maps or {}))
+            )
             output = names.branch_output(variant.branch) if variant.branch else names.PROB
             target = folder / variant.name
             if variant.format == "openvino":  # the IR itself is compared
@@ -115,13 +123,20 @@ def export_variant(
                 p50,
             )
             report = variant_report(variant, difference, output, measured)
-            card = _card(config, bundle, run, part, variant, in_words(difference, output))
+            card = _card(config, bundle, run, uncovered, variant, in_words(difference, output))
             _write_beside(version, report, card)
             return publish_version(version, base)
     except OSError as error:
         raise ExportError(
             f"cannot write an export under {base}: {error}. Give a folder that can be written to."
         ) from error
+
+
+def _maps_of(variant: Variant, maps: LogitMaps) -> LogitMaps:
+    """A branch alone answers with its own map, as what was its own prediction."""
+    if variant.branch is None:
+        return maps
+    return {FUSED: maps[variant.branch]} if variant.branch in maps else {}
 
 
 def _write_beside(version: Path, report: Mapping[str, object], card: Mapping[str, bytes]) -> None:

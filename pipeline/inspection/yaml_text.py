@@ -84,6 +84,9 @@ def _data(proposal: Proposal) -> list[str]:
             f"# Beside the log lie {', '.join(map(_line, tables))}, with other columns.",
             "# A table with one row a key joins it:",
             "# tables: {NAME: {path: FILE, key: COLUMN}}",
+            "# Of events, many rows a key, histories are made (`histories: {NAME: {key: COLUMN,",
+            "# events: NAME}}`):",
+            "# events: {NAME: {path: FILE, key: COLUMN, time: COLUMN}}",
         ]
     split = f"split: {_value(proposal.split)}"
     if proposal.split["by"] == "hash":
@@ -176,7 +179,8 @@ def _line_of(proposal: Proposal, column: Column) -> str:
         return _feature(proposal, column.column, column.settings, comment)
     why = column.left_out
     if column.suspect:
-        why = f"LEAK? AUC {column.auc:.3f} alone; {why}"
+        alone = "" if column.auc is None else f"AUC {column.auc:.3f} alone; "
+        why = f"LEAK? {alone}{why}"
     return "# " + _feature(proposal, column.column, column.settings, why)
 
 

@@ -26,6 +26,11 @@ def checkpoints_in(folder: Path) -> list[Path]:
     return [checkpoint_at(folder, step) for step in steps]
 
 
+def step_of(checkpoint: Path) -> int:
+    """The step that `checkpoint_at` was given."""
+    return int(checkpoint.name.removeprefix("step-"))
+
+
 def latest_checkpoint(folder: Path) -> Path | None:
     """The last one that was written to its end, if there is one."""
     return next(iter(checkpoints_in(folder)), None)
@@ -59,4 +64,5 @@ def save_to_disk(checkpoint: Path) -> None:
     """Brings the files of a checkpoint to the disk, before older ones are removed."""
     for path in checkpoint.parent.glob(f"{checkpoint.name}.*"):
         to_disk(path)
-    to_disk(checkpoint.parent)
+    for folder in (checkpoint.parent, checkpoint.parent.parent):  # which may be new as well
+        to_disk(folder)

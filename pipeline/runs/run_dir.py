@@ -28,8 +28,9 @@ class RunDir:
     config.yaml      the resolved configuration
     run.json         bundle, fingerprint, finished stages
     bundle/          metadata and vocabularies of the bundle: what the network's ids mean
-    checkpoints/     `best`, and the folder `last` to continue from
+    checkpoints/     the folders `best`, and `last` to continue from
     tensorboard/     logs for `tensorboard --logdir`
+    recalibration.json   maps of the network's logits, see `pipeline.stages.recalibrate`
     metrics.json     training history and evaluation
     curves.jsonl     the training by step, see `pipeline.training.step_curves`
     report.html      the same to look at
@@ -48,13 +49,26 @@ class RunDir:
         return self.path / "run.json"
 
     @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def best_checkpoints(self) -> Path:
+        """Folder of the checkpoint of the best epoch."""
+        return self.checkpoints / "best"
+
+    @property
     def best_checkpoint(self) -> Path:
-        return self.path / "checkpoints" / "best"
+        """Checkpoint of the best epoch, without the endings of its files.
+
+        Runs of earlier versions have files of the folder's name.
+        """
+        return latest_checkpoint(self.best_checkpoints) or self.best_checkpoints
 
     @property
     def last_checkpoint(self) -> Path:
         """Folder of the checkpoint to continue from."""
-        return self.path / "checkpoints" / "last"
+        return self.checkpoints / "last"
 
     @property
     def bundle_copy(self) -> Path:
@@ -64,6 +78,10 @@ class RunDir:
     @property
     def tensorboard(self) -> Path:
         return self.path / "tensorboard"
+
+    @property
+    def recalibration_file(self) -> Path:
+        return self.path / "recalibration.json"
 
     @property
     def metrics_file(self) -> Path:
@@ -80,6 +98,10 @@ class RunDir:
     @property
     def export(self) -> Path:
         return self.path / EXPORT_OF_RUN
+
+    @property
+    def _results(self) -> tuple[Path, ...]:
+        return (self.recalibration_file, self.metrics_file, self.curves_file, self.report_file)
 
     def export_of(self, variant: str) -> Path:
         """Folder of a variant's versions, beside the export: a server of that never takes them."""
@@ -156,7 +178,7 @@ class RunDir:
             self._claim()
         write_text(str(self.config_file), dump_config(config))
         # What there is may be of another configuration.
-        for file in (self.metrics_file, self.curves_file, self.report_file):
+        for file in self._results:
             file.unlink(missing_ok=True)
         if state.get("fingerprint") != fingerprint and overwrite:
             for folder in (self.export, *self.path.glob("export-*")):  # of the replaced network
@@ -172,8 +194,8 @@ class RunDir:
 
     def _claim(self) -> None:
         """Makes the folder a run's; what is in it stays unless a run would write there."""
-        of_a_run = [self.config_file, self.metrics_file, self.curves_file, self.report_file]
-        of_a_run += [self.bundle_copy, self.best_checkpoint.parent, self.tensorboard, self.export]
+        of_a_run = [self.config_file, *self._results]
+        of_a_run += [self.bundle_copy, self.checkpoints, self.tensorboard, self.export]
         names = [path.name for path in of_a_run if os.path.lexists(path)]
         if names:
             raise ConfigError(
@@ -333,11 +355,14 @@ def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = 
         "baseline",
         "eval_batch_size",
         "log_seconds",
+        "max_seconds",
         "curve_steps",
         "checkpoint_seconds",
         "profile_steps",
         "steps_per_execution",
     }
+    if config.train.recalibration is None:  # a run of before that setting is the same
+        irrelevant.add("recalibration")
     parts += [config.model.model_dump_json(), config.train.model_dump_json(exclude=irrelevant)]
     parts += [config.evaluate.model_dump_json()]
     parts += [RunDir(Path(run)).state().get("fingerprint", "") for run in config.train.teachers]

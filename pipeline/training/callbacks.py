@@ -19,6 +19,7 @@ from pipeline.evaluation.branch_life import branch_life, constant_predictions
 from pipeline.evaluation.scores import FUSED, predict_split, scores_of
 from pipeline.runs.checkpoint_files import latest_checkpoint
 from pipeline.runs.run_dir import RunDir
+from pipeline.training.best_epoch import BestEpoch
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import is_chief
 from pipeline.training.monitor import MONITORED, Patience, monitored
@@ -144,6 +145,22 @@ class ConstantPredictions(TensorLogsCallback):
             "weight of a cooperation loss rise (model.cooperation.NAME.warmup_steps=100), or start "
             "from larger rows (model.embedding.stddev=0.05)."
         )
+
+
+class TimeLimit(TensorLogsCallback):
+    """Ends a training after so many seconds; the last epoch is validated as far as it went."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._end = time.monotonic() + self._seconds
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if time.monotonic() >= self._end and not self.model.stop_training:
+            log.warning("train.max_seconds=%g are over: training ends here", self._seconds)
+            self.model.stop_training = True
 
 
 class Progress(TensorLogsCallback):
@@ -302,6 +319,8 @@ def _watching(
     if settings.curve_steps is not None and settings.strategy != "parameter_server":
         path = run.curves_file if is_chief() else None
         callbacks.append(StepCurves(path, settings.curve_steps, steps))
+    if settings.max_seconds is not None:
+        callbacks.append(TimeLimit(settings.max_seconds))
     beside = network.names_beside_terms
     every_seconds = settings.log_seconds
     return [
@@ -318,13 +337,7 @@ def _choosing(config: RunConfig, run: RunDir, steps: int) -> list[tf_keras.callb
     """What looks at the monitored value: the best epoch, the learning rate, the end."""
     settings = config.train
     callbacks: list[tf_keras.callbacks.Callback] = [
-        tf_keras.callbacks.ModelCheckpoint(
-            str(write_path(run.best_checkpoint)),
-            MONITORED,
-            mode="max",
-            save_best_only=True,
-            save_weights_only=True,
-        ),
+        BestEpoch(write_path(run.best_checkpoints), steps),
         tf_keras.callbacks.History(),
     ]
     if settings.reduce_on_plateau is not None:

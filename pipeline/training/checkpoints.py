@@ -12,19 +12,13 @@ import tf_keras
 
 from features.errors import ConfigError
 from pipeline.batches.position import Position
-from pipeline.runs.checkpoint_files import (
-    checkpoint_at,
-    checkpoints_in,
-    damage_of,
-    keep_only,
-    save_to_disk,
-)
-from pipeline.system.available_memory import size
-from pipeline.system.full_disk import full_disk, room_at
+from pipeline.runs.checkpoint_files import checkpoints_in, damage_of, keep_only
+from pipeline.training.best_epoch import BestEpoch
 from pipeline.training.cluster import is_chief
 from pipeline.training.monitor import Patience
 from pipeline.training.private_api import TensorLogsCallback, random_generators
 from pipeline.training.strategy import training_strategy, write_path
+from pipeline.training.write_checkpoint import write_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +26,7 @@ log = logging.getLogger(__name__)
 _CARRIED = {
     Patience: ("best", "wait", "epochs_since", "training_logloss"),
     tf_keras.callbacks.ReduceLROnPlateau: ("wait", "cooldown_counter", "best"),
-    tf_keras.callbacks.ModelCheckpoint: ("best",),
+    BestEpoch: ("best",),
     tf_keras.callbacks.History: ("history", "epoch"),
 }
 _KEPT = 2  # checkpoints: the last, and one to fall back on
@@ -182,24 +176,7 @@ class Checkpoints(TensorLogsCallback):
             "callbacks": [_carried(callback) for callback in self._others],
         }
         step = self.position.epoch * self._steps + self.position.batch
-        self._write_folder.mkdir(parents=True, exist_ok=True)
-        path = checkpoint_at(self._write_folder, step)
-        before = checkpoints_in(self._write_folder)
-        try:
-            self._checkpoint.write(str(path))
-            save_to_disk(path)
-        except (OSError, tf.errors.OpError) as error:
-            if full_disk(error) is None:
-                raise
-            keep_only(self._write_folder, before)
-            weights = [*self._network.variables, *self._network.optimizer.variables]
-            needed = sum(each.shape.num_elements() * each.dtype.size for each in weights)
-            raise ConfigError(
-                f"the disk of {self._folder} is full: a checkpoint of {size(needed)} does not fit "
-                f"into {room_at(str(self._folder))}, beside the one before it. Free some room, and "
-                "repeat the command: it continues from the last checkpoint."
-            ) from error
-        keep_only(self._write_folder, checkpoints_in(self._write_folder)[:_KEPT])
+        write_checkpoint(self._checkpoint.write, self._write_folder, step, self._network, _KEPT)
 
 
 class _JsonState(tf.train.experimental.PythonState):

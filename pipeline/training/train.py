@@ -96,7 +96,7 @@ def train(
     settings = config.train
     training_strategy(settings.strategy)
     if not resume and is_chief():
-        for folder in (run.best_checkpoint.parent, run.tensorboard):
+        for folder in (run.checkpoints, run.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
     wait_for_all()
     steps = _steps_of_epoch(config, bundle.metadata.rows["train"])

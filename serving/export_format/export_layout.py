@@ -17,6 +17,7 @@ from pathlib import Path
 
 SAVED_MODEL = "saved_model.pb"
 OPENVINO_MODEL = "model.xml"  # of an export to OpenVINO, model.bin with the weights beside it
+VARIABLES = "variables"  # a folder, and what its files are called
 ASSETS = "assets"
 METADATA_ASSET = f"{ASSETS}/metadata.json"
 EXTRA = "assets.extra"

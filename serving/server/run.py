@@ -11,6 +11,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from features.errors import ConfigError
+from serving.server.core.background import set_aside_what_is_there
 from serving.server.core.batching import BatchingOptions
 from serving.server.core.descriptors import most_connections, raise_limit
 from serving.server.http.arriving_bodies import ArrivingBodies
@@ -242,6 +243,7 @@ def serve(options: ServerOptions, announce: Callable[[Server], None]) -> None:
             options.host,
         )
     raise_limit()
+    set_aside_what_is_there()
     stop_asked = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 

@@ -25,7 +25,7 @@ from pipeline.data.analysis.earlier_vocabularies import (
     open_earlier,
 )
 from pipeline.data.job.bundle_folder import BundleFolder
-from pipeline.data.job.checks import check_results, joins_in_words
+from pipeline.data.job.checks import check_results, events_in_words, joins_in_words
 from pipeline.data.job.describe import describe
 from pipeline.data.job.examples import Examples
 from pipeline.data.job.input_contents import (
@@ -181,6 +181,8 @@ def _read_and_write(
     keys = {side.name: side.key for side in inputs.source.side_tables}
     for line in joins_in_words(joins, keys, results, data):
         log.info(line)
+    for line in events_in_words(results, features, inputs.source.events):
+        log.info(line)
     for line in losses_in_words(features, results.analysis):
         log.warning(line)
     return results, joins
@@ -215,7 +217,12 @@ def fingerprint_of(
     earlier: EarlierVocabularies | None = None,
 ) -> str:
     """SHA-256 of all that decides what a bundle holds."""
-    unused = {"explode": data.explode is None, "train_positives": data.train_positives == 1.0}
+    unused = {
+        "events": not data.events,
+        "explode": data.explode is None,
+        "train_positives": data.train_positives == 1.0,
+        "negatives_kept": data.negatives_kept == 1.0,
+    }
     irrelevant = _IRRELEVANT | {name for name, left_out in unused.items() if left_out}
     content: dict[str, Any] = {
         "format_version": FORMAT_VERSION,

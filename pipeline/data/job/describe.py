@@ -80,6 +80,7 @@ def describe(
         sources=dict(sorted(sources.items())),
         files=_entries(folder.bundle, results.files),
         settings=settings,
+        path=data.absolute_path(),
     )
     write_json(os.path.join(folder.bundle, MANIFEST), manifest.model_dump(mode="json"))
 
@@ -130,6 +131,7 @@ def _metadata(
         vocabulary_sha256=vocabularies,
         vocabularies_from=origin,
         text_format=text_format,
+        negatives_kept=data.negatives_kept,
     )
 
 

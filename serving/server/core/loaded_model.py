@@ -3,6 +3,7 @@
 import gc
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from serving.scoring.input_counter import InputCounter
+from serving.server.core.background import at_once
 from serving.server.core.private_tensorflow import make_callable
+from serving.server.core.saved_graph import INIT_OP, load_graph
 from serving.server.core.serving_error import ServingError, from_tensorflow
 from serving.server.core.validation import (
     Signature,
@@ -23,11 +26,6 @@ from serving.server.core.validation import (
 )
 
 __all__ = ["LoadedModel", "Signature", "TensorInfo"]
-
-_INIT_OP = "__saved_model_init_op"  # of TensorFlow itself: not a way to call the model
-
-# TensorFlow advises against its loader for sessions at every call. Sessions answer faster here.
-tf.get_logger().addFilter(lambda record: "saved_model.loader_impl" not in record.getMessage())
 
 
 class LoadedModel:
@@ -42,6 +40,8 @@ class LoadedModel:
         name: Name of the model.
         version: Number of the version.
         path: Folder of the version.
+        run: Runs what computes for long outside of the interpreter, such as
+            `background.at_low_priority`.
 
     Attributes:
         name: Name of the model.
@@ -56,8 +56,15 @@ class LoadedModel:
         Exception: Whatever TensorFlow raises on a SavedModel that cannot be loaded.
     """
 
-    def __init__(self, name: str, version: int, path: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        path: Path,
+        run: Callable[[Callable[[], Any]], Any] = at_once,
+    ) -> None:
         self.name, self.version, self.path = name, version, path
+        self._run_long = run
         self.inputs: InputCounter | None = None
         self._session: tf.compat.v1.Session | None = None
         self._callables: dict[str, Callable[..., list[np.ndarray]]] = {}
@@ -88,23 +95,22 @@ class LoadedModel:
         config = tf.compat.v1.ConfigProto()
         if in_callers_thread:
             config.experimental.executor_type = "SINGLE_THREADED_EXECUTOR"
-        graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=graph, config=config)
-        with graph.as_default():
-            loaded = tf.compat.v1.saved_model.load(
-                self._session, [tf.saved_model.SERVING], str(self.path)
-            )
+        session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
+        self._session = session
+        loaded = load_graph(session, self.path, self._run_long)
         self.meta_graph = {
-            key: each for key, each in loaded.signature_def.items() if key != _INIT_OP
+            key: each for key, each in loaded.signature_def.items() if key != INIT_OP
         }
         self.signatures = {key: _signature(key, each) for key, each in self.meta_graph.items()}
         for key, signature in self.signatures.items():
-            self._callables[key] = make_callable(
-                self._session,
+            make = partial(
+                make_callable,
+                session,
                 feeds=[info.name for info in signature.inputs.values()],
                 fetches=[info.name for info in signature.outputs.values()],
                 in_callers_thread=in_callers_thread,
             )
+            self._callables[key] = self._run_long(make)
 
     def run(
         self, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = ()

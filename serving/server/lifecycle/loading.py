@@ -1,7 +1,9 @@
 """A version folder becomes a model that answers, or a reason why not."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -9,6 +11,7 @@ from features.bundle import BundleMetadata, check_vocabularies, read_metadata
 from features.errors import BundleError
 from serving.export_format.export_layout import ASSETS, METADATA_ASSET
 from serving.scoring.input_counter import InputCounter, input_counter
+from serving.server.core.background import at_low_priority, at_once, giving_way
 from serving.server.core.loaded_model import LoadedModel
 from serving.server.core.serving_error import ServingError, first_sentence
 from serving.server.lifecycle.versions import fingerprint, why_unusable
@@ -22,6 +25,7 @@ def load_warm(
     version: int,
     folder: Path,
     base: Path,
+    beside_others: bool = False,
 ) -> LoadedModel:
     """Loads a version and lets it answer its warm-up requests.
 
@@ -30,18 +34,28 @@ def load_warm(
         version: Number of the version.
         folder: Folder of the version.
         base: Folder that nothing may be read outside of.
+        beside_others: Give way to requests, which others answer meanwhile.
 
     Raises:
         ServingError: It is incomplete or damaged, changed in the meantime, or cannot answer its
             own warm-up requests. The message is the reason.
     """
+    if beside_others:
+        with giving_way():
+            return _load(name, version, folder, base, at_low_priority)
+    return _load(name, version, folder, base, at_once)
+
+
+def _load(
+    name: str, version: int, folder: Path, base: Path, run: Callable[[Callable[[], Any]], Any]
+) -> LoadedModel:
     reason = why_unusable(folder, base)
     if reason:
         raise ServingError(grpc.StatusCode.FAILED_PRECONDITION, reason)
     before = fingerprint(folder)
     metadata = _checked_metadata(folder)
     try:
-        model = LoadedModel(name, version, folder)
+        model = LoadedModel(name, version, folder, run)
     except Exception as error:  # a damaged file may fail anywhere inside of TensorFlow
         raise ServingError(
             grpc.StatusCode.DATA_LOSS,

@@ -245,7 +245,8 @@ class ModelManager:
 
     def _make(self, config: ModelConfig) -> ServedModel:
         def load(version: int, folder: Path) -> LoadedModel:
-            return load_warm(config.name, version, folder, config.base_path)
+            others = any(served.available for served in list(self._served.values()))
+            return load_warm(config.name, version, folder, config.base_path, others)
 
         return ServedModel(config, load)
 

@@ -227,9 +227,11 @@ def test_a_training_without_a_checkpoint_to_go_on_from_or_back_to_says_so(
         os.truncate(path, 1000)
     with pytest.raises(ConfigError, match=r"step-\d+ is damaged: .*begin again with --restart"):
         train(config, bundle, run, resume=True)
-    for path in run.best_checkpoint.parent.glob("best.data-*"):
+    for path in run.best_checkpoints.glob("*.data-*"):
         os.truncate(path, 1000)
-    with pytest.raises(ConfigError, match=r"no checkpoint at .*best that can be read.*--restart"):
+    with pytest.raises(
+        ConfigError, match=r"no checkpoint at .*step-\d+ that can be read.*--restart"
+    ):
         load_network(config, bundle, run)
 
 

@@ -1,5 +1,6 @@
 """What a new day's network takes over, token by token, and what it is compared with."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from features.bundle import METADATA, file_entry, open_bundle
+from features.bundle import MANIFEST, METADATA, file_entry, open_bundle
 from features.errors import ConfigError
 from pipeline.evaluation.html_report import report_html
 from pipeline.evaluation.scores import score_split
@@ -194,7 +195,8 @@ def test_yesterdays_network_is_measured_on_all_of_todays_rows(first, tuesday, ma
     today, _ = make_bundle(rows={"train": 60, "valid": 0, "test": 30})
     network = load_network(config, today, run)
     before = run.metrics_file.read_text()
-    written = json.loads(evaluate_elsewhere(config, today, run, network).read_text())
+    path = evaluate_elsewhere(config, today, run, network)
+    written = json.loads(path.read_text())
     assert {name: report["rows"] for name, report in written["evaluation"].items()} == {
         "train": 60,
         "test": 30,
@@ -203,6 +205,11 @@ def test_yesterdays_network_is_measured_on_all_of_todays_rows(first, tuesday, ma
     received = written["evaluation"]["test"]["metrics"]
     assert received["fused"]["logloss"] == pytest.approx(expected["fused"]["logloss"], rel=1e-6)
     assert run.metrics_file.read_text() == before
+    manifest = today.manifest.model_copy(update={"fingerprint": "another"})
+    Path(today.path, MANIFEST).write_text(manifest.model_dump_json())
+    other = dataclasses.replace(today, manifest=manifest)  # in a folder of the same name
+    assert evaluate_elsewhere(config, other, run, network) != path
+    assert json.loads(path.read_text())["bundle"] == today.path
     with pytest.raises(ConfigError, match="has other vocabularies than the bundle"):
         evaluate_elsewhere(config, tuesday, run, network)
 

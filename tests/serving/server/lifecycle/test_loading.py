@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from serving.server.core import loaded_model
 from serving.server.core.serving_error import ServingError
 from serving.server.lifecycle.loading import load_warm
 from serving.server.lifecycle.versions import fingerprint
@@ -105,7 +106,7 @@ def test_a_read_only_folder_is_served(version):
 
 
 def test_a_version_that_changes_while_it_is_read_is_refused(version, monkeypatch):
-    load = tf.compat.v1.saved_model.load
+    load = loaded_model.load_graph
 
     def load_and_change(*args):
         loaded = load(*args)
@@ -113,7 +114,7 @@ def test_a_version_that_changes_while_it_is_read_is_refused(version, monkeypatch
             file.write("the rest of the copy")
         return loaded
 
-    monkeypatch.setattr(tf.compat.v1.saved_model, "load", load_and_change)
+    monkeypatch.setattr(loaded_model, "load_graph", load_and_change)
     with pytest.raises(ServingError, match="it changed while it was read") as caught:
         load_warm("toy", 1, version, version.parent)
     assert caught.value.code == grpc.StatusCode.ABORTED
