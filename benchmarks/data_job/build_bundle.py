@@ -109,9 +109,6 @@ def _stages(folder: Path) -> Iterator[tuple[str, float]]:
                 counts.add(block.column(name))
             counts.result()
 
-    def scattered(batches: list) -> list:
-        return [list(scatter(b, "train", key, 4, 0)) for key, b in enumerate(batches)]
-
     read = log, inputs.log[0].path, log.columns, inputs.columns["log"]
     blocks, seconds = _timed(lambda: _first_blocks(read_blocks(*read)))
     rows = sum(len(block.rows) for block in blocks)
@@ -127,11 +124,11 @@ def _stages(folder: Path) -> Iterator[tuple[str, float]]:
     yield "preprocess", rows / seconds
     batches, seconds = _timed(lambda: [to_batch(each, columns) for each in arrays])
     yield "pack", rows / seconds
-    _, seconds = _timed(lambda: scattered(batches))
-    yield "scatter", rows / seconds
     _, seconds = _timed(
-        lambda: [encode_block(to_arrays(batch, columns), columns) for batch in batches]
+        lambda: [list(scatter(b, "train", key, 4, 0)) for key, b in enumerate(batches)]
     )
+    yield "scatter", rows / seconds
+    _, seconds = _timed(lambda: [encode_block(to_arrays(b, columns), columns) for b in batches])
     yield "serialize", rows / seconds
 
 

@@ -198,7 +198,8 @@ class EmbeddingBank(tf_keras.layers.Layer):
         training: bool | None = None,
         return_read: bool = False,
     ) -> tuple[Embedded, ...] | tuple[tuple[Embedded, ...], list[ReadRows]]:
-        features = checked_tensors(self.name, self.layout.signature, features)
+        sequences = [spec.name for spec in self.layout.inputs if spec.kind == "sequence"]
+        features = checked_tensors(self.name, self.layout.signature, features, sequences)
         broadcast = given_once(features)
         if broadcast and training:
             raise ValueError(

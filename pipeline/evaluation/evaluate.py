@@ -45,7 +45,7 @@ def evaluation_report(
     reader = OutputReader(network)
     for split in ("valid", "test"):
         with refusing_damage(bundle):
-            outputs = reader.read(examples(bundle, split, batch_size))
+            outputs = reader.read(examples(bundle, split, batch_size, trimmed=True))
 
         def scores_by(maps: LogitMaps | None, split: str = split, said: Any = outputs) -> Scores:
             names = network.branch_names

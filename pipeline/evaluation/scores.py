@@ -133,7 +133,7 @@ def predict_split(
     predict = predict or network.predict
     with refusing_damage(bundle):
         return predict(
-            examples(bundle, split, batch_size),
+            examples(bundle, split, batch_size, trimmed=True),
             steps=math.ceil(bundle.metadata.rows[split] / batch_size),  # for steps_per_execution
             verbose=0,
         )

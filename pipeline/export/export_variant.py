@@ -101,9 +101,8 @@ def export_variant(
             )
             full_probs = _score_rows(config, bundle, _scorer(mapped))
             uncovered = cut(network, bundle, variant, folder / "bundle")
-            part = replace(
-                uncovered, network=with_maps(uncovered.network, _maps_of(variant, maps or {}))
-            )
+            own_maps = _maps_of(variant, maps or {})
+            part = replace(uncovered, network=with_maps(uncovered.network, own_maps))
             output = names.branch_output(variant.branch) if variant.branch else names.PROB
             target = folder / variant.name
             if variant.format == "openvino":  # the IR itself is compared
@@ -116,12 +115,8 @@ def export_variant(
                 columns = _candidates(candidates, bundle)
                 version = write_saved_model(part, target, sample, columns, variant.compiled)
             p50 = _latency(full, version, part, variant, sample, rounds)
-            measured = _measured(
-                bundle,
-                {FULL.name: full, variant.name: version},
-                {FULL.name: full_probs[names.PROB], variant.name: probs},
-                p50,
-            )
+            scored = {FULL.name: (full, full_probs[names.PROB]), variant.name: (version, probs)}
+            measured = _measured(bundle, scored, p50)
             report = variant_report(variant, difference, output, measured)
             card = _card(config, bundle, run, uncovered, variant, in_words(difference, output))
             _write_beside(version, report, card)
@@ -147,20 +142,19 @@ def _write_beside(version: Path, report: Mapping[str, object], card: Mapping[str
 
 def _measured(
     bundle: Bundle,
-    exports: Mapping[str, Path],
-    probs: Mapping[str, np.ndarray],
+    exports: Mapping[str, tuple[Path, np.ndarray]],
     p50: Mapping[int, Mapping[str, float]],
 ) -> dict[str, Measured]:
-    """Size, AUC and latency of each export, by its name."""
+    """Size, AUC and latency of each export, by its name; its folder and its scores are given."""
     label = bundle.metadata.features.required("label").name
     labels = column_arrays(bundle, SPLIT, [label])[label]
     return {
         name: Measured(
             *folder_sizes(path),
-            auc=value_or_none(auc(labels, probs[name])),
+            auc=value_or_none(auc(labels, probs)),
             p50_ms={rows: times[name] for rows, times in p50.items()},
         )
-        for name, path in exports.items()
+        for name, (path, probs) in exports.items()
     }
 
 

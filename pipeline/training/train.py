@@ -269,6 +269,7 @@ def _examples(
         start,
         part or WHOLE,
         hidden_shares(bundle, settings.hide_tokens),
+        trimmed=True,
     )
 
 

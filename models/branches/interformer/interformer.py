@@ -15,6 +15,7 @@ from models.branches.interformer.self_masked_projection import SelfMaskedProject
 from models.branches.interformer.sequence_arch import SequenceArch
 from models.branches.interformer.summary_gate import GatingActivation, GatingMode
 from models.embeddings.embedded import Embedded, History, flatten
+from models.layers.axis_length import axis_length
 from models.layers.mlp import MLP
 from models.layers.self_attention import divide_heads
 
@@ -183,34 +184,39 @@ class InterFormer(Branch):
 
     def interact(self, embedded: Embedded, training: bool | None) -> tuple[tf.Tensor, Details]:
         x, cls, outputs = embedded.non_sequence, None, []
-        events, mask, recent = self._events(embedded.histories)
+        events, mask, recent, lengths = self._events(embedded.histories)
         for cross, interaction, sequence in zip(
             self.cross_archs[:-1], self.interaction_archs, self.sequence_archs, strict=True
         ):
             x_sum, s_sum = cross(x, events=events, mask=mask, recent=recent, cls=cls)
             x = interaction(x, summary=s_sum)
             cls = x_sum if cls is None else cls
-            cls, events = sequence(events, cls=cls, summary=x_sum, mask=mask)
+            cls, events = sequence(events, cls=cls, summary=x_sum, mask=mask, lengths=lengths)
             outputs.append(flatten(x))
         summaries = self.cross_archs[-1](x, events=events, mask=mask, recent=recent, cls=cls)
         h = self.head(flatten(tf.concat(summaries, axis=1)), training=training)
         return h, Details(tuple(outputs))
 
-    def _events(self, histories: dict[str, History]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The events of all histories, their mask, and what picks the last ones."""
+    def _events(
+        self, histories: dict[str, History]
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, list[int | tf.Tensor]]:
+        """The events of all histories, their mask, what picks the last ones, and the lengths."""
         histories = {name: cleaned(history) for name, history in histories.items()}
         if self.histories == "joined":
             histories = {"joined": joined_by_recency(histories)}
         masks = [histories[name].mask for name in sorted(histories)]
-        total, before = sum(mask.shape[1] for mask in masks), 0
+        lengths = [axis_length(mask, 1) for mask in masks]
         events, recent = [], []
-        for name, mask, mask_net in zip(sorted(histories), masks, self.mask_nets, strict=True):
+        for i, (name, mask, mask_net) in enumerate(
+            zip(sorted(histories), masks, self.mask_nets, strict=True)
+        ):
             events.append(mask_net(histories[name].events))
-            after = total - before - mask.shape[1]
-            picks = last_steps(mask, self.num_recent)
-            recent.append(tf.pad(picks, [[0, 0], [0, 0], [before, after]]))
-            before += mask.shape[1]
-        return tf.concat(events, axis=1), tf.concat(masks, axis=1), tf.concat(recent, axis=1)
+            around = [sum(lengths[:i]), sum(lengths[i + 1 :])]
+            picks = tf.pad(last_steps(mask, self.num_recent), [[0, 0], [0, 0], around])
+            picks.set_shape((None, self.num_recent, None))
+            recent.append(picks)
+        joined = (tf.concat(parts, axis=1) for parts in (events, masks, recent))
+        return *joined, lengths
 
     def get_config(self) -> dict[str, Any]:
         return {
