@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from features.bundle import BundleMetadata
 from features.preprocessing import Preprocessor
-from features.raw_tensors import parse_examples
+from features.raw_tensors import check_dense_steps, parse_examples
 from models.network.outputs import NetworkOutputs
 from serving.export_format import names
 from serving.export_format.signature_table import (
@@ -103,6 +103,7 @@ class ScoringModule(tf.Module):
 
         def preprocessed(tensors: Tensors) -> Tensors:
             raw = {column: tensors[name] for column, name in names.tensor_names(columns).items()}
+            check_dense_steps(raw, features)
             return preprocessor(raw)  # shapes keep a batch of 1, which the network looks for
 
         examples = tf.TensorSpec([None], tf.string)
