@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+import pydantic
 import tensorflow as tf
 
 from features.analysis import Analysis
@@ -56,6 +57,7 @@ class BundleMetadata(StrictModel):
         vocabulary_sha256: Vocabulary -> checksum of its file.
         vocabularies_from: The bundle that its ids go on from; None where they are its own.
         text_format: How its log was read; None where that was no delimited text.
+        negatives_kept: Share of the negatives that the log still had, in (0, 1].
     """
 
     format_version: int
@@ -70,6 +72,7 @@ class BundleMetadata(StrictModel):
     vocabulary_sha256: dict[str, str] = {}
     vocabularies_from: VocabularyOrigin | None = None
     text_format: TextFormat | None = None
+    negatives_kept: float = pydantic.Field(1.0, gt=0.0, le=1.0)
 
     def model_inputs(self) -> tuple[InputSpec, ...]:
         """What a model sees, in the order of declaration."""

@@ -11,7 +11,16 @@ from features.config import StrictModel
 Kind = Literal["categorical", "numeric", "multivalued", "sequence", "embedding"]
 Role = Literal["input", "label", "group_key", "timestamp", "weight"]
 Transform = Literal[
-    "zscore", "raw", "log2", "ln_squared", "quantiles", "hour", "weekday", "weekend"
+    "zscore",
+    "raw",
+    "log",
+    "piecewise",
+    "log2",
+    "ln_squared",
+    "quantiles",
+    "hour",
+    "weekday",
+    "weekend",
 ]
 TimeUnit = Literal["s", "ms", "yymmddhh"]
 UtcOffset = Annotated[float, pydantic.Field(ge=-24.0, le=24.0)]  # hours
@@ -24,8 +33,9 @@ ROLES: tuple[Role, ...] = ("input", "label", "group_key", "timestamp", "weight")
 FOUND_BY_THE_JOB = ("null_values", "precision")
 
 _TRANSFORMS: dict[str, tuple[str, ...]] = {
-    "numeric": ("zscore", "raw", "log2", "ln_squared", "quantiles"),
+    "numeric": ("zscore", "raw", "log", "piecewise", "log2", "ln_squared", "quantiles"),
     "categorical": ("hour", "weekday", "weekend"),
+    "embedding": ("zscore",),
 }
 _KIND_OF_ROLE: dict[str, str] = {
     "label": "numeric",
@@ -64,8 +74,11 @@ class FeatureSpec(StrictModel):
             (tokens in time order, oldest first) or `embedding` (a given dense vector).
         role: `input` (default), or what else the column is for.
         column: Column of the raw data; the feature's name unless given.
-        transform: Numeric: `zscore` (default), `raw`, `log2` (bucket floor(log2 x)),
-            `ln_squared` (bucket floor((ln x)^2)) or `quantiles`. Categorical: `hour`, `weekday` or
+        transform: Numeric: `zscore` (default), `raw`, `log` (the z-score of sign(x) ln(1 + |x|)),
+            `piecewise` (linear between quantiles, of which networks learn a piecewise-linear
+            embedding), `log2` (bucket floor(log2 x)), `ln_squared` (bucket floor((ln x)^2)) or
+            `quantiles` (bucket between quantiles). Embedding: none, or `zscore` by the mean and the
+            deviation of all its numbers. Categorical: `hour`, `weekday` or
             `weekend` (whether it is one) of a time given as an integer.
         unit: How an integer tells a time: `s` or `ms` since 1970, or `yymmddhh` (14102100 is
             2014-10-21, 0 h); UTC.
@@ -87,11 +100,11 @@ class FeatureSpec(StrictModel):
             their last tokens belong together, and the steps that a shorter one lacks are out of
             vocabulary; so a token missing at the end must be written as some token.
         dimension: Length of an embedding.
-        default: Stands for a missing number (default: the mean for `zscore`, 0 for `raw`);
-            buckets have an id of their own for it.
+        default: Stands for a missing number (default: the mean for `zscore` and `log`, 0 for
+            `raw`); buckets and `piecewise` have weights of their own for it.
         at_least: Turns a number into a label: 1 where it is at least this.
         positive: Text that the label has where it is 1; any other text is 0.
-        num_buckets: How many buckets `quantiles` makes.
+        num_buckets: How many buckets `quantiles` makes, or pieces `piecewise`.
         precision: In which serving takes the number; the data job finds `float64` where float32
             cannot tell the values of a `zscore` apart.
         null_values: Texts that mean "missing" in the column, beside the empty one; unless given,
@@ -191,13 +204,16 @@ class FeatureSpec(StrictModel):
             raise ValueError(f"a {self.kind} feature needs `max_length`, the most tokens it keeps.")
         if self.kind == "embedding" and self.dimension is None:
             raise ValueError("an embedding feature needs `dimension`, the length of its vector.")
-        if self.transform == "quantiles" and self.num_buckets is None:
-            raise ValueError("transform 'quantiles' needs `num_buckets`.")
-        if self.num_buckets is not None and self.transform != "quantiles":
-            raise ValueError("`num_buckets` needs `transform: quantiles`. Set it, or remove both.")
-        if self.default is not None and self.transform not in ("zscore", "raw"):
+        if self.needs_quantiles and self.num_buckets is None:
+            raise ValueError(f"transform {self.transform!r} needs `num_buckets`.")
+        if self.num_buckets is not None and not self.needs_quantiles:
             raise ValueError(
-                "`default` needs transform zscore or raw: a missing number has a bucket of its own."
+                "`num_buckets` needs `transform: quantiles` or `piecewise`. Set it, or remove both."
+            )
+        if self.default is not None and self.transform not in ("zscore", "raw", "log"):
+            raise ValueError(
+                "`default` needs transform zscore, log or raw: a missing number has a bucket, or "
+                "weights, of its own."
             )
         if self.unit != "s" and not self.is_time:
             raise ValueError("`unit` is for times. Set `transform: hour`, `weekday` or `weekend`.")
@@ -241,6 +257,11 @@ class FeatureSpec(StrictModel):
     def is_bucketed(self) -> bool:
         """Whether ids are numbers of buckets, so that there is no file of tokens."""
         return self.transform in _BUCKETING
+
+    @property
+    def needs_quantiles(self) -> bool:
+        """Whether the transform parts numbers at quantiles of the training rows."""
+        return self.transform in ("quantiles", "piecewise")
 
     @property
     def has_vocabulary(self) -> bool:

@@ -19,7 +19,7 @@ class InputSpec:
     | `categorical` | int32 (batch,) | a categorical feature, or a numeric one put into buckets |
     | `multivalued` | int32 (batch, length), right padded with 0 | a multi-valued feature |
     | `sequence` | int32 (batch, length), right padded with 0, oldest step first | a sequence |
-    | `numeric` | float32 (batch,) | a numeric feature |
+    | `numeric` | float32 (batch,); with `pieces` in [0, 1], -1 where missing | a numeric feature |
     | `dense` | float32 (batch, dimension) | a given dense embedding |
 
     Id 0 means *missing* for `categorical` and *padding* for `multivalued` and `sequence`. Inputs
@@ -34,6 +34,8 @@ class InputSpec:
         length: Padded length of a `multivalued` or `sequence` input, else 0.
         dimension: Length of a `dense` vector, else 0.
         history: Name of the history that a `sequence` belongs to.
+        pieces: Of a `numeric` input that tells its place among quantiles, the number of pieces
+            between them; else 0.
     """
 
     name: str
@@ -43,6 +45,7 @@ class InputSpec:
     length: int = 0
     dimension: int = 0
     history: str | None = None
+    pieces: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON can hold them; `InputSpec(**spec.to_dict()) == spec`."""
@@ -72,6 +75,9 @@ def _input_of(spec: FeatureSpec, features: FeatureSet, analysis: Analysis) -> In
         buckets = len(analysis.numeric[spec.name].boundaries) + 1
     if buckets is not None:  # id 0 is missing
         return InputSpec(spec.name, "categorical", spec.name, buckets + 1)
+    if spec.transform == "piecewise":
+        pieces = len(analysis.numeric[spec.name].edges) - 1
+        return InputSpec(spec.name, "numeric", pieces=pieces)
     if spec.kind == "numeric":
         return InputSpec(spec.name, "numeric")
     vocabulary = features.vocabularies[spec.vocabulary]

@@ -21,7 +21,9 @@ def with_precision(features: FeatureSet, analysis: Analysis) -> FeatureSet:
     """The features; numbers that are scaled by `zscore` are float64 where float32 is too little."""
     specs = {
         name: spec.model_copy(update={"precision": "float64"})
-        if spec.transform == "zscore" and not survives_float32(analysis.numeric[name])
+        if spec.kind == "numeric"
+        and spec.transform == "zscore"
+        and not survives_float32(analysis.numeric[name])
         else spec
         for name, spec in features.features.items()
     }
@@ -33,7 +35,11 @@ def losses_in_words(features: FeatureSet, analysis: Analysis) -> list[str]:
     lines = []
     for spec in features.inputs:
         summary = analysis.numeric.get(spec.name)
-        if spec.transform not in ("zscore", "raw", "quantiles") or summary is None:
+        if (
+            spec.kind != "numeric"
+            or spec.transform not in ("zscore", "raw", "quantiles", "piecewise")
+            or summary is None
+        ):
             continue
         if survives_float32(summary):
             continue

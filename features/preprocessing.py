@@ -47,9 +47,10 @@ class Preprocessor(tf_keras.layers.Layer):
 
     Returns:
         Feature name -> tensor: categorical and bucketed numeric int32 (batch,); numeric, label
-        and weight float32 (batch,); multi-valued and sequence int32 (batch, max_length), right
-        padded with 0, the most recent steps last; embedding float32 (batch, dimension); group
-        key int64 (batch,), a fingerprint; timestamp int64 (batch,).
+        and weight float32 (batch,), under `piecewise` in [0, 1] or -1 where missing; multi-valued
+        and sequence int32 (batch, max_length), right padded with 0, the most recent steps last;
+        embedding float32 (batch, dimension); group key int64 (batch,), a fingerprint; timestamp
+        int64 (batch,).
     """
 
     def __init__(
@@ -75,14 +76,17 @@ class Preprocessor(tf_keras.layers.Layer):
         }
         self.moments: dict[str, tuple[float, float]] = {}  # mean and standard deviation
         self.scalers: dict[str, tf_keras.layers.Layer] = {}
+        self.edges: dict[str, tuple[float, ...]] = {}
         for spec in self._specs:
-            if spec.transform == "zscore":
+            if spec.transform in ("zscore", "log"):
                 summary = analysis.numeric[spec.name]
                 # A column that was constant in training must not blow up when it no longer is.
                 self.moments[spec.name] = summary.mean, math.sqrt(summary.variance) or 1.0
             elif spec.transform == "quantiles":
                 boundaries = list(analysis.numeric[spec.name].boundaries)
                 self.scalers[spec.name] = tf_keras.layers.Discretization(boundaries)
+            elif spec.transform == "piecewise":
+                self.edges[spec.name] = analysis.numeric[spec.name].edges
 
     def call(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         computed = self._sequences(raw)
@@ -97,8 +101,10 @@ class Preprocessor(tf_keras.layers.Layer):
             return value if limit is None else tf.cast(value >= limit, tf.float32)
         if spec.role == "group_key":
             return _of_tokens(value, lambda keys: tf.strings.to_hash_bucket_fast(keys, 2**63 - 1))
-        if spec.role in ("weight", "timestamp") or spec.kind == "embedding":
+        if spec.role in ("weight", "timestamp"):
             return value
+        if spec.kind == "embedding":
+            return self._vector(value, spec)
         if spec.is_time:
             return _time_bucket(value, spec)
         if spec.kind == "numeric":
@@ -149,6 +155,15 @@ class Preprocessor(tf_keras.layers.Layer):
                 computed[spec.name] = _most_recent(steps, lengths, spec.padded_length)
         return computed
 
+    def _vector(self, value: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
+        """Vectors as they are, or less their mean over their deviation; a missing one is zeros."""
+        if spec.transform is None:
+            return value
+        mean, deviation = self.moments[spec.name]
+        scaled = tf.cast((tf.cast(value, tf.float64) - mean) / deviation, tf.float32)
+        is_given = tf.reduce_any(value != 0.0, axis=1, keepdims=True)
+        return tf.where(is_given, scaled, 0.0)
+
     def _numeric(self, value: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:
         missing = tf.math.is_nan(value)
         for number in null_numbers(spec.null_values):
@@ -168,7 +183,12 @@ class Preprocessor(tf_keras.layers.Layer):
         if spec.default is not None:
             exact = tf.where(missing, tf.constant(spec.default, tf.float64), exact)
             missing = tf.zeros_like(missing)
-        if spec.transform == "zscore":
+        if spec.transform == "piecewise":
+            place = piecewise_place(exact, self.edges[spec.name])
+            return tf.where(missing, -1.0, tf.cast(place, tf.float32))
+        if spec.transform == "log":
+            exact = tf.sign(exact) * tf.math.log1p(tf.abs(exact))
+        if spec.transform in ("zscore", "log"):
             mean, deviation = self.moments[spec.name]
             exact = (exact - mean) / deviation
         return tf.where(missing, 0.0, tf.cast(exact, tf.float32))
@@ -245,6 +265,34 @@ def ln_squared_bucket(value: tf.Tensor) -> tf.Tensor:
     squared = tf.square(tf.math.log(tf.maximum(exact, 2.0)))
     bucket = tf.where(exact > 2.0, tf.floor(squared), tf.floor(tf.minimum(exact, 2.0)))
     return tf.cast(tf.clip_by_value(bucket, -1.0, BUCKETS["ln_squared"] - 2.0), tf.int32) + 1
+
+
+def piecewise_place(value: tf.Tensor, edges: Sequence[float]) -> tf.Tensor:
+    """Where numbers lie among edges: (t + share of piece t that is passed) / number of pieces.
+
+    It is 0 at the first edge and below, 1 at the last and above, and linear between neighbours.
+    With edges at quantiles it is as good as uniform over the training rows. From it
+    `models.embeddings.numeric_encoding.piecewise_linear` has the encoding of the paper.
+
+    Reference: Gorishniy, Rubachev and Babenko, On Embeddings for Numerical Features in Tabular
+    Deep Learning, arXiv:2203.05556v4, Eq. 1. Departs from it: numbers beyond the ends of the
+    training rows stay at the ends, where the paper's first and last piece go on for ever.
+
+    Args:
+        value: float64 of any shape.
+        edges: Two or more, strictly increasing.
+
+    Returns:
+        float64 of the same shape; NaN of NaN.
+    """
+    limits = tf.constant(edges, tf.float64)
+    pieces = len(edges) - 1
+    piece = tf.searchsorted(limits, tf.reshape(value, [-1]), side="right") - 1
+    piece = tf.reshape(tf.clip_by_value(piece, 0, pieces - 1), tf.shape(value))
+    start, stop = tf.gather(limits, piece), tf.gather(limits, piece + 1)
+    # NaN passes clip_by_value as it is.
+    share = tf.clip_by_value((value - start) / (stop - start), 0.0, 1.0)
+    return (tf.cast(piece, tf.float64) + share) / pieces
 
 
 def _time_bucket(time: tf.Tensor, spec: FeatureSpec) -> tf.Tensor:

@@ -39,7 +39,8 @@ class HistorySpec(StrictModel):
         key: Column whose value example and events share, such as the user.
         where: Column that must be 1 in an event for it to count, such as `is_click`.
         unless: Column that must not be 1 in it: `is_click` keeps what was shown and not clicked.
-        events: Name of the source's event log that the events are; the rows of the log otherwise.
+        events: Name of the event log, of the source or of `data.events`, that the events are; the
+            rows of the log otherwise.
     """
 
     key: str

@@ -28,6 +28,7 @@ ROOMS = {
         ("runs",),
         ("export", "training"),
         ("stages",),
+        ("comparison",),
         ("cli",),
         ("__main__",),
     ),

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from benchmarks.data_job.criteo_rows import write_rows
@@ -102,27 +102,15 @@ def _stages(folder: Path) -> Iterator[tuple[str, float]]:
     reader = ReadRows(log, inputs.columns["log"], features_)
     encoder = Encoder(features_, bundle.metadata.analysis, bundle.vocabulary_dir)
 
-    def read() -> list:
-        blocks, rows = [], 0
-        for block in read_blocks(log, inputs.log[0].path, log.columns, inputs.columns["log"]):
-            blocks.append(block)
-            rows += len(block.rows)
-            if rows >= _STAGE_ROWS:
-                break
-        return blocks
-
     def count(blocks: list) -> None:
-        counts = {name: TokenCounts() for name in features_.vocabularies}
-        for block in blocks:
-            for name, vocabulary in counts.items():
-                vocabulary.add(block.column(name))
-        for vocabulary in counts.values():
-            vocabulary.result()
+        for name in features_.vocabularies:
+            counts = TokenCounts()
+            for block in blocks:
+                counts.add(block.column(name))
+            counts.result()
 
-    def scattered(batches: list) -> list:
-        return [list(scatter(b, "train", key, 4, 0)) for key, b in enumerate(batches)]
-
-    blocks, seconds = _timed(read)
+    read = log, inputs.log[0].path, log.columns, inputs.columns["log"]
+    blocks, seconds = _timed(lambda: _first_blocks(read_blocks(*read)))
     rows = sum(len(block.rows) for block in blocks)
     yield "read", rows / seconds
     typed, seconds = _timed(lambda: [reader.typed(block)[0] for block in blocks])
@@ -136,12 +124,23 @@ def _stages(folder: Path) -> Iterator[tuple[str, float]]:
     yield "preprocess", rows / seconds
     batches, seconds = _timed(lambda: [to_batch(each, columns) for each in arrays])
     yield "pack", rows / seconds
-    _, seconds = _timed(lambda: scattered(batches))
-    yield "scatter", rows / seconds
     _, seconds = _timed(
-        lambda: [encode_block(to_arrays(batch, columns), columns) for batch in batches]
+        lambda: [list(scatter(b, "train", key, 4, 0)) for key, b in enumerate(batches)]
     )
+    yield "scatter", rows / seconds
+    _, seconds = _timed(lambda: [encode_block(to_arrays(b, columns), columns) for b in batches])
     yield "serialize", rows / seconds
+
+
+def _first_blocks(blocks: Iterable) -> list:
+    """Blocks until there are `_STAGE_ROWS` rows."""
+    first, rows = [], 0
+    for block in blocks:
+        first.append(block)
+        rows += len(block.rows)
+        if rows >= _STAGE_ROWS:
+            break
+    return first
 
 
 def _timed(work: Callable) -> tuple:

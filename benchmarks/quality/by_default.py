@@ -1,34 +1,29 @@
-"""What logs give with nothing edited: `inspect`, then `train --preset`, beside two plain models.
+"""What logs give with nothing edited: `inspect`, then `train --preset`, beside plain models.
 
-    python -m benchmarks.quality.by_default clicks.csv --rows 2000 10000 --peer-python PYTHON
+    python -m benchmarks.quality.by_default clicks.csv --rows 2000 10000
 
 Of each file the first rows are cut, proposed for, built and trained on. Logistic regression is the
-one that every evaluation fits beside. LightGBM, where `--peer-python` has it, is untuned and reads
-what the network reads, but of lists only the first token and the length.
+one that every evaluation fits beside; LightGBM and CatBoost, where they are installed, are those of
+`concord compare`.
 """
 
 import argparse
 import gzip
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.quality.training_runs import Task, mean_and_spread, run_all, test_metrics
-from features.bundle import open_bundle
-from pipeline.batches.dataset import column_arrays
+from features.bundle import Bundle
+from pipeline.comparison.split_rows import split_rows
+from pipeline.comparison.tree_models import PACKAGES, fit_trees, missing
 from pipeline.config.config_files import load_config
 from pipeline.data.job.data_job import build_bundle
+from pipeline.evaluation.scores import FUSED, Scores
 from pipeline.inspection.proposal import propose
 from pipeline.inspection.read_sample import read_sample
 from pipeline.inspection.yaml_text import to_yaml
-
-_PEER = Path(__file__).with_name("lightgbm_peer.py")
 
 
 def main() -> None:
@@ -49,7 +44,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--presets", nargs="+", default=["dcnv2", "mbcnet"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
-    parser.add_argument("--peer-python", type=Path, help="interpreter that has lightgbm")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="of networks")
     parser.add_argument("--out", type=Path, default=Path("runs/by_default"))
     return parser.parse_args()
 
@@ -60,7 +55,13 @@ def _lines(arguments: argparse.Namespace, file: Path, rows: int | None) -> list[
     loaded = load_config(config)
     bundle = build_bundle(loaded.feature_set, loaded.data, str(folder / "bundle"))
     tasks = [
-        Task(config, (f"model.preset={preset}",), bundle.path, seed, folder / f"{preset}_{seed}")
+        Task(
+            config,
+            (f"model.preset={preset}", *arguments.set),
+            bundle.path,
+            seed,
+            folder / f"{preset}_{seed}",
+        )
         for preset in arguments.presets
         for seed in arguments.seeds
     ]
@@ -71,8 +72,9 @@ def _lines(arguments: argparse.Namespace, file: Path, rows: int | None) -> list[
         results.setdefault(preset, []).append(test_metrics(each))
     if metrics[0].get("baseline"):
         results["logistic regression"] = [metrics[0]["baseline"]["test"]]
-    if arguments.peer_python:
-        results["LightGBM"] = [_lightgbm(arguments.peer_python, bundle.path, folder)]
+    for model in PACKAGES:
+        if missing(model) is None:
+            results[model] = [_trees(model, bundle)]
     count = f"{bundle.metadata.rows['train']:,}"
     names = ("auc", "logloss", "calibration")
     return [
@@ -105,28 +107,12 @@ def _proposal(file: Path, rows: int | None, folder: Path) -> Path:
     return config
 
 
-def _lightgbm(python: Path, bundle_path: str, folder: Path) -> dict[str, float]:
-    """Metrics of untuned LightGBM on a bundle's test rows, from a process of its own."""
-    bundle = open_bundle(bundle_path)
+def _trees(model: str, bundle: Bundle) -> dict[str, float | None]:
+    """Metrics of boosted trees with their own settings on a bundle's test rows."""
     specs = bundle.metadata.model_inputs()
-    label = bundle.metadata.features.required("label").name
-    arrays: dict[str, np.ndarray] = {}
-    for split in ("train", "test"):
-        columns = column_arrays(bundle, split, [label, *(spec.name for spec in specs)])
-        arrays[f"{split}/label"] = columns[label]
-        for spec in specs:
-            values = columns[spec.name]
-            if spec.kind in ("multivalued", "sequence"):
-                arrays[f"{split}/categorical/{spec.name}"] = values[:, 0]
-                arrays[f"{split}/numeric/{spec.name}"] = (values > 0).sum(axis=1)
-            elif spec.kind in ("categorical", "numeric"):
-                arrays[f"{split}/{spec.kind}/{spec.name}"] = values
-    path = folder / "columns.npz"
-    np.savez(path, **arrays)
-    done = subprocess.run([str(python), str(_PEER), str(path)], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{python} {_PEER} failed, which needs lightgbm:\n{done.stderr}")
-    return json.loads(done.stdout)
+    train, valid, test = (split_rows(bundle, split) for split in ("train", "valid", "test"))
+    probs = fit_trees(model, specs, train, valid, seconds=600.0).predict(test.inputs)
+    return Scores(test.labels, {FUSED: probs}, groups=None).metrics("impressions")[FUSED]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scipy import stats
+
 from features.bundle import open_bundle
 from pipeline.config.config_files import load_config
 from pipeline.config.fit_to_data import DataSize, fit_to_data
@@ -62,6 +64,16 @@ def mean_and_spread(values: Sequence[float], form: str = "{:.4f}") -> str:
     """Mean +- sample standard deviation."""
     spread = statistics.stdev(values) if len(values) > 1 else 0.0
     return f"{form.format(statistics.mean(values))} ± {spread:.4f}"
+
+
+def differences_and_interval(values: Sequence[float], form: str = "{:+.4f}") -> str:
+    """Each of some paired differences, their mean, and Student's 95 % interval of the mean."""
+    shown = ", ".join(form.format(value) for value in values)
+    if len(values) < 2:
+        return shown
+    mean, error = statistics.mean(values), statistics.stdev(values) / len(values) ** 0.5
+    low, high = stats.t.interval(0.95, len(values) - 1, mean, error) if error else (mean, mean)
+    return f"{shown}; mean {form.format(mean)} ({form.format(low)} to {form.format(high)})"
 
 
 def save_figure(path: Path, size: tuple[float, float], draw: Callable[[Any], None]) -> None:

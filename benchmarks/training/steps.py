@@ -81,17 +81,13 @@ def _run(name: str, case: Case, folder: Path, arguments: argparse.Namespace) -> 
     failed: dict[str, str] = {}
     try:
         for side, peer in sides.items():
-            data = _workload(folder, peer.rows or case.rows, max(arguments.examples, case.batch))
             python = arguments.peer_python if peer.module == "fuxictr" else sys.executable
-            log = folder / f"{side}.log"
             module = f"benchmarks.training.peers.{peer.module}"
-            worker = Worker(module, python, log, _environment(peer))
-            workers[side] = worker
+            workers[side] = Worker(module, python, folder / f"{side}.log", _environment(peer))
             print(f"{name}: builds {side}", file=sys.stderr, flush=True)
-            spec = {"data": str(data), "batch": case.batch, "width": case.width}
+            data = _workload(folder, peer.rows or case.rows, max(arguments.examples, case.batch))
             try:
-                settings[side] = worker.build({**spec, "model": case.model, **peer.spec})
-                worker.block(_WARM_UP_STEPS)
+                settings[side] = _built(workers[side], case, peer, data)
             except WorkerError as error:
                 failed[side] = str(error)
                 print(f"{name}: {side} is left out: {error}", file=sys.stderr, flush=True)
@@ -122,6 +118,14 @@ def _run(name: str, case: Case, folder: Path, arguments: argparse.Namespace) -> 
             if goal.of in running and goal.to in running
         ],
     }
+
+
+def _built(worker: Worker, case: Case, peer: Side, data: Path) -> Any:
+    """Has a side build its network and take some steps; what it says of its settings."""
+    spec = {"data": str(data), "batch": case.batch, "width": case.width, "model": case.model}
+    settings = worker.build({**spec, **peer.spec})
+    worker.block(_WARM_UP_STEPS)
+    return settings
 
 
 def _rounds(

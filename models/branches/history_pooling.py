@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from features.errors import did_you_mean
 from models.embeddings.embedded import History
+from models.layers.axis_length import axis_length, largest
 
 
 def compared_histories(
@@ -68,14 +69,17 @@ def joined_by_recency(histories: Mapping[str, History]) -> History:
     """
     if len(histories) == 1:
         return next(iter(histories.values()))
-    longest = max(history.mask.shape[1] for history in histories.values())
+    lengths = {name: axis_length(history.mask, 1) for name, history in histories.items()}
+    longest = largest(lengths.values())
     newest_first, counts = [], []
     for name in sorted(histories):
         events, mask, _ = histories[name]
         counts.append(tf.reduce_sum(tf.cast(mask, tf.int32), axis=1))
         # The gradient of a reversal is a reversal; that of a gather would be a scatter.
         turned = tf.reverse_sequence(events, counts[-1], seq_axis=1)
-        newest_first.append(tf.pad(turned, [[0, 0], [0, longest - mask.shape[1]], [0, 0]]))
+        padded = tf.pad(turned, [[0, 0], [0, longest - lengths[name]], [0, 0]])
+        padded.set_shape((None, None, events.shape[2]))
+        newest_first.append(padded)
     count = tf.reduce_max(counts, axis=0)
     events = tf.reverse_sequence(tf.concat(newest_first, axis=-1), count, seq_axis=1)
     return History(events, tf.sequence_mask(count, longest), events[:, 0, :0])

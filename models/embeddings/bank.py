@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tf_keras
 
+from features.inputs import InputSpec
 from features.scope_name import scope_name
 from models.embeddings.bank_tables import BankTables, LookedUp
 from models.embeddings.broadcast import given_once, repeated, side_by_side
@@ -14,6 +15,7 @@ from models.embeddings.embedded import Embedded, History, history_view
 from models.embeddings.embedding_inputs import ID_KINDS, checked_tensors
 from models.embeddings.embedding_layout import EmbeddingLayout
 from models.embeddings.numeric_embedding import NumericEmbedding
+from models.embeddings.numeric_encoding import periodic, piecewise_linear
 from models.embeddings.row_slots import RowSlots
 from models.embeddings.row_table import Initializer, ReadRows, RowTable, row_penalty
 
@@ -41,6 +43,7 @@ class EmbeddingBank(tf_keras.layers.Layer):
     | `categorical` | its row; id 0 (missing) has a row like any other |
     | `multivalued`, `sequence` | mean of the rows of the ids that are not 0; zeros without any |
     | `numeric` | value x a learned vector (FuxiCTR's convention); see `EmbeddingLayout.numeric` |
+    | `numeric` with `pieces` | a learned piecewise-linear function of the value |
     | `dense` | a learned linear projection, no bias |
     | ids of `EmbeddingLayout.given` | as above, each vector under the input's own projection |
 
@@ -75,6 +78,8 @@ class EmbeddingBank(tf_keras.layers.Layer):
         initializer: Distribution of the initial rows.
         l2_batch: Factor of the regulariser over the rows that a batch reads, each once.
         slots: State of an optimizer behind the weights of every row; None for none.
+        frequency_stddev: Standard deviation of the initial frequencies of `periodic` inputs, which
+            are scaled numbers: the first ones are as good as linear where it is small.
 
     Call arguments:
         features: Tensors by input name, shaped and typed as `InputSpec` says; others are ignored.
@@ -93,18 +98,22 @@ class EmbeddingBank(tf_keras.layers.Layer):
         initializer: Initializer = "normal",
         l2_batch: float = 0.0,
         slots: RowSlots | Sequence[float] | None = None,
+        frequency_stddev: float = 0.1,
         **kwargs,
     ):
         # float32 under mixed precision too: branches cast what they read, rows stay exact.
         super().__init__(**{"dtype": "float32", **kwargs})
-        if not all(number >= 0.0 for number in (stddev, l2, l2_batch)):  # also catches nan
+        numbers = (stddev, l2, l2_batch, frequency_stddev)
+        if not all(number >= 0.0 for number in numbers):  # also catches nan
             raise ValueError(
-                "EmbeddingBank: `stddev`, `l2` and `l2_batch` must be >= 0. "
-                f"Received: stddev={stddev}, l2={l2}, l2_batch={l2_batch}."
+                "EmbeddingBank: `stddev`, `l2`, `l2_batch` and `frequency_stddev` must be >= 0. "
+                f"Received: stddev={stddev}, l2={l2}, l2_batch={l2_batch}, "
+                f"frequency_stddev={frequency_stddev}."
             )
         self.layout = layout
         self.stddev, self.initializer = float(stddev), initializer
         self.l2, self.l2_batch = float(l2), float(l2_batch)
+        self.frequency_stddev = float(frequency_stddev)
         self.rows = BankTables(layout, slots, self.stddev, initializer, name="rows")
         # Not `numeric_embedding`: weights of finished runs lie under this name.
         self.numeric_token = None
@@ -162,10 +171,13 @@ class EmbeddingBank(tf_keras.layers.Layer):
 
         self.rows.build(())
         self.projections = {}  # by input name: (1, columns) of a value, (dimension, columns)
+        self.frequencies = {}  # by input name: (num_sets, num_frequencies)
         for spec in layout.projected:
-            fan_in = spec.dimension if spec.kind == "dense" else 1
-            if layout.is_given(spec):
-                fan_in = layout.given[str(spec.vocabulary)]
+            if layout.is_periodic(spec):
+                shape = (layout.num_sets, layout.num_frequencies)
+                name = f"{scope_name(spec.name)}/frequencies"
+                self.frequencies[spec.name] = weight(name, shape, self.frequency_stddev)
+            fan_in = layout.projected_length(spec)
             stddev = math.sqrt(2.0 / (fan_in + layout.embedding_dim))  # Glorot, of one set
             shape = (fan_in, sum(layout.segments))
             self.projections[spec.name] = weight(f"{scope_name(spec.name)}/kernel", shape, stddev)
@@ -186,7 +198,8 @@ class EmbeddingBank(tf_keras.layers.Layer):
         training: bool | None = None,
         return_read: bool = False,
     ) -> tuple[Embedded, ...] | tuple[tuple[Embedded, ...], list[ReadRows]]:
-        features = checked_tensors(self.name, self.layout.signature, features)
+        sequences = [spec.name for spec in self.layout.inputs if spec.kind == "sequence"]
+        features = checked_tensors(self.name, self.layout.signature, features, sequences)
         broadcast = given_once(features)
         if broadcast and training:
             raise ValueError(
@@ -225,15 +238,27 @@ class EmbeddingBank(tf_keras.layers.Layer):
                 if first.kind == "sequence":
                     fields.steps[first.name] = steps
             elif first.name in self.projections:
-                values = features[first.name]
-                values = values[:, tf.newaxis] if first.kind == "numeric" else values
-                embedding = (values @ self.projections[first.name])[:, tf.newaxis, :]
+                embedding = self._projected(first, features[first.name])[:, tf.newaxis, :]
             else:
                 continue  # the one of all numeric inputs stands for it
             fields.all.append(embedding)
             if first.kind != "sequence":
                 fields.non_sequence.append(embedding)
         return fields
+
+    def _projected(self, spec: InputSpec, values: tf.Tensor) -> tf.Tensor:
+        """The columns of all embedding sets, and first-order ones, of a number or vector."""
+        kernel, layout = self.projections[spec.name], self.layout
+        if spec.kind == "dense":
+            return values @ kernel
+        if spec.pieces:
+            return piecewise_linear(values, spec.pieces) @ kernel
+        if not layout.is_periodic(spec):
+            return values[:, tf.newaxis] @ kernel
+        of_sets = tf.unstack(periodic(values, self.frequencies[spec.name]), axis=1)
+        sets = (*range(layout.num_sets), *layout.first_order)
+        kernels = tf.split(kernel, layout.segments, axis=1)
+        return tf.concat([of_sets[m] @ own for m, own in zip(sets, kernels, strict=True)], axis=1)
 
     def _views(
         self,
@@ -252,7 +277,7 @@ class EmbeddingBank(tf_keras.layers.Layer):
         if self.numeric_token is not None:
             values = [features[spec.name] for spec in layout.numeric_inputs]
             values = tf.stack([repeated(x, batch) for x in values] if broadcast else values, axis=1)
-            for m, embedding in enumerate(self.numeric_token(values)):
+            for m, embedding in enumerate(self.numeric_token(self._joined(values))):
                 embeddings[m] = tf.concat([embeddings[m], embedding], axis=1)
                 non_sequence[m] = tf.concat([non_sequence[m], embedding], axis=1)
             for k in range(len(layout.first_order)):
@@ -271,6 +296,18 @@ class EmbeddingBank(tf_keras.layers.Layer):
             )
             for m in range(layout.num_sets)
         )
+
+    def _joined(self, values: tf.Tensor) -> tf.Tensor:
+        """What the one MLP of all numeric inputs reads of their values (batch, inputs)."""
+        specs = self.layout.numeric_inputs
+        if not any(spec.pieces for spec in specs):
+            return values
+        columns = zip(specs, tf.unstack(values, axis=1), strict=True)
+        parts = [
+            piecewise_linear(x, spec.pieces) if spec.pieces else x[:, tf.newaxis]
+            for spec, x in columns
+        ]
+        return tf.concat(parts, axis=1)
 
     def _split(
         self, parts: Sequence[tf.Tensor], batch: tf.Tensor, broadcast: Collection[str]
@@ -313,6 +350,7 @@ class EmbeddingBank(tf_keras.layers.Layer):
             "initializer": self.initializer,
             "l2_batch": self.l2_batch,
             "slots": list(self.rows.slots),
+            "frequency_stddev": self.frequency_stddev,
         }
 
     @classmethod

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -11,6 +10,7 @@ from features.inputs import InputSpec
 from models.embeddings.embedding_layout import EmbeddingLayout
 from models.embeddings.row_slots import RowSlots
 from models.embeddings.row_table import Initializer, ReadRows, RowTable
+from models.layers.axis_length import axis_length
 
 
 class LookedUp(NamedTuple):
@@ -108,8 +108,10 @@ class BankTables(tf_keras.layers.Layer):
             values, unique = self.tables[position].look_up(tf.concat(rows, axis=1), training)
             read += [] if unique is None else [unique]
             # One split, not slices: the gradient of each slice would be as large as all rows.
-            sizes = [row_numbers.shape[1] for row_numbers in rows]
-            parts |= dict(zip(numbers, tf.split(values, sizes, axis=1), strict=True))
+            split = tf.split(values, [axis_length(row_numbers, 1) for row_numbers in rows], axis=1)
+            for number, row_numbers, part in zip(numbers, rows, split, strict=True):
+                part.set_shape((*row_numbers.shape, values.shape[2]))  # one unknown hides all
+                parts[number] = part
         embeddings = [self._embeddings(run, parts[i]) for i, run in enumerate(runs)]
         return LookedUp(ids, embeddings, read)
 
@@ -137,16 +139,14 @@ class BankTables(tf_keras.layers.Layer):
         places = [self.layout.place_of(spec) for spec in run]
         storage = places[0].storage
         received = tf.concat([ids[spec.name] for spec in run], axis=1)  # (B, k)
-        lengths = [max(spec.length, 1) for spec in run]
-        # One row of bounds for each column of ids.
-        starts = np.repeat([place.start for place in places], lengths)
-        limits = np.repeat([place.storage.num_ids for place in places], lengths)
-        known = (received >= 0) & (received < tf.constant(limits, tf.int32))
-        start = tf.constant(starts, tf.int32)
-        rows = [tf.where(known, start + row, -1) for row in storage.rows_of(received)]
+        # Bounds for each column of ids; what has several columns is alone in its run.
+        starts = tf.constant([place.start for place in places], tf.int32)
+        limits = tf.constant([place.storage.num_ids for place in places], tf.int32)
+        known = (received >= 0) & (received < limits)
+        rows = [tf.where(known, starts + row, -1) for row in storage.rows_of(received)]
         if len(rows) == 1:
             return rows[0]
-        columns = received.shape[1] * len(rows)
+        columns = axis_length(received, 1) * len(rows)
         return tf.reshape(tf.stack(rows, axis=2), (-1, columns))
 
     def _embeddings(self, run: Sequence[InputSpec], rows: tf.Tensor) -> tf.Tensor:
@@ -157,11 +157,12 @@ class BankTables(tf_keras.layers.Layer):
             return rows
         sizes = [place.embedding_dim * layout.num_sets, len(layout.first_order)]
         narrow, first_order = tf.split(rows, sizes, axis=2)
-        narrow = tf.reshape(narrow, (-1, rows.shape[1], layout.num_sets, place.embedding_dim))
-        projections = [self.projections[str(spec.vocabulary)] for spec in run]
-        lengths = [max(spec.length, 1) for spec in run]
-        kernels = tf.repeat(tf.stack(projections), lengths, axis=0)  # (k, num_sets, row, d)
-        embeddings = tf.einsum("bkmw,kmwd->bkmd", narrow, kernels)
+        k = axis_length(rows, 1)
+        narrow = tf.reshape(narrow, (-1, k, layout.num_sets, place.embedding_dim))
+        kernels = tf.stack([self.projections[str(spec.vocabulary)] for spec in run])
+        if len(run) == 1:  # of one or several columns
+            kernels = tf.repeat(kernels, k, axis=0)
+        embeddings = tf.einsum("bkmw,kmwd->bkmd", narrow, kernels)  # kernels (k, sets, row, d)
         columns = layout.num_sets * layout.embedding_dim
-        embeddings = tf.reshape(embeddings, (-1, rows.shape[1], columns))
+        embeddings = tf.reshape(embeddings, (-1, k, columns))
         return tf.concat([embeddings, first_order], axis=2)

@@ -6,6 +6,8 @@ from typing import Literal, get_args
 
 import tensorflow as tf
 
+from models.layers.axis_length import axis_length
+
 Storing = Literal["plain", "hashed", "quotient_remainder"]
 _PRIME = 2_147_483_647  # 2^31 - 1: products of two numbers below it fit into int64
 # Multipliers and offsets of the hash functions, drawn once; a row's meaning depends on them.
@@ -93,8 +95,8 @@ class Storage:
         """(batch, k x rows_per_id, columns), those of an id together -> (batch, k, columns)."""
         if self.is_plain:
             return rows
-        _, many, columns = rows.shape
-        apart = tf.reshape(rows, (-1, many // self.rows_per_id, self.rows_per_id, columns))
+        count, columns = axis_length(rows, 1) // self.rows_per_id, rows.shape[2]
+        apart = tf.reshape(rows, (-1, count, self.rows_per_id, columns))
         if self.type == "hashed":
             return tf.reduce_sum(apart, axis=2)
         remainder, quotient = tf.unstack(apart, axis=2)

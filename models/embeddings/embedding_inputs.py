@@ -1,7 +1,7 @@
 """What the inputs of an embedding bank must say, and what their tensors look like."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import get_args
 
 import tensorflow as tf
@@ -92,13 +92,18 @@ def target_of_sequences(inputs: Sequence[InputSpec]) -> dict[str, str]:
 
 
 def checked_tensors(
-    layer: str, signature: Mapping[str, tf.TensorSpec], features: Mapping[str, tf.Tensor]
+    layer: str,
+    signature: Mapping[str, tf.TensorSpec],
+    features: Mapping[str, tf.Tensor],
+    sequences: Collection[str] = (),
 ) -> dict[str, tf.Tensor]:
     """The features that a signature names, cast to its types.
 
     Args:
         layer: Name of the layer that was called, for the error.
         signature: Shape and dtype of each tensor by input name.
+        sequences: Names of those that may have fewer steps, or a number that the graph does not
+            know.
         features: Tensors by input name; others than the signature's are ignored.
 
     Raises:
@@ -112,10 +117,24 @@ def checked_tensors(
                 f"{expected.dtype.name}. Received: {sorted(features)}."
             )
         received = tf.convert_to_tensor(features[name])
-        if not received.shape.is_compatible_with(expected.shape):
+        shape = expected.shape
+        if name in sequences and received.shape.rank == 2:
+            steps, most = received.shape[1], shape[1]
+            if steps is None or 1 <= steps < most:
+                shape = tf.TensorShape([shape[0], steps])
+        if not received.shape.is_compatible_with(shape):
             raise ValueError(
-                f"{layer}: input {name!r} must have shape {expected.shape}. "
-                f"Received: {received.shape}."
+                f"{layer}: input {name!r} must have shape {expected.shape}"
+                f"{', or fewer steps' if name in sequences else ''}. Received: {received.shape}."
             )
-        tensors[name] = tf.ensure_shape(tf.cast(received, expected.dtype), expected.shape)
+        tensors[name] = tf.ensure_shape(tf.cast(received, expected.dtype), shape)
+        if shape.rank == 2 and shape[1] is None:
+            tensors[name] = _one_step_at_least(tensors[name])
     return tensors
+
+
+def _one_step_at_least(ids: tf.Tensor) -> tf.Tensor:
+    """Ids (batch, steps): a replica that gets no row of a last batch is given no step either."""
+    padded = tf.pad(ids, [[0, 0], [0, tf.maximum(1 - tf.shape(ids)[1], 0)]])
+    padded.set_shape((ids.shape[0], None))
+    return padded

@@ -18,8 +18,9 @@ from models.embeddings.embedding_inputs import (
     tensor_spec,
     vocabulary_sizes,
 )
+from models.embeddings.numeric_encoding import encoded_length
 
-Numeric = Literal["each", "mlp"]
+Numeric = Literal["each", "mlp", "periodic"]
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,16 @@ class EmbeddingLayout:
         compressed: By vocabulary, options of `Storage`: `{"type": "hashed", "rows": 1000}`.
         numeric: What becomes of `numeric` inputs: `each` has a field embedding of its own; `mlp`
             makes one, the last, of all of them, by an MLP of each embedding set's own (CETNet,
-            DHEN, Wukong: "dense features").
+            DHEN, Wukong: "dense features"); `periodic` gives each one a linear layer over sines
+            and cosines of it (Gorishniy et al.). Of an input with `pieces` the layer has a
+            piecewise-linear encoding in its place under any of them.
         numeric_units: Hidden layers of that MLP; none makes it one linear layer.
         set_dims: Length of a field embedding in each embedding set; none is `embedding_dim` in all
             of them. Not together with `embedding_dims`.
         given: By vocabulary, the length of vectors that are given for its ids and never trained,
             such as those of pictures. They lie in no table, and every input of the vocabulary
             projects them to its field embedding, step by step where it is a sequence.
+        num_frequencies: Learned frequencies of each `periodic` input, in each embedding set.
 
     Raises:
         ValueError: An input is incomplete, inputs contradict each other, or an option is not
@@ -128,6 +132,7 @@ class EmbeddingLayout:
     numeric_units: Sequence[int] = ()
     set_dims: Sequence[int] = ()
     given: Mapping[str, int] = field(default_factory=dict)
+    num_frequencies: int = 16
 
     def __post_init__(self) -> None:
         _freeze(
@@ -140,11 +145,13 @@ class EmbeddingLayout:
             set_dims=tuple(self.set_dims),
             given=dict(self.given),
         )
-        if min([self.embedding_dim, self.num_sets, *self.embedding_dims.values()]) < 1:
+        counts = [self.embedding_dim, self.num_sets, self.num_frequencies]
+        if min([*counts, *self.embedding_dims.values()]) < 1:
             raise ValueError(
-                "EmbeddingLayout: `embedding_dim`, `embedding_dims` and `num_sets` must be >= 1. "
-                f"Received: embedding_dim={self.embedding_dim}, "
-                f"embedding_dims={self.embedding_dims}, num_sets={self.num_sets}."
+                "EmbeddingLayout: `embedding_dim`, `embedding_dims`, `num_sets` and "
+                f"`num_frequencies` must be >= 1. Received: embedding_dim={self.embedding_dim}, "
+                f"embedding_dims={self.embedding_dims}, num_sets={self.num_sets}, "
+                f"num_frequencies={self.num_frequencies}."
             )
         if self.set_dims and (
             len(self.set_dims) != self.num_sets or min(self.set_dims) < 1 or self.embedding_dims
@@ -277,6 +284,20 @@ class EmbeddingLayout:
         """The inputs whose field embedding is a linear projection of their values."""
         kinds = ("dense",) if self.joins_numeric else ("numeric", "dense")
         return tuple(spec for spec in self.inputs if spec.kind in kinds or self.is_given(spec))
+
+    def is_periodic(self, spec: InputSpec) -> bool:
+        """Whether an input's field embedding is made of sines and cosines of it."""
+        return self.numeric == "periodic" and spec.kind == "numeric" and not spec.pieces
+
+    def projected_length(self, spec: InputSpec) -> int:
+        """How many numbers of an input, one of `projected`, its projection reads."""
+        if spec.kind == "dense":
+            return spec.dimension
+        if self.is_given(spec):
+            return self.given[str(spec.vocabulary)]
+        if self.is_periodic(spec):
+            return 2 * self.num_frequencies
+        return encoded_length(spec.pieces) if spec.pieces else 1
 
     def is_given(self, spec: InputSpec) -> bool:
         """Whether an input is ids of vectors that are given."""

@@ -5,6 +5,8 @@ import re
 
 import tensorflow as tf
 
+from models.layers.axis_length import axis_length
+
 
 def kernel_product(equation: str, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """`tf.einsum(equation, x, kernel)`, whose gradients are right in bfloat16 on any CPU too.
@@ -21,7 +23,7 @@ def kernel_product(equation: str, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     Args:
         equation: Of two factors. The first letter is the batch; letters of both factors that are
             not in the result are summed over.
-        x: Float tensor (batch, ...), all of its other sizes known.
+        x: Float tensor (batch, ...), the sizes known that are summed over.
         kernel: A weight, which is cast to the type of x.
 
     Returns:
@@ -31,7 +33,8 @@ def kernel_product(equation: str, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     if x.dtype != tf.bfloat16:
         return tf.einsum(equation, x, kernel)
     left, right, result = re.split(",|->", equation)
-    sizes = dict(zip(left + right, (*x.shape, *kernel.shape), strict=True))
+    sizes: dict[str, int | tf.Tensor] = dict(zip(right, kernel.shape, strict=True))
+    sizes |= {letter: axis_length(x, axis) for axis, letter in enumerate(left)}
     sizes[left[0]] = -1
     shared = [letter for letter in left if letter in right and letter in result]
     summed = [letter for letter in left if letter in right and letter not in result]
@@ -42,7 +45,7 @@ def kernel_product(equation: str, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         axes = [letters.index(letter) for letter in order]
         return tensor if axes == sorted(axes) else tf.transpose(tensor, axes)
 
-    def shape(letters: list[str]) -> list[int]:
+    def shape(letters: list[str]) -> list[int | tf.Tensor]:
         return [sizes[letter] for letter in letters]
 
     width = math.prod(shape(summed))

@@ -81,22 +81,22 @@ class MLP(tf_keras.layers.Layer):
             )
             for i, width in enumerate(self.units)
         ]
-        self.norms = [
-            tf_keras.layers.BatchNormalization(
-                # FuxiCTR's (PyTorch's) constants: Keras' 1e-3 would shrink what reads embeddings
-                # that start at N(0, 1e-4).
-                momentum=0.9,
-                epsilon=1e-5,
-                synchronized=True,
-                dtype=policy,
-                name=f"batch_norm_{i}",
-            )
-            for i in range(len(self.units) if self.batch_norm else 0)
-        ]
+        self.norms = [self._norm(i) for i in range(len(self.units) if self.batch_norm else 0)]
         self.dices = [
             Dice(dtype=policy, name=f"dice_{i}") for i, name in enumerate(names) if name == "dice"
         ]
         self.drop = tf_keras.layers.Dropout(self.dropout, dtype=policy) if self.dropout else None
+
+    def _norm(self, i: int) -> tf_keras.layers.Layer:
+        return tf_keras.layers.BatchNormalization(
+            # FuxiCTR's (PyTorch's) constants: Keras' 1e-3 would shrink what reads embeddings
+            # that start at N(0, 1e-4).
+            momentum=0.9,
+            epsilon=1e-5,
+            synchronized=True,
+            dtype=self.dtype_policy,
+            name=f"batch_norm_{i}",
+        )
 
     def call(
         self,

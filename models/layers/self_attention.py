@@ -41,6 +41,8 @@ class SelfAttention(tf_keras.layers.Layer):
     Call arguments:
         tokens: Float tensor (batch, length, width).
         mask: Bool (batch, length), True where a token may be looked at; None is everywhere.
+        kept: int32 (length,), the places among `positions` of the tokens that are there, where
+            others were cut off; None where all are there.
 
     Returns:
         (batch, length, width).
@@ -68,12 +70,17 @@ class SelfAttention(tf_keras.layers.Layer):
         self.bias = self.add_weight("bias", shape=(width,), initializer="zeros")
         super().build(input_shape)
 
-    def call(self, tokens: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+    def call(
+        self,
+        tokens: tf.Tensor,
+        mask: tf.Tensor | None = None,
+        kept: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         qkv = kernel_product("btd,dshe->sbhte", tokens, self.kernel_qkv)  # (3, B, heads, T, e)
         # Split and unstacked, not sliced: the gradient of a slice is a tensor of mostly zeros.
         queries_and_keys, values = tf.split(qkv, [2, 1])
         if self.positions is not None:
-            queries_and_keys = rotate(queries_and_keys, self.positions)
+            queries_and_keys = rotate(queries_and_keys, self.positions, kept)
         queries, keys = tf.unstack(queries_and_keys)
         heads = attend(queries, keys, values[0], mask)
         y = kernel_product("bhte,hed->btd", heads, self.kernel_out)
@@ -105,11 +112,13 @@ def divide_heads(name: str, width: int, num_heads: int) -> int:
     return width // num_heads
 
 
-def rotate(x: tf.Tensor, positions: Sequence[int]) -> tf.Tensor:
-    """Rotary position embedding of x (..., length, e)."""
+def rotate(x: tf.Tensor, positions: Sequence[int], kept: tf.Tensor | None = None) -> tf.Tensor:
+    """Rotary position embedding of x (..., length, e); of these `positions`, or the `kept` ones."""
     half = x.shape[-1] // 2
     angles = np.outer(positions, 10000.0 ** (-np.arange(half) / max(half, 1)))  # (T, e/2)
     cos, sin = tf.constant(np.cos(angles), x.dtype), tf.constant(np.sin(angles), x.dtype)
+    if kept is not None:
+        cos, sin = tf.gather(cos, kept), tf.gather(sin, kept)
     first, second, rest = tf.split(x, [half, half, x.shape[-1] - 2 * half], axis=-1)
     return tf.concat([first * cos - second * sin, second * cos + first * sin, rest], axis=-1)
 

@@ -129,18 +129,8 @@ def _cut(
 ) -> EmbeddingBank:
     """A bank of some inputs and embedding sets, with the weights of another one."""
     whole = bank.layout
-    vocabularies = {spec.vocabulary for spec in inputs}
     linear = [m for m in sets if m in whole.first_order] if uses_first_order else []
-    layout = replace(
-        whole,
-        inputs=inputs,
-        num_sets=len(sets),
-        set_dims=[whole.dims[m] for m in sets] if whole.set_dims else (),
-        first_order=[sets.index(m) for m in linear],
-        embedding_dims={n: dim for n, dim in whole.embedding_dims.items() if n in vocabularies},
-        compressed={n: options for n, options in whole.compressed.items() if n in vocabularies},
-        given={n: length for n, length in whole.given.items() if n in vocabularies},
-    )
+    layout = _cut_layout(whole, inputs, sets, linear)
     config = {**bank.get_config(), "layout": layout.to_dict(), "slots": None}
     cut = EmbeddingBank.from_config(config)
     cut.build(())
@@ -166,6 +156,8 @@ def _cut(
         table.table.assign(rows)
     for name, kernel in cut.projections.items():
         kernel.assign(bank.projections[name].numpy()[:, columns()])
+    for name, frequencies in cut.frequencies.items():
+        frequencies.assign(bank.frequencies[name].numpy()[list(sets)])
     for vocabulary, vectors in cut.given.items():
         vectors.assign(bank.given[vocabulary])
     if cut.numeric_token is not None:
@@ -177,6 +169,23 @@ def _cut(
             columns_kept = [whole.first_order.index(m) for m in linear]
             cut.numeric_first_order.assign(bank.numeric_first_order.numpy()[:, columns_kept])
     return cut
+
+
+def _cut_layout(
+    whole: EmbeddingLayout, inputs: Sequence[InputSpec], sets: Sequence[int], linear: Sequence[int]
+) -> EmbeddingLayout:
+    """The layout of some inputs and sets, those of `linear` with first-order weights."""
+    vocabularies = {spec.vocabulary for spec in inputs}
+    return replace(
+        whole,
+        inputs=inputs,
+        num_sets=len(sets),
+        set_dims=[whole.dims[m] for m in sets] if whole.set_dims else (),
+        first_order=[sets.index(m) for m in linear],
+        embedding_dims={n: dim for n, dim in whole.embedding_dims.items() if n in vocabularies},
+        compressed={n: options for n, options in whole.compressed.items() if n in vocabularies},
+        given={n: length for n, length in whole.given.items() if n in vocabularies},
+    )
 
 
 def _no_rows(bank: EmbeddingBank) -> dict[str, tf.Tensor]:

@@ -106,8 +106,7 @@ class CooperativeNetwork(NamedLossModel):
         super().__init__(**kwargs)
         cooperation = dict(cooperation or {})
         if embedding_sets is None:
-            own = len(branches) > 1 and embeddings.layout.num_sets == len(branches)
-            embedding_sets = {name: (i if own else 0,) for i, name in enumerate(branches)}
+            embedding_sets = _usual_sets(embeddings, branches)
         self.embeddings, self.heads = embeddings, heads
         self.alignment: Alignment = as_alignment(alignment)
         self.fusion: Fusion = as_fusion(fusion)
@@ -129,21 +128,17 @@ class CooperativeNetwork(NamedLossModel):
         self._cooperation_layers = [as_cooperation_loss(layer) for layer, _ in cooperation.values()]
         check_wiring(self)
         self._reads = {name for layer in self._cooperation_layers for name in layer.takes}
-        self._heads = {
-            name: Dense(1, dtype="float32", name=f"head_{name}")
-            for name in (*(self._branch_names if heads == "all" else ()), "fused")
-            if name != "fused" or not self.fusion.gives_logit
-        }
-        loglosses = {
-            "logloss" if name == "fused" else f"logloss_{name}": float(weight)
-            for name, weight in self.logloss_weights.items()
-        }
-        self.term_weights = {
-            **loglosses,
-            **{name: float(weight) for name, (_, weight) in cooperation.items()},
-        }
+        self._heads = self._new_heads()
+        losses = {name: weight for name, (_, weight) in cooperation.items()}
+        self.term_weights = _term_weights(self.logloss_weights, losses)
         self.warmup_steps = dict(warmup_steps or {})
         self._create_weights()
+
+    def _new_heads(self) -> dict[str, tf_keras.layers.Layer]:
+        names = [*self._branch_names] if self.heads == "all" else []
+        if not self.fusion.gives_logit:
+            names.append("fused")
+        return {name: Dense(1, dtype="float32", name=f"head_{name}") for name in names}
 
     @property
     def branch_names(self) -> tuple[str, ...]:
@@ -425,6 +420,23 @@ class CooperativeNetwork(NamedLossModel):
         outputs, labels = self(features), tf.zeros((0, 1))
         self.loss_terms(outputs, labels)
         self.watch_terms(tuple(self.diagnostics(outputs, labels)))
+
+
+def _usual_sets(
+    embeddings: EmbeddingBank, branches: Mapping[str, Any]
+) -> dict[str, tuple[int, ...]]:
+    """A set for each branch where there are as many, else one that all read."""
+    own = len(branches) > 1 and embeddings.layout.num_sets == len(branches)
+    return {name: (i if own else 0,) for i, name in enumerate(branches)}
+
+
+def _term_weights(loglosses: Mapping[str, float], losses: Mapping[str, float]) -> dict[str, float]:
+    """By the name of a term, from those by branch and those of the cooperation losses."""
+    by_term = {
+        "logloss" if name == "fused" else f"logloss_{name}": weight
+        for name, weight in loglosses.items()
+    }
+    return {name: float(weight) for name, weight in {**by_term, **losses}.items()}
 
 
 def _as_column(name: str, x: tf.Tensor) -> tf.Tensor:

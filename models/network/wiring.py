@@ -48,12 +48,19 @@ def check_wiring(network: Wired) -> None:
     Raises:
         ValueError: Says which, and what would fit.
     """
-    names = list(network.branches)
     if network.heads not in ("all", "fused"):
         raise ValueError(
             "CooperativeNetwork: `heads` must be 'all' or 'fused'. "
             f"Received: heads={network.heads!r}."
         )
+    _check_embedding_sets(network)
+    _check_names(network)
+    _check_readers(network)
+
+
+def _check_embedding_sets(network: Wired) -> None:
+    """Every branch has the embedding sets that it asks for, and every set has a reader."""
+    names = list(network.branches)
     sets = [m for sets_of_branch in network.embedding_sets.values() for m in sets_of_branch]
     sets += [] if network.gate_table is None else [network.gate_table]
     if not names or set(network.embedding_sets) != set(names):
@@ -75,7 +82,11 @@ def check_wiring(network: Wired) -> None:
                 f"CooperativeNetwork: branch {name!r} asks for {expected} embedding sets. "
                 f"Received: {list(network.embedding_sets[name])}."
             )
-    terms = network.term_names
+
+
+def _check_names(network: Wired) -> None:
+    """Terms have names of their own, and what is given by branch names branches."""
+    names, terms = list(network.branches), network.term_names
     if len(set(terms)) < len(terms) or "fused" in names:
         raise ValueError(
             "CooperativeNetwork: the names of branches and cooperation losses must be distinct "
@@ -93,6 +104,10 @@ def check_wiring(network: Wired) -> None:
             f"CooperativeNetwork: `logloss_weights` names {sorted(unknown)}. Expected 'fused' or "
             f"one of the branches {names}."
         )
+
+
+def _check_readers(network: Wired) -> None:
+    """What losses and fusion read is there: the branches' logits, the gate's embedding set."""
     readers: list[tuple[str, Sequence[str]]] = [
         (f"cooperation loss {name!r}", loss.takes)
         for name, loss in network.cooperation_losses.items()

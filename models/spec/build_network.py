@@ -58,66 +58,14 @@ def build_network(
     try:
         layout = _layout(config, inputs)
         injected = {"groups": _positions(groups, layout), "fields": layout.field_names}
-        layers = {
-            (name, copy): as_branch(_construct(f"branches.{name}", component, name, injected))
-            for name, component in config.branches.items()
-            for copy in ([name] if component.share_weights else _copies(config, name))
-        }
-        branches = {
-            copy: layers.get((name, copy)) or layers[(name, name)]
-            for copy, name in config.branch_copies.items()
-        }
+        branches = _branches(config, injected)
         embedding_sets, gate_table = _embedding_sets(config, branches)
-        first_order = {
-            embedding_sets[name][0] for name, branch in branches.items() if branch.uses_first_order
-        }
-        # Only the branches say how many embedding sets there are.
-        num_sets = 1 + max(_numbers(embedding_sets, gate_table))
-        layout = replace(
-            layout,
-            num_sets=num_sets,
-            first_order=sorted(first_order),
-            set_dims=_set_dims(config, embedding_sets, num_sets),
-        )
+        layout = _with_sets(layout, config, branches, embedding_sets, gate_table)
         if check_layout is not None:
             check_layout(layout)
-        embeddings = EmbeddingBank(
-            layout,
-            stddev=config.embedding.stddev,
-            l2=config.embedding.l2,
-            initializer=config.embedding.initializer,
-            l2_batch=config.embedding.l2_batch,
-            slots=slots,
-            name="embeddings",
-        )
-        return CooperativeNetwork(
-            embeddings,
-            branches,
-            _construct("alignment", config.alignment, "alignment", injected),
-            _construct("fusion", config.fusion, "fusion", injected),
-            {
-                name: (_construct(f"cooperation.{name}", loss, name, injected), loss.weight)
-                for name, loss in config.cooperation.items()
-            },
-            config.heads,
-            tower=config.tower and _construct("tower", config.tower, "tower", injected),
-            embedding_sets=embedding_sets,
-            gate_table=gate_table,
-            logloss_weights=config.logloss_weights,
-            teachers=teachers,
-            warmup_steps={
-                name: loss.warmup_steps
-                for name, loss in config.cooperation.items()
-                if loss.warmup_steps
-            },
-            base_rate=base_rate,
-            projections={
-                name: _construct("projection", config.projection, f"projection_{name}", injected)
-                for name in branches
-            }
-            if config.projection
-            else None,
-            dense_l2=config.dense_l2,
+        embeddings = _embeddings(config, layout, slots)
+        return _network(
+            config, embeddings, branches, embedding_sets, gate_table, injected, teachers, base_rate
         )
     except ConfigError:
         raise
@@ -170,6 +118,99 @@ def check_needs(
             )
 
 
+def _branches(config: NetworkConfig, injected: Mapping[str, Any]) -> dict[str, Branch]:
+    """The branches by name, copies among them; a layer that copies share stands under each."""
+    layers = {
+        (name, copy): as_branch(_construct(f"branches.{name}", component, name, injected))
+        for name, component in config.branches.items()
+        for copy in ([name] if component.share_weights else _copies(config, name))
+    }
+    return {
+        copy: layers.get((name, copy)) or layers[(name, name)]
+        for copy, name in config.branch_copies.items()
+    }
+
+
+def _with_sets(
+    layout: EmbeddingLayout,
+    config: NetworkConfig,
+    branches: Mapping[str, Branch],
+    embedding_sets: Mapping[str, Sequence[int]],
+    gate_table: int | None,
+) -> EmbeddingLayout:
+    """The layout with all embedding sets: only the branches say how many there are."""
+    first_order = {
+        embedding_sets[name][0] for name, branch in branches.items() if branch.uses_first_order
+    }
+    num_sets = 1 + max(_numbers(embedding_sets, gate_table))
+    return replace(
+        layout,
+        num_sets=num_sets,
+        first_order=sorted(first_order),
+        set_dims=_set_dims(config, embedding_sets, num_sets),
+    )
+
+
+def _embeddings(
+    config: NetworkConfig, layout: EmbeddingLayout, slots: RowSlots | None
+) -> EmbeddingBank:
+    return EmbeddingBank(
+        layout,
+        stddev=config.embedding.stddev,
+        l2=config.embedding.l2,
+        initializer=config.embedding.initializer,
+        l2_batch=config.embedding.l2_batch,
+        frequency_stddev=config.embedding.frequency_stddev,
+        slots=slots,
+        name="embeddings",
+    )
+
+
+def _network(
+    config: NetworkConfig,
+    embeddings: EmbeddingBank,
+    branches: Mapping[str, Branch],
+    embedding_sets: Mapping[str, Sequence[int]],
+    gate_table: int | None,
+    injected: Mapping[str, Any],
+    teachers: Sequence[CooperativeNetwork],
+    base_rate: float,
+) -> CooperativeNetwork:
+    """The network around its embeddings and branches: the parts of the other axes."""
+    losses = config.cooperation.items()
+    return CooperativeNetwork(
+        embeddings,
+        branches,
+        _construct("alignment", config.alignment, "alignment", injected),
+        _construct("fusion", config.fusion, "fusion", injected),
+        {
+            name: (_construct(f"cooperation.{name}", loss, name, injected), loss.weight)
+            for name, loss in losses
+        },
+        config.heads,
+        tower=config.tower and _construct("tower", config.tower, "tower", injected),
+        embedding_sets=embedding_sets,
+        gate_table=gate_table,
+        logloss_weights=config.logloss_weights,
+        teachers=teachers,
+        warmup_steps={name: loss.warmup_steps for name, loss in losses if loss.warmup_steps},
+        base_rate=base_rate,
+        projections=_projections(config, branches, injected),
+        dense_l2=config.dense_l2,
+    )
+
+
+def _projections(
+    config: NetworkConfig, branches: Mapping[str, Branch], injected: Mapping[str, Any]
+) -> dict[str, tf_keras.layers.Layer] | None:
+    if config.projection is None:
+        return None
+    return {
+        name: _construct("projection", config.projection, f"projection_{name}", injected)
+        for name in branches
+    }
+
+
 def _in_one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
@@ -195,6 +236,7 @@ def _layout(config: NetworkConfig, inputs: Sequence[InputSpec]) -> EmbeddingLayo
         compressed={name: entry.model_dump() for name, entry in embedding.compressed.items()},
         numeric=embedding.numeric,
         numeric_units=embedding.numeric_units,
+        num_frequencies=embedding.num_frequencies,
         given={name: entry.dimension for name, entry in embedding.given.items()},
     )
 

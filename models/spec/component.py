@@ -210,15 +210,7 @@ def _read_options(component: LayerClass, given: Mapping[str, Any], own: set[str]
     Raises:
         ConfigError: An option is unknown, is filled from the data, or has a wrong type or value.
     """
-    every_layer_has = inspect.signature(
-        tf_keras.layers.Layer.__init__
-    ).parameters  # self, name, ...
-    parameters = {
-        name: parameter
-        for name, parameter in inspect.signature(component.__init__).parameters.items()
-        if name not in every_layer_has
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    }
+    parameters = _own_parameters(component)
     try:
         annotations = typing.get_type_hints(component.__init__)
     except NameError as error:
@@ -237,22 +229,7 @@ def _read_options(component: LayerClass, given: Mapping[str, Any], own: set[str]
         if name not in given and parameters[name].default is inspect.Parameter.empty:
             raise ConfigError(f"{name} is required by {component.__name__}. Give it a value.")
         value = given.get(name, parameters[name].default)
-        try:
-            adapter = pydantic.TypeAdapter(annotations.get(name, Any))
-            # As YAML would give it: a list is equal to one that was read, a tuple is not.
-            options[name] = adapter.dump_python(adapter.validate_python(value), mode="json")
-        except pydantic.ValidationError as error:
-            problem = error.errors()[0]
-            expected = problem["msg"]
-            if problem["type"] in ("is_instance_of", "sequence_str", "list_type"):
-                expected = "expected a list, such as [64, 32]"
-            raise ConfigError(f"{name}: {expected}. Received: {value!r}.") from None
-        largest = max(_whole_numbers(options[name]), default=0)
-        if largest > LARGEST_WIDTH:
-            raise ConfigError(
-                f"{name}: {largest:,} is more than {LARGEST_WIDTH:,}, the most that a layer may "
-                "have of anything. Give a smaller number."
-            )
+        options[name] = _read_option(name, value, annotations.get(name, Any))
     injected = [parameter for name, parameter in parameters.items() if name not in settable]
     # Nothing that comes from the data is missing: the options alone make a layer.
     if all(parameter.default is not inspect.Parameter.empty for parameter in injected):
@@ -261,6 +238,44 @@ def _read_options(component: LayerClass, given: Mapping[str, Any], own: set[str]
         except ValueError as error:
             raise ConfigError(str(error)) from None
     return options
+
+
+def _own_parameters(component: LayerClass) -> dict[str, inspect.Parameter]:
+    """The arguments of a layer's constructor that not every layer has, by name."""
+    every_layer_has = inspect.signature(
+        tf_keras.layers.Layer.__init__
+    ).parameters  # self, name, ...
+    return {
+        name: parameter
+        for name, parameter in inspect.signature(component.__init__).parameters.items()
+        if name not in every_layer_has
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+
+
+def _read_option(name: str, value: Any, annotation: Any) -> Any:
+    """A value as its annotation has it, lists and numbers as YAML would give them.
+
+    Raises:
+        ConfigError: It has another type, or is too large for any layer.
+    """
+    try:
+        adapter = pydantic.TypeAdapter(annotation)
+        # As YAML would give it: a list is equal to one that was read, a tuple is not.
+        option = adapter.dump_python(adapter.validate_python(value), mode="json")
+    except pydantic.ValidationError as error:
+        problem = error.errors()[0]
+        expected = problem["msg"]
+        if problem["type"] in ("is_instance_of", "sequence_str", "list_type"):
+            expected = "expected a list, such as [64, 32]"
+        raise ConfigError(f"{name}: {expected}. Received: {value!r}.") from None
+    largest = max(_whole_numbers(option), default=0)
+    if largest > LARGEST_WIDTH:
+        raise ConfigError(
+            f"{name}: {largest:,} is more than {LARGEST_WIDTH:,}, the most that a layer may "
+            "have of anything. Give a smaller number."
+        )
+    return option
 
 
 def _whole_numbers(value: Any) -> Iterator[int]:

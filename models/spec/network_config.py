@@ -65,8 +65,11 @@ class EmbeddingConfig(StrictModel):
         initializer: Distribution of the initial rows.
         l2: Factor of the regulariser over whole tables.
         l2_batch: Factor of the regulariser over the rows that a batch reads.
-        numeric: `each` numeric input has a field embedding; `mlp` makes one of all of them.
+        numeric: `each` numeric input has a field embedding, its value times a learned vector; `mlp`
+            makes one of all of them; `periodic` learns one of sines and cosines of each.
         numeric_units: Hidden layers of that MLP.
+        num_frequencies: Frequencies of each periodic input.
+        frequency_stddev: Standard deviation of the initial frequencies.
         given: By vocabulary, vectors of its tokens that are read from a file and never trained; a
             token without one has zeros.
         set_dims: By the name of an embedding set, the length of its field embeddings where it is
@@ -82,6 +85,8 @@ class EmbeddingConfig(StrictModel):
     l2_batch: float = pydantic.Field(default=0.0, ge=0.0, allow_inf_nan=False)
     numeric: Numeric = "each"
     numeric_units: list[Width] = []
+    num_frequencies: Width = 16
+    frequency_stddev: float = pydantic.Field(default=0.1, ge=0.0, allow_inf_nan=False)
     set_dims: dict[str, Width] = {}
     given: dict[str, GivenConfig] = {}
 
@@ -98,10 +103,10 @@ class EmbeddingConfig(StrictModel):
 
     @pydantic.model_validator(mode="after")
     def _units_have_an_mlp(self) -> "EmbeddingConfig":
-        if self.numeric_units and self.numeric == "each":
+        if self.numeric_units and self.numeric != "mlp":
             raise ConfigError(
-                "numeric_units are the layers of an MLP, which numeric='each' does not have. Set "
-                "numeric to mlp, or leave numeric_units out."
+                f"numeric_units are the layers of an MLP, which numeric={self.numeric!r} does not "
+                "have. Set numeric to mlp, or leave numeric_units out."
             )
         return self
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from features.bundle import Bundle, check_not_replaced, open_bundle
 from features.records import Column, count_rows, decode_block, decode_rows
+from models.embeddings.embedding_inputs import aligned_sequences
 from pipeline.batches.hidden_tokens import Hidden, hide_tokens
 from pipeline.batches.position import (
     START,
@@ -19,6 +20,7 @@ from pipeline.batches.position import (
     check_shard,
 )
 from pipeline.batches.row_matrix import pack, unpack
+from pipeline.batches.trimmed_steps import trim_steps
 
 _ROWS_PER_PARSE = 1024  # layout `row`: parsing Examples singly costs ten times as much
 _FILES_AT_ONCE = 4
@@ -38,6 +40,7 @@ def examples(
     start: Position = START,
     shard: Shard = WHOLE,
     hidden: Mapping[str, Hidden] | None = None,
+    trimmed: bool = False,
 ) -> tf.data.Dataset:
     """Batches of (inputs, label) or, where the data has weights, (inputs, label, weight).
 
@@ -59,6 +62,8 @@ def examples(
             not divide by `count`. A worker reads and decodes the rows of all.
         hidden: Feature -> share of its tokens that are shown as unknown, drawn anew for every
             batch; see `pipeline.batches.hidden_tokens`.
+        trimmed: Cut the histories of a batch to its longest, see `pipeline.batches.trimmed_steps`.
+            The number of their steps is then unknown to a graph.
 
     Returns:
         Dataset of inputs, a dict of feature name -> tensor (batch,) or (batch, length), label
@@ -71,50 +76,87 @@ def examples(
     check_position(start, rows, batch_size, epochs)
     check_shard(shard, batch_size)
     features = bundle.metadata.features
-    roles = [spec for spec in (features.label, features.weight) if spec is not None]
-    columns = _columns(bundle, [spec.name for spec in (*features.inputs, *roles)])
-    skipped = start.batch * batch_size
-
-    def epoch_from(epoch: tf.Tensor, skipped: int) -> tf.data.Dataset:
-        return _shuffled(bundle, split, columns, seed, epoch, shuffle_rows, skipped).rebatch(
-            batch_size
-        )
-
+    roles = [spec.name for spec in (features.label, features.weight) if spec is not None]
+    names = [spec.name for spec in features.inputs]
+    columns = _columns(bundle, [*names, *roles])
     if epochs is None:
+        skipped = start.batch * batch_size
         records = tf.data.TFRecordDataset(bundle.files(split))
         dataset = _packed(records, bundle, columns, skipped).rebatch(batch_size)
     else:
-        whole = start.epoch + bool(skipped)
-        dataset = tf.data.Dataset.range(whole, epochs).flat_map(lambda epoch: epoch_from(epoch, 0))
-        if skipped:
-            first = epoch_from(tf.constant(start.epoch, tf.int64), skipped)
-            dataset = first.concatenate(dataset)
+        dataset = _epochs(bundle, split, columns, batch_size, epochs, seed, shuffle_rows, start)
     if shard != WHOLE:
         dataset = _part(dataset, *shard)
 
     def split_roles(packed: dict[str, tf.Tensor]) -> tuple:
         row = unpack(packed, columns)
-        inputs = {spec.name: row[spec.name] for spec in features.inputs}
-        return (inputs, *(row[spec.name] for spec in roles))
+        return ({name: row[name] for name in names}, *(row[name] for name in roles))
 
     dataset = dataset.map(split_roles, num_parallel_calls=tf.data.AUTOTUNE)
     if hidden:
         before = start.epoch * batches_of_epoch(rows, batch_size, shard) + start.batch
+        dataset = _hiding(dataset, hidden, seed, before, shard, batch_size)
+    histories = aligned_sequences(bundle.metadata.model_inputs()).values() if trimmed else ()
+    if histories:  # behind what draws numbers for every step
+        dataset = dataset.map(
+            lambda inputs, *roles: (trim_steps(inputs, histories), *roles),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+    return dataset.prefetch(_BATCHES_AHEAD).with_options(_options())
 
-        def hide(number: tf.Tensor, row: tuple) -> tuple:
-            inputs, *roles = row
-            first_row = shard[0] * tf.shape(roles[0])[0]
-            inputs = hide_tokens(inputs, hidden, (seed, number), first_row, batch_size)
-            return (inputs, *roles)
 
-        dataset = dataset.enumerate(before).map(hide, num_parallel_calls=tf.data.AUTOTUNE)
+def _options() -> tf.data.Options:
     options = tf.data.Options()
     # A batch is the global batch: every replica takes its share of it.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     # The autotuner sleeps for longer and longer, and an iterator cannot end before it wakes: a pass
     # of t seconds took up to 2 t. Without it, "AUTOTUNE" is one call for each core.
     options.autotune.enabled = False
-    return dataset.prefetch(_BATCHES_AHEAD).with_options(options)
+    return options
+
+
+def _epochs(
+    bundle: Bundle,
+    split: str,
+    columns: Sequence[Column],
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    shuffle_rows: int,
+    start: Position,
+) -> tf.data.Dataset:
+    """Packed batches of the epochs from a position on, each in an order of its own."""
+
+    def epoch_from(epoch: tf.Tensor, skipped: int) -> tf.data.Dataset:
+        return _shuffled(bundle, split, columns, seed, epoch, shuffle_rows, skipped).rebatch(
+            batch_size
+        )
+
+    skipped = start.batch * batch_size
+    whole = start.epoch + bool(skipped)
+    dataset = tf.data.Dataset.range(whole, epochs).flat_map(lambda epoch: epoch_from(epoch, 0))
+    if not skipped:
+        return dataset
+    return epoch_from(tf.constant(start.epoch, tf.int64), skipped).concatenate(dataset)
+
+
+def _hiding(
+    dataset: tf.data.Dataset,
+    hidden: Mapping[str, Hidden],
+    seed: int,
+    before: int,
+    shard: Shard,
+    batch_size: int,
+) -> tf.data.Dataset:
+    """Batches some of whose tokens are unknown; `before` is the number of the first."""
+
+    def hide(number: tf.Tensor, row: tuple) -> tuple:
+        inputs, *roles = row
+        first_row = shard[0] * tf.shape(roles[0])[0]
+        inputs = hide_tokens(inputs, hidden, (seed, number), first_row, batch_size)
+        return (inputs, *roles)
+
+    return dataset.enumerate(before).map(hide, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 @contextmanager

@@ -346,6 +346,51 @@ def predict(
     score_rows(str(export), rows, None if output is None else str(output), branches=branches)
 
 
+@app.command()
+def compare(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help=_CONFIG_HELP)],
+    settings: Set = None,
+    bundle: BundlePath = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder (default: runs/FOLDER/compare).")
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.1, help="Time for all models together.")
+    ] = 10.0,
+    networks: Annotated[
+        str, typer.Option("--networks", metavar="A,B,...", help="Presets that are compared.")
+    ] = "dcnv2,mbcnet,cetnet,dmoe",
+) -> None:
+    """Plain models and networks on the same rows, and which of them to use.
+
+    Builds the bundle if it is not there. LightGBM and CatBoost take part where they are installed.
+    What is finished is kept when the command is ended, and it goes on from there.
+    """
+    import_tensorflow()
+    from pipeline.comparison.candidates import check_networks
+    from pipeline.comparison.compare import compare as compare_models
+    from pipeline.config.config_files import load_dataset
+    from pipeline.config.shipped_files import config_file
+    from pipeline.data.job.data_job import build_bundle
+    from pipeline.stages.describe_bundle import say_bundle
+    from pipeline.system.bundle_readers import reading
+    from pipeline.system.console import say
+
+    presets = [name.strip() for name in networks.split(",") if name.strip()]
+    check_networks(presets)
+    dataset = load_dataset(config, settings or ())
+    for preset in presets:
+        _load(config, settings, preset)  # refuses before anything takes its time
+    opened = build_bundle(dataset.feature_set, dataset.data, _bundle_path(dataset, bundle))
+    say_bundle(opened)
+    folder = out or Path("runs") / config_file(config).resolve().parent.name / "compare"
+    with reading(opened), only_job_at(str(folder)):
+        compare_models(
+            lambda preset: _load(config, settings, preset), opened, folder, 60 * minutes, presets
+        )
+    say("report", str(folder / "compare.html"))
+
+
 app.command()(serve.serve)
 app.command("serving-config")(endpoints.serving_config)
 app.command("check-endpoint")(endpoints.check_endpoint)

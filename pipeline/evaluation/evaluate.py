@@ -9,15 +9,21 @@ import tf_keras
 from features.bundle import Bundle
 from models.metrics import information_abundance, singular_values
 from models.metrics.group_auc import WeightBy
+from models.network.logit_map import LogitMaps
 from pipeline.batches.dataset import examples, refusing_damage
 from pipeline.evaluation.branch_life import branch_life
 from pipeline.evaluation.cooperation import cooperation_report
-from pipeline.evaluation.scores import scores_of, value_or_none
+from pipeline.evaluation.scores import Scores, scores_of, value_or_none
 from pipeline.evaluation.split_outputs import OutputReader
 
 
 def evaluation_report(
-    network: tf_keras.Model, bundle: Bundle, batch_size: int, gauc_weight_by: WeightBy
+    network: tf_keras.Model,
+    bundle: Bundle,
+    batch_size: int,
+    gauc_weight_by: WeightBy,
+    maps: LogitMaps | None = None,
+    before: LogitMaps | None = None,
 ) -> dict[str, Any]:
     """The metrics of validation and test rows, with what they were computed on.
 
@@ -26,33 +32,58 @@ def evaluation_report(
         bundle: Data bundle whose rows are scored.
         batch_size: Rows that are scored at a time.
         gauc_weight_by: How groups count in gAUC; see `models.metrics.group_auc`.
+        maps: What the network's logits go through before they are probabilities.
+        before: The maps without a recalibration, where that is to stand beside; else None.
 
     Returns:
-        `valid` and `test`, each: `rows`, `click_rate`, `gauc_groups`, `gauc_weight_by`, `metrics`
-        (as `Scores.metrics`), `life` (as `BranchLife.report`) and, with two branches or more,
-        `cooperation` (as `cooperation_report`).
+        `valid` and `test`, each: what `split_facts` returns, `life` (as `BranchLife.report`); where
+        `before` is given, `before_recalibration`, metrics with those maps; and, with two branches
+        or more, `cooperation` (as `cooperation_report`). `life` and `cooperation` are about the
+        network itself, and know no maps.
     """
     report: dict[str, Any] = {}
-    group_key = bundle.metadata.features.group_key
     reader = OutputReader(network)
     for split in ("valid", "test"):
         with refusing_damage(bundle):
-            outputs = reader.read(examples(bundle, split, batch_size))
-        scores = scores_of(
-            bundle, split, network.branch_names, outputs.logit, outputs.branch_logits
-        )
+            outputs = reader.read(examples(bundle, split, batch_size, trimmed=True))
+
+        def scores_by(maps: LogitMaps | None, split: str = split, said: Any = outputs) -> Scores:
+            names = network.branch_names
+            return scores_of(bundle, split, names, said.logit, said.branch_logits, maps)
+
         report[split] = {
-            "rows": len(scores.labels),
-            "click_rate": float(np.mean(scores.labels, dtype=np.float64)),
-            "gauc_groups": group_key.column if group_key else None,
-            "gauc_weight_by": gauc_weight_by if group_key else None,
-            "metrics": scores.metrics(gauc_weight_by),
+            **split_facts(scores_by(maps), bundle, gauc_weight_by),
             "life": branch_life(network.branch_names, asdict(outputs)).report(),
         }
-        cooperation = cooperation_report(network.branch_names, scores, outputs)
+        if before is not None:
+            metrics = scores_by(before).metrics(gauc_weight_by)
+            report[split]["before_recalibration"] = metrics
+        cooperation = cooperation_report(network.branch_names, scores_by(None), outputs)
         if cooperation:
             report[split]["cooperation"] = cooperation
     return report
+
+
+def split_facts(scores: Scores, bundle: Bundle, gauc_weight_by: WeightBy) -> dict[str, Any]:
+    """What is told of any split that was scored.
+
+    Returns:
+        `rows`, `clicks`, `click_rate` (that of the whole log where it had more negatives, whose
+        share then is `negatives_kept`), `gauc_groups`, `gauc_weight_by` and `metrics` (as
+        `Scores.metrics`).
+    """
+    group_key = bundle.metadata.features.group_key
+    facts = {
+        "rows": len(scores.labels),
+        "clicks": int(scores.labels.sum(dtype=np.float64)),
+        "click_rate": scores.click_rate,
+        "gauc_groups": group_key.column if group_key else None,
+        "gauc_weight_by": gauc_weight_by if group_key else None,
+        "metrics": scores.metrics(gauc_weight_by),
+    }
+    if scores.negatives_kept < 1.0:
+        facts["negatives_kept"] = scores.negatives_kept
+    return facts
 
 
 def tables_report(network: tf_keras.Model) -> dict[str, dict[str, dict[str, Any]]]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipeline.evaluation.branch_life import constant_predictions
 from pipeline.evaluation.scores import FUSED
 
 _BELOW = 0.002  # AUC below the baseline's that is told, where rows are enough to tell it
@@ -26,11 +27,13 @@ def findings(
     sentences = []
     for split in ("valid", "test"):
         scores = evaluation[split]["metrics"][FUSED]
-        sentences += [f"{split} rows: {each}" for each in _of_scores(scores)]
+        recalibrated = "before_recalibration" in evaluation[split]
+        sentences += [f"{split} rows: {each}" for each in _of_scores(scores, recalibrated)]
         if baseline is not None and split in baseline:
             margin = max(_BELOW, _standard_error(evaluation[split]))
             below = _below(scores, baseline, split, margin)
             sentences += [f"{split} rows: {each}" for each in below]
+    sentences += _that_learnt_nothing(evaluation["valid"])
     if training is not None:
         sentences += _of_the_epoch(training)
     return sentences
@@ -47,7 +50,7 @@ def is_worse_than_click_rate(report: Mapping[str, Any], prediction: str = FUSED)
     return entropy is not None and entropy >= 1.0
 
 
-def _of_scores(scores: Mapping[str, float | None]) -> Iterator[str]:
+def _of_scores(scores: Mapping[str, float | None], recalibrated: bool) -> Iterator[str]:
     entropy, calibration = scores["normalized_entropy"], scores["calibration"]
     if entropy is None:  # labels of one class
         return
@@ -61,7 +64,29 @@ def _of_scores(scores: Mapping[str, float | None]) -> Iterator[str]:
         yield (
             f"calibration {calibration:.2f}: the scores add up to {calibration:.2f} times the "
             "clicks"
+            + ("" if recalibrated else ". train.recalibration fits them to validation rows")
         )
+
+
+def _that_learnt_nothing(report: Mapping[str, Any]) -> Iterator[str]:
+    """Of predictions of the validation rows that are one number, or worse than one."""
+    if report["metrics"][FUSED]["auc"] is None:  # labels of one class: nothing to tell apart
+        return
+    constant = constant_predictions(report.get("life", {}).get("logit_spread", {}))
+    if FUSED in constant:
+        yield "the network says the same of every validation row: it has learnt nothing"
+        return
+    for name in report["metrics"]:
+        if name in constant:
+            yield (
+                f"branch {name} says the same of every validation row: it has learnt nothing, and "
+                "the fusion only carries it along"
+            )
+        elif name != FUSED and is_worse_than_click_rate(report, name):
+            yield (
+                f"branch {name} is no better on validation rows than their click rate given to "
+                "every row: alone it has learnt nothing that can be used"
+            )
 
 
 def _below(
@@ -78,7 +103,8 @@ def _below(
 
 def _standard_error(report: Mapping[str, Any]) -> float:
     """About that of an AUC near 0.5 over so many rows of the rarer label."""
-    rarer = report["rows"] * min(report["click_rate"], 1.0 - report["click_rate"])
+    clicks = report.get("clicks", report["rows"] * report["click_rate"])
+    rarer = min(clicks, report["rows"] - clicks)
     return 1.0 / math.sqrt(12.0 * max(rarer, 1.0))
 
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pipeline.evaluation.html_page import html_page, html_table
 from pipeline.evaluation.scores import FUSED
-from pipeline.evaluation.text_tables import TextTable, embedding_tables, split_tables
+from pipeline.evaluation.text_tables import embedding_tables, split_tables
 
 _HEADINGS = {
     "progressive": "Progressive validation: the training rows before they were trained on",
@@ -15,18 +16,6 @@ _HEADINGS = {
     "test": "Test",
 }
 _PANELS_IN_A_ROW = 4
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem;
-       color: #1c1c1e; background: #fff }
-h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2rem }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-figure { margin: 0 0 1.4rem; overflow-x: auto }
-th, td { padding: .3rem .9rem; text-align: right; border-bottom: 1px solid #d8d8dc }
-th:first-child, td:first-child { text-align: left }
-figcaption { color: #5a5a60; padding-bottom: .4rem }
-pre { background: #f4f4f6; padding: 1rem; overflow-x: auto; font-size: .85rem }
-svg { max-width: 100%; height: auto }
-"""
 
 
 def report_html(
@@ -64,19 +53,14 @@ def report_html(
     parts += _findings(metrics.get("findings", ()))
     for split, report in metrics.get("evaluation", {}).items():
         parts.append(f"<h2>{_HEADINGS[split]}</h2>")
-        parts += map(_table, split_tables(report))
+        parts += map(html_table, split_tables(report))
     parts += _baseline(metrics.get("baseline"))
     tables = embedding_tables(metrics.get("tables", {}))
     if tables:
-        parts += ["<h2>Embedding tables</h2>", *map(_table, tables)]
+        parts += ["<h2>Embedding tables</h2>", *map(html_table, tables)]
     parts.append(f"<h2>Training</h2>{_curves(training, by_step)}")
     parts.append(f"<h2>Configuration</h2><pre>{html.escape(config)}</pre>")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n"
-        f"<body>{''.join(parts)}</body></html>\n"
-    )
+    return html_page(title, parts)
 
 
 def _findings(findings: Sequence[str]) -> Iterator[str]:
@@ -93,16 +77,6 @@ def _baseline(baseline: Mapping[str, Any] | None) -> Iterator[str]:
             if split in baseline
         )
         yield f"<p>A logistic regression on {baseline['rows']:,} training rows has {scores}.</p>"
-
-
-def _table(table: TextTable) -> str:
-    def cells(tag: str, row: Iterable[str]) -> str:
-        return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in row)}</tr>"
-
-    rows = "".join(cells("td", row) for row in table.rows)
-    # A table's own <caption> would be as narrow as the table.
-    caption = f"<figcaption>{html.escape(table.caption)}</figcaption>"
-    return f"<figure>{caption}<table>{cells('th', table.columns)}{rows}</table></figure>"
 
 
 def _curves(training: Mapping[str, Any], by_step: Sequence[Mapping[str, Any]]) -> str:

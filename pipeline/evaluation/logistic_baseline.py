@@ -10,8 +10,10 @@ from scipy.sparse import csr_matrix, hstack
 
 from features.bundle import Bundle
 from features.inputs import InputSpec
-from models.metrics import auc, logloss
+from models.metrics import logloss
+from models.network.logit_map import FUSED
 from pipeline.batches.dataset import examples
+from pipeline.evaluation.scores import Scores
 
 MOST_ROWS = 200_000  # training rows that it is fitted on
 PENALTIES = (20.0, 5.0, 1.0)  # of half the squared weights, beside the sum of the rows' losses
@@ -32,26 +34,40 @@ class _Rows(NamedTuple):
     labels: np.ndarray
 
 
-def logistic_baseline(
-    bundle: Bundle, splits: Sequence[str] = ("valid", "test")
-) -> dict[str, Any] | None:
-    """Fits a logistic regression on training rows, and scores other splits with it.
+class LogisticBaseline:
+    """A logistic regression that was fitted to training rows; get one from `fit_logistic`.
+
+    Args:
+        rows: Number of training rows that it was fitted to.
+    """
+
+    def __init__(self, model: "_Regression", specs: Sequence[InputSpec], rows: int) -> None:
+        self._model, self._specs, self.rows = model, specs, rows
+
+    def logits(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Logits of rows, float64 (rows,), from arrays of the bundle's inputs by name."""
+        count = len(next(iter(inputs.values())))
+        rows = _Rows(*_matrices(inputs, self._specs, count), np.zeros(count))
+        return self._model.logits(self._model.matrix(rows))
+
+
+def fit_logistic(bundle: Bundle, most: int = MOST_ROWS) -> LogisticBaseline | None:
+    """Fits a logistic regression to training rows of a bundle.
 
     Every token has a weight, and every number, which is normalised; tokens of a history are left
     out, which keeps it quick. Each of three L2 penalties is brought to its optimum by L-BFGS; the
     one with the least logloss on validation rows is kept.
 
     Args:
-        bundle: Data bundle; of its training rows, which are shuffled, the first 200,000 are read.
-        splits: The splits that are scored, `valid` among them.
+        bundle: Data bundle; its training rows are shuffled.
+        most: Number of them that are read, the first ones.
 
     Returns:
-        `rows` it was fitted on, and by split `auc` and `logloss`; None where the training or the
-        validation rows do not have both labels, or there is no input.
+        The regression; None where the training or the validation rows do not have both labels.
     """
     specs = [spec for spec in bundle.metadata.model_inputs() if spec.kind != "sequence"]
-    train = _read(bundle, "train", specs, MOST_ROWS)
-    valid = _read(bundle, "valid", specs, MOST_ROWS)
+    train = _read(bundle, "train", specs, most)
+    valid = _read(bundle, "valid", specs, most)
     if train is None or valid is None or min(map(_spread, (train.labels, valid.labels))) == 0.0:
         return None
     model, best = _Regression(train), math.inf
@@ -63,12 +79,35 @@ def logistic_baseline(
         if loss < best:
             best, kept = loss, model.weights
     model.weights = kept
-    scores: dict[str, Any] = {"rows": len(train.labels)}
+    return LogisticBaseline(model, specs, len(train.labels))
+
+
+def logistic_baseline(
+    bundle: Bundle, splits: Sequence[str] = ("valid", "test")
+) -> dict[str, Any] | None:
+    """Scores splits of a bundle with the logistic regression of `fit_logistic`.
+
+    Args:
+        bundle: Data bundle; of its training rows the first 200,000 are read.
+        splits: The splits that are scored.
+
+    Returns:
+        `rows` it was fitted on, and by split what `Scores.metrics` has of a prediction: its `auc`,
+        `logloss`, `normalized_entropy` and `calibration`, those of the whole log where that had
+        more negatives. None where there is no regression.
+    """
+    model = fit_logistic(bundle, MOST_ROWS)
+    if model is None:
+        return None
+    scores: dict[str, Any] = {"rows": model.rows}
+    share = bundle.metadata.negatives_kept
     for split in splits:
-        rows = _read(bundle, split, specs, bundle.metadata.rows[split])
-        if rows is not None and _spread(rows.labels) > 0.0:
-            probs = model.probs(model.matrix(rows))
-            scores[split] = {"auc": auc(rows.labels, probs), "logloss": logloss(rows.labels, probs)}
+        parts = list(_scored(model, bundle, split))
+        if not parts:
+            continue
+        labels, logits = (np.concatenate(each) for each in zip(*parts, strict=True))
+        if _spread(labels) > 0.0:
+            scores[split] = _metrics(labels, logits, share)
     return scores
 
 
@@ -101,7 +140,11 @@ class _Regression:
 
     def probs(self, matrix: csr_matrix) -> np.ndarray:
         """Probabilities, float64 (rows,)."""
-        return _sigmoid(matrix @ self.weights)
+        return _sigmoid(self.logits(matrix))
+
+    def logits(self, matrix: csr_matrix) -> np.ndarray:
+        """Logits, float64 (rows,)."""
+        return matrix @ self.weights
 
     def matrix(self, rows: _Rows) -> csr_matrix:
         """Rows times weights; a token that training did not see has no weight."""
@@ -112,6 +155,20 @@ class _Regression:
         )
         numbers = np.clip((rows.numbers - self._mean) / self._deviation, -10.0, 10.0)
         return hstack([tokens, numbers, np.ones((len(known), 1))], format="csr")
+
+
+def _scored(
+    model: LogisticBaseline, bundle: Bundle, split: str
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Labels and logits of a split, block by block."""
+    for inputs, labels, *_ in examples(bundle, split, 8192).as_numpy_iterator():
+        yield labels.astype(np.float64), model.logits(inputs)
+
+
+def _metrics(labels: np.ndarray, logits: np.ndarray, kept: float) -> dict[str, float | None]:
+    probs = _sigmoid(logits + math.log(kept))  # as `correction_for_negatives`
+    scores = Scores(labels, {FUSED: probs}, groups=None, negatives_kept=kept)
+    return scores.metrics("impressions")[FUSED]
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

@@ -84,6 +84,8 @@ def prediction_tables(report: Mapping[str, Any]) -> list[TextTable]:
     caption = f"{report['rows']:,} rows, click rate {report['click_rate']:.3f}"
     if report["gauc_groups"]:
         caption += f"; gAUC by {report['gauc_groups']}, weighted by {report['gauc_weight_by']}"
+    if "negatives_kept" in report:
+        caption += f"; of the whole log, of whose negatives {report['negatives_kept']:g} were kept"
     metrics = report["metrics"]
     names = list(next(iter(metrics.values())))
     weighted = [name for name in names if name.startswith(_WEIGHTED)]
@@ -91,6 +93,10 @@ def prediction_tables(report: Mapping[str, Any]) -> list[TextTable]:
     if weighted:
         caption = "the same rows, each counted by its weight"
         tables.append(_predictions(caption, metrics, weighted))
+    before = report.get("before_recalibration")
+    if before is not None:
+        caption = "before recalibration, which is fitted to validation rows"
+        tables.append(_predictions(caption, before, [name for name in names if name != "gauc"]))
     return tables
 
 

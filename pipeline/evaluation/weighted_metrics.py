@@ -35,3 +35,13 @@ def weighted_metrics(
         "weighted_normalized_entropy": float(logloss / entropy),
         "weighted_calibration": float((weights * probs).sum() / positives) if positives else np.nan,
     }
+
+
+def whole_log_weights(labels: np.ndarray, negatives_kept: float) -> np.ndarray:
+    """How many rows of the whole log each row stands for, float64 (rows,).
+
+    Args:
+        labels: 0s and 1s, (rows,).
+        negatives_kept: Share of the log's negatives that the rows hold, in (0, 1].
+    """
+    return np.where(np.ravel(labels) > 0.5, 1.0, 1.0 / negatives_kept)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from features.errors import ExportError
 from models.metrics import auc
 from models.network import CooperativeNetwork
 from models.network.branch_alone import require_branch
+from models.network.logit_map import FUSED, LogitMaps, with_maps
 from pipeline.batches.dataset import column_arrays, examples, refusing_damage
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import value_or_none
@@ -59,6 +61,7 @@ def export_variant(
     base: Path | None = None,
     candidates: Sequence[str] | None = None,
     rounds: int = 100,
+    maps: LogitMaps | None = None,
 ) -> Path:
     """Writes a variant's next version, with its report beside it.
 
@@ -76,6 +79,7 @@ def export_variant(
         base: Folder of the versions; by default `run.export_of(variant.name)`.
         candidates: Features that differ between candidates, as for `serving.exporting.export`.
         rounds: Calls of each export that are timed, for each number of rows.
+        maps: What the network's logits go through before they are probabilities.
 
     Returns:
         Folder of the version.
@@ -91,11 +95,14 @@ def export_variant(
     base = base or run.export_of(variant.name)
     try:
         with temporary_folder(base) as folder:
+            mapped = with_maps(network, maps or {})
             full = _latest_full(run) or export(
-                network, bundle, folder / FULL.name, sample, candidates=candidates
+                mapped, bundle, folder / FULL.name, sample, candidates=candidates
             )
-            full_probs = _score_rows(config, bundle, _scorer(network))
-            part = cut(network, bundle, variant, folder / "bundle")
+            full_probs = _score_rows(config, bundle, _scorer(mapped))
+            uncovered = cut(network, bundle, variant, folder / "bundle")
+            own_maps = _maps_of(variant, maps or {})
+            part = replace(uncovered, network=with_maps(uncovered.network, own_maps))
             output = names.branch_output(variant.branch) if variant.branch else names.PROB
             target = folder / variant.name
             if variant.format == "openvino":  # the IR itself is compared
@@ -108,17 +115,11 @@ def export_variant(
                 columns = _candidates(candidates, bundle)
                 version = write_saved_model(part, target, sample, columns, variant.compiled)
             p50 = _latency(full, version, part, variant, sample, rounds)
-            measured = _measured(
-                bundle,
-                {FULL.name: full, variant.name: version},
-                {FULL.name: full_probs[names.PROB], variant.name: probs},
-                p50,
-            )
+            scored = {FULL.name: (full, full_probs[names.PROB]), variant.name: (version, probs)}
+            measured = _measured(bundle, scored, p50)
             report = variant_report(variant, difference, output, measured)
-            (version / VARIANT_REPORT).write_text(json.dumps(report, indent=1) + "\n")
-            card = _card(config, bundle, run, part, variant, in_words(difference, output))
-            for name, content in card.items():
-                (version / VARIANT_REPORT).with_name(name).write_bytes(content)
+            card = _card(config, bundle, run, uncovered, variant, in_words(difference, output))
+            _write_beside(version, report, card)
             return publish_version(version, base)
     except OSError as error:
         raise ExportError(
@@ -126,22 +127,34 @@ def export_variant(
         ) from error
 
 
+def _maps_of(variant: Variant, maps: LogitMaps) -> LogitMaps:
+    """A branch alone answers with its own map, as what was its own prediction."""
+    if variant.branch is None:
+        return maps
+    return {FUSED: maps[variant.branch]} if variant.branch in maps else {}
+
+
+def _write_beside(version: Path, report: Mapping[str, object], card: Mapping[str, bytes]) -> None:
+    (version / VARIANT_REPORT).write_text(json.dumps(report, indent=1) + "\n")
+    for name, content in card.items():
+        (version / VARIANT_REPORT).with_name(name).write_bytes(content)
+
+
 def _measured(
     bundle: Bundle,
-    exports: Mapping[str, Path],
-    probs: Mapping[str, np.ndarray],
+    exports: Mapping[str, tuple[Path, np.ndarray]],
     p50: Mapping[int, Mapping[str, float]],
 ) -> dict[str, Measured]:
-    """Size, AUC and latency of each export, by its name."""
+    """Size, AUC and latency of each export, by its name; its folder and its scores are given."""
     label = bundle.metadata.features.required("label").name
     labels = column_arrays(bundle, SPLIT, [label])[label]
     return {
         name: Measured(
             *folder_sizes(path),
-            auc=value_or_none(auc(labels, probs[name])),
+            auc=value_or_none(auc(labels, probs)),
             p50_ms={rows: times[name] for rows, times in p50.items()},
         )
-        for name, path in exports.items()
+        for name, (path, probs) in exports.items()
     }
 
 

@@ -111,6 +111,7 @@ def _limits(
         yield from _certainty(split, report)
     for sentence in metrics.get("findings", ()):
         yield f"{sentence[:1].upper()}{sentence[1:]}."
+    yield from _of_probabilities(bundle, metrics)
     yield from _of_the_split(bundle.metadata.split_rule)
     yield from _out_of_vocabulary(bundle, features)
     if config.data.negatives is not None:
@@ -138,13 +139,27 @@ def _certainty(split: str, report: Mapping[str, Any]) -> Iterator[str]:
     if auc is None:
         yield f"The {split} rows have one class only: AUC says nothing there."
         return
-    positives = rows * report["click_rate"]
+    positives = report.get("clicks", rows * report["click_rate"])
     error = auc_standard_error(auc, positives, rows - positives)
     yield (
         f"The AUC of {auc:.4f} is over {rows:,} {split} rows; its standard error is about "
         f"{error:.4f}, if rows were independent. Smaller differences between predictions mean "
         "little."
     )
+
+
+def _of_probabilities(bundle: Bundle, metrics: Mapping[str, Any]) -> Iterator[str]:
+    method, kept = metrics.get("recalibration"), bundle.metadata.negatives_kept
+    if method is not None:
+        yield (
+            f"Probabilities are recalibrated ({method}) by the validation rows, whose logloss and "
+            "calibration are therefore a little too good."
+        )
+    if kept < 1.0:
+        yield (
+            f"Of the log's negatives a share of {kept:g} was kept: probabilities, logloss, NE and "
+            "calibration are those of the whole log."
+        )
 
 
 def _of_the_split(rule: Mapping[str, Any]) -> Iterator[str]:

@@ -115,6 +115,12 @@ OUTCOMES = {
     *("shared", "hate", "dislike", "play", "watch", "watched", "stay", "dwell", "view", "finish"),
     *("purchase", "purchased", "buy", "bought", "cart", "order", "pay", "conversion", "converted"),
     *("enter", "reward", "completion", "skip", "favorite", "collect", "install", "revenue"),
+    *("read", "reading", "scroll", "checkout", "booked", "bounce", "bounced"),
+}
+# Of what was before, whatever it is.
+PAST = {
+    *("hist", "history", "histories", "his", "past", "last", "previous", "prev", "recent"),
+    *("earlier", "prior", "before", "ever", "already", "ago"),
 }
 # Numbered columns whose letter says what they are, as those of Criteo and Avazu.
 _NUMBERED_TOKENS = re.compile(r"(C|[Cc]at(egorical|e)?_?|[Ss]parse_?)\d+")
@@ -244,9 +250,17 @@ def same_words(one: Iterable[str], other: Iterable[str]) -> bool:
 def is_outcome(name: str) -> bool:
     """Whether the name is that of something which happens after the item was shown.
 
-    Counts such as `follow_user_num` tell what was before.
+    Counts such as `follow_user_num` tell what was before, and so does `bought_before`.
     """
+    if hints(name, PAST):
+        return False
     return hints(name, OUTCOMES) and not hints(name, QUANTITY - LASTING - OUTCOMES)
+
+
+def is_other_label(name: str) -> bool:
+    """Whether a column that is not the label is named like one: `subscribed` beside `clicked`."""
+    said = [word for word in words(name) if word not in _OF_LABELS]
+    return bool(said) and label_rank(name) is not None and not hints(name, PAST)
 
 
 def feature_name(column: str, taken: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.inspection.column_names import LASTING, hints, is_outcome
+from pipeline.inspection.column_names import LASTING, hints, is_other_label, is_outcome
 from pipeline.inspection.facts import Facts
 
 _BINS = 100
@@ -16,6 +16,7 @@ _LEAST_SHARE = 0.005  # and of all rows: a rare scenario may do so by itself
 _LEAST_SHARE_OF_ZEROS = 0.05  # of a value that says "no": some items are never clicked
 _ALMOST_ALL = 0.98
 _MANY_VALUES = 1_000
+_LEAST_SHARE_OF_OTHERS = 0.001  # of the rows that have another value than most, all together
 _CHANCE = 1e-9
 
 
@@ -24,11 +25,12 @@ class Leak:
     """How well a column alone tells the label.
 
     Args:
-        auc: AUC on the half of the rows that it was not fitted to; 0.5 where it tells nothing.
+        auc: AUC on the half of the rows that it was not fitted to; 0.5 where it tells nothing,
+            None where too few rows tell.
         why: Why it is a suspect; None where it is none.
     """
 
-    auc: float
+    auc: float | None
     why: str | None
 
 
@@ -91,13 +93,60 @@ def _cells(facts: Facts) -> np.ndarray:
 def _why(facts: Facts, codes: np.ndarray, labels: np.ndarray, auc: float) -> str | None:
     if auc >= _PREDICTS:
         return "alone it predicts the label"
-    given_away = _given_away(facts, codes, labels)
+    given_away = _given_away(facts, codes, labels) or _filled_in_later(facts, labels)
     if given_away is not None:
         return given_away
-    lasts = hints(facts.name, LASTING)
-    if is_outcome(facts.name) and (facts.is_binary or lasts or auc >= _NAMED):
+    return named_like_an_outcome(facts, auc)
+
+
+def named_like_an_outcome(facts: Facts, auc: float = 0.5) -> str | None:
+    """Why the name alone makes a column a suspect; None where it does not.
+
+    Args:
+        facts: Facts of the column.
+        auc: AUC of the label by this column alone.
+    """
+    named = is_outcome(facts.name) or (facts.is_binary and is_other_label(facts.name))
+    if named and (facts.is_binary or hints(facts.name, LASTING) or auc >= _NAMED):
         return "named like something that happens after the item was shown"
     return None
+
+
+def pure_label(rows: np.ndarray, labels: np.ndarray, least: float) -> int | None:
+    """The label that nearly all of these rows have, though many others do not; else None.
+
+    Args:
+        rows: Which rows are meant, bool of shape (rows,).
+        labels: 0.0 or 1.0 of each row, float64 of shape (rows,).
+        least: Share of all rows that they must be.
+    """
+    count, clicks, base = int(rows.sum()), float(labels[rows].sum()), float(labels.mean())
+    for label, share, hits in ((1, base, clicks), (0, 1.0 - base, count - clicks)):
+        if not 0.0 < share < _ALMOST_ALL or count < max(_LEAST_ROWS, least * len(labels)):
+            continue
+        chance = hits * np.log(share) + (count - hits) * np.log(count + 1.0)
+        if hits >= _ALMOST_ALL * count and chance < np.log(_CHANCE):
+            return label
+    return None
+
+
+def _filled_in_later(facts: Facts, labels: np.ndarray) -> str | None:
+    """Whether the rows that have any value at all, or another one than most, have one label.
+
+    Ids of orders, amounts and texts that are there only once something happened have too many
+    values for any of them to say so.
+    """
+    if facts.distinct <= 2:
+        return None
+    usual = facts.codes < 0
+    what = "it is there"
+    if not usual.any():
+        code = int(np.argmax(facts.counts))
+        usual, what = facts.codes == code, f"it is not {facts.values[code][:20]!r}"
+    if pure_label(~usual, labels, _LEAST_SHARE_OF_OTHERS) != 1:
+        return None
+    share = 100 * float(labels[~usual].mean())
+    return f"where {what}, {share:.1f} % of {int((~usual).sum()):,} labels are 1"
 
 
 def _given_away(facts: Facts, codes: np.ndarray, labels: np.ndarray) -> str | None:

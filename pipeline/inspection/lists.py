@@ -20,6 +20,7 @@ _ID = re.compile(r"[A-Za-z]{0,3}\d+|[0-9a-f]{8,}")
 _WEIGHTED = re.compile(rf"(.*\D.*|\d+):({WEIGHT})", re.DOTALL)
 _LOOKED_AT = 20_000  # distinct values
 _LONGEST_TOKEN = 40
+_USUAL_SCALE = 5.0  # of the numbers of vectors, beyond which, or below its inverse, they are scaled
 _MOST_TOKENS = {"multivalued": 20, "sequence": 50}
 
 
@@ -127,7 +128,12 @@ def list_column(
     length = _vector_length(tokens)
     if length is not None:
         settings = {"kind": "embedding", "dimension": length, **separator}
-        return Column(facts.name, settings, f"{length} numbers in every row")
+        reason = f"{length} numbers in every row"
+        scale = float(np.sqrt(np.mean(np.square(np.array(tokens.rows, np.float64)))))
+        if not 1 / _USUAL_SCALE <= scale <= _USUAL_SCALE:
+            settings["transform"] = "zscore"
+            reason += f", of a size of {scale:.3g}"
+        return Column(facts.name, settings, reason)
     distinct = tokens.distinct
     shared = shared_vocabulary(facts.name, distinct, others, user, item)
     longest, usual = tokens.length(1.0), tokens.length(0.99)

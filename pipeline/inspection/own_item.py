@@ -1,11 +1,13 @@
-"""Histories that hold the row's own item: what was shown is among what came before."""
+"""Columns that hold the row's own item where it was chosen: what came after, or came before and
+holds what was shown.
+"""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from pipeline.inspection.facts import Facts, token_of
-from pipeline.inspection.leaks import Leak, area_under_curve
+from pipeline.inspection.leaks import Leak, area_under_curve, pure_label
 
 _TELLS = 0.3  # by how much more often a click's history ends in the item than another row's
 _TELLS_ANYWHERE = 0.6  # the same for one that holds it anywhere: some items are chosen again
@@ -31,7 +33,8 @@ def find_own_item(
         seed: Seed of the order that tells what is chance.
 
     Returns:
-        A leak with its reason; None where the item is there no more often than elsewhere.
+        A leak with its reason; None where the item is there no more often than elsewhere. Where the
+        column holds the item, of a rare purchase for instance, nearly all labels being 1 is enough.
     """
     rows = np.flatnonzero((facts.codes >= 0) & (item.codes >= 0))
     clicks = labels[rows] == 1.0
@@ -60,4 +63,29 @@ def find_own_item(
                 f"{100 * of_others:.3g} % of the others"
             )
             return Leak(area_under_curve(clicks.astype(np.float64), own.astype(np.float64)), why)
+        if pure_label(own, clicks.astype(np.float64), 0.0) == 1:
+            why = (
+                f"where {what} the row's own item, {100 * clicks[own].mean():.1f} % of "
+                f"{int(own.sum()):,} labels are 1"
+            )
+            return Leak(area_under_curve(clicks.astype(np.float64), own.astype(np.float64)), why)
     return None
+
+
+def chosen_item(facts: Facts, item: Facts, labels: np.ndarray) -> str | None:
+    """Why a column of tokens tells what was chosen, such as `purchased_item`; None where not.
+
+    It holds the row's own item in some rows, and nearly all of them have label 1.
+
+    Args:
+        facts: Facts of the column.
+        item: Facts of the column of what is shown.
+        labels: 0.0 or 1.0 of each row, float64 of shape (rows,).
+    """
+    code_of = {token_of(value): code for code, value in enumerate(item.values)}
+    codes = np.array([code_of.get(token_of(value), -1) for value in facts.values] + [-1], np.int64)
+    own = (codes[facts.codes] >= 0) & (codes[facts.codes] == item.codes)
+    if pure_label(own, labels, 0.0) != 1:
+        return None
+    share = 100 * float(labels[own].mean())
+    return f"where it is the row's own item, {share:.1f} % of {int(own.sum()):,} labels are 1"

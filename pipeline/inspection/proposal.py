@@ -12,10 +12,11 @@ from pipeline.inspection.column_names import feature_name
 from pipeline.inspection.facts import Facts, facts_of
 from pipeline.inspection.groups import propose_groups
 from pipeline.inspection.kinds import propose_kind
-from pipeline.inspection.leaks import find_leak
+from pipeline.inspection.later_items import find_later_items
+from pipeline.inspection.leaks import Leak, find_leak, named_like_an_outcome
 from pipeline.inspection.lists import steps_of
 from pipeline.inspection.other_spelling import other_spelling
-from pipeline.inspection.own_item import find_own_item
+from pipeline.inspection.own_item import chosen_item, find_own_item
 from pipeline.inspection.pairs import as_of_pairs, is_index, label_of
 from pipeline.inspection.read_sample import Sample
 from pipeline.inspection.returning import never_returns
@@ -33,6 +34,7 @@ from pipeline.inspection.roles import (
 )
 from pipeline.inspection.sessions import Sessions, exploded, find_sessions
 from pipeline.inspection.split_files import files_of_splits
+from pipeline.inspection.transform_trial import with_best_transform
 from pipeline.inspection.trial import tried
 
 _LEAST_ROWS_FOR_LEAKS = 100
@@ -113,10 +115,11 @@ def propose(sample: Sample, label: str | None = None) -> Proposal:
     session = None
     if sessions is not None:
         item, session = sessions.settings.items, sessions.settings.session
+    outcomes = () if sessions is None else sessions.outcomes
     columns = [
         _of_sessions(name)
         if name == session
-        else _column(column, others, labels, time, user, item, source)
+        else _column(column, others, labels, time, user, item, source, name in outcomes)
         for name, column in others.items()
         if time is None or name != time.column
     ]
@@ -166,10 +169,11 @@ def _column(
     user: str | None,
     item: str | None,
     source: str,
+    is_of_shown: bool = False,
 ) -> Column:
     column = propose_kind(facts, others, user, item, is_index(source, facts.name))
     column = as_of_pairs(column, source, others)
-    column = tried(column, facts, labels, item)
+    column = with_best_transform(tried(column, facts, labels, item), facts, labels)
     if time is not None and facts.name in time.others:
         return column.without(f"a time too, beside {time.column}")
     if is_day(facts):
@@ -180,21 +184,49 @@ def _column(
     spelling = other_spelling(facts, others.values())
     if spelling is not None:
         return column.without(spelling)
-    if column.left_out is not None or facts.rows < _LEAST_ROWS_FOR_LEAKS:
+    if column.left_out is not None:
         return column
-    if column.kind == "categorical":
-        moments = None if time is None else moments_of(others[time.column])
+    moments = None if time is None else moments_of(others[time.column])
+    if column.kind == "categorical" and facts.rows >= _LEAST_ROWS_FOR_LEAKS:
         why = never_returns(facts, moments)
         if why is not None:
             return column.without(why)
-    leak = find_leak(facts, labels)
-    if column.kind == "sequence" and item is not None:
-        steps = steps_of(facts, column.settings.get("separator"))
-        leak = find_own_item(facts, steps, others[item], labels) or leak
-    column = Column(column.column, column.settings, column.reason, auc=leak.auc)
+    leak = _leak(column, facts, others, labels, moments, user, item)
+    if is_of_shown:
+        leak = Leak(leak.auc, "some of the items that its own row shows: what became of them")
+    column = replace(column, auc=leak.auc)
     if leak.why is not None and facts.name not in (user, item):
         return column.without(leak.why, suspect=True)
     return column
+
+
+def _leak(
+    column: Column,
+    facts: Facts,
+    others: dict[str, Facts],
+    labels: np.ndarray,
+    moments: np.ndarray | None,
+    user: str | None,
+    item: str | None,
+) -> Leak:
+    """What a column tells of the label, and of the items that were chosen then or later."""
+    if facts.rows < _LEAST_ROWS_FOR_LEAKS:
+        return Leak(None, named_like_an_outcome(facts))
+    leak = find_leak(facts, labels)
+    if item is None or facts.name in (user, item):
+        return leak
+    shown = others[item]
+    if column.kind == "categorical":
+        why = leak.why or chosen_item(facts, shown, labels)
+        return Leak(leak.auc, why)
+    if column.kind not in ("sequence", "multivalued"):
+        return leak
+    steps = steps_of(facts, column.settings.get("separator"))
+    leak = find_own_item(facts, steps, shown, labels) or leak
+    if leak.why is None and user is not None and moments is not None:
+        why = find_later_items(facts, steps, shown, others[user], moments, labels)
+        return Leak(leak.auc, why)
+    return leak
 
 
 def _of_sessions(name: str) -> Column:

@@ -100,7 +100,7 @@ def find_label(facts: Mapping[str, Facts], given: str | None = None) -> Label:
         raise DataError(
             f"no column holds 0 and 1 in every row, so none can be the label{_near(facts)}. Name a "
             "column of numbers with --label: it becomes 1 from a number on, which the proposal "
-            "says."
+            "says; a log of positives only needs data.negatives (docs/data_sets.md)."
         )
     others = tuple(name for name in binary if name != given)
     if given in binary:

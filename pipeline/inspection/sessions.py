@@ -10,7 +10,7 @@ from features.raw_values import token_of
 from pipeline.data.reading.explode import Explode
 from pipeline.data.reading.read import RowBlock
 from pipeline.data.settings.explode_config import ExplodeConfig
-from pipeline.inspection.column_names import ITEMS, QUANTITY, hints, label_rank
+from pipeline.inspection.column_names import ITEMS, PAST, QUANTITY, hints, label_rank
 from pipeline.inspection.facts import Facts, facts_of
 from pipeline.inspection.lists import Tokens, tokens_of
 from pipeline.inspection.read_sample import Sample
@@ -19,10 +19,6 @@ from pipeline.inspection.roles import find_user
 _SHOWN = {
     *("impression", "shown", "candidate", "slate", "list", "result", "exposed", "exposure"),
     *("displayed", "ranking", "ranked", "feed", "inview", "options", "choice"),
-}
-_PAST = {
-    *("hist", "history", "histories", "his", "past", "last", "previous", "prev", "recent"),
-    *("earlier", "prior", "before"),
 }
 _ALMOST_ALL = 0.95  # of the rows
 _SEVERAL = 0.5  # share of the rows that show two items or more
@@ -39,11 +35,14 @@ class Sessions:
         settings: `data.explode`.
         label: Column of the rows that says what was clicked.
         reason: What was seen, a clause.
+        outcomes: Further columns that hold some of the shown items of their own row: what was
+            bought or watched of them.
     """
 
     settings: ExplodeConfig
     label: str
     reason: str
+    outcomes: tuple[str, ...] = ()
 
 
 def find_sessions(columns: Mapping[str, pa.Array], label: str | None = None) -> Sessions | None:
@@ -66,12 +65,18 @@ def find_sessions(columns: Mapping[str, pa.Array], label: str | None = None) -> 
     lists = {
         name: tokens
         for name, each in facts.items()
-        if not hints(name, _PAST) and (tokens := tokens_of(each)) is not None
+        if not hints(name, PAST) and (tokens := tokens_of(each)) is not None
     }
     for name in sorted(lists, key=lambda name: _likeness(name, list(lists))):
         found = _of_items(name, facts, lists, label)
         if found is not None:
-            return found
+            known = {*found.settings.read, found.label}
+            outcomes = tuple(
+                other
+                for other, each in facts.items()
+                if other not in known and _clicked_share(facts[name], lists[name], each) is not None
+            )
+            return replace(found, outcomes=outcomes)
     return None
 
 

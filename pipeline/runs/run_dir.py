@@ -30,6 +30,7 @@ class RunDir:
     bundle/          metadata and vocabularies of the bundle: what the network's ids mean
     checkpoints/     the folders `best`, and `last` to continue from
     tensorboard/     logs for `tensorboard --logdir`
+    recalibration.json   maps of the network's logits, see `pipeline.stages.recalibrate`
     metrics.json     training history and evaluation
     curves.jsonl     the training by step, see `pipeline.training.step_curves`
     report.html      the same to look at
@@ -79,6 +80,10 @@ class RunDir:
         return self.path / "tensorboard"
 
     @property
+    def recalibration_file(self) -> Path:
+        return self.path / "recalibration.json"
+
+    @property
     def metrics_file(self) -> Path:
         return self.path / "metrics.json"
 
@@ -93,6 +98,10 @@ class RunDir:
     @property
     def export(self) -> Path:
         return self.path / EXPORT_OF_RUN
+
+    @property
+    def _results(self) -> tuple[Path, ...]:
+        return (self.recalibration_file, self.metrics_file, self.curves_file, self.report_file)
 
     def export_of(self, variant: str) -> Path:
         """Folder of a variant's versions, beside the export: a server of that never takes them."""
@@ -169,7 +178,7 @@ class RunDir:
             self._claim()
         write_text(str(self.config_file), dump_config(config))
         # What there is may be of another configuration.
-        for file in (self.metrics_file, self.curves_file, self.report_file):
+        for file in self._results:
             file.unlink(missing_ok=True)
         if state.get("fingerprint") != fingerprint and overwrite:
             for folder in (self.export, *self.path.glob("export-*")):  # of the replaced network
@@ -185,7 +194,7 @@ class RunDir:
 
     def _claim(self) -> None:
         """Makes the folder a run's; what is in it stays unless a run would write there."""
-        of_a_run = [self.config_file, self.metrics_file, self.curves_file, self.report_file]
+        of_a_run = [self.config_file, *self._results]
         of_a_run += [self.bundle_copy, self.checkpoints, self.tensorboard, self.export]
         names = [path.name for path in of_a_run if os.path.lexists(path)]
         if names:
@@ -346,11 +355,15 @@ def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = 
         "baseline",
         "eval_batch_size",
         "log_seconds",
+        "max_seconds",
         "curve_steps",
         "checkpoint_seconds",
         "profile_steps",
         "steps_per_execution",
     }
+    # A run of before these settings is the same.
+    later = ("recalibration", "average")
+    irrelevant |= {name for name in later if getattr(config.train, name) is None}
     parts += [config.model.model_dump_json(), config.train.model_dump_json(exclude=irrelevant)]
     parts += [config.evaluate.model_dump_json()]
     parts += [RunDir(Path(run)).state().get("fingerprint", "") for run in config.train.teachers]

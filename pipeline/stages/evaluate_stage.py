@@ -7,6 +7,7 @@ from pathlib import Path
 from features.bundle import Bundle
 from features.input_shares import counts_of_split, differences, in_words, training_shares
 from models.network import CooperativeNetwork
+from models.network.logit_map import correction_for_negatives
 from pipeline.config.config_files import dump_config
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.evaluate import evaluation_report, tables_report
@@ -17,6 +18,7 @@ from pipeline.evaluation.print_tables import print_embedding_tables, print_metri
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.describe_bundle import data_report
 from pipeline.stages.progressive import split_report, with_previous
+from pipeline.stages.recalibrate import held_maps, recalibrate
 from pipeline.system.console import console, say
 from pipeline.system.files import write_json, write_text
 from pipeline.training.cluster import is_chief
@@ -30,9 +32,12 @@ def evaluate_stage(
     config: RunConfig, bundle: Bundle, run: RunDir, network: CooperativeNetwork
 ) -> None:
     """Computes the metrics of validation and test rows; writes metrics.json and report.html."""
-    report = evaluation_report(
-        network, bundle, config.train.eval_batch_size, config.evaluate.gauc_weight_by
-    )
+    maps, before = recalibrate(config, bundle, run, network), None
+    if config.train.recalibration is not None:
+        kept = bundle.metadata.negatives_kept
+        before = correction_for_negatives(kept, network.branch_names)
+    batch_size, weight_by = config.train.eval_batch_size, config.evaluate.gauc_weight_by
+    report = evaluation_report(network, bundle, batch_size, weight_by, maps, before)
     if not is_chief():  # it took part in the scoring
         return
     baseline = logistic_baseline(bundle) if config.train.baseline else None
@@ -40,6 +45,7 @@ def evaluate_stage(
     metrics = run.update_metrics(
         data=data_report(bundle),
         evaluation=report,
+        recalibration=config.train.recalibration,
         baseline=baseline,
         findings=said,
         tables=tables_report(network),
@@ -72,9 +78,10 @@ def evaluate_elsewhere(
         ConfigError: The bundle's ids mean something else.
     """
     run.check_ids(bundle)
+    maps = held_maps(run, network.branch_names)
     batch_size, weight_by = config.train.eval_batch_size, config.evaluate.gauc_weight_by
     reports = {
-        split: split_report(network, bundle, split, batch_size, weight_by)
+        split: split_report(network, bundle, split, batch_size, weight_by, maps)
         for split, rows in bundle.metadata.rows.items()
         if rows
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from features.bundle import Bundle
 from features.errors import ExportError
 from models.network import CooperativeNetwork
+from models.network.logit_map import with_maps
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.branch_life import CONSTANT
 from pipeline.evaluation.findings import is_worse_than_click_rate
@@ -17,6 +18,7 @@ from pipeline.evaluation.text_tables import TextTable
 from pipeline.export.export_variant import export_variant
 from pipeline.export.fill_model_card import model_card
 from pipeline.runs.run_dir import RunDir
+from pipeline.stages.recalibrate import held_maps
 from pipeline.system.console import console, say
 from serving.exporting.export import export
 from serving.scoring.raw_rows import read_rows
@@ -59,10 +61,13 @@ def export_stage(
     """
     if not force:
         _check_worth(run, variant.branch)
+    maps = held_maps(run, network.branch_names)
     candidates = config.export.candidates if candidates is None else candidates
     sample = next(read_rows(bundle.sample_rows, bundle.metadata.features))
     if not variant.is_full:
-        version = export_variant(config, bundle, run, network, variant, sample, base, candidates)
+        version = export_variant(
+            config, bundle, run, network, variant, sample, base, candidates, maps=maps
+        )
         _log.info(_VERIFIED, version, f"{sample.num_rows:,}")
         show_variant(version)
         return version
@@ -70,7 +75,7 @@ def export_stage(
     features = bundle.metadata.features
     card = model_card(run.path.resolve().name, config, bundle, network, metrics, features)
     version = export(
-        network,
+        with_maps(network, maps),
         bundle,
         base or run.export,
         sample,

@@ -2,15 +2,17 @@
 
 from typing import Any
 
-import numpy as np
 import tf_keras
 
 from features.bundle import Bundle
 from features.errors import ConfigError
 from models.metrics.group_auc import WeightBy
+from models.network.logit_map import LogitMaps
 from pipeline.config.run_config import RunConfig
+from pipeline.evaluation.evaluate import split_facts
 from pipeline.evaluation.scores import score_split
 from pipeline.runs.run_dir import RunDir
+from pipeline.stages.recalibrate import held_maps
 from pipeline.training.warm_start import WarmStart
 
 PREVIOUS = "fused (previous run)"
@@ -47,9 +49,10 @@ def start_warm(
         for it, `progressive` (the training rows, before they are trained on).
     """
     batch_size, weight_by = config.train.eval_batch_size, config.evaluate.gauc_weight_by
+    maps = held_maps(warm_start.run, network.branch_names)
 
     def report(split: str) -> dict[str, Any]:
-        return split_report(network, bundle, split, batch_size, weight_by)
+        return split_report(network, bundle, split, batch_size, weight_by, maps)
 
     warm_start.apply(network)
     report_of_start = {
@@ -64,19 +67,16 @@ def start_warm(
 
 
 def split_report(
-    network: tf_keras.Model, bundle: Bundle, split: str, batch_size: int, weight_by: WeightBy
+    network: tf_keras.Model,
+    bundle: Bundle,
+    split: str,
+    batch_size: int,
+    weight_by: WeightBy,
+    maps: LogitMaps,
 ) -> dict[str, Any]:
     """The metrics of one split, as `evaluation_report` gives them, without the branches' pairs."""
-    scores = score_split(network, bundle, split, batch_size)
-    group_key = bundle.metadata.features.group_key
-    rows = len(scores.labels)
-    return {
-        "rows": rows,
-        "click_rate": float(np.mean(scores.labels, dtype=np.float64)) if rows else None,
-        "gauc_groups": group_key.column if group_key else None,
-        "gauc_weight_by": weight_by if group_key else None,
-        "metrics": scores.metrics(weight_by),
-    }
+    scores = score_split(network, bundle, split, batch_size, maps=maps)
+    return split_facts(scores, bundle, weight_by)
 
 
 def with_previous(metrics: dict[str, Any]) -> dict[str, Any]:

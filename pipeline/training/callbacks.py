@@ -19,6 +19,7 @@ from pipeline.evaluation.branch_life import branch_life, constant_predictions
 from pipeline.evaluation.scores import FUSED, predict_split, scores_of
 from pipeline.runs.checkpoint_files import latest_checkpoint
 from pipeline.runs.run_dir import RunDir
+from pipeline.training.average_weights import AverageWeights, BeginAverage, EndAverage
 from pipeline.training.best_epoch import BestEpoch
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import is_chief
@@ -147,6 +148,22 @@ class ConstantPredictions(TensorLogsCallback):
         )
 
 
+class TimeLimit(TensorLogsCallback):
+    """Ends a training after so many seconds; the last epoch is validated as far as it went."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._end = time.monotonic() + self._seconds
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if time.monotonic() >= self._end and not self.model.stop_training:
+            log.warning("train.max_seconds=%g are over: training ends here", self._seconds)
+            self.model.stop_training = True
+
+
 class Progress(TensorLogsCallback):
     """A line every few seconds: step, loss terms, examples per second, time left.
 
@@ -265,16 +282,22 @@ def training_callbacks(
         steps: Number of steps of an epoch.
         network: Network that is trained: compiled, its optimizer built.
     """
+    average = None
+    if config.train.average is not None:
+        average = AverageWeights(network, config.train.average)
     callbacks = [
+        *([] if average is None else [BeginAverage(average)]),
         *_watching(config, bundle, run, steps, network),
-        *_choosing(config, run, steps),
+        *_choosing(config, run, steps, average),
         *_measuring(config, run, steps),
     ]
     fingerprint = run.state().get("fingerprint", "")
     every_seconds = config.train.checkpoint_seconds
     return [
         *callbacks,
-        Checkpoints(run.last_checkpoint, network, fingerprint, steps, every_seconds, callbacks),
+        Checkpoints(
+            run.last_checkpoint, network, fingerprint, steps, every_seconds, callbacks, average
+        ),
     ]
 
 
@@ -303,6 +326,8 @@ def _watching(
     if settings.curve_steps is not None and settings.strategy != "parameter_server":
         path = run.curves_file if is_chief() else None
         callbacks.append(StepCurves(path, settings.curve_steps, steps))
+    if settings.max_seconds is not None:
+        callbacks.append(TimeLimit(settings.max_seconds))
     beside = network.names_beside_terms
     every_seconds = settings.log_seconds
     return [
@@ -315,11 +340,14 @@ def _watching(
     ]
 
 
-def _choosing(config: RunConfig, run: RunDir, steps: int) -> list[tf_keras.callbacks.Callback]:
+def _choosing(
+    config: RunConfig, run: RunDir, steps: int, average: AverageWeights | None
+) -> list[tf_keras.callbacks.Callback]:
     """What looks at the monitored value: the best epoch, the learning rate, the end."""
     settings = config.train
     callbacks: list[tf_keras.callbacks.Callback] = [
         BestEpoch(write_path(run.best_checkpoints), steps),
+        *([] if average is None else [EndAverage(average)]),
         tf_keras.callbacks.History(),
     ]
     if settings.reduce_on_plateau is not None:

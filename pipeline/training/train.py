@@ -3,7 +3,7 @@
 import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -104,18 +104,7 @@ def train(
     callbacks = training_callbacks(config, bundle, run, steps, network)
     checkpoints = _the_one(Checkpoints, callbacks)
     curves = [callback for callback in callbacks if isinstance(callback, StepCurves)]
-    restored = checkpoints.restore() if resume else None
-    if restored is not None:
-        _check_best(run, checkpoints.position)
-        log.info(
-            "continues from %s: epoch %d/%d, step %s/%s",
-            restored,
-            checkpoints.position.epoch + 1,
-            settings.epochs,
-            f"{checkpoints.position.batch:,}",
-            f"{steps:,}",
-        )
-    elif warm_start is not None:
+    if not (resume and _continued(checkpoints, run, settings.epochs, steps)) and warm_start:
         warm_start(network)
     fill_given_vectors(network, config, bundle)
     for callback in curves:
@@ -131,17 +120,38 @@ def train(
     logged = _the_one(tf_keras.callbacks.History, callbacks).history
     history = {name: [float(value) for value in values] for name, values in logged.items()}
     best = max(range(len(history[MONITORED])), key=history[MONITORED].__getitem__)
+    _say_best(history, best, settings.epochs)
+    step_time = _the_one(StepTimes, callbacks).measured if is_chief() else None
+    return Trained(network, history, best + 1, seconds, step_time)
+
+
+def _continued(checkpoints: Checkpoints, run: RunDir, epochs: int, steps: int) -> bool:
+    """Restores the last checkpoint, if there is one."""
+    restored = checkpoints.restore()
+    if restored is None:
+        return False
+    _check_best(run, checkpoints.position)
+    log.info(
+        "continues from %s: epoch %d/%d, step %s/%s",
+        restored,
+        checkpoints.position.epoch + 1,
+        epochs,
+        f"{checkpoints.position.batch:,}",
+        f"{steps:,}",
+    )
+    return True
+
+
+def _say_best(history: Mapping[str, Sequence[float]], best: int, most_epochs: int) -> None:
     epochs = len(history[MONITORED])
     log.info(
         "%s after epoch %d; the weights are those of epoch %d, validation auc %.4f, logloss %.4f",
-        "stopped" if epochs < settings.epochs else "ended",
+        "stopped" if epochs < most_epochs else "ended",
         epochs,
         best + 1,
         history["val_auc"][best],
         history["val_logloss"][best],
     )
-    step_time = _the_one(StepTimes, callbacks).measured if is_chief() else None
-    return Trained(network, history, best + 1, seconds, step_time)
 
 
 def _check_best(run: RunDir, position: Position) -> None:
@@ -259,6 +269,7 @@ def _examples(
         start,
         part or WHOLE,
         hidden_shares(bundle, settings.hide_tokens),
+        trimmed=True,
     )
 
 

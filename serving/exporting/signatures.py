@@ -1,6 +1,6 @@
 """The signatures of an export: preprocessing and network in one graph, raw values in."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ import tensorflow as tf
 from features.bundle import BundleMetadata
 from features.preprocessing import Preprocessor
 from features.raw_tensors import check_dense_steps, parse_examples
+from features.specs import FeatureSet
 from models.network.outputs import NetworkOutputs
 from serving.export_format import names
 from serving.export_format.signature_table import (
@@ -20,6 +21,7 @@ from serving.exporting.column_sides import candidate_columns, raw_columns
 from serving.exporting.compiled import compiled_at
 
 Tensors = dict[str, tf.Tensor]
+_Scored = Callable[[Tensors], Tensors]
 
 
 class Network(Protocol):
@@ -84,41 +86,15 @@ class ScoringModule(tf.Module):
         preprocessor = Preprocessor(features, metadata.analysis, vocabulary_dir)
         # Locals, not attributes: tracked Keras objects would be saved whole, training state and
         # a function for each layer included.
-
-        def probabilities_of(features: Tensors) -> Tensors:
-            return probabilities(network, features)
-
-        # Traced once and called by every signature: a network may have thousands of operations.
-        # `rank` has a trace of its own, as the other would do for a batch of 1 too.
-        score = tf.function(compiled_at(probabilities_of, compiled), autograph=False)
-        score_candidates = tf.function(compiled_at(probabilities_of, compiled), autograph=False)
-
-        @tf.function(autograph=False)
-        def score_examples(examples: tf.Tensor) -> Tensors:
-            return score(preprocessor(parse_examples(examples, features)))
-
-        def of_examples(tensors: Tensors) -> Tensors:
-            (examples,) = tensors.values()
-            return score_examples(examples)
-
-        def preprocessed(tensors: Tensors) -> Tensors:
-            raw = {column: tensors[name] for column, name in names.tensor_names(columns).items()}
-            check_dense_steps(raw, features)
-            return preprocessor(raw)  # shapes keep a batch of 1, which the network looks for
-
+        score_examples, of_rows, of_candidate_rows = _scorers(
+            network, preprocessor, features, columns, compiled
+        )
         examples = tf.TensorSpec([None], tf.string)
         outputs = score_examples.get_concrete_function(examples).structured_outputs
         table = signature_table(
             columns, of_candidates, names.branches_of(outputs), names.weighted_branches_of(outputs)
         )
-        functions = {
-            names.SERVING_DEFAULT: lambda tensors: _only_prob(of_examples(tensors)),
-            names.RAW_TENSORS: lambda tensors: _only_prob(score(preprocessed(tensors))),
-            names.CLASSIFY: lambda tensors: _classified(of_examples(tensors)),
-            names.REGRESS: lambda tensors: _regressed(of_examples(tensors)),
-            names.BRANCHES: of_examples,
-            names.RANK: lambda tensors: _only_prob(score_candidates(preprocessed(tensors))),
-        }
+        functions = _signature_functions(score_examples, of_rows, of_candidate_rows)
         traced = {name: _trace(functions[name], template) for name, template in table.items()}
         self.signature_functions = traced
         self.parameters = list(
@@ -160,6 +136,58 @@ def probabilities(network: Network, inputs: Mapping[str, tf.Tensor]) -> Tensors:
 
 def _sigmoid(logit: tf.Tensor) -> tf.Tensor:
     return tf.sigmoid(tf.cast(logit, tf.float32))
+
+
+def _scorers(
+    network: Network,
+    preprocessor: Preprocessor,
+    features: FeatureSet,
+    columns: Iterable[str],
+    compiled: Sequence[int],
+) -> tuple[tf.types.experimental.PolymorphicFunction, _Scored, _Scored]:
+    """How serialized examples are scored, how raw columns are, and how those of candidates."""
+
+    def probabilities_of(features: Tensors) -> Tensors:
+        return probabilities(network, features)
+
+    # Traced once and called by every signature: a network may have thousands of operations.
+    # `rank` has a trace of its own, as the other would do for a batch of 1 too.
+    score = tf.function(compiled_at(probabilities_of, compiled), autograph=False)
+    score_candidates = tf.function(compiled_at(probabilities_of, compiled), autograph=False)
+
+    @tf.function(autograph=False)
+    def score_examples(examples: tf.Tensor) -> Tensors:
+        return score(preprocessor(parse_examples(examples, features)))
+
+    def preprocessed(tensors: Tensors) -> Tensors:
+        raw = {column: tensors[name] for column, name in names.tensor_names(columns).items()}
+        check_dense_steps(raw, features)
+        return preprocessor(raw)  # shapes keep a batch of 1, which the network looks for
+
+    return (
+        score_examples,
+        lambda tensors: score(preprocessed(tensors)),
+        lambda tensors: score_candidates(preprocessed(tensors)),
+    )
+
+
+def _signature_functions(
+    score_examples: Callable[[tf.Tensor], Tensors], of_rows: _Scored, of_candidates: _Scored
+) -> dict[str, _Scored]:
+    """What each signature computes, from how its inputs are scored."""
+
+    def of_examples(tensors: Tensors) -> Tensors:
+        (examples,) = tensors.values()
+        return score_examples(examples)
+
+    return {
+        names.SERVING_DEFAULT: lambda tensors: _only_prob(of_examples(tensors)),
+        names.RAW_TENSORS: lambda tensors: _only_prob(of_rows(tensors)),
+        names.CLASSIFY: lambda tensors: _classified(of_examples(tensors)),
+        names.REGRESS: lambda tensors: _regressed(of_examples(tensors)),
+        names.BRANCHES: of_examples,
+        names.RANK: lambda tensors: _only_prob(of_candidates(tensors)),
+    }
 
 
 def _only_prob(outputs: Tensors) -> Tensors:

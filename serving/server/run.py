@@ -125,27 +125,7 @@ class Server:
         self._undo.append(watch.close)
         handlers = Handlers(self.manager, metrics, watch)
         grace = options.grace_seconds
-        connections = most_connections(options.max_connections)
-        most_bytes = options.max_concurrency * options.max_message_bytes
-        bodies = ArrivingBodies(most_bytes, options.max_message_bytes, options.body_seconds)
-        rest_api = RestApi(
-            handlers,
-            metrics,
-            threads=threads,
-            max_concurrency=options.max_concurrency,
-            bodies=bodies,
-            is_ready=lambda: self.ready,
-        )
-        rest = RestServer(
-            [*rest_api.routes(), *page.routes(self.manager, bodies)],
-            options.host,
-            options.rest_port,
-            self._tls,
-            options.max_message_bytes,
-            grace,
-            connections,
-            options.allow_hosts if options.loopback or options.allow_hosts else None,
-        )
+        rest, rest_api = self._rest(handlers, metrics, threads)
         self._undo.append(lambda: self.manager.stop(grace))
         self._undo.append(rest_api.close)
         servicer = Health()
@@ -157,7 +137,7 @@ class Server:
             threads=threads,
             max_concurrency=options.max_concurrency,
             max_message_bytes=options.max_message_bytes,
-            most_connections=connections,
+            most_connections=most_connections(options.max_connections),
         )
         self._undo.append(lambda: end_grpc(server, servicer, grace))
         try:
@@ -174,6 +154,33 @@ class Server:
         self._set_health(servicer)
         follow.start()
         self._undo.append(follow.join)
+
+    def _rest(
+        self, handlers: Handlers, metrics: Metrics, threads: int
+    ) -> tuple[RestServer, RestApi]:
+        """The server of REST and the page, not yet started, and what answers behind it."""
+        options = self._options
+        most_bytes = options.max_concurrency * options.max_message_bytes
+        bodies = ArrivingBodies(most_bytes, options.max_message_bytes, options.body_seconds)
+        rest_api = RestApi(
+            handlers,
+            metrics,
+            threads=threads,
+            max_concurrency=options.max_concurrency,
+            bodies=bodies,
+            is_ready=lambda: self.ready,
+        )
+        rest = RestServer(
+            [*rest_api.routes(), *page.routes(self.manager, bodies)],
+            options.host,
+            options.rest_port,
+            self._tls,
+            options.max_message_bytes,
+            options.grace_seconds,
+            most_connections(options.max_connections),
+            options.allow_hosts if options.loopback or options.allow_hosts else None,
+        )
+        return rest, rest_api
 
     def _listen(self, server: grpc.Server) -> int:
         options = self._options

@@ -71,9 +71,12 @@ def test_the_table_above_knows_every_setting():
         ({"kind": "numeric", "role": "group_key"}, "a group_key is categorical, got kind numeric"),
         (
             {"kind": "numeric", "transform": "hour"},
-            "Use one of zscore, raw, log2, ln_squared, quantiles",
+            "Use one of zscore, raw, log, piecewise, log2, ln_squared, quantiles",
         ),
-        ({"kind": "embedding", "dimension": 1, "transform": "raw"}, "embedding feature. Remove it"),
+        (
+            {"kind": "embedding", "dimension": 1, "transform": "raw"},
+            "embedding feature. Use one of zscore",
+        ),
         (
             {"role": "label", "transform": "log2"},
             "`transform` is for inputs, but this is the label",

@@ -242,6 +242,7 @@ OTHERS = {
             initializer="uniform",
             l2_batch=0.1,
             slots=RowSlots(per_column=2),
+            frequency_stddev=0.3,
         ),
         network_inputs,
         always_float32=True,

@@ -15,6 +15,7 @@ from models.branches.dien.interest_evolution import Attention, InterestEvolution
 from models.branches.dien.next_event_loss import NextEventLoss
 from models.branches.history_pooling import cleaned, compared_histories, mean_step
 from models.embeddings.embedded import Embedded, History, flatten
+from models.layers.axis_length import axis_length
 from models.layers.mlp import MLP
 
 IN_BATCH = "batch"
@@ -130,6 +131,14 @@ class DIEN(Branch):
         names = compared_histories(self.name, targets, self.histories)
         if self.negatives != IN_BATCH:
             self._check_negatives(names)
+            lengths = {
+                name: History(*shapes.histories[name]).mask[1] for name in (*names, self.negatives)
+            }
+            if len(set(lengths.values())) > 1:
+                raise ValueError(
+                    f"{self.name}: expected negatives of as many steps as the history has. "
+                    f"Received: {lengths}. Declare both with one max_length."
+                )
         self.evolutions = {
             name: InterestEvolution(
                 **self._evolution_options,
@@ -173,7 +182,7 @@ class DIEN(Branch):
                 tf.concat([each[-1:], each[:-1]], axis=0) for each in (history.keys, history.mask)
             )
         else:
-            keys, mask = negatives.keys, negatives.mask
+            keys, mask = _as_long_as(history, negatives)
         return self.next_event[name](
             states, keys=history.keys, negatives=keys, mask=history.mask, negatives_mask=mask
         )
@@ -197,3 +206,14 @@ class DIEN(Branch):
             "negatives": self.negatives,
             "histories": self.histories,
         }
+
+
+def _as_long_as(history: History, negatives: History) -> tuple[tf.Tensor, tf.Tensor]:
+    """Keys and mask of the negatives, step by step those of a history that was cut elsewhere."""
+    steps = axis_length(history.mask, 1)
+    if isinstance(steps, int) and steps == negatives.mask.shape[1]:
+        return negatives.keys, negatives.mask
+    missing = tf.maximum(steps - axis_length(negatives.mask, 1), 0)
+    keys = tf.pad(negatives.keys[:, :steps], [[0, 0], [0, missing], [0, 0]])
+    keys.set_shape((None, history.mask.shape[1], negatives.keys.shape[2]))
+    return keys, tf.pad(negatives.mask[:, :steps], [[0, 0], [0, missing]])

@@ -7,6 +7,7 @@ import tf_keras
 
 from models.branches.interformer.pooling_attention import PoolingAttention
 from models.branches.interformer.summary_gate import GatingActivation, GatingMode, SummaryGate
+from models.layers.axis_length import axis_length
 from models.layers.token_linear import TokenLinear
 
 
@@ -116,4 +117,4 @@ def last_steps(mask: tf.Tensor, count: int) -> tf.Tensor:
     """
     length = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1, keepdims=True)
     # A negative position, before the first event, makes a row of 0s.
-    return tf.one_hot(length - tf.range(count, 0, -1), mask.shape[1])
+    return tf.one_hot(length - tf.range(count, 0, -1), axis_length(mask, 1))

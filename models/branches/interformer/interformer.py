@@ -15,6 +15,7 @@ from models.branches.interformer.self_masked_projection import SelfMaskedProject
 from models.branches.interformer.sequence_arch import SequenceArch
 from models.branches.interformer.summary_gate import GatingActivation, GatingMode
 from models.embeddings.embedded import Embedded, History, flatten
+from models.layers.axis_length import axis_length
 from models.layers.mlp import MLP
 from models.layers.self_attention import divide_heads
 
@@ -120,33 +121,32 @@ class InterFormer(Branch):
         self.interaction_units, self.dot_units = tuple(interaction_units), tuple(dot_units)
         self.rank, self.gating_mode, self.gating_activation = rank, gating_mode, gating_activation
         self.residual, self.activation, self.histories = residual, activation, histories
-        policy = self.dtype_policy
-        self.cross_archs = [
-            CrossArch(
-                num_cls,
-                num_pma,
-                num_heads,
-                gating_mode,
-                gating_activation,
-                dtype=policy,
-                name=f"cross_{i}",
-            )
-            for i in range(num_layers + 1)
-        ]
-        self.interaction_archs = [
-            InteractionArch(
-                interaction,
-                interaction_layers,
-                rank,
-                dot_units,
-                interaction_units,
-                activation,
-                dtype=policy,
-                name=f"interaction_{i}",
-            )
-            for i in range(num_layers)
-        ]
-        self.head = MLP(units, activation, dropout, dtype=policy, name="head")
+        self.cross_archs = [self._cross_arch(i) for i in range(num_layers + 1)]
+        self.interaction_archs = [self._interaction_arch(i) for i in range(num_layers)]
+        self.head = MLP(units, activation, dropout, dtype=self.dtype_policy, name="head")
+
+    def _cross_arch(self, i: int) -> CrossArch:
+        return CrossArch(
+            self.num_cls,
+            self.num_pma,
+            self.num_heads,
+            self.gating_mode,
+            self.gating_activation,
+            dtype=self.dtype_policy,
+            name=f"cross_{i}",
+        )
+
+    def _interaction_arch(self, i: int) -> InteractionArch:
+        return InteractionArch(
+            self.interaction,
+            self.interaction_layers,
+            self.rank,
+            self.dot_units,
+            self.interaction_units,
+            self.activation,
+            dtype=self.dtype_policy,
+            name=f"interaction_{i}",
+        )
 
     def build(self, input_shape: Embedded) -> None:
         shapes = Embedded(*input_shape)  # from a saved configuration it comes as a plain tuple
@@ -184,34 +184,39 @@ class InterFormer(Branch):
 
     def interact(self, embedded: Embedded, training: bool | None) -> tuple[tf.Tensor, Details]:
         x, cls, outputs = embedded.non_sequence, None, []
-        events, mask, recent = self._events(embedded.histories)
+        events, mask, recent, lengths = self._events(embedded.histories)
         for cross, interaction, sequence in zip(
             self.cross_archs[:-1], self.interaction_archs, self.sequence_archs, strict=True
         ):
             x_sum, s_sum = cross(x, events=events, mask=mask, recent=recent, cls=cls)
             x = interaction(x, summary=s_sum)
             cls = x_sum if cls is None else cls
-            cls, events = sequence(events, cls=cls, summary=x_sum, mask=mask)
+            cls, events = sequence(events, cls=cls, summary=x_sum, mask=mask, lengths=lengths)
             outputs.append(flatten(x))
         summaries = self.cross_archs[-1](x, events=events, mask=mask, recent=recent, cls=cls)
         h = self.head(flatten(tf.concat(summaries, axis=1)), training=training)
         return h, Details(tuple(outputs))
 
-    def _events(self, histories: dict[str, History]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The events of all histories, their mask, and what picks the last ones."""
+    def _events(
+        self, histories: dict[str, History]
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, list[int | tf.Tensor]]:
+        """The events of all histories, their mask, what picks the last ones, and the lengths."""
         histories = {name: cleaned(history) for name, history in histories.items()}
         if self.histories == "joined":
             histories = {"joined": joined_by_recency(histories)}
         masks = [histories[name].mask for name in sorted(histories)]
-        total, before = sum(mask.shape[1] for mask in masks), 0
+        lengths = [axis_length(mask, 1) for mask in masks]
         events, recent = [], []
-        for name, mask, mask_net in zip(sorted(histories), masks, self.mask_nets, strict=True):
+        for i, (name, mask, mask_net) in enumerate(
+            zip(sorted(histories), masks, self.mask_nets, strict=True)
+        ):
             events.append(mask_net(histories[name].events))
-            after = total - before - mask.shape[1]
-            picks = last_steps(mask, self.num_recent)
-            recent.append(tf.pad(picks, [[0, 0], [0, 0], [before, after]]))
-            before += mask.shape[1]
-        return tf.concat(events, axis=1), tf.concat(masks, axis=1), tf.concat(recent, axis=1)
+            around = [sum(lengths[:i]), sum(lengths[i + 1 :])]
+            picks = tf.pad(last_steps(mask, self.num_recent), [[0, 0], [0, 0], around])
+            picks.set_shape((None, self.num_recent, None))
+            recent.append(picks)
+        joined = (tf.concat(parts, axis=1) for parts in (events, masks, recent))
+        return *joined, lengths
 
     def get_config(self) -> dict[str, Any]:
         return {

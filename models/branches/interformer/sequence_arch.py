@@ -54,6 +54,8 @@ class SequenceArch(tf_keras.layers.Layer):
         cls: Float tensor (batch, num_cls, width).
         summary: X_sum, float tensor (batch, num_cls, width).
         mask: Bool (batch, length), True where there is an event.
+        lengths: The lengths that the histories have in this batch, int or int32 scalars, where it
+            is cut to fewer steps than the layer was built for.
 
     Returns:
         CLS and events, of the shapes they came in. What stands in padding means nothing.
@@ -85,6 +87,7 @@ class SequenceArch(tf_keras.layers.Layer):
                 f"{self.name}: `lengths` must add up to the number of events. Received: "
                 f"lengths={list(lengths)} for events of shape {tuple(input_shape)}."
             )
+        self._most = list(lengths)
         positions = [0] * self.num_cls
         for length in lengths:
             positions += range(1, length + 1)
@@ -97,17 +100,35 @@ class SequenceArch(tf_keras.layers.Layer):
         super().build(input_shape)
 
     def call(
-        self, events: tf.Tensor, cls: tf.Tensor, summary: tf.Tensor, mask: tf.Tensor
+        self,
+        events: tf.Tensor,
+        cls: tf.Tensor,
+        summary: tf.Tensor,
+        mask: tf.Tensor,
+        lengths: Sequence[int | tf.Tensor] | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         s = tf.concat([tf.cast(cls, events.dtype), events], axis=1)
         valid = tf.concat([tf.ones_like(mask[:, :1])] * self.num_cls + [mask], axis=1)
+        kept = self._kept(lengths)
         if self.residual:
             s += self._pffn(self.norms[0](s), summary)
-            s += self.attention(self.norms[1](s), mask=valid)
+            s += self.attention(self.norms[1](s), mask=valid, kept=kept)
         else:
-            s = self.attention(self._pffn(s, summary), mask=valid)
-        cls, events = tf.split(s, [self.num_cls, events.shape[1]], axis=1)
+            s = self.attention(self._pffn(s, summary), mask=valid, kept=kept)
+        cls, events = tf.split(s, [self.num_cls, -1], axis=1)
         return cls, events
+
+    def _kept(self, lengths: Sequence[int | tf.Tensor] | None) -> tf.Tensor | None:
+        """Places of CLS and of the steps that are there, among all; None where all are there."""
+        if lengths is None or all(
+            isinstance(n, int) and n == most for n, most in zip(lengths, self._most, strict=True)
+        ):
+            return None
+        begin, places = self.num_cls, [tf.range(self.num_cls)]
+        for length, most in zip(lengths, self._most, strict=True):
+            places.append(begin + tf.range(length))
+            begin += most
+        return tf.concat(places, axis=0)
 
     def _pffn(self, s: tf.Tensor, summary: tf.Tensor) -> tf.Tensor:
         scores = kernel_product("btd,cd->btc", s, self.kernel)  # S W^T

@@ -147,9 +147,9 @@ class CountBlocks(beam.DoFn):
                 yield from self._flush(name)
         of_feature = {}
         for spec in _numeric(self._features):
-            numbers = block.column(spec.raw_name)
-            of_feature[spec.name] = moments_of(numbers)
-            if spec.transform == "quantiles":
+            numbers = _numbers(block.column(spec.raw_name), spec)
+            of_feature[spec.name] = moments_of(numbers, spec.transform == "log")
+            if spec.needs_quantiles:
                 keys = float32_keys(numbers.drop_null().to_numpy(zero_copy_only=False))
                 yield TaggedOutput(_QUANTILES, (spec.name, keys))
         yield TaggedOutput(_MOMENTS, (key, of_feature))
@@ -214,7 +214,7 @@ def boundaries_of(histogram: AdaptiveHistogram | None, spec: FeatureSpec) -> tup
     Exact for up to 65,536 distinct values; beyond, each is the least number of the histogram's
     bin that holds the quantile.
     """
-    if spec.transform != "quantiles" or spec.num_buckets is None:
+    if not spec.needs_quantiles or spec.num_buckets is None:
         return ()
     if histogram is None or not histogram.total:
         return ()
@@ -225,4 +225,18 @@ def boundaries_of(histogram: AdaptiveHistogram | None, spec: FeatureSpec) -> tup
 
 
 def _numeric(features: FeatureSet) -> tuple[FeatureSpec, ...]:
-    return tuple(spec for spec in features.inputs if spec.kind == "numeric")
+    """The features whose numbers are summarised: numeric ones, and vectors that are scaled."""
+    return tuple(
+        spec
+        for spec in features.inputs
+        if spec.kind == "numeric" or (spec.kind == "embedding" and spec.transform is not None)
+    )
+
+
+def _numbers(column: pa.Array, spec: FeatureSpec) -> pa.Array:
+    """The numbers of a column; of vectors those that are not all zeros, which stand for missing."""
+    if spec.kind == "numeric":
+        return column
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    vectors = flat.reshape(-1, spec.embedding_dimension)
+    return pa.array(vectors[(vectors != 0.0).any(axis=1)].ravel())

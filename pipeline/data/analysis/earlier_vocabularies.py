@@ -18,7 +18,7 @@ from features.errors import BundleError, ConfigError
 from features.specs import FeatureSet, FeatureSpec, VocabularySpec
 from pipeline.data.settings.data_config import DataConfig
 
-_FITTED = ("zscore", "quantiles")  # transforms that depend on the training rows
+_FITTED = ("zscore", "log", "quantiles", "piecewise")  # transforms that depend on the training rows
 # Of a numeric feature: with another value the earlier summary would mean something else.
 _SCALE = ("kind", "transform", "num_buckets")
 
@@ -184,7 +184,7 @@ def _shared_summaries(
     shared = {}
     for spec in features.inputs:
         summary = earlier.analysis.numeric.get(spec.name)
-        if spec.kind != "numeric" or summary is None:
+        if spec.kind not in ("numeric", "embedding") or summary is None:
             continue
         _check_same_scale(spec, earlier.features.features[spec.name], path)
         shared[spec.name] = summary

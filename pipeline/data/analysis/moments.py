@@ -23,9 +23,11 @@ class Moments:
         return self.m2 / self.count if self.count else 0.0
 
 
-def moments_of(numbers: pa.Array) -> Moments:
-    """Moments of the values that are not null, in float64."""
+def moments_of(numbers: pa.Array, of_logarithms: bool = False) -> Moments:
+    """Moments of the values that are not null, or of their sign(x) ln(1 + |x|), in float64."""
     values = numbers.drop_null().to_numpy(zero_copy_only=False).astype(np.float64)
+    if of_logarithms:
+        values = np.sign(values) * np.log1p(np.abs(values))
     if not len(values):
         return Moments()
     mean = float(values.mean())

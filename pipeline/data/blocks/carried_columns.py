@@ -6,7 +6,7 @@ Their names begin with a character that no column of a feature may have.
 import pyarrow as pa
 
 from features.feature_spec import NO_NAME_HAS
-from features.specs import FeatureSet
+from features.specs import FeatureSet, FeatureSpec
 
 POSITION = f"{NO_NAME_HAS}row/position"
 SPLIT_HASH = f"{NO_NAME_HAS}row/split_hash"
@@ -43,11 +43,23 @@ def flag_columns(features: FeatureSet) -> set[str]:
     return {column for each in own for column in each.conditions}
 
 
-def null_values(features: FeatureSet) -> dict[str, tuple[str, ...]]:
-    """Column -> the texts that mean "missing" in it, where some do."""
+def null_values(features: FeatureSet, events: str | None = None) -> dict[str, tuple[str, ...]]:
+    """Column -> the texts that mean "missing" in it, where some do.
+
+    Args:
+        features: What is read.
+        events: The event log whose columns are meant; None: the log's and its side tables'.
+    """
     return {
-        spec.column: spec.null_values for spec in features.features.values() if spec.null_values
+        spec.column: spec.null_values
+        for spec in features.features.values()
+        if spec.null_values and event_log_of(spec, features) == events
     }
+
+
+def event_log_of(spec: FeatureSpec, features: FeatureSet) -> str | None:
+    """The event log that a sequence's steps come from; None for columns of the log and tables."""
+    return None if spec.history is None else features.histories[spec.history].events
 
 
 def only_columns(features: FeatureSet, columns: set[str]) -> FeatureSet:

@@ -3,6 +3,7 @@
 from features.errors import ConfigError, did_you_mean
 from features.specs import FeatureSet
 from pipeline.data.sources.base import EventLog, Source
+from pipeline.data.sources.own import OWN_FILES
 
 _PER_SECOND = {"s": 1, "ms": 1000}
 
@@ -27,6 +28,11 @@ def needed_events(features: FeatureSet, source: Source) -> dict[str, tuple[str, 
         log = source.events.get(history.events)
         if log is None:
             known = did_you_mean(history.events, source.events) if source.events else "It has none."
+            if source.name in OWN_FILES and not source.events:
+                known = (
+                    f"Say where they lie: data.events.{history.events}="
+                    "{path: FILE, key: COLUMN, time: COLUMN}."
+                )
             raise ConfigError(
                 f"history {name!r} takes events={history.events!r}, which "
                 f"data.source={source.name!r} does not have. {known}"

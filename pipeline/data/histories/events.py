@@ -16,7 +16,7 @@ from pipeline.data.blocks.stable_hash import stable_hash
 from pipeline.data.histories.event_needs import clocks, event_columns
 from pipeline.data.reading.ranges import CutFiles
 from pipeline.data.reading.read_rows import ReadRows
-from pipeline.data.sources.base import EventLog
+from pipeline.data.sources.base import EventLog, TextFile
 from pipeline.data.sources.input_file import InputFile
 
 EVENT_TIME = f"{NO_NAME_HAS}row/event_time"
@@ -123,8 +123,16 @@ class ReadEvents(beam.PTransform):
             dict.fromkeys(column for each in histories.values() for column in each.conditions)
         )
         self._example_clock, self._event_clock = clocks(features, log)
+        unit = log.unit or features.required("timestamp").unit
+        nulls = log.file.null_values if isinstance(log.file, TextFile) else ()
         clock = FeatureSpec.model_validate(
-            {"name": "time", "role": "timestamp", "column": log.time}
+            {
+                "name": "time",
+                "role": "timestamp",
+                "column": log.time,
+                "unit": unit,
+                "null_values": nulls,
+            }
         )
         self._reader = ReadRows(
             log.file,
@@ -135,7 +143,7 @@ class ReadEvents(beam.PTransform):
             texts=self._texts,
             flags=self._flags,
             required=[log.key],
-            null_values=null_values(features),
+            null_values=dict.fromkeys(self._texts, nulls) | null_values(features, name),
         )
 
     def expand(self, files):  # noqa: ANN001, ANN201  (several outputs)

@@ -7,8 +7,10 @@ from features.bundle import SPLITS
 from features.errors import DataError
 from features.specs import FeatureSet
 from features.splits import valid_is_test
+from pipeline.data.blocks.carried_columns import event_log_of
 from pipeline.data.job.write_bundle import Results
 from pipeline.data.settings.data_config import DataConfig, SplitConfig
+from pipeline.data.sources.base import EventLog
 from pipeline.data.writing.statistics import ALL
 
 
@@ -66,6 +68,45 @@ def joins_in_words(
                 f"table {name!r}, {100 * unmatched / rows:.3g}%, where data.max_unmatched_share "
                 f"allows {100 * data.max_unmatched_share:.3g}%. Check that both write {key!r} "
                 "alike, or raise data.max_unmatched_share."
+            )
+    return lines
+
+
+def events_in_words(
+    results: Results, features: FeatureSet, events: Mapping[str, EventLog]
+) -> list[str]:
+    """A line for each event log that histories name: how many examples see events of it.
+
+    Args:
+        results: What the workers found.
+        features: What the columns mean.
+        events: The source's event logs.
+
+    Raises:
+        DataError: No example sees any event of a log.
+    """
+    splits = [
+        counts
+        for split, counts in results.statistics.items()
+        if split != "valid" or not valid_is_test(results.split_rule)
+    ]
+    rows = sum(counts[ALL]["rows"] for counts in splits)
+    seen: dict[str, int] = {}
+    for spec in features.inputs:
+        log = event_log_of(spec, features)
+        if log is not None:
+            empty = sum(counts[spec.name]["missing"] for counts in splits)
+            seen[log] = max(seen.get(log, 0), rows - empty)
+    lines = []
+    for name, count in seen.items():
+        key, read = events[name].key, results.rows_read.get(name, 0)
+        lines.append(f"events {name} by {key}: {count:,} of {rows:,} rows have earlier ones")
+        if not count and rows:
+            raise DataError(
+                f"no row of the log has an earlier event of its {key!r} in the event log {name!r}, "
+                f"which has {read:,} events. Check that both write {key!r} alike, that their times "
+                f"count the same (data.events.{name}.unit), and `where` of the history; or remove "
+                "it."
             )
     return lines
 

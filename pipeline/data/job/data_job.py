@@ -5,7 +5,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import apache_beam as beam
@@ -24,7 +25,7 @@ from pipeline.data.analysis.earlier_vocabularies import (
     open_earlier,
 )
 from pipeline.data.job.bundle_folder import BundleFolder
-from pipeline.data.job.checks import check_results, joins_in_words
+from pipeline.data.job.checks import check_results, events_in_words, joins_in_words
 from pipeline.data.job.describe import describe
 from pipeline.data.job.examples import Examples
 from pipeline.data.job.input_contents import (
@@ -106,40 +107,40 @@ def _build(
         return bundle
     folder.start()
     read = sum(entry.size for entry in sources.values())
-    try:
+    with _publishing_or_abandoning(folder, out, read):
         log.info("building %s from %d files (%s)", out, len(sources), size(read))
-        if data.runner == LOCAL:
-            check_memory(inputs, features, data)
-        pipeline = new_pipeline(data.runner, data.runner_options)
-        examples = pipeline | "Examples" >> Examples(inputs, features, data, folder.spill)
-        examples | "Bundle" >> WriteBundle(
-            features, data, folder.bundle, folder.results, folder.spill, earlier
-        )
-        joins = counters_of(_run_on(contents, pipeline), "join")
-        results = _read_results(folder)
-        check_results(results, features, data, folder.rejected)
-        keys = {side.name: side.key for side in inputs.source.side_tables}
-        for line in joins_in_words(joins, keys, results, data):
-            log.info(line)
-        known = generated.known() if generated else {}
-        origin = earlier.origin if earlier else None
-        text_format = text_format_of(inputs)
-        for line in losses_in_words(features, results.analysis):
-            log.warning(line)
-        features = with_precision(features, results.analysis)
+        results, joins = _read_and_write(features, data, inputs, contents, earlier, folder)
         describe(
             folder,
-            features,
+            with_precision(features, results.analysis),
             data,
             results,
             joins,
             sources,
             fingerprint,
             settings,
-            known,
-            origin,
-            text_format,
+            known=generated.known() if generated else {},
+            origin=earlier.origin if earlier else None,
+            text_format=text_format_of(inputs),
         )
+    if earlier:
+        log.info(changes_in_words(earlier, results.vocabulary_changes))
+    log.info("split %s: %s", in_words(results.split_rule), _of_tables(results.rows_written))
+    _log_speed(results, time.monotonic() - started)
+    return open_bundle(out)
+
+
+@contextmanager
+def _publishing_or_abandoning(folder: BundleFolder, out: str, read: int) -> Iterator[None]:
+    """Publishes the bundle at the end; after an error nothing is left but rejected rows.
+
+    Args:
+        folder: Where the bundle is being built.
+        out: Folder of the bundle.
+        read: Size of the input in bytes.
+    """
+    try:
+        yield
         folder.publish()
     except ChangedInputError:
         raise
@@ -156,11 +157,35 @@ def _build(
         ) from error
     finally:
         folder.abandon()
-    if earlier:
-        log.info(changes_in_words(earlier, results.vocabulary_changes))
-    log.info("split %s: %s", in_words(results.split_rule), _of_tables(results.rows_written))
-    _log_speed(results, time.monotonic() - started)
-    return open_bundle(out)
+
+
+def _read_and_write(
+    features: FeatureSet,
+    data: DataConfig,
+    inputs: Inputs,
+    contents: Mapping[str, Content],
+    earlier: EarlierVocabularies | None,
+    folder: BundleFolder,
+) -> tuple[Results, Mapping[str, int]]:
+    """Runs the Beam job and checks what came of it; its results, and its counts of joins."""
+    if data.runner == LOCAL:
+        check_memory(inputs, features, data)
+    pipeline = new_pipeline(data.runner, data.runner_options)
+    examples = pipeline | "Examples" >> Examples(inputs, features, data, folder.spill)
+    examples | "Bundle" >> WriteBundle(
+        features, data, folder.bundle, folder.results, folder.spill, earlier
+    )
+    joins = counters_of(_run_on(contents, pipeline), "join")
+    results = _read_results(folder)
+    check_results(results, features, data, folder.rejected)
+    keys = {side.name: side.key for side in inputs.source.side_tables}
+    for line in joins_in_words(joins, keys, results, data):
+        log.info(line)
+    for line in events_in_words(results, features, inputs.source.events):
+        log.info(line)
+    for line in losses_in_words(features, results.analysis):
+        log.warning(line)
+    return results, joins
 
 
 def _run_on(contents: Mapping[str, Content], pipeline: beam.Pipeline) -> PipelineResult:
@@ -192,7 +217,12 @@ def fingerprint_of(
     earlier: EarlierVocabularies | None = None,
 ) -> str:
     """SHA-256 of all that decides what a bundle holds."""
-    unused = {"explode": data.explode is None, "train_positives": data.train_positives == 1.0}
+    unused = {
+        "events": not data.events,
+        "explode": data.explode is None,
+        "train_positives": data.train_positives == 1.0,
+        "negatives_kept": data.negatives_kept == 1.0,
+    }
     irrelevant = _IRRELEVANT | {name for name, left_out in unused.items() if left_out}
     content: dict[str, Any] = {
         "format_version": FORMAT_VERSION,

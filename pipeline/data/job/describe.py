@@ -59,14 +59,40 @@ def describe(
         origin: The bundle whose vocabularies were taken over.
         text_format: How the log was read, where it is delimited text.
     """
-
-    def path(*parts: str) -> str:
-        return os.path.join(folder.bundle, *parts)
-
     _remove_strays(folder.bundle, set(results.files))
-    tf.io.gfile.makedirs(path("rejected"))
+    rejected = os.path.join(folder.bundle, "rejected")
+    tf.io.gfile.makedirs(rejected)
     rejected_rows = os.path.join(folder.results, REJECTED_ROWS)
-    tf.io.gfile.rename(rejected_rows, path("rejected", "rows.jsonl"))
+    tf.io.gfile.rename(rejected_rows, os.path.join(rejected, "rows.jsonl"))
+    statistics = _statistics(features, results, joins, known, origin)
+    write_json(os.path.join(folder.bundle, "statistics.json"), statistics)
+    rows = schema.record_schema(features, results.analysis, data.layout)
+    write_text(os.path.join(folder.bundle, "schema.pbtxt"), schema.to_text(rows))
+    raw = schema.raw_schema(features)
+    write_text(os.path.join(folder.bundle, "raw_schema.pbtxt"), schema.to_text(raw))
+    metadata = _metadata(folder, features, data, results, origin, text_format)
+    write_json(os.path.join(folder.bundle, METADATA), metadata.model_dump(mode="json"))
+    if data.layout == "row":
+        _write_tfds_metadata(folder, features, data, results)
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        fingerprint=fingerprint,
+        sources=dict(sorted(sources.items())),
+        files=_entries(folder.bundle, results.files),
+        settings=settings,
+        path=data.absolute_path(),
+    )
+    write_json(os.path.join(folder.bundle, MANIFEST), manifest.model_dump(mode="json"))
+
+
+def _statistics(
+    features: FeatureSet,
+    results: Results,
+    joins: Mapping[str, int],
+    known: Mapping[str, Any] | None,
+    origin: VocabularyOrigin | None,
+) -> dict[str, Any]:
+    """Content of `statistics.json`."""
     tables = {
         table: {"rows": rows, "rejected": results.rejected.get(table, 0)}
         for table, rows in results.rows_read.items()
@@ -77,15 +103,22 @@ def describe(
         statistics["known"] = dict(known)
     if origin:
         statistics["vocabularies"] = results.vocabulary_changes
-    write_json(path("statistics.json"), statistics)
-    rows = schema.record_schema(features, results.analysis, data.layout)
-    write_text(path("schema.pbtxt"), schema.to_text(rows))
-    write_text(path("raw_schema.pbtxt"), schema.to_text(schema.raw_schema(features)))
+    return statistics
+
+
+def _metadata(
+    folder: BundleFolder,
+    features: FeatureSet,
+    data: DataConfig,
+    results: Results,
+    origin: VocabularyOrigin | None,
+    text_format: TextFormat | None,
+) -> BundleMetadata:
     vocabularies = {
-        name: file_entry(path(VOCABULARIES, f"{name}.txt")).sha256
+        name: file_entry(os.path.join(folder.bundle, VOCABULARIES, f"{name}.txt")).sha256
         for name in sorted(results.analysis.vocabulary_sizes)
     }
-    metadata = BundleMetadata(
+    return BundleMetadata(
         format_version=FORMAT_VERSION,
         layout=data.layout,
         block_rows=data.block_rows,
@@ -98,22 +131,17 @@ def describe(
         vocabulary_sha256=vocabularies,
         vocabularies_from=origin,
         text_format=text_format,
+        negatives_kept=data.negatives_kept,
     )
-    write_json(path(METADATA), metadata.model_dump(mode="json"))
-    if data.layout == "row":
-        description = f"Rows of {data.source}, preprocessed by Concord."
-        columns = columns_of(features)
-        name = data.source.replace(":", "_").replace("/", "_")
-        write_tfds_metadata(folder.bundle, name, columns, results.files, description)
-    manifest = Manifest(
-        format_version=FORMAT_VERSION,
-        fingerprint=fingerprint,
-        sources=dict(sorted(sources.items())),
-        files=_entries(folder.bundle, results.files),
-        settings=settings,
-        path=data.absolute_path(),
-    )
-    write_json(path(MANIFEST), manifest.model_dump(mode="json"))
+
+
+def _write_tfds_metadata(
+    folder: BundleFolder, features: FeatureSet, data: DataConfig, results: Results
+) -> None:
+    description = f"Rows of {data.source}, preprocessed by Concord."
+    columns = columns_of(features)
+    name = data.source.replace(":", "_").replace("/", "_")
+    write_tfds_metadata(folder.bundle, name, columns, results.files, description)
 
 
 def _remove_strays(folder: str, files: set[str]) -> None:

@@ -89,17 +89,7 @@ class Examples(beam.PTransform):
     def expand(self, pipeline):  # noqa: ANN001, ANN201  (a dict of outputs)
         inputs, split = self._inputs, self._data.split
         hashes = hashes_rows(split, inputs.source)
-        reader = ReadRows(
-            inputs.source.log,
-            inputs.columns["log"],
-            only_columns(self._features, set(inputs.columns["log"])),
-            texts=self._texts,
-            flags=flag_columns(self._features),
-            required=sorted(self._required),
-            keep_positions=hashes and split.key is None,
-            null_values=null_values(self._features),
-            explode=inputs.explode,
-        )
+        reader = self._reader(keep_positions=hashes and split.key is None)
         log = pipeline | "LogFiles" >> beam.Create(inputs.log) | "Log" >> reader
         rows, tables = log[ROWS], None
         if hashes:
@@ -141,6 +131,20 @@ class Examples(beam.PTransform):
             for name, parts in accounts.items()
         }
         return {"blocks": blocks, "split": rule, **flat}
+
+    def _reader(self, keep_positions: bool) -> ReadRows:
+        columns = self._inputs.columns["log"]
+        return ReadRows(
+            self._inputs.source.log,
+            columns,
+            only_columns(self._features, set(columns)),
+            texts=self._texts,
+            flags=sorted(flag_columns(self._features)),
+            required=sorted(self._required),
+            keep_positions=keep_positions,
+            null_values=null_values(self._features),
+            explode=self._inputs.explode,
+        )
 
     def _examples(self, rows: beam.PCollection, name: str) -> beam.PCollection:
         """The rows without those that stand for events of histories alone."""

@@ -1,5 +1,6 @@
 """Finds a data set's files and checks, before the job starts, that they have what is needed."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -20,8 +21,10 @@ from pipeline.data.sources import TFDS, source_named
 from pipeline.data.sources.base import COMPRESSED, File, Source, TextFile
 from pipeline.data.sources.input_file import InputFile
 from pipeline.data.sources.parts import RowParts
-from pipeline.data.splits.negatives_check import check_context, check_negatives
+from pipeline.data.splits.negatives_check import check_context, check_item, check_negatives
 from pipeline.data.splits.split_rule import check_split
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,16 @@ def open_inputs(features: FeatureSet, data: DataConfig) -> Inputs:
     side_tables = {name: files for name, files in inputs.side_tables.items() if name in columns}
     inputs = replace(inputs, side_tables=side_tables, columns=columns)
     _require_columns(inputs)
+    if source.negatives is not None:
+        check_item(features, source.negatives, columns)
+    for name in sorted(data.events.keys() - of_events.keys()):
+        log.warning(
+            "data.events.%s is not read: no history names it. Add `histories: {NAME: {key: %s, "
+            "events: %s}}` and a sequence of it.",
+            name,
+            data.events[name].key,
+            name,
+        )
     return inputs
 
 
@@ -112,8 +125,8 @@ def _explode(inputs: Inputs, data: DataConfig) -> Explode | None:
         return None
     if inputs.source.negatives is not None:
         raise ConfigError(
-            f"data.explode is for logs that say what was shown, and data.source="
-            f"{data.source!r} holds positives only. Remove data.explode."
+            f"data.explode is for logs that say what was shown, and data.negatives for logs of "
+            f"positives only, as data.source={data.source!r} is taken for one. Remove one of them."
         )
     if SESSIONS in data.tables:
         raise ConfigError(
@@ -299,7 +312,8 @@ def _require_columns(inputs: Inputs) -> None:
     for file in inputs.files:
         for column in required[file.table]:
             if column not in file.header:
+                events = f"the events {file.table!r} need" if file.table in inputs.events else ""
                 raise DataError(
-                    f"{file.path} has no column {column!r}, which is needed. "
+                    f"{file.path} has no column {column!r}, which {events or 'is needed'}. "
                     f"{did_you_mean(column, file.header)}"
                 )

@@ -2,6 +2,7 @@
 
 from features.specs import FeatureSet
 from features.text_format import TextFormat
+from pipeline.data.blocks.carried_columns import event_log_of
 from pipeline.data.job.open_inputs import Inputs
 from pipeline.data.sources.base import File, TextFile
 from pipeline.data.sources.parts import RowParts
@@ -18,18 +19,24 @@ def with_null_values(features: FeatureSet, inputs: Inputs) -> FeatureSet:
     files |= {side.name: side.file for side in inputs.source.side_tables}
     texts_of: dict[str, tuple[str, ...]] = {}
     for table, columns in inputs.columns.items():
-        file = files.get(table)
-        if isinstance(file, TextFile):
-            texts = tuple(text for text in file.null_values if text)
+        if table in files:
             for column in columns:
-                texts_of.setdefault(column, texts)
-    specs = {
-        name: spec
-        if spec.null_values or not texts_of.get(spec.column)
-        else spec.model_copy(update={"null_values": texts_of[spec.column]})
-        for name, spec in features.features.items()
-    }
+                texts_of.setdefault(column, _null_texts(files[table]))
+    specs = {}
+    for name, spec in features.features.items():
+        events = event_log_of(spec, features)
+        texts = texts_of.get(spec.column, ())
+        if events is not None:
+            texts = _null_texts(inputs.source.events[events].file)
+        specs[name] = spec
+        if texts and not spec.null_values:
+            specs[name] = spec.model_copy(update={"null_values": texts})
     return features.model_copy(update={"features": specs})
+
+
+def _null_texts(file: File | RowParts | None) -> tuple[str, ...]:
+    """Texts, beside the empty one, that mean "missing" in a file."""
+    return tuple(filter(None, file.null_values)) if isinstance(file, TextFile) else ()
 
 
 def text_format_of(inputs: Inputs) -> TextFormat | None:

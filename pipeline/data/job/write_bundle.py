@@ -120,21 +120,15 @@ class WriteBundle(beam.PTransform):
             | "Encode" >> beam.ParDo(encode, fitted).with_outputs("statistics", main="rows")
         )
         statistics = encoded.statistics | "Statistics" >> beam.CombinePerKey(MergeCounts())
-        files = (
-            encoded.rows
-            | "Shuffle" >> Shuffle(config, fitted)
-            | "Write"
-            >> beam.ParDo(
-                WriteShard(
-                    self._folder,
-                    columns_of(self._features),
-                    self._data.layout,
-                    self._data.block_rows,
-                    config,
-                ),
-                fitted,
-            )
+        write = WriteShard(
+            self._folder,
+            columns_of(self._features),
+            self._data.layout,
+            self._data.block_rows,
+            config,
         )
+        shuffled = encoded.rows | "Shuffle" >> Shuffle(config, fitted)
+        files = shuffled | "Write" >> beam.ParDo(write, fitted)
         rejected = examples["rejected"] | "Rejected" >> beam.CombineGlobally(CollectRejected())
         sample = blocks | "Sample" >> SampleRows("valid", SAMPLE_SIZE, self._data.seed)
         rows_read = examples["rows_read"] | "RowsRead" >> beam.CombinePerKey(sum)

@@ -101,12 +101,7 @@ class Explode:
         if self.settings.clicked is not None:
             clicked = self._lists(rows.column(self.settings.clicked))
             clicks = _clicks(items, clicked, self.settings, reasons)
-        positions = block.positions.tolist()
-        bad = [
-            BadLine(positions[row], reason, block.text_of(positions[row]))
-            for row, reason in sorted(reasons.items())
-        ]
-        bad = sorted([*block.bad, *bad], key=lambda each: each.line)
+        bad = sorted([*block.bad, *_bad_lines(block, reasons)], key=lambda each: each.line)
         good = np.setdiff1d(np.arange(len(rows)), list(reasons)).astype(np.int64)
         lengths = items.lengths[good]
         cuts = _cuts(lengths) if len(good) or bad else []
@@ -121,7 +116,7 @@ class Explode:
                 elif name == self.settings.position:
                     columns[name] = pa.array(places + 1).cast(pa.string())
                 elif name == self.settings.session:
-                    names = [f"{file_index}:{positions[row]}" for row in sessions.tolist()]
+                    names = [f"{file_index}:{line}" for line in block.positions[sessions].tolist()]
                     columns[name] = pa.array(names, pa.string()).take(
                         pa.array(np.repeat(np.arange(len(sessions)), lengths[first:behind]))
                     )
@@ -188,6 +183,14 @@ class _Lists:
     def values_at(self, rows: np.ndarray, places: np.ndarray) -> pa.Array:
         """The value at a place, from 0, of each of these rows; null where the list is missing."""
         return self.values.take(pa.array(self.starts[rows] + places, mask=self.missing[rows]))
+
+
+def _bad_lines(block: RowBlock, reasons: dict[int, str]) -> list[BadLine]:
+    positions = block.positions.tolist()
+    return [
+        BadLine(positions[row], reason, block.text_of(positions[row]))
+        for row, reason in sorted(reasons.items())
+    ]
 
 
 def _misfits(lists: dict[str, _Lists], name: str) -> dict[int, str]:

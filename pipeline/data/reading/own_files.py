@@ -8,7 +8,7 @@ from typing import Literal
 
 from apache_beam.io.filesystems import FileSystems
 
-from features.errors import DataError
+from features.errors import ConfigError, DataError
 from pipeline.data.reading.file_kinds import refuse_other_kinds
 from pipeline.data.reading.match import match_files, match_log, match_paths
 from pipeline.data.reading.own_json import json_lines_file
@@ -19,9 +19,11 @@ from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.settings.file_config import FormatConfig
 from pipeline.data.sources.base import (
     COMPRESSED,
+    EventLog,
     ExampleFile,
     File,
     LineFile,
+    Negatives,
     ParquetFile,
     RecordFile,
     SideTable,
@@ -59,13 +61,20 @@ def open_own_files(source: Source, data: DataConfig) -> tuple[Source, DataConfig
             data = data.model_copy(update={"log": (name,)})
     data = data.model_copy(update={"path": folder})
     tables = tuple(
-        SideTable(key, _file(folder, (table.path,), table.format, key), table.key)
-        for key, table in data.tables.items()
+        SideTable(name, _file(folder, (table.path,), table.format, f"tables.{name}"), table.key)
+        for name, table in data.tables.items()
     )
+    events = {
+        name: EventLog(
+            _file(folder, (log.path,), log.format, f"events.{name}"), log.key, log.time, log.unit
+        )
+        for name, log in data.events.items()
+    }
     patterns = data.log or tuple(sum((data.split.files or {}).values(), ()))
     if not patterns:
-        of_tables = {path for table in tables for path in match_files(folder, table.file.patterns)}
-        paths = [path for path in match_log(folder, source.log_patterns) if path not in of_tables]
+        others = [table.file for table in tables] + [log.file for log in events.values()]
+        elsewhere = {path for file in others for path in match_files(folder, file.patterns)}
+        paths = [path for path in match_log(folder, source.log_patterns) if path not in elsewhere]
         patterns = tuple(relative_path(folder, path) for path in paths)
         if not patterns:
             wanted = ", ".join(source.log_patterns)
@@ -74,7 +83,26 @@ def open_own_files(source: Source, data: DataConfig) -> tuple[Source, DataConfig
                 f"for data.source={source.name!r}. Check data.path, or name the files in data.log."
             )
     log = _file(folder, patterns, data.format, "log", kind=source.name)
-    return replace(source, log=log, side_tables=tables), data
+    negatives = _negatives(data)
+    return replace(source, log=log, side_tables=tables, events=events, negatives=negatives), data
+
+
+def _negatives(data: DataConfig) -> Negatives | None:
+    """What a log of positives only holds where, as the settings say.
+
+    Raises:
+        ConfigError: They do not say it.
+    """
+    settings = data.negatives
+    if settings is None:
+        return None
+    if settings.key is None or settings.item is None:
+        raise ConfigError(
+            "data.negatives draws items that a user never chose, and does not say in which column "
+            "of your data the user stands and in which the item. Set data.negatives.key and "
+            "data.negatives.item."
+        )
+    return Negatives(settings.key, settings.item, settings.label, settings.context)
 
 
 def sniff_delimiter(line: str, columns: Sequence[str] | None = None, quoting: bool = True) -> str:
@@ -160,8 +188,8 @@ def _file(
     paths = match_files(folder, patterns)
     if not paths:
         raise DataError(
-            f"{FileSystems.join(folder, patterns[0])}: no such file ({table}). Check data.path and "
-            f"{'data.log' if table == 'log' else f'data.tables.{table}.path'}."
+            f"{FileSystems.join(folder, patterns[0])}: no such file ({table.rpartition('.')[2]}). "
+            f"Check data.path and {'data.log' if table == 'log' else f'data.{table}.path'}."
         )
     kind = kind or source_of_path(paths[0])
     refuse_other_kinds(paths[0], kind)

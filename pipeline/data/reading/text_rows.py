@@ -154,12 +154,7 @@ class LineParser:
             numbers: Line that each of them begins on.
             alone: Whether it is a single record, so that its quotes are known to match.
         """
-        plain = unquoted(piece) if alone and self._quoting else piece
-        if b"\r" in plain and plain.count(b"\r") != plain.count(b"\r\n"):
-            return None
-        if not self._is_text(piece):
-            return None
-        if b"\0" in piece:
+        if not self._is_whole(piece, unquoted(piece) if alone and self._quoting else piece):
             return None
         bad: list[BadLine] = []
 
@@ -175,13 +170,9 @@ class LineParser:
 
         end = b"" if piece.endswith(b"\n") else b"\n"
         if self._long_delimiter:
-            if _UNIT_SEPARATOR in piece:  # would pass for a delimiter
-                return None
             piece = piece.replace(self._long_delimiter, _UNIT_SEPARATOR)
         if self._encoding != "utf-8" and not piece.isascii():
             piece = piece.decode(self._encoding).encode()
-        if plain.startswith(_MARK) or b"\n" + _MARK in plain:
-            return None
         options = csv.ParseOptions(
             delimiter=self._delimiter,
             quote_char='"' if self._quoting else False,
@@ -203,6 +194,17 @@ class LineParser:
         if len(good) != rows.num_rows - 1:  # the sentinel was refused: its line is ours
             return None
         return ParsedLines(rows.slice(0, rows.num_rows - 1), good, bad)
+
+    def _is_whole(self, piece: bytes, plain: bytes) -> bool:
+        """Whether records are text that a parser may be given at once; `plain` has no quotes."""
+        return (
+            (b"\r" not in plain or plain.count(b"\r") == plain.count(b"\r\n"))
+            and self._is_text(piece)
+            and b"\0" not in piece
+            # It would pass for a delimiter.
+            and not (self._long_delimiter and _UNIT_SEPARATOR in piece)
+            and not (plain.startswith(_MARK) or b"\n" + _MARK in plain)
+        )
 
     def _line_by_line(self, parsed: ParsedLines, piece: bytes, lines: np.ndarray) -> ParsedLines:
         """The same, with each line of a record of several lines that is no row told of."""

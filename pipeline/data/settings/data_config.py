@@ -4,14 +4,22 @@ import os
 from datetime import date, datetime, timezone
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from features.config import StrictModel
 from features.errors import ConfigError
 from features.feature_spec import TimeUnit, UtcOffset
 from pipeline.data.settings.explode_config import ExplodeConfig
-from pipeline.data.settings.file_config import FormatConfig, TableConfig
+from pipeline.data.settings.file_config import EventsConfig, FormatConfig, TableConfig
 
+_RESERVED = ("log", "sessions", "earlier_events")  # what statistics.json calls tables of its own
 # Names of the sources of files of the user's own.
 OWN_KINDS = ("csv", "parquet", "jsonl", "tfrecord", "libsvm", "libffm", "orc", "avro")
 
@@ -173,15 +181,52 @@ class SplitConfig(StrictModel):
 
 
 class NegativesConfig(StrictModel):
-    """Examples of what did not happen, for a source whose log holds positives only.
+    """Examples of what did not happen, for a log that holds positives only.
+
+    Of the built-in sources those with such a log say themselves what stands where; of data of
+    one's own `key` and `item` do.
 
     Args:
         per_positive: How many items that the user never touched are drawn for each example.
         min_history: How many of a user's first events are no examples, but history alone.
+        key: Column of the log whose value the events of one user share.
+        item: Column of the log with what was chosen.
+        label: Name of the column that is made, 1 for what was chosen and 0 for what was drawn.
+        context: Further columns of the log that hold for whatever item, such as the user's age:
+            rows with drawn items repeat them.
     """
 
     per_positive: int = Field(default=1, ge=1)
     min_history: int = Field(default=1, ge=0)
+    key: str | None = Field(default=None, min_length=1)
+    item: str | None = Field(default=None, min_length=1)
+    label: str = Field(default="label", min_length=1)
+    context: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "NegativesConfig":
+        if (self.key is None) != (self.item is None):
+            given, missing = ("key", "item") if self.item is None else ("item", "key")
+            raise ValueError(
+                f"negatives names {given}={getattr(self, given)!r} and no {missing}. Set both: the "
+                "columns of the user and of what was chosen."
+            )
+        columns = [name for name in (self.key, self.item, self.label) if name is not None]
+        if len(set(columns)) < len(columns):
+            raise ValueError(
+                f"negatives names a column twice. Received: {', '.join(columns)}. The user, the "
+                "item and the label that is made are three columns."
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out what built-in sources say: bundles of before these settings stay the same."""
+        content: dict[str, Any] = dump(self)
+        if self.key is None:
+            for setting in ("key", "item", "label", "context"):
+                content.pop(setting, None)
+        return content
 
 
 class VocabulariesConfig(StrictModel):
@@ -220,6 +265,8 @@ class DataConfig(StrictModel):
             `tfds:` source, names of its splits.
         format: How delimited text is read, for `source: csv`; see `FormatConfig`.
         tables: Name -> a table that joins the log, for files of your own; see `TableConfig`.
+        events: Name -> events that histories may be collected from, for files of your own; see
+            `EventsConfig`.
         explode: How rows that show several items become a row an item; see `ExplodeConfig`.
         rows: How many rows a generated data set has; files have as many as they have.
         split: See `SplitConfig`.
@@ -227,6 +274,8 @@ class DataConfig(StrictModel):
         train_positives: Share of the positive training rows that is kept, drawn row by row with
             the seed. Vocabularies, moments, histories, valid and test rows are those of the whole
             log: what is rare is the label.
+        negatives_kept: Share of the negatives that the log still has, where it was thinned before:
+            predictions and metrics are those of the whole log. Nothing is left out here.
         vocabularies: See `VocabulariesConfig`; None: the training rows' own.
         max_rejected_share: The job fails when more than this share of a table's rows, be it the
             log or a table that joins it, cannot be used.
@@ -250,11 +299,13 @@ class DataConfig(StrictModel):
     log: tuple[str, ...] | None = None
     format: FormatConfig = FormatConfig()
     tables: dict[str, TableConfig] = {}
+    events: dict[str, EventsConfig] = {}
     explode: ExplodeConfig | None = None
     rows: int | None = Field(default=None, ge=1)
     split: SplitConfig = SplitConfig()
     negatives: NegativesConfig | None = None
     train_positives: float = Field(default=1.0, gt=0.0, le=1.0)
+    negatives_kept: float = Field(default=1.0, gt=0.0, le=1.0)
     vocabularies: VocabulariesConfig | None = None
     max_rejected_share: float = Field(default=0.01, ge=0.0, le=1.0)
     max_unmatched_share: float = Field(default=0.95, ge=0.0, le=1.0)
@@ -269,13 +320,28 @@ class DataConfig(StrictModel):
 
     @model_validator(mode="after")
     def _check_own_files(self) -> "DataConfig":
-        for name, sources in (("format", ("csv",)), ("tables", OWN_KINDS)):
+        for name, sources in (("format", ("csv",)), ("tables", OWN_KINDS), ("events", OWN_KINDS)):
             given = getattr(self, name) != type(self).model_fields[name].default
             if given and self.source not in sources:
                 raise ValueError(
                     f"{name} is for files of your own. Received: source={self.source!r}. Set "
                     f"source to {' or '.join(sources)}, or remove {name}."
                 )
+        for name in self.events:
+            if name in self.tables or name in _RESERVED:
+                taken = "data.tables" if name in self.tables else "the job's own account of rows"
+                raise ValueError(
+                    f"events names {name!r}, which {taken} uses too. Give it another name."
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_negatives(self) -> "DataConfig":
+        if self.negatives is not None and self.negatives_kept < 1.0:
+            raise ValueError(
+                f"negatives_kept={self.negatives_kept} corrects for negatives of the log that were "
+                "left out of it, and negatives draws them anew. Remove one of the two."
+            )
         return self
 
     def absolute_path(self) -> str | None:

@@ -1,4 +1,6 @@
-"""Settings of `data.format` and `data.tables`: how files of the user's own are read."""
+"""Settings of `data.format`, `data.tables`, `data.events`: how files of the user's own are read."""
+
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -82,3 +84,22 @@ class TableConfig(StrictModel):
     path: str = Field(min_length=1)
     key: str
     format: FormatConfig = FormatConfig()
+
+
+class EventsConfig(TableConfig):
+    """Events that are no examples, such as views beside a log of shown ads.
+
+    A history that names them is collected from these instead of the log's rows. They may be many
+    more than the log has rows.
+
+    Args:
+        path: As of a table.
+        key: Column that the log has too, and that histories of these events are kept by.
+        time: Column with an event's time.
+        unit: Unit of times that are whole numbers, `s` or `ms`; unless given, that of the log's
+            timestamp.
+        format: As `data.format`, for these files.
+    """
+
+    time: str
+    unit: Literal["s", "ms"] | None = None

@@ -9,7 +9,7 @@ so an interaction has mean 0 given either of its sides: no model without crossin
 interaction is scaled to variance 1.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,6 +25,9 @@ MAIN_SCALE = 0.3  # and of each main effect
 CLICK_RATE = 0.2
 _RANK = 2
 _CALIBRATION_ROWS = 65_536
+
+# Entity of the left side, its factors, factors of the items.
+_Interaction = tuple[Entity, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class World:
     images: dict[Entity, np.ndarray]
     taste: dict[Entity, np.ndarray]
     sales: np.ndarray
-    interactions: dict[str, tuple[Entity, np.ndarray, np.ndarray]]
+    interactions: dict[str, _Interaction]
     main: dict[Entity, np.ndarray]
     bias: float
 
@@ -118,55 +121,17 @@ def best_auc(seed: int, rows: int, groups: Collection[str] = tuple(GROUPS)) -> f
 @lru_cache(maxsize=4)
 def world(seed: int) -> World:
     """Builds what the seed fixes; 6,500 entities take a few milliseconds."""
-    codes = {
-        name: _codes(seed, name, NUM[field.entity], field.size)
-        for name, field in FIELDS.items()
-        if field.kind == "categorical" and field.size and "image_code" not in name
-    }
-    # Attributes of a cluster, not of the single query or item.
-    for cluster in ("query_cluster", "doc_cluster"):
-        of_cluster = _codes(seed, f"{cluster}_category", FIELDS[cluster].size, 20)
-        codes[f"{cluster}_category"] = of_cluster[codes[cluster]]
     with_image: tuple[Entity, ...] = ("query", "item")
     with_taste: tuple[Entity, ...] = ("user", "item")
     images = {
         entity: _normals(seed, f"{entity}_image", (NUM[entity], IMAGE_SIZE))
         for entity in with_image
     }
-    for entity, vectors in images.items():
-        for place in range(7):  # bins along a random direction
-            along = vectors @ _normals(seed, f"{entity} direction {place}", (IMAGE_SIZE,))
-            bins = np.clip(4.0 * along / np.std(along) + 8.0, 0, CODES - 1)
-            codes[f"{entity}_image_code_{place}"] = bins.astype(np.int64)
     taste = {
         entity: _normals(seed, f"{entity}_taste", (NUM[entity], _RANK)) for entity in with_taste
     }
-
-    def crossed(left: str, right: str) -> tuple[Entity, np.ndarray, np.ndarray]:
-        factors = []
-        for side, name in enumerate((left, right)):
-            sizes = FIELDS[name].size, _RANK
-            factors.append(_normals(seed, f"{left} x {right} {side}", sizes)[codes[name]])
-        return FIELDS[left].entity, factors[0], factors[1]
-
-    money, age = (
-        crossed("user_consumption", "item_price_level"),
-        crossed("user_age", "item_category"),
-    )
-    both: tuple[Entity, np.ndarray, np.ndarray] = (
-        "user",
-        np.hstack([money[1], age[1]]),
-        np.hstack([money[2], age[2]]),
-    )
-    interactions: tuple[tuple[Entity, np.ndarray, np.ndarray], ...] = (
-        ("query", images["query"], images["item"]),
-        crossed("query_image_code_0", "item_category"),
-        crossed("user_style", "item_image_code_0"),
-        both,
-        ("user", taste["user"], taste["item"]),
-        crossed("query_cluster", "doc_cluster"),
-        crossed("query_cluster_category", "doc_cluster_category"),
-    )
+    codes = _all_codes(seed, images)
+    interactions = _interactions(seed, codes, images, taste)
     sales = np.exp(_normals(seed, "item_sales", (NUM["item"],)))
     of_job = _normals(seed, "user_job effect", (FIELDS["user_job"].size,))
     planted = World(
@@ -183,6 +148,53 @@ def world(seed: int) -> World:
         bias=0.0,
     )
     return World(**{**vars(planted), "bias": _bias(planted)})
+
+
+def _all_codes(seed: int, images: Mapping[Entity, np.ndarray]) -> dict[str, np.ndarray]:
+    """The tokens of every categorical field, those of clusters and of images among them."""
+    codes = {
+        name: _codes(seed, name, NUM[field.entity], field.size)
+        for name, field in FIELDS.items()
+        if field.kind == "categorical" and field.size and "image_code" not in name
+    }
+    # Attributes of a cluster, not of the single query or item.
+    for cluster in ("query_cluster", "doc_cluster"):
+        of_cluster = _codes(seed, f"{cluster}_category", FIELDS[cluster].size, 20)
+        codes[f"{cluster}_category"] = of_cluster[codes[cluster]]
+    for entity, vectors in images.items():
+        for place in range(7):  # bins along a random direction
+            along = vectors @ _normals(seed, f"{entity} direction {place}", (IMAGE_SIZE,))
+            bins = np.clip(4.0 * along / np.std(along) + 8.0, 0, CODES - 1)
+            codes[f"{entity}_image_code_{place}"] = bins.astype(np.int64)
+    return codes
+
+
+def _interactions(
+    seed: int,
+    codes: Mapping[str, np.ndarray],
+    images: Mapping[Entity, np.ndarray],
+    taste: Mapping[Entity, np.ndarray],
+) -> tuple[_Interaction, ...]:
+    """What is planted in each group of Table 1, in the order of `GROUPS`, not yet standardized."""
+
+    def crossed(left: str, right: str) -> _Interaction:
+        factors = []
+        for side, name in enumerate((left, right)):
+            sizes = FIELDS[name].size, _RANK
+            factors.append(_normals(seed, f"{left} x {right} {side}", sizes)[codes[name]])
+        return FIELDS[left].entity, factors[0], factors[1]
+
+    money = crossed("user_consumption", "item_price_level")
+    age = crossed("user_age", "item_category")
+    return (
+        ("query", images["query"], images["item"]),
+        crossed("query_image_code_0", "item_category"),
+        crossed("user_style", "item_image_code_0"),
+        ("user", np.hstack([money[1], age[1]]), np.hstack([money[2], age[2]])),
+        ("user", taste["user"], taste["item"]),
+        crossed("query_cluster", "doc_cluster"),
+        crossed("query_cluster_category", "doc_cluster_category"),
+    )
 
 
 def _bias(planted: World) -> float:
@@ -208,9 +220,7 @@ def _unbiased(
     return total
 
 
-def _standardized(
-    entity: Entity, left: np.ndarray, right: np.ndarray
-) -> tuple[Entity, np.ndarray, np.ndarray]:
+def _standardized(entity: Entity, left: np.ndarray, right: np.ndarray) -> _Interaction:
     """Both factors with mean 0, their inner product with variance 1, over the draws."""
     left, right = _centred(left, entity), _centred(right, "item")
     covariances = [

@@ -21,6 +21,7 @@ EVERYTHING = EmbeddingLayout(
     compressed={"user": {"type": "quotient_remainder", "rows": 4}},
     numeric="mlp",
     numeric_units=[6, 5],
+    num_frequencies=7,
 )
 
 

@@ -47,6 +47,12 @@ NETWORKS = {
         "branches": {**BRANCHES, "wide": {"type": "wide_and_deep", "units": [8]}},
         "alignment": {"type": "mlp_per_branch", "units": [6]},
     },
+    "sines and cosines of numbers": {
+        "tables": "per_branch",
+        "embedding": {"embedding_dim": 4, "stddev": 0.5, "numeric": "periodic"},
+        "branches": {**BRANCHES, "wide": {"type": "wide_and_deep", "units": [8]}},
+        "alignment": {"type": "mlp_per_branch", "units": [6]},
+    },
     "other dimensions and shared rows": {
         "tables": "per_branch",
         "embedding": {

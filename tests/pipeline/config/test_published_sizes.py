@@ -16,6 +16,16 @@ KUAI = (10_002 + 632_406) * 64  # those of the pictures are given, and not count
 NORMALISED, SOFTMAX = 1024 + 512 + 256, 1
 
 
+def dense_weights(run: str) -> int:
+    """Weights of a run's network beside the rows of its tables."""
+    config = load_config(run)
+    network = build_network(config.model, placeholder_inputs(config.feature_set), config.groups)
+    layout = network.embeddings.layout
+    rows = sum(table.num_rows for table in layout.tables)
+    in_rows = rows * (config.model.field_dim + len(layout.first_order))
+    return sum(parameters_by_part(network).values()) - in_rows
+
+
 @pytest.mark.parametrize(
     ("run", "published", "tables", "redundant"),
     [
@@ -31,14 +41,20 @@ NORMALISED, SOFTMAX = 1024 + 512 + 256, 1
     ],
 )
 def test_dense_weights_are_those_of_the_published_run(run, published, tables, redundant):
-    config = load_config(run)
-    network = build_network(config.model, placeholder_inputs(config.feature_set), config.groups)
-    dense = parameters_by_part(network)
-    rows = sum(table.num_rows for table in network.embeddings.layout.tables)
-    dense["embeddings"] -= rows * config.model.field_dim
+    dense = dense_weights(run)
     if "taobao" in run:
-        dense["embeddings"] -= config.model.field_dim  # of `price`, which `tables` has
-    assert sum(dense.values()) + redundant == published - tables
+        dense -= 32  # of `price`, which `tables` has
+    assert dense + redundant == published - tables
+
+
+def test_the_published_xdeepfm_has_first_order_weights_of_histories_of_their_own():
+    """A weight for every id that an item, a category or one of a history may be.
+
+    Here histories share those of their vocabulary. Without a bias there is one weight less: the
+    linear part's.
+    """
+    dense = dense_weights("amazonelectronics_x1/xdeepfm")
+    assert dense - 1 + NORMALISED + 2 * (63_003 + 803) == 5_664_254 - AMAZON
 
 
 @pytest.mark.parametrize("dataset", ["amazonelectronics_x1", "taobaoad_x1", "kuaivideo_x1"])

@@ -29,3 +29,11 @@ class RowNetwork(tf_keras.Model):
             representations=tf.stack([each, 1000.0 + tf.cos(each)], axis=2),
             fusion_weights=tf.nn.softmax(each) if self.has_weights else None,
         )
+
+
+class PredictingNetwork(RowNetwork):
+    """As a network that validates after each epoch."""
+
+    def predict_step(self, inputs):
+        outputs = self(inputs[0], training=False)
+        return {"logit": outputs.logit[:, 0], "branch_logits": outputs.branch_logits}

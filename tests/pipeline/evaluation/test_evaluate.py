@@ -15,17 +15,9 @@ from models.metrics import best_share, cross_expert_correlation, disagreement
 from pipeline.evaluation.evaluate import evaluation_report, tables_report
 from pipeline.evaluation.scores import FUSED, score_split
 from tests.models import small
-from tests.pipeline.evaluation.row_network import RowNetwork
+from tests.pipeline.evaluation.row_network import PredictingNetwork, RowNetwork
 
 ROWS = {"train": 5, "valid": 60, "test": 50}
-
-
-class PredictingNetwork(RowNetwork):
-    """As a network that validates after each epoch."""
-
-    def predict_step(self, inputs):
-        outputs = self(inputs[0], training=False)
-        return {"logit": outputs.logit[:, 0], "branch_logits": outputs.branch_logits}
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,27 @@ def test_what_is_wrong_with_scores_is_said(test, sentence):
     assert only.startswith(sentence)
 
 
+def test_a_remedy_is_named_where_it_was_not_used():
+    (hint,) = said(test=split(calibration=1.3))
+    assert "train.recalibration" in hint
+    (none,) = said(test={**split(calibration=1.3), "before_recalibration": {}})
+    assert "train.recalibration" not in none
+
+
+def test_what_learnt_nothing_is_said():
+    branches = {"deep": {"normalized_entropy": 1.2}, "cross": {"normalized_entropy": 0.9}}
+    valid = {**split(), "metrics": {**split()["metrics"], **branches}}
+    (worse,) = said({**valid, "life": {"logit_spread": {"fused": 1.0, "deep": 0.5, "cross": 2.0}}})
+    assert worse.startswith("branch deep is no better on validation rows than their click rate")
+    spread = {"fused": 1.0, "deep": 0.5, "cross": 0.0}
+    _, constant = said({**valid, "life": {"logit_spread": spread}})
+    assert constant.startswith("branch cross says the same of every validation row")
+    (whole,) = said({**valid, "life": {"logit_spread": {**spread, "fused": 1e-7}}})
+    assert whole.startswith("the network says the same of every validation row")
+    valid["metrics"] = {**branches, "fused": {**split()["metrics"]["fused"], "auc": None}}
+    assert said(valid) == []
+
+
 def test_probabilities_that_were_given_up_are_said():
     training = {"best_epoch": 2, "history": {"val_logloss": [0.4, 0.405, 0.5]}}
     assert said(training=training) == []

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.inspection.facts import facts_of
-from pipeline.inspection.leaks import area_under_curve, find_leak
+from pipeline.inspection.leaks import area_under_curve, find_leak, named_like_an_outcome
 
 ROWS = 4_000
 
@@ -121,3 +121,52 @@ def test_lists_are_judged_by_their_length():
     clicks = labels()
     rows = [["a"] * (1 + int(each)) for each in clicks]
     assert find_leak(facts(rows), clicks).auc == 1.0
+
+
+@pytest.mark.parametrize("of_clicks", [0.01, 0.02])
+@pytest.mark.parametrize("usual", [None, "0", "-1"])
+def test_what_is_filled_in_only_after_a_click_is_found_however_many_values_it_has(of_clicks, usual):
+    rng = np.random.default_rng(7)
+    rows = 20_000
+    clicks = (rng.random(rows) < 0.3).astype(float)
+    bought = (clicks == 1) & (rng.random(rows) < of_clicks)
+    amounts = [f"{1 + 90 * rng.random():.2f}" if each else usual for each in bought]
+    leak = find_leak(facts(amounts, "euros"), clicks)
+    what = "it is there" if usual is None else f"it is not {usual!r}"
+    assert leak.why == f"where {what}, 100.0 % of {bought.sum():,} labels are 1"
+    # The same numbers, whether it was clicked or not, are what was known beforehand.
+    assert find_leak(facts(rng.permutation(np.array(amounts, object))), clicks).why is None
+
+
+def test_lists_that_are_empty_without_a_click_are_found_by_being_there():
+    clicks = labels(0.3)
+    bought = (clicks == 1) & (np.arange(ROWS) % 5 == 0)
+    rows = [[f"i{n % 9}"] * (1 + n % 40) if each else None for n, each in enumerate(bought)]
+    assert f"100.0 % of {bought.sum():,} labels are 1" in find_leak(facts(rows), clicks).why
+
+
+def test_few_rows_of_one_label_are_chance():
+    clicks = labels(0.9)
+    there = np.flatnonzero(clicks == 1)[:60]
+    values = np.full(ROWS, None, object)
+    values[there] = [f"t{n % 9}" for n in range(len(there))]
+    assert find_leak(facts(values), clicks).why is None  # 0.9 to the 60th is 0.002
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "suspect"),
+    [
+        ("subscribed", ["0", "1"], True),
+        ("attributed", ["0", "1"], True),
+        ("is_read", ["0", "1"], True),
+        ("scroll_seconds", ["3", "1", "8"], True),
+        ("bought_before", ["0", "1"], False),
+        ("has_ever_clicked", ["0", "1"], False),
+        ("flag", ["0", "1"], False),
+        ("subscribed", ["a", "b", "c"], False),
+    ],
+)
+def test_names_of_other_labels_are_suspects_and_what_was_before_is_not(name, values, suspect):
+    column = facts(np.random.default_rng(0).choice(values, ROWS), name)
+    assert (find_leak(column, labels()).why is not None) == suspect
+    assert (named_like_an_outcome(column) is not None) == suspect

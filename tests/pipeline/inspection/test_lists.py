@@ -59,3 +59,12 @@ def test_what_may_be_an_id_is_none_with_a_weight(write):
 def test_padding_that_somebody_put_there_is_told(write, is_padded):
     rows = [[str(1 + (row + place) % 9) for place in range(row % 4 + 1)] for row in range(ROWS)]
     assert ("0 for padding" in column_of([write(row) for row in rows]).reason) == is_padded
+
+
+@pytest.mark.parametrize(("size", "transform"), [(1.0, None), (900.0, "zscore"), (0.01, "zscore")])
+def test_vectors_of_large_or_small_numbers_are_scaled(size, transform):
+    rng = np.random.default_rng(1)
+    rows = [" ".join(f"{size * x:.5f}" for x in row) for row in rng.normal(size=(50, 3))]
+    facts = facts_of({"vector": pa.array(rows)})["vector"]
+    column = propose_kind(facts, {"vector": facts})
+    assert column.kind == " ".join(filter(None, ["embedding", transform]))

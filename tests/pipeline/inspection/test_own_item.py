@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.inspection.facts import facts_of
 from pipeline.inspection.lists import steps_of
-from pipeline.inspection.own_item import find_own_item
+from pipeline.inspection.own_item import chosen_item, find_own_item
 
 ROWS = 1_000
 
@@ -52,3 +52,30 @@ def test_chance_is_no_leak_however_few_items_there_are(items):
 
 def test_who_likes_an_item_takes_it_again():
     assert found(None, repeats=0.2) is None
+
+
+@pytest.mark.parametrize("bought", [0.08, 0.5])
+def test_what_was_bought_of_the_shown_items_is_found_though_few_clicks_have_it(bought):
+    rng = np.random.default_rng(2)
+    item = rng.integers(0, 40, 4_000)
+    clicks = rng.random(len(item)) < 0.3
+    own = clicks & (rng.random(len(item)) < bought)
+    others = rng.integers(0, 400, len(item)) + 40  # no item of these rows
+    chosen = np.where(own, item, others)
+    facts = facts_of({"basket": pa.array(chosen.astype(str)), "item": pa.array(item.astype(str))})
+    why = chosen_item(facts["basket"], facts["item"], clicks.astype(float))
+    assert why == f"where it is the row's own item, 100.0 % of {own.sum():,} labels are 1"
+    lists = [f"x,{each}" for each in chosen]
+    basket = facts_of({"basket": pa.array(lists)})["basket"]
+    leak = find_own_item(basket, steps_of(basket, ","), facts["item"], clicks.astype(float))
+    assert leak is not None
+    assert "own item" in leak.why
+
+
+def test_an_item_seen_last_that_is_shown_again_is_no_leak():
+    rng = np.random.default_rng(3)
+    item = rng.integers(0, 40, 4_000)
+    last = np.where(rng.random(len(item)) < 0.2, item, rng.integers(0, 40, len(item)))
+    clicks = (rng.random(len(item)) < np.where(last == item, 0.6, 0.2)).astype(float)
+    facts = facts_of({"last": pa.array(last.astype(str)), "item": pa.array(item.astype(str))})
+    assert chosen_item(facts["last"], facts["item"], clicks) is None

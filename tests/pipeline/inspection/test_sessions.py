@@ -109,3 +109,21 @@ def test_the_proposal_of_a_log_of_sessions_builds_a_bundle_of_impressions(tmp_pa
     assert {"impressions", "prices", "position", "device"} <= set(features.features)
     bundle = build_bundle(features, config.data, str(tmp_path / "bundle"))
     assert sum(bundle.metadata.rows.values()) == impressions
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+def test_what_was_booked_of_the_shown_items_is_an_outcome_and_no_input(tmp_path, as_list):
+    rng = np.random.default_rng(5)
+    rows = log()
+    for row in rows:
+        booked = int(rng.choice(row["impressions"]))  # clicked or not
+        row["booked_hotel"] = [booked] if as_list else booked
+        row["hotel_of_the_day"] = int(rng.integers(101, 141))
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    proposal = inspect_files(str(path), 200_000, tmp_path / "mine.yaml")
+    suspects = {each.column: each.left_out for each in proposal.suspects}
+    assert suspects == {
+        "booked_hotel": "some of the items that its own row shows: what became of them"
+    }
+    assert "hotel_of_the_day" in {each.column for each in proposal.inputs}

@@ -10,6 +10,7 @@ from pipeline.training.callbacks import (
     ConstantPredictions,
     DivergenceGuard,
     Progress,
+    TimeLimit,
     Validation,
     duration,
     shown,
@@ -25,6 +26,22 @@ class Diverged:
 
     def divergence(self):
         return self.diverged
+
+
+def test_a_training_ends_when_its_time_is_over_and_says_so_once(monkeypatch, caplog):
+    now = [100.0]
+    monkeypatch.setattr("pipeline.training.callbacks.time.monotonic", lambda: now[0])
+    callback = TimeLimit(5.0)
+    callback.set_model(type("Model", (), {"stop_training": False})())
+    callback.on_train_begin()
+    now[0] = 104.9
+    callback.on_train_batch_end(0)
+    assert not callback.model.stop_training
+    now[0] = 105.0
+    for step in (1, 2):
+        callback.on_train_batch_end(step)
+        assert callback.model.stop_training
+    assert caplog.messages == ["train.max_seconds=5 are over: training ends here"]
 
 
 def guard(diverged, checkpoint: str | None, every_seconds=0.0) -> DivergenceGuard:

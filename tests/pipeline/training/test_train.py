@@ -90,6 +90,17 @@ def test_the_weights_are_those_of_the_best_epoch(bundle, trained):
     assert restored.training_metrics() == metrics
 
 
+def test_training_ends_when_its_time_is_over_with_what_it_has(bundle, run):
+    config = configured(bundle, epochs=5, max_seconds=1e-3)
+    run.begin(config, bundle)
+    result = train(config, bundle, run)
+    assert len(result.history["loss"]) == result.best_epoch == 1
+    metrics = score_split(load_network(config, bundle, run), bundle, "valid", 64).training_metrics()
+    assert metrics["auc"] == result.history["val_auc"][0]
+    with pytest.raises(ValueError, match=r"train.max_seconds is for train.strategy=mirrored"):
+        configured(bundle, max_seconds=1.0, strategy="multi_worker")
+
+
 def test_training_stops_when_validation_stops_rising(bundle, run, monkeypatch):
     values = iter([0.6, 0.7, 0.65, 0.69, 0.8, 0.9])
     monkeypatch.setattr(

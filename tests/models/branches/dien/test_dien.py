@@ -234,3 +234,10 @@ def test_refuses_bad_options_when_constructed(options, message):
 def test_refuses_histories_that_the_data_do_not_have(options, message):
     with pytest.raises(ValueError, match=message):
         DIEN([5], **options)(batch(2))
+
+
+def test_refuses_negatives_of_another_length():
+    histories = {"clicks": (5, 2, 1), "skips": (4, 1, 1)}
+    embedded = random_embedded(np.random.default_rng(0), 2, fields=6, histories=histories)
+    with pytest.raises(ValueError, match=r"as many steps.*Received: {'clicks': 5, 'skips': 4}"):
+        DIEN([5], negatives="skips", histories=["clicks"])(embedded)

@@ -173,11 +173,26 @@ def test_fingerprints_tell_settings_features_and_files_apart(bundle, log):
         fingerprint_of(FEATURES, config(log, seed=1), sources),
         fingerprint_of(FEATURES, config(log, layout="row"), sources),
         fingerprint_of(FEATURES, config(log, train_positives=0.5), sources),
+        fingerprint_of(FEATURES, config(log, negatives_kept=0.5), sources),
         fingerprint_of(FEATURES, config(log, split=SplitConfig(train_from=5)), sources),
         fingerprint_of(fewer, config(log), sources),
         fingerprint_of(FEATURES, config(log), renamed),
     }
-    assert len(others | {same}) == 7
+    assert len(others | {same}) == 8
+
+
+def test_the_share_of_negatives_is_kept_with_the_rows_and_changes_none(bundle, log, tmp_path):
+    thinned = build_bundle(FEATURES, config(log, negatives_kept=0.25), str(tmp_path / "thinned"))
+    assert thinned.metadata.negatives_kept == 0.25
+    assert bundle.metadata.negatives_kept == 1.0
+    changed_files = {
+        name
+        for name, entry in thinned.manifest.files.items()
+        if entry != bundle.manifest.files.get(name)
+    }
+    assert changed_files == {"metadata.json"}
+    with pytest.raises(ValueError, match=r"negatives_kept=0.25 corrects for negatives of the log"):
+        config(log, negatives_kept=0.25, negatives={"per_positive": 2})
 
 
 def test_another_configuration_replaces_the_bundle_only_when_it_succeeds(log, tmp_path):

@@ -318,7 +318,7 @@ def test_without_the_setting_fingerprints_are_what_they_were(tmp_path):
     plain = DataConfig(source="jsonl", path=str(tmp_path))
     settings = plain.model_dump(mode="json")
     del settings["split"]["train_from"]
-    later = {*_IRRELEVANT, "explode", "train_positives"}  # settings that count where they are given
+    later = {*_IRRELEVANT, "explode", "train_positives", "negatives_kept"}  # where given
     content = {
         "format_version": FORMAT_VERSION,
         "features": FEATURES.model_dump(mode="json"),

@@ -1,0 +1,1 @@
+"""Plain models and networks on the same rows: which one to use."""

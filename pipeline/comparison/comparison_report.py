@@ -1,0 +1,144 @@
+"""A comparison as JSON, as tables in the terminal, and as a page."""
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.evaluation.html_page import html_page, html_table
+from pipeline.evaluation.text_tables import TextTable
+
+_MOST_FEATURES = 15
+_NONE = "–"
+
+
+def decile_calibration(
+    labels: np.ndarray, probs: np.ndarray, weights: np.ndarray, parts: int = 10
+) -> list[dict[str, float | None]]:
+    """Rows by rising probability in ten equal parts: what was predicted and what happened.
+
+    Args:
+        labels: 0s and 1s, (rows,).
+        probs: Probabilities, (rows,).
+        weights: How often each row counts, (rows,).
+        parts: Number of parts.
+
+    Returns:
+        By part `predicted` and `clicked`, weighted means, and `calibration`, the one over the
+        other, None where nothing was clicked. Fewer parts where there are fewer rows.
+    """
+    deciles = []
+    for part in np.array_split(np.argsort(probs, kind="stable"), parts):
+        if not part.size:
+            continue
+        predicted = float(np.average(probs[part], weights=weights[part]))
+        clicked = float(np.average(labels[part], weights=weights[part]))
+        calibration = predicted / clicked if clicked else None
+        deciles.append({"predicted": predicted, "clicked": clicked, "calibration": calibration})
+    return deciles
+
+
+def comparison_tables(report: Mapping[str, Any]) -> list[TextTable]:
+    """The tables of a comparison: metrics, differences, deciles, importance.
+
+    Args:
+        report: What `pipeline.comparison.compare.compare` writes as compare.json.
+    """
+    models = report["models"]
+    tables = [_metrics(report)]
+    if report["to_best"]:
+        tables.append(_differences(report))
+    deciles = [
+        (name, *(_ratio(each["calibration"]) for each in model["deciles"]))
+        for name, model in models.items()
+    ]
+    count = max(len(row) for row in deciles) - 1
+    tables.append(
+        TextTable(
+            "calibration by tenths of the test rows, from the least probability of each model to "
+            "its largest: predicted over observed clicks",
+            ("model", *(str(part + 1) for part in range(count))),
+            [(*row, *[_NONE] * (count + 1 - len(row))) for row in deciles],
+        )
+    )
+    return [*tables, _importance(models)]
+
+
+def comparison_html(report: Mapping[str, Any]) -> str:
+    """The page of a comparison."""
+    parts = ["<h1>Comparison</h1>"]
+    for sentence in (report["verdict"], *report["notes"]):
+        parts.append(f"<p>{html.escape(sentence[:1].upper() + sentence[1:])}.</p>")
+    return html_page("Comparison", [*parts, *map(html_table, comparison_tables(report))])
+
+
+def _metrics(report: Mapping[str, Any]) -> TextTable:
+    names = {
+        "auc": "AUC",
+        "gauc": "gAUC",
+        "logloss": "logloss",
+        "normalized_entropy": "NE",
+        "calibration": "calibration",
+    }
+    models = report["models"]
+    shown = [name for name in names if name in next(iter(models.values()))["test"]]
+    rows = [
+        (model, *(_number(each["test"][name]) for name in shown), f"{each['seconds']:,.0f}")
+        for model, each in models.items()
+    ]
+    counts = report["rows"]
+    caption = (
+        f"{counts['test']:,} test rows, click rate {report['click_rate']:.3f}; fitted on "
+        f"{counts['train']:,} rows, {counts['valid']:,} rows for validation"
+    )
+    return TextTable(caption, ("model", *(names[name] for name in shown), "seconds"), rows)
+
+
+def _differences(report: Mapping[str, Any]) -> TextTable:
+    rows = [
+        (
+            model,
+            *(
+                f"{each[name][0]:+.4f} ({each[name][1]:+.4f} to {each[name][2]:+.4f})"
+                for name in ("auc", "logloss", "auc_less_logloss")
+            ),
+        )
+        for model, each in report["to_best"].items()
+    ]
+    caption = (
+        f"differences to {report['best']} on test rows, with 95 % intervals of "
+        f"{report['samples']:,} paired bootstrap samples of the rows"
+    )
+    return TextTable(caption, ("model", "AUC", "logloss", "AUC less logloss"), rows)
+
+
+def _importance(models: Mapping[str, Mapping[str, Any]]) -> TextTable:
+    largest: dict[str, float] = {}
+    for model in models.values():
+        for feature, rise in model["importance"].items():
+            largest[feature] = max(rise, largest.get(feature, rise))
+    features = sorted(largest, key=lambda feature: -largest[feature])
+    caption = (
+        "importance: rise of the logloss, in thousandths, when a feature's values change places "
+        "among validation rows, alike for all models; a dash where its time was over"
+    )
+    if len(features) > _MOST_FEATURES:
+        caption += f"; the {_MOST_FEATURES} largest of {len(features)}"
+    rows = [
+        (feature, *(_thousandths(model["importance"].get(feature)) for model in models.values()))
+        for feature in features[:_MOST_FEATURES]
+    ]
+    return TextTable(caption, ("feature", *models), rows)
+
+
+def _number(value: float | None) -> str:
+    return _NONE if value is None else f"{value:.4f}"
+
+
+def _ratio(value: float | None) -> str:
+    return _NONE if value is None else f"{value:.2f}"
+
+
+def _thousandths(value: float | None) -> str:
+    return _NONE if value is None else f"{1000.0 * value:.2f}"
