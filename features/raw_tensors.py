@@ -31,6 +31,8 @@ class CodedTokens:
     codes: "tf.Tensor | tf.RaggedTensor"
 
 
+_UNEQUAL = "sequences of history '{}' must have one length in each row"
+
 RawTensors = dict[str, "tf.Tensor | tf.RaggedTensor | CodedTokens"]
 
 _DEFAULTS = {
@@ -158,11 +160,42 @@ def parse_examples(examples: tf.Tensor, features: FeatureSet) -> RawTensors:
 def _check_steps(history: str, sequences: "Sequence[tf.RaggedTensor]") -> None:
     """Refuses sequences of a history that differ in length; one without any step is missing."""
     steps = tf.stack([sequence.row_lengths() for sequence in sequences])  # (sequences, batch)
-    longest = tf.reduce_max(steps, axis=0)
-    tf.debugging.Assert(
-        tf.reduce_all((steps == longest) | (steps == 0)),
-        [f"sequences of history '{history}' must have one length in each row"],
-    )
+    tf.debugging.Assert(_one_length(steps), [_UNEQUAL.format(history)])
+
+
+def check_dense_steps(raw: Mapping[str, tf.Tensor], features: FeatureSet) -> None:
+    """Refuses dense sequences of a history that differ in length, as far as can be told.
+
+    Of equally wide tensors the i-th column is the i-th step: `""` there is a step without a value,
+    or behind the last. Tensors of several widths were padded each by itself, so that `""` at the
+    end is padding, and the steps before it are as many in each; a sequence without any is missing.
+
+    Args:
+        raw: Raw name -> dense tensor, as `dense_specs` says.
+        features: What the columns mean.
+
+    Raises:
+        InvalidArgumentError: A row has more steps in one of them than in another.
+    """
+    for history, names in features.aligned.items():
+        sequences = [raw[name] for name in names]
+        widths = tf.stack([tf.shape(sequence)[1] for sequence in sequences])
+        steps = tf.stack([_steps_of(sequence) for sequence in sequences])  # (sequences, batch)
+        tf.debugging.Assert(
+            tf.reduce_all(widths == widths[0]) | _one_length(steps), [_UNEQUAL.format(history)]
+        )
+
+
+def _one_length(steps: tf.Tensor) -> tf.Tensor:
+    """Whether the sequences, axis 0, have equally many steps in each row, axis 1, or none."""
+    return tf.reduce_all((steps == tf.reduce_max(steps, axis=0)) | (steps == 0))
+
+
+def _steps_of(sequence: tf.Tensor) -> tf.Tensor:
+    """Position, from 1, of each row's last token that is not `""`; 0 in a row without any."""
+    positions = tf.range(1, tf.shape(sequence)[1] + 1)
+    # The maximum with 0 is for tensors without a single column, whose reduce_max is -2**31.
+    return tf.maximum(tf.reduce_max(tf.where(sequence != "", positions, 0), axis=1), 0)
 
 
 def _default(feature: tf.io.FixedLenFeature) -> str | float | int:

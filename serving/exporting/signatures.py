@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from features.bundle import BundleMetadata
 from features.preprocessing import Preprocessor
-from features.raw_tensors import parse_examples
+from features.raw_tensors import check_dense_steps, parse_examples
 from features.specs import FeatureSet
 from models.network.outputs import NetworkOutputs
 from serving.export_format import names
@@ -161,6 +161,7 @@ def _scorers(
 
     def preprocessed(tensors: Tensors) -> Tensors:
         raw = {column: tensors[name] for column, name in names.tensor_names(columns).items()}
+        check_dense_steps(raw, features)
         return preprocessor(raw)  # shapes keep a batch of 1, which the network looks for
 
     return (

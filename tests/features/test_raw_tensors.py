@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from features.raw_tensors import (
     MISSING_TIME,
+    check_dense_steps,
     dense_specs,
     from_arrow,
     parse_examples,
@@ -148,3 +149,32 @@ def test_sequences_of_a_history_that_differ_in_length_are_refused(features, genr
             parse(serialized)
     else:
         assert parse(serialized).to_list() == [[b"Oslo", b"Lima"]]
+
+
+@pytest.mark.parametrize(
+    ("cities", "genres", "refused"),
+    [
+        ([["Oslo", "Lima"]], [["war", "love"]], False),
+        ([["Oslo", "Lima"]], [["war"]], True),
+        ([["Oslo"]], [["war", "love"]], True),
+        ([["Oslo", "Lima"]], [["war", ""]], False),  # a step without a value
+        ([["Oslo", "Lima"]], [["", "love", ""]], False),  # padded, each by itself
+        ([["Oslo", "Lima"]], [[""]], False),  # missing
+        ([["Oslo", "Lima"]], [[]], False),
+        ([[]], [[]], False),
+        ([["Oslo", "Lima"], ["Rome", ""]], [["war", "love", ""], ["", "", ""]], False),
+        ([["Oslo", "Lima"], ["Rome", ""]], [["war", "love", ""], ["a", "b", ""]], True),
+        (np.empty((0, 2)), np.empty((0, 3)), False),
+    ],
+)
+def test_dense_sequences_of_a_history_that_differ_in_length_are_refused(
+    features, cities, genres, refused
+):
+    raw = {"clicked_city": cities, "clicked_genre": genres}
+    raw = {name: tf.constant(np.asarray(tokens, str)) for name, tokens in raw.items()}
+    check = tf.function(lambda: check_dense_steps(raw, features))
+    if refused:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must have one length"):
+            check()
+    else:
+        check()

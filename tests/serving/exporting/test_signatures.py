@@ -180,6 +180,16 @@ def test_padding_of_dense_lists_never_changes_a_score(loaded, bundle, rows, tabl
     np.testing.assert_array_equal(scores(**wider)[PROB], scores(**inputs)[PROB])
 
 
+@pytest.mark.parametrize("signature", [RAW_TENSORS, RANK])
+def test_steps_of_a_history_that_differ_in_number_are_refused(
+    loaded, bundle, rows, table, signature
+):
+    inputs = signature_inputs(signature, rows, bundle.metadata.features, user_columns(table))
+    inputs["clicked_tag"] = inputs["clicked_tag"][:, :-1]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must have one length in each row"):
+        loaded.signatures[signature](**inputs)
+
+
 def test_unknown_tokens_share_an_id_that_is_not_the_missing_ones(loaded, bundle):
     values = [{"item": "i2"}, {"item": "x"}, {"item": "y"}, {}, {"item": "i1"}]
     prob = score(loaded, bundle, SERVING_DEFAULT, raw_rows(values))[PROB].numpy()
