@@ -7,8 +7,8 @@ Two networks with other random weights give other scores to every row. Their exp
 over both protocols. An answer is wrong if it has the scores of neither or, over gRPC, which says
 the version, those of the other. The two newest versions are kept, as a job that cleans up would.
 
-Between swaps lies as much time as they take, so that the latencies of requests during swaps and
-of the others are measured under the same conditions.
+Between swaps is a pause, so that latencies of requests during swaps and of others are measured
+under the same conditions.
 """
 
 import features  # noqa: F401  # isort: skip  (Keras 2, before TensorFlow is imported)
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--swaps", type=int, default=20)
     parser.add_argument("--clients", type=int, default=4, help="half of them over REST")
     parser.add_argument("--rows", type=int, default=20, help="of a request")
-    parser.add_argument("--pause", type=float, default=0.5, help="least seconds between swaps")
+    parser.add_argument("--pause", type=float, default=5.0, help="seconds between swaps")
     parser.add_argument("--fields", type=int, default=39, help="of the network; at least 3")
     parser.add_argument("--think", type=float, default=0.0, help="seconds between a client's asks")
     arguments = parser.parse_args()
@@ -132,10 +132,7 @@ def _scores(export: Path, inputs: Sequence[Mapping[str, np.ndarray]]) -> list[li
 def _swap(
     kinds: Sequence[Path], base: Path, ports: Ports, arguments: argparse.Namespace
 ) -> list[Window]:
-    """Publishes one version after the other; when each came and the one before it was gone.
-
-    As long as that takes, nothing happens afterwards.
-    """
+    """Publishes one version after the other; when each came and the one before it was gone."""
     swaps = []
     for version in range(2, arguments.swaps + 2):
         began = time.monotonic()
@@ -146,7 +143,7 @@ def _swap(
         print(f"version {version}: {available:.1f} s, {seconds:.1f} s", file=sys.stderr, flush=True)
         if version > 2:
             shutil.rmtree(base / str(version - 2))
-        time.sleep(max(arguments.pause, seconds))
+        time.sleep(arguments.pause)
     return swaps
 
 

@@ -118,6 +118,8 @@ class TrainConfig(StrictModel):
         recalibration: Maps predictions to probabilities by what validation rows show, when the run
             is evaluated: `platt`, a line through the logits, or `isotonic`; null does not.
         baseline: Fit a logistic regression beside, for comparison, when the run is evaluated.
+        average: Factor by which a moving average of the weights forgets the earlier ones at each
+            step, such as 0.99: that average is validated and kept; null keeps the weights.
         max_seconds: Seconds after which training ends, whatever step it is at; null for no limit.
             The best epoch until then is kept, and what was begun of the last one counts as one.
         log_seconds: Seconds between two lines of progress.
@@ -154,6 +156,7 @@ class TrainConfig(StrictModel):
     deterministic: bool = True
     recalibration: RecalibrationMethod | None = None
     baseline: bool = True
+    average: float | None = pydantic.Field(None, gt=0.0, lt=1.0)
     max_seconds: Positive | None = None
     log_seconds: float = pydantic.Field(10.0, gt=0.0)
     curve_steps: int | None = pydantic.Field(20, ge=1)
@@ -251,11 +254,7 @@ class RunConfig(DatasetConfig):
                 "train.monitor names gauc, and no feature has `role: group_key`. Add one, or "
                 "monitor auc and logloss."
             )
-        if self.train.max_seconds is not None and self.train.strategy != "mirrored":
-            raise ConfigError(
-                "train.max_seconds is for train.strategy=mirrored: the clocks of several processes "
-                f"differ. Received: {self.train.strategy}. Set it to null, or give fewer epochs."
-            )
+        self._check_one_process()
         if self.model.embedding.l2 and self.train.tables.optimizer != "adam":
             raise ConfigError(
                 "model.embedding.l2 regularises whole tables, and train.tables.optimizer="
@@ -263,6 +262,20 @@ class RunConfig(DatasetConfig):
                 "train.tables.optimizer to adam, or model.embedding.l2_batch instead of l2."
             )
         return self
+
+    def _check_one_process(self) -> None:
+        if self.train.strategy == "mirrored":
+            return
+        if self.train.max_seconds is not None:
+            raise ConfigError(
+                "train.max_seconds is for train.strategy=mirrored: the clocks of several processes "
+                f"differ. Received: {self.train.strategy}. Set it to null, or give fewer epochs."
+            )
+        if self.train.average is not None:
+            raise ConfigError(
+                "train.average is for train.strategy=mirrored. Received: "
+                f"{self.train.strategy}. Set one of them to null or mirrored."
+            )
 
     def _check_teachers(self) -> None:
         pupils = [name for name, loss in self.model.cooperation.items() if loss.needs_teachers]

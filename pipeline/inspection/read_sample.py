@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
@@ -30,7 +30,7 @@ from pipeline.data.sources import source_named
 from pipeline.data.sources.base import File, RecordFile
 from pipeline.data.sources.own import OWN_FILES, source_of_path
 from pipeline.data.sources.parts import RowParts
-from pipeline.inspection.column_names import label_rank
+from pipeline.inspection.column_names import TIME, hints, label_rank
 from pipeline.inspection.facts import is_number
 from pipeline.inspection.split_files import split_of
 from pipeline.inspection.text_format import (
@@ -61,7 +61,8 @@ class Sample:
         columns: Name -> text, or lists of text, of each row; missing is null.
         bad: Lines that are no rows, and the first reason.
         whole: Whether these are all rows.
-        others: Files of the folder with other columns, that are no part of the log.
+        others: Files of the folder with other columns, that are no part of the log, and which
+            columns these are, as far as they are known.
         files: The log's files, relative to the folder.
         unread: Column that cannot be read -> why, a clause.
         nulls: Text that means "missing" -> columns of numbers that have it, columns that have it
@@ -73,7 +74,7 @@ class Sample:
     columns: dict[str, pa.Array]
     bad: tuple[int, str]
     whole: bool
-    others: tuple[str, ...] = ()
+    others: dict[str, tuple[str, ...]] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     unread: dict[str, str] = field(default_factory=dict)
     nulls: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
@@ -159,18 +160,22 @@ def _quotes_values(unquoted: Sample) -> bool:
     return closed > opened - closed
 
 
-def _choose_files(path: str, label: str | None) -> tuple[str, list[str], tuple[str, ...], bool]:
+def _choose_files(
+    path: str, label: str | None
+) -> tuple[str, list[str], dict[str, tuple[str, ...]], bool]:
     """Kind and files of the log, the other files of a folder, and whether the log is all files.
 
-    In a folder the log is what has the most bytes, of the files that have the same columns.
+    In a folder the log is what has the most bytes, of the files that have the same columns; but
+    where none of these is named like a label, what has one and a time, such as impressions beside
+    many more views. Of the other files the columns are told, as far as they are known.
     """
     if not os.path.isdir(path) and match_paths(path):
         kind = source_of_path(path)
         other = kind_of(path, kind)
         if other is not None and other.source in OWN_FILES:
-            return other.source, [path], (), True
+            return other.source, [path], {}, True
         refuse_other_kinds(path, kind)
-        return kind, [path], (), True
+        return kind, [path], {}, True
     kinds = {kind: match_log(path, source.log_patterns) for kind, source in OWN_FILES.items()}
     nested = not any(kinds.values())
     if nested:  # folders such as train and test
@@ -204,7 +209,20 @@ def _choose_files(path: str, label: str | None) -> tuple[str, list[str], tuple[s
     others = {file for paths in kinds.values() for file in paths} - {*log, *no_tables}
     is_all = not others and not nested and not set(no_tables) & set(kinds[kind])
     is_all = is_all and set(log) <= set(kinds[kind])
-    return kind, log, tuple(sorted(relative_path(path, file) for file in others)), is_all
+    return kind, log, _columns_beside(path, others, alike), is_all
+
+
+def _columns_beside(
+    folder: str, files: Collection[str], alike: dict[tuple[str, ...], list[str]]
+) -> dict[str, tuple[str, ...]]:
+    """Files, relative to a folder, and their columns as far as `alike` has them."""
+    columns_of = {
+        file: key[2:] if key[0] == "csv" else key[1:]  # behind the delimiter
+        for key, paths in alike.items()
+        for file in paths
+    }
+    beside = {relative_path(folder, file): columns_of.get(file, ()) for file in files}
+    return dict(sorted(beside.items()))
 
 
 def _largest(
@@ -213,6 +231,15 @@ def _largest(
     """The files of most bytes; but of two with the same columns those that also have a label."""
     having = {key: paths for key, paths in alike.items() if label in key[1:]} or alike
     columns, log = max(having.items(), key=lambda item: sum(map(_size, item[1])))
+    if label is None and not any(label_rank(name) is not None for name in columns[1:]):
+        of_examples = {
+            key: paths
+            for key, paths in having.items()
+            if any(label_rank(name) is not None for name in key[1:])
+            and any(hints(name, TIME) for name in key[1:])
+        }
+        having = of_examples or having
+        columns, log = max(having.items(), key=lambda item: sum(map(_size, item[1])))
     more = {
         key: paths
         for key, paths in having.items()

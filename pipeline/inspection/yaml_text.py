@@ -6,7 +6,7 @@ import yaml
 
 from pipeline.data.settings.file_config import FormatConfig
 from pipeline.inspection.column import Column
-from pipeline.inspection.column_names import feature_name
+from pipeline.inspection.column_names import TIME, feature_name, hints
 from pipeline.inspection.proposal import Proposal
 from pipeline.inspection.read_sample import Sample
 from pipeline.inspection.split_files import split_of
@@ -84,9 +84,8 @@ def _data(proposal: Proposal) -> list[str]:
             f"# Beside the log lie {', '.join(map(_line, tables))}, with other columns.",
             "# A table with one row a key joins it:",
             "# tables: {NAME: {path: FILE, key: COLUMN}}",
-            "# Of events, many rows a key, histories are made (`histories: {NAME: {key: COLUMN,",
-            "# events: NAME}}`):",
-            "# events: {NAME: {path: FILE, key: COLUMN, time: COLUMN}}",
+            "# Of events, many rows a key, histories are made, as of the log's own rows below:",
+            *_events(proposal, tables),
         ]
     split = f"split: {_value(proposal.split)}"
     if proposal.split["by"] == "hash":
@@ -104,6 +103,23 @@ def _data(proposal: Proposal) -> list[str]:
         if share > 0.005:
             lines.append(f"max_rejected_share: {min(1.0, 2 * share + 0.01):.2f}")
     return lines
+
+
+def _events(proposal: Proposal, others: list[str]) -> list[str]:
+    """Settings of `data.events`, in comments: of the files that have the user and a time."""
+    logs: dict[str, dict[str, str]] = {}
+    for path in others:
+        columns = proposal.sample.others[path]
+        times = [name for name in columns if hints(name, TIME)]
+        if proposal.user in columns and times:
+            name = feature_name(path.partition(".")[0], logs)
+            logs[name] = {"path": path, "key": proposal.user, "time": times[0]}
+    logs = logs or {"NAME": {"path": "FILE", "key": "COLUMN", "time": "COLUMN"}}
+    name, log = next(iter(logs.items()))
+    return [
+        f"# events: {_line(_value(logs))}",
+        f"# histories: {_line(_value({name: {'key': log['key'], 'events': name}}))}",
+    ]
 
 
 def _notes_of_nulls(sample: Sample) -> list[str]:

@@ -361,8 +361,9 @@ def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = 
         "profile_steps",
         "steps_per_execution",
     }
-    if config.train.recalibration is None:  # a run of before that setting is the same
-        irrelevant.add("recalibration")
+    # A run of before these settings is the same.
+    later = ("recalibration", "average")
+    irrelevant |= {name for name in later if getattr(config.train, name) is None}
     parts += [config.model.model_dump_json(), config.train.model_dump_json(exclude=irrelevant)]
     parts += [config.evaluate.model_dump_json()]
     parts += [RunDir(Path(run)).state().get("fingerprint", "") for run in config.train.teachers]

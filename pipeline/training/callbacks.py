@@ -19,6 +19,7 @@ from pipeline.evaluation.branch_life import branch_life, constant_predictions
 from pipeline.evaluation.scores import FUSED, predict_split, scores_of
 from pipeline.runs.checkpoint_files import latest_checkpoint
 from pipeline.runs.run_dir import RunDir
+from pipeline.training.average_weights import AverageWeights, BeginAverage, EndAverage
 from pipeline.training.best_epoch import BestEpoch
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import is_chief
@@ -281,16 +282,22 @@ def training_callbacks(
         steps: Number of steps of an epoch.
         network: Network that is trained: compiled, its optimizer built.
     """
+    average = None
+    if config.train.average is not None:
+        average = AverageWeights(network, config.train.average)
     callbacks = [
+        *([] if average is None else [BeginAverage(average)]),
         *_watching(config, bundle, run, steps, network),
-        *_choosing(config, run, steps),
+        *_choosing(config, run, steps, average),
         *_measuring(config, run, steps),
     ]
     fingerprint = run.state().get("fingerprint", "")
     every_seconds = config.train.checkpoint_seconds
     return [
         *callbacks,
-        Checkpoints(run.last_checkpoint, network, fingerprint, steps, every_seconds, callbacks),
+        Checkpoints(
+            run.last_checkpoint, network, fingerprint, steps, every_seconds, callbacks, average
+        ),
     ]
 
 
@@ -333,11 +340,14 @@ def _watching(
     ]
 
 
-def _choosing(config: RunConfig, run: RunDir, steps: int) -> list[tf_keras.callbacks.Callback]:
+def _choosing(
+    config: RunConfig, run: RunDir, steps: int, average: AverageWeights | None
+) -> list[tf_keras.callbacks.Callback]:
     """What looks at the monitored value: the best epoch, the learning rate, the end."""
     settings = config.train
     callbacks: list[tf_keras.callbacks.Callback] = [
         BestEpoch(write_path(run.best_checkpoints), steps),
+        *([] if average is None else [EndAverage(average)]),
         tf_keras.callbacks.History(),
     ]
     if settings.reduce_on_plateau is not None:

@@ -13,6 +13,7 @@ import tf_keras
 from features.errors import ConfigError
 from pipeline.batches.position import Position
 from pipeline.runs.checkpoint_files import checkpoints_in, damage_of, keep_only
+from pipeline.training.average_weights import AverageWeights
 from pipeline.training.best_epoch import BestEpoch
 from pipeline.training.cluster import is_chief
 from pipeline.training.monitor import Patience
@@ -36,11 +37,11 @@ _ASK_OTHERS_EVERY = 50  # batches: several workers agree on the moment by a mess
 class Checkpoints(TensorLogsCallback):
     """Saves a training at every epoch's end and every few seconds inside an epoch.
 
-    A checkpoint holds weights and moving statistics, the optimizer (slots, iterations, learning
-    rate), the generators of dropout, the means of the epoch's loss terms, the position in the
-    data, and the state of the other callbacks with the history. It is written under a name of its
-    own; only then the one before the last is removed: a process that is killed at any moment
-    leaves a whole one, and where the last one is damaged, training continues from the other.
+    A checkpoint holds weights, their average and moving statistics, the optimizer (slots,
+    iterations, learning rate), the generators of dropout, the means of the epoch's loss terms, the
+    position in the data, and the state of the other callbacks with the history. It is written under
+    a name of its own; only then the one before the last is removed: a process that is killed at any
+    moment leaves a whole one, and where the last one is damaged, training continues from the other.
 
     Must be the last callback: it saves what the others decided, and restores after they began.
 
@@ -51,6 +52,7 @@ class Checkpoints(TensorLogsCallback):
         steps: Number of steps of an epoch.
         every_seconds: Time between two checkpoints inside an epoch.
         callbacks: The other callbacks of the training.
+        average: The average of the weights, where there is one.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Checkpoints(TensorLogsCallback):
         steps: int,
         every_seconds: float,
         callbacks: Sequence[tf_keras.callbacks.Callback],
+        average: AverageWeights | None = None,
     ) -> None:
         super().__init__()
         self._folder, self._network = folder, network
@@ -73,6 +76,7 @@ class Checkpoints(TensorLogsCallback):
             generators=random_generators(network),
             means=[variable for metric in network.metrics for variable in metric.variables],
             noted=self._state,
+            **({} if average is None else {"average": average}),
         )
         _ = self._checkpoint.save_counter  # which TensorFlow adds to what it restores
         self._write_folder = write_path(folder)

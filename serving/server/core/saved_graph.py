@@ -19,6 +19,7 @@ from serving.export_format.export_layout import ASSETS, SAVED_MODEL, VARIABLES
 
 INIT_OP = "__saved_model_init_op"  # of TensorFlow itself: not a way to call the model
 
+_ASSET_COLLECTION = "saved_model_assets"
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")  # of TensorFlow's first version
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _PIECE_BYTES = 16_384  # of functions that are imported at a time: some milliseconds
@@ -48,7 +49,7 @@ def load_graph(
     options = tf.compat.v1.RunOptions(inter_op_thread_pool=-1)  # in the thread that calls
     assets = {
         each.tensor_info.name: os.path.join(folder, ASSETS, each.filename)
-        for each in meta_graph.asset_file_def
+        for each in _assets(meta_graph)
     }
     if meta_graph.HasField("saver_def"):
         saver = meta_graph.saver_def
@@ -84,6 +85,15 @@ def _pieces(graph: graph_pb2.GraphDef) -> Iterator[graph_pb2.GraphDef]:
         if node.op in _CALLS:
             node.attr["_disable_call_shape_inference"].b = True
     yield piece
+
+
+def _assets(meta_graph: meta_graph_pb2.MetaGraphDef) -> list[meta_graph_pb2.AssetFileDef]:
+    assets = list(meta_graph.asset_file_def)
+    if not assets and _ASSET_COLLECTION in meta_graph.collection_def:
+        for packed in meta_graph.collection_def[_ASSET_COLLECTION].any_list.value:
+            assets.append(meta_graph_pb2.AssetFileDef())
+            packed.Unpack(assets[-1])
+    return assets
 
 
 def _initialisers(meta_graph: meta_graph_pb2.MetaGraphDef) -> list[str]:

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import DataError
+from pipeline.inspection.proposal import propose
 from pipeline.inspection.read_sample import read_sample
+from pipeline.inspection.yaml_text import to_yaml
 
 ROWS = [("u1", "3", "1"), ("u2", "", "0"), ("u3", "5", "1")]
 EXPECTED = {"user": ["u1", "u2", "u3"], "n": ["3", None, "5"], "click": ["1", "0", "1"]}
@@ -170,7 +172,7 @@ def test_a_byte_order_mark_and_other_line_ends_leave_no_file_out(tmp_path):
         "n": ["1", "2", "3"],
         "click": ["0", "1", "1"],
     }
-    assert (sample.bad, sample.others, sample.data.log) == ((0, ""), (), None)
+    assert (sample.bad, [*sample.others], sample.data.log) == ((0, ""), [], None)
 
 
 def test_a_readme_is_no_log_though_it_is_longer(tmp_path):
@@ -181,14 +183,14 @@ def test_a_readme_is_no_log_though_it_is_longer(tmp_path):
     (tmp_path / "about.txt").write_text("Of the log\n" + "Rows, and columns; many.\nMore.\n" * 500)
     sample = read_sample(str(tmp_path), 100)
     assert columns(sample) == EXPECTED
-    assert (sample.data.log, sample.others) == (("log.csv",), ())
+    assert (sample.data.log, [*sample.others]) == (("log.csv",), [])
 
 
 def test_rows_without_a_label_are_no_log_though_there_are_more_of_them(tmp_path):
     (tmp_path / "train.csv").write_text(text())
     (tmp_path / "test.csv").write_text("user,n\n" + "u1,3\n" * 50)
     sample = read_sample(str(tmp_path), 100)
-    assert (columns(sample), sample.others) == (EXPECTED, ("test.csv",))
+    assert (columns(sample), [*sample.others]) == (EXPECTED, ["test.csv"])
 
 
 def test_folders_named_after_splits_are_one_log(tmp_path):
@@ -249,7 +251,7 @@ def test_of_a_folder_each_file_gives_rows_and_other_tables_are_named(tmp_path):
     (tmp_path / "users.csv").write_text("user,age\nu1,3\n")
     sample = read_sample(str(tmp_path), 30)
     assert columns(sample)["user"] == ["u0"] * 10 + ["u1"] * 10 + ["u2"] * 10
-    assert sample.others == ("users.csv",)
+    assert [*sample.others] == ["users.csv"]
     assert sample.data.log == ("day0.csv", "day1.csv", "day2.csv")
 
 
@@ -297,4 +299,21 @@ def test_settings_in_json_beside_a_log_are_no_part_of_it(tmp_path):
         pq.write_table(pa.table({"user": ["a"], "click": [1]}), tmp_path / f"{split}.parquet")
     sample = read_sample(str(tmp_path), 100)
     assert sample.files == ("test.parquet", "train.parquet")
-    assert sample.others == ()
+    assert not sample.others
+
+
+def test_a_log_with_a_label_goes_before_more_bytes_of_events(tmp_path):
+    log = ["user_id,item_id,time,click", *(f"u{n % 7},i{n % 5},{n},{n % 2}" for n in range(80))]
+    views = ["user_id,item_id,viewed_at", *(f"u{n % 7},i{n % 5},{n}" for n in range(900))]
+    users = ["user_id,age,likes", *(f"u{n},{20 + n},{n % 2}" for n in range(7))]
+    for name, lines in (("impressions", log), ("views", views), ("users", users)):
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    sample = read_sample(str(tmp_path), 1_000)
+    assert sample.files == ("impressions.csv",)
+    assert sample.others == {
+        "users.csv": ("age", "likes", "user_id"),
+        "views.csv": ("item_id", "user_id", "viewed_at"),
+    }
+    text = to_yaml(propose(sample))
+    assert "# events: {views: {path: views.csv, key: user_id, time: viewed_at}}" in text
+    assert "# histories: {views: {key: user_id, events: views}}" in text
