@@ -129,7 +129,9 @@ def main() -> None:
             if arguments.auc:
                 aucs = np.array([run["auc"] for run in runs])
                 first = firsts.setdefault(batch_size, aucs)
-                paired = differences_and_interval((aucs - first).tolist())
+                paired = ""
+                if first is not aucs:
+                    paired = differences_and_interval((aucs - first).tolist())
                 row += f" {mean_and_spread(aucs.tolist())} | {paired} |"
             print(row, flush=True)
 
