@@ -271,7 +271,7 @@ def test_a_process_killed_at_a_random_moment_ends_with_the_same_numbers(bundle, 
     assert received["training"]["history"] == expected["training"]["history"]
     assert received["evaluation"] == expected["evaluation"]
     best = [
-        tf.train.load_checkpoint(str(folder / "run" / "checkpoints" / "best")) for folder in folders
+        tf.train.load_checkpoint(str(RunDir(folder / "run").best_checkpoint)) for folder in folders
     ]
     for name in best[0].get_variable_to_shape_map():
         if name.endswith("VARIABLE_VALUE"):
