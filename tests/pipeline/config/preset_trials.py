@@ -60,8 +60,8 @@ def prepared_slice(dataset: Path, settings: list[str], folder: Path) -> Slice:
         dataset,
         settings,
         bundle,
-        examples(bundle, "train", 64, epochs=1, seed=1, shuffle_rows=512).take(2),
-        {split: examples(bundle, split, 512) for split in ("valid", "test")},
+        examples(bundle, "train", 64, epochs=1, seed=1, shuffle_rows=512, trimmed=True).take(2),
+        {split: examples(bundle, split, 512, trimmed=True) for split in ("valid", "test")},
         rows.slice(0, 5).select(bundle.metadata.features.raw_schema(("input",)).names),
     )
 
@@ -110,7 +110,7 @@ def train_and_evaluate(
 
     network.forget_teachers()
     with functions_run_eagerly(eagerly), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "examples", lambda bundle, split, batch_size: data.splits[split])
+        patch.setattr(evaluate, "examples", lambda bundle, split, *_, **__: data.splits[split])
         report = evaluate.evaluation_report(network, data.bundle, 512, "impressions")
     for split in data.splits:
         metrics = report[split]["metrics"]
