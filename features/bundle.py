@@ -97,9 +97,6 @@ class Manifest(StrictModel):
         files: Path inside the bundle -> entry.
         settings: Checksum of the configuration alone, as it was given; None where an earlier
             version of Concord built the bundle.
-        path: Absolute `data.path` that those files were read from; None where an earlier version
-            built the bundle, or the source needs no path. No part of the fingerprint: files that
-            were moved are the same data.
     """
 
     format_version: int
@@ -107,7 +104,6 @@ class Manifest(StrictModel):
     sources: dict[str, FileEntry]
     files: dict[str, FileEntry]
     settings: str | None = None
-    path: str | None = None
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,6 @@ def describe(
         sources=dict(sorted(sources.items())),
         files=_entries(folder.bundle, results.files),
         settings=settings,
-        path=data.absolute_path(),
     )
     write_json(os.path.join(folder.bundle, MANIFEST), manifest.model_dump(mode="json"))
 

@@ -1,6 +1,5 @@
 """The `data:` section of a configuration: which rows are read, how they are split and written."""
 
-import os
 from datetime import date, datetime, timezone
 from typing import Any, Literal
 
@@ -343,12 +342,6 @@ class DataConfig(StrictModel):
                 "left out of it, and negatives draws them anew. Remove one of the two."
             )
         return self
-
-    def absolute_path(self) -> str | None:
-        """`path`, whatever folder the command runs in; None where there is none."""
-        if self.path is None or "://" in self.path:
-            return self.path
-        return os.path.abspath(self.path)
 
 
 def _moment(value: int | str, unit: TimeUnit) -> int:

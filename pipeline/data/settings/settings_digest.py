@@ -7,7 +7,7 @@ from features.specs import FeatureSet
 from pipeline.data.settings.data_config import DataConfig
 
 # Settings that do not change what a bundle holds. Of `path` what lies there does: files that were
-# moved make the same rows.
+# moved are the same data.
 HOW_IT_IS_BUILT = frozenset(
     {"path", "max_rejected_share", "max_unmatched_share", "memory_gb", "runner", "runner_options"}
 )

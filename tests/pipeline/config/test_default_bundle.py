@@ -34,11 +34,11 @@ def configured(min_count=1, **data):
     return DatasetConfig(data={"source": "criteo", "split": split, **data}, features=features)
 
 
-def lie_at(path, settings, data_path=None):
+def lie_at(path, settings):
     """Puts the manifest of a bundle there, as far as it is looked at."""
     path.mkdir(parents=True)
     manifest = Manifest(
-        format_version=1, fingerprint="", sources={}, files={}, settings=settings, path=data_path
+        format_version=1, fingerprint="", sources={}, files={}, settings=settings
     ).model_dump(exclude_none=True)
     (path / "MANIFEST.json").write_text(json.dumps(manifest))
 
@@ -55,7 +55,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 def test_the_first_bundle_of_a_source_is_called_as_it_is(tmp_path):
     assert str(default_bundle(configured())) == "bundles/criteo"
     lie_at(tmp_path / "bundles" / "criteo", of(configured()))
-    same = configured(memory_gb=3.0, runner="FlinkRunner")
+    same = configured(memory_gb=3.0, path="moved", runner="FlinkRunner")
     assert str(default_bundle(same)) == "bundles/criteo"
 
 
@@ -81,19 +81,3 @@ def test_of_other_settings_it_lies_beside_and_stays_there(tmp_path, other):
 def test_a_bundle_whose_settings_nobody_noted_is_replaced_as_ever(tmp_path):
     lie_at(tmp_path / "bundles" / "criteo", None)
     assert str(default_bundle(configured(seed=7))) == "bundles/criteo"
-
-
-def test_of_other_files_it_lies_beside_whatever_they_are_called(tmp_path):
-    monday, tuesday = configured(path="monday"), configured(path="tuesday")
-    lie_at(tmp_path / default_bundle(monday), of(monday), str(tmp_path / "monday"))
-    beside = default_bundle(tuesday)
-    assert str(beside).startswith("bundles/criteo-")
-    lie_at(tmp_path / beside, of(tuesday), str(tmp_path / "tuesday"))
-    assert str(default_bundle(configured(path=str(tmp_path / "monday")))) == "bundles/criteo"
-    assert default_bundle(tuesday) == beside
-    wednesday, other = configured(path="wednesday"), configured(path="wednesday", seed=7)
-    for config in (wednesday, other, configured(path="thursday")):
-        place = tmp_path / default_bundle(config)
-        assert not place.exists()
-        lie_at(place, of(config), str(tmp_path / config.data.path))
-        assert tmp_path / default_bundle(config) == place
