@@ -112,10 +112,10 @@ def _result(name: str, task: Task, test: SplitRows, kept: KeptResults, seconds: 
     started = time.monotonic()
     predict, cut = fit_candidate(name, task, _FOR_FITTING * seconds, again=there is not None)
     specs = task.bundle.metadata.model_inputs()
-    probs = [predict(rows.inputs) for rows in (task.valid, test)]
+    probs = predict(test.inputs)
     left = seconds - (time.monotonic() - started)
     importance = permutation_importance(predict, task.valid, specs, seconds=left)
-    result = Result(name, round(time.monotonic() - started, 1), importance, cut, *probs)
+    result = Result(name, round(time.monotonic() - started, 1), importance, cut, probs)
     kept.save(result, key)
     return result
 

@@ -18,7 +18,6 @@ class Result:
         seconds: Time that it took, scoring and importance included.
         importance: Feature -> rise of the logloss, see `permutation_importance`.
         cut: Whether it was ended by the clock.
-        valid: Probabilities of the validation rows.
         test: Probabilities of the test rows.
     """
 
@@ -26,7 +25,6 @@ class Result:
     seconds: float
     importance: dict[str, float]
     cut: bool
-    valid: np.ndarray
     test: np.ndarray
 
 
@@ -49,7 +47,7 @@ class KeptResults:
         if content.pop("key") != key:
             return None
         with np.load(arrays) as probs:
-            return Result(**content, valid=probs["valid"], test=probs["test"])
+            return Result(**content, test=probs["test"])
 
     def save(self, result: Result, key: str) -> None:
         """Keeps a result; its arrays are there before its facts are."""
@@ -58,10 +56,10 @@ class KeptResults:
 
         def write(path: str) -> None:
             with open(path, "wb") as file:
-                np.savez(file, valid=result.valid, test=result.test)
+                np.savez(file, test=result.test)
 
         write_complete(str(arrays), write)
-        content = {name: x for name, x in asdict(result).items() if name not in ("valid", "test")}
+        content = {name: x for name, x in asdict(result).items() if name != "test"}
         write_json(str(facts), {**content, "key": key})
 
     def _paths(self, model: str) -> tuple[Path, Path]:

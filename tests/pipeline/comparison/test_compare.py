@@ -120,7 +120,7 @@ def test_deciles_add_up_to_all_rows():
 
 def test_a_result_of_other_settings_is_none(tmp_path):
     kept = KeptResults(tmp_path)
-    kept.save(Result("a/b c", 1.5, {"x": 0.1}, True, np.zeros(2), np.ones(3)), "key")
+    kept.save(Result("a/b c", 1.5, {"x": 0.1}, True, np.ones(3)), "key")
     found = kept.load("a/b c", "key")
     assert (found.model, found.seconds, found.cut) == ("a/b c", 1.5, True)
     assert found.importance == {"x": 0.1}
