@@ -51,8 +51,8 @@ class AverageWeights(tf.Module):
                 average.assign(own)
 
 
-class BeginAverage(TensorLogsCallback):
-    """Averages after every step; at an epoch's end, callbacks behind it see the average.
+class _SwapAverage(TensorLogsCallback):
+    """Swaps weights and average at an epoch's end.
 
     Args:
         average: The average.
@@ -61,24 +61,17 @@ class BeginAverage(TensorLogsCallback):
     def __init__(self, average: AverageWeights) -> None:
         super().__init__()
         self._average = average
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._average.swap()
+
+
+class BeginAverage(_SwapAverage):
+    """Averages after every step; at an epoch's end, callbacks behind it see the average."""
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._average.update()
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._average.swap()
 
-
-class EndAverage(TensorLogsCallback):
-    """Gives the network its own weights back, to be trained on.
-
-    Args:
-        average: The average.
-    """
-
-    def __init__(self, average: AverageWeights) -> None:
-        super().__init__()
-        self._average = average
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._average.swap()
+class EndAverage(_SwapAverage):
+    """Gives the network its own weights back, to be trained on."""
