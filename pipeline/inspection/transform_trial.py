@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.optimize import minimize
 
+from pipeline.data.analysis.moments import signed_log
 from pipeline.inspection.column import Column
 from pipeline.inspection.facts import Facts
 from pipeline.inspection.kinds import FEW
@@ -76,9 +77,8 @@ def _counts(codes: np.ndarray, labels: np.ndarray, distinct: int) -> np.ndarray:
 def _designs(facts: Facts) -> Iterator[tuple[str, np.ndarray]]:
     """Transform -> what it makes of distinct values, a missing one last: (distinct + 1, k)."""
     numbers = np.asarray(facts.numbers, np.float64)
-    logarithms = np.sign(numbers) * np.log1p(np.abs(numbers))
     yield "zscore", _scaled(numbers, facts.counts)
-    yield "log", _scaled(logarithms, facts.counts)
+    yield "log", _scaled(signed_log(numbers), facts.counts)
     quantiles = [facts.quantile(share) for share in np.linspace(0, 1, _BUCKETS + 1)]
     edges = np.unique([numbers.min(), *quantiles, numbers.max()])
     yield "quantiles", _one_hot(np.searchsorted(edges[1:-1], numbers, side="right"))

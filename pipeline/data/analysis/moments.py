@@ -23,11 +23,16 @@ class Moments:
         return self.m2 / self.count if self.count else 0.0
 
 
+def signed_log(values: np.ndarray) -> np.ndarray:
+    """sign(x) ln(1 + |x|) of float64 numbers, as `transform: log` takes it."""
+    return np.sign(values) * np.log1p(np.abs(values))
+
+
 def moments_of(numbers: pa.Array, of_logarithms: bool = False) -> Moments:
     """Moments of the values that are not null, or of their sign(x) ln(1 + |x|), in float64."""
     values = numbers.drop_null().to_numpy(zero_copy_only=False).astype(np.float64)
     if of_logarithms:
-        values = np.sign(values) * np.log1p(np.abs(values))
+        values = signed_log(values)
     if not len(values):
         return Moments()
     mean = float(values.mean())
