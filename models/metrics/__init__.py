@@ -9,7 +9,7 @@ from models.metrics.cross_expert_correlation import (
 )
 from models.metrics.group_auc import GroupAUC, group_auc
 from models.metrics.information_abundance import information_abundance, singular_values
-from models.metrics.logloss import calibration, logloss
+from models.metrics.logloss import calibration, logloss, row_losses
 from models.metrics.named_means import NamedMeans
 from models.metrics.normalized_entropy import NormalizedEntropy, normalized_entropy
 from models.metrics.unit_counts import UnitCounts, unit_counts
@@ -31,6 +31,7 @@ __all__ = [
     "information_abundance",
     "logloss",
     "normalized_entropy",
+    "row_losses",
     "singular_values",
     "unit_counts",
 ]

@@ -23,9 +23,19 @@ def logloss(labels: np.ndarray, probs: np.ndarray) -> float:
     labels, probs = _checked(labels, probs)
     if not labels.size:
         return float("nan")
+    return float(np.mean(row_losses(labels, probs)))
+
+
+def row_losses(labels: np.ndarray, probs: np.ndarray) -> np.ndarray:
+    """The binary cross-entropy of each row in nats, as `logloss` has its mean.
+
+    Args:
+        labels: float64 0s and 1s, (rows,).
+        probs: Predicted probabilities, float64 (rows,).
+    """
     epsilon = np.finfo(np.float64).eps
-    probs = np.clip(probs, epsilon, 1.0 - epsilon)
-    return float(-np.mean(labels * np.log(probs) + (1.0 - labels) * np.log1p(-probs)))
+    inside = np.clip(probs, epsilon, 1.0 - epsilon)
+    return -(labels * np.log(inside) + (1.0 - labels) * np.log1p(-inside))
 
 
 def calibration(labels: np.ndarray, probs: np.ndarray) -> float:

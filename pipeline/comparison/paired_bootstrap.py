@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.metrics import row_losses
+
 METRICS = ("auc", "logloss", "auc_less_logloss")
-_EPSILON = 1e-12
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,7 @@ class _Sorted:
         order = np.argsort(probs, kind="stable")
         ranked = probs[order]
         ties = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-        inside = np.clip(probs, _EPSILON, 1.0 - _EPSILON)
-        losses = -(labels * np.log(inside) + (1.0 - labels) * np.log1p(-inside))
-        return cls(order, ties, losses)
+        return cls(order, ties, row_losses(labels, probs))
 
     def metrics(self, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """`METRICS` of rows that count by their weights; the AUC counts ties half."""

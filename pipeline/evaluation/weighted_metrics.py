@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_EPSILON = np.finfo(np.float64).eps
+from models.metrics import row_losses
 
 
 def weighted_metrics(
@@ -23,9 +23,7 @@ def weighted_metrics(
         np.ravel(each).astype(np.float64) for each in (labels, probs, weights)
     )
     total, positives = weights.sum(), (weights * labels).sum()
-    inside = np.clip(probs, _EPSILON, 1.0 - _EPSILON)
-    losses = -(labels * np.log(inside) + (1.0 - labels) * np.log1p(-inside))
-    logloss = (weights * losses).sum() / total if total else np.nan
+    logloss = (weights * row_losses(labels, probs)).sum() / total if total else np.nan
     rate = positives / total if total else np.nan
     entropy = np.nan
     if 0.0 < rate < 1.0:
