@@ -1,6 +1,5 @@
 """The models that are compared, each fitted on a bundle within its share of the time."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,21 +65,21 @@ def fit_candidate(name: str, task: Task, seconds: float, again: bool = False) ->
     Raises:
         UserError: It cannot be fitted here: in a sentence.
     """
-    kept = task.bundle.metadata.negatives_kept
     if name == LOGISTIC:
-        return Fitted(_logistic(task.bundle, kept))
+        return Fitted(_logistic(task.bundle))
     if name in PACKAGES:
+        kept = task.bundle.metadata.negatives_kept
         specs = task.bundle.metadata.model_inputs()
         trees = fit_trees(name, specs, task.train, task.valid, seconds)
         return Fitted(lambda inputs: _corrected(trees.predict(inputs), kept), trees.cut)
     return _network(name, task, seconds, again)
 
 
-def _logistic(bundle: Bundle, kept: float) -> Predict:
+def _logistic(bundle: Bundle) -> Predict:
     model = fit_logistic(bundle, most=bundle.metadata.rows["train"])
     if model is None:
         raise UserError("training and validation rows do not have both labels: nothing to compare")
-    return lambda inputs: _sigmoid(model.logits(inputs) + math.log(kept))
+    return model.probs
 
 
 def _network(preset: str, task: Task, seconds: float, again: bool) -> Fitted:
@@ -134,7 +133,3 @@ def check_networks(presets: list[str]) -> None:
 def _corrected(probs: np.ndarray, kept: float) -> np.ndarray:
     """As `correction_for_negatives`, of probabilities."""
     return probs / (probs + (1.0 - probs) / kept)
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0.0, -logits))

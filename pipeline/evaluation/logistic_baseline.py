@@ -13,7 +13,7 @@ from features.inputs import InputSpec
 from models.metrics import logloss
 from models.network.logit_map import FUSED
 from pipeline.batches.dataset import examples
-from pipeline.evaluation.scores import Scores
+from pipeline.evaluation.scores import Scores, sigmoid
 
 MOST_ROWS = 200_000  # training rows that it is fitted on
 PENALTIES = (20.0, 5.0, 1.0)  # of half the squared weights, beside the sum of the rows' losses
@@ -41,14 +41,17 @@ class LogisticBaseline:
         rows: Number of training rows that it was fitted to.
     """
 
-    def __init__(self, model: "_Regression", specs: Sequence[InputSpec], rows: int) -> None:
+    def __init__(
+        self, model: "_Regression", specs: Sequence[InputSpec], rows: int, negatives_kept: float
+    ) -> None:
         self._model, self._specs, self.rows = model, specs, rows
+        self._moved_by = math.log(negatives_kept)  # as `correction_for_negatives`
 
-    def logits(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Logits of rows, float64 (rows,), from arrays of the bundle's inputs by name."""
+    def probs(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Probabilities of the whole log, float64 (rows,), from arrays of inputs by name."""
         count = len(next(iter(inputs.values())))
         rows = _Rows(*_matrices(inputs, self._specs, count), np.zeros(count))
-        return self._model.logits(self._model.matrix(rows))
+        return sigmoid(self._model.logits(self._model.matrix(rows)) + self._moved_by)
 
 
 def fit_logistic(bundle: Bundle, most: int = MOST_ROWS) -> LogisticBaseline | None:
@@ -79,7 +82,7 @@ def fit_logistic(bundle: Bundle, most: int = MOST_ROWS) -> LogisticBaseline | No
         if loss < best:
             best, kept = loss, model.weights
     model.weights = kept
-    return LogisticBaseline(model, specs, len(train.labels))
+    return LogisticBaseline(model, specs, len(train.labels), bundle.metadata.negatives_kept)
 
 
 def logistic_baseline(
@@ -105,9 +108,9 @@ def logistic_baseline(
         parts = list(_scored(model, bundle, split))
         if not parts:
             continue
-        labels, logits = (np.concatenate(each) for each in zip(*parts, strict=True))
+        labels, probs = (np.concatenate(each) for each in zip(*parts, strict=True))
         if _spread(labels) > 0.0:
-            scores[split] = _metrics(labels, logits, share)
+            scores[split] = _metrics(labels, probs, share)
     return scores
 
 
@@ -130,7 +133,7 @@ class _Regression:
         def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
             logits = matrix @ weights
             losses = np.logaddexp(0.0, logits) - labels * logits
-            errors = _sigmoid(logits) - labels
+            errors = sigmoid(logits) - labels
             penalised = penalties * weights
             gradient = matrix.T @ errors / len(errors) + penalised
             return losses.mean() + 0.5 * penalised @ weights, gradient
@@ -140,7 +143,7 @@ class _Regression:
 
     def probs(self, matrix: csr_matrix) -> np.ndarray:
         """Probabilities, float64 (rows,)."""
-        return _sigmoid(self.logits(matrix))
+        return sigmoid(self.logits(matrix))
 
     def logits(self, matrix: csr_matrix) -> np.ndarray:
         """Logits, float64 (rows,)."""
@@ -160,19 +163,14 @@ class _Regression:
 def _scored(
     model: LogisticBaseline, bundle: Bundle, split: str
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Labels and logits of a split, block by block."""
+    """Labels and probabilities of a split, block by block."""
     for inputs, labels, *_ in examples(bundle, split, 8192).as_numpy_iterator():
-        yield labels.astype(np.float64), model.logits(inputs)
+        yield labels.astype(np.float64), model.probs(inputs)
 
 
-def _metrics(labels: np.ndarray, logits: np.ndarray, kept: float) -> dict[str, float | None]:
-    probs = _sigmoid(logits + math.log(kept))  # as `correction_for_negatives`
+def _metrics(labels: np.ndarray, probs: np.ndarray, kept: float) -> dict[str, float | None]:
     scores = Scores(labels, {FUSED: probs}, groups=None, negatives_kept=kept)
     return scores.metrics("impressions")[FUSED]
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0.0, -logits))
 
 
 def _read(bundle: Bundle, split: str, specs: Sequence[InputSpec], most: int) -> _Rows | None:

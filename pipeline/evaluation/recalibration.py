@@ -7,6 +7,7 @@ import numpy as np
 from scipy.optimize import brentq, isotonic_regression, minimize
 
 from models.network.logit_map import LogitMap
+from pipeline.evaluation.scores import sigmoid
 
 STEEPEST = 4.0  # slope of a map: rounding of the logits is magnified by no more
 _FLATTEST = 0.001
@@ -51,7 +52,7 @@ def fit_platt(labels: np.ndarray, logits: np.ndarray, weights: np.ndarray) -> Lo
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         moved = parameters[0] * (logits - centre) + parameters[1]
         losses = np.logaddexp(0.0, moved) - labels * moved
-        errors = share * (_sigmoid(moved) - labels)
+        errors = share * (sigmoid(moved) - labels)
         return share @ losses, np.array([errors @ (logits - centre), errors.sum()])
 
     rate = share @ labels
@@ -83,7 +84,7 @@ def fit_isotonic(labels: np.ndarray, logits: np.ndarray, weights: np.ndarray) ->
     clicks = float(weights @ labels)
 
     def excess(by: float) -> float:
-        return float(weights @ _sigmoid(moved + by)) - clicks
+        return float(weights @ sigmoid(moved + by)) - clicks
 
     far = 50.0 + np.abs(moved).max()
     by = brentq(excess, -far, far)
@@ -136,7 +137,3 @@ def _rising(blocks: np.ndarray) -> np.ndarray:
 
 def _logit(rates: np.ndarray) -> np.ndarray:
     return np.log(rates) - np.log1p(-rates)
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0.0, -logits))

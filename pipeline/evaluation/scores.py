@@ -170,7 +170,7 @@ def scores_of(
     columns = column_arrays(bundle, split, names)
     return Scores(
         labels=columns[label.name],
-        probs={name: _sigmoid(values) for name, values in logits.items()},
+        probs={name: sigmoid(values) for name, values in logits.items()},
         groups=columns[features.group_key.name] if features.group_key else None,
         weights=columns[features.weight.name] if features.weight else None,
         negatives_kept=bundle.metadata.negatives_kept,
@@ -192,6 +192,6 @@ def value_or_none(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
+def sigmoid(logits: np.ndarray) -> np.ndarray:
     """Probabilities in float64: float32 rounds those of confident examples to 1."""
     return np.exp(-np.logaddexp(0.0, -logits.astype(np.float64)))
