@@ -94,7 +94,7 @@ def _network(preset: str, task: Task, seconds: float, again: bool) -> Fitted:
         else:
             network = train_stage(config, bundle, run, Start(overwrite=True, restart=again))
         maps = recalibrate(config, bundle, run, network)
-        cut = run.metrics()["training"]["seconds"] >= limit
+        cut = "cut_after" in run.state()
     return Fitted(network_predict(network, maps), cut)
 
 

@@ -210,10 +210,12 @@ class RunDir:
                 f"{self.path} cannot be written: {error.strerror}. Give another folder with --out."
             ) from None
 
-    def finish(self, stage: str) -> None:
-        """Notes that a stage is finished."""
+    def finish(self, stage: str, cut_after: float | None = None) -> None:
+        """Notes that a stage is finished; and after how many seconds, if the clock ended it."""
         state = self.state()
         state.pop("failed", None)
+        if cut_after is not None:
+            state["cut_after"] = cut_after
         finished = {*state["finished"], stage}
         self._write_state({**state, "finished": [name for name in STAGES if name in finished]})
 
@@ -288,14 +290,18 @@ class RunDir:
     ) -> bool:
         """Whether the stage was finished with just this configuration, data and warm start.
 
-        A stage whose result was removed since is not finished.
+        A stage whose result was removed since is not finished, nor is a training that the clock
+        ended where it may now take longer.
         """
         there = {
             "train": Path(f"{self.best_checkpoint}.index").exists(),
             "evaluate": self.metrics_file.exists(),
             "export": self.export.is_dir() and bool(version_folders(self.export)),
         }
-        state = self.state()
+        state, limit = self.state(), config.train.max_seconds
+        cut_after = state.get("cut_after")
+        if stage == "train" and cut_after is not None and (limit is None or limit > cut_after):
+            return False
         return (
             there[stage]
             and stage in state.get("finished", ())

@@ -59,7 +59,7 @@ def train_stage(
         raise
     if is_chief():
         run.update_metrics(data=data_report(bundle), training=trained.summary())
-        run.finish("train")
+        run.finish("train", trained.cut_after)
     return trained.network
 
 

@@ -149,11 +149,16 @@ class ConstantPredictions(TensorLogsCallback):
 
 
 class TimeLimit(TensorLogsCallback):
-    """Ends a training after so many seconds; the last epoch is validated as far as it went."""
+    """Ends a training after so many seconds; the last epoch is validated as far as it went.
+
+    Attributes:
+        cut_after: The seconds, once they have ended a training; else None.
+    """
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self._seconds = seconds
+        self.cut_after: float | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._end = time.monotonic() + self._seconds
@@ -162,6 +167,7 @@ class TimeLimit(TensorLogsCallback):
         if time.monotonic() >= self._end and not self.model.stop_training:
             log.warning("train.max_seconds=%g are over: training ends here", self._seconds)
             self.model.stop_training = True
+            self.cut_after = self._seconds
 
 
 class Progress(TensorLogsCallback):

@@ -25,7 +25,7 @@ from pipeline.runs.checkpoint_files import damage_of
 from pipeline.runs.run_dir import RunDir
 from pipeline.system.available_memory import available_bytes
 from pipeline.training.bfloat16 import warn_slow_bfloat16
-from pipeline.training.callbacks import training_callbacks
+from pipeline.training.callbacks import TimeLimit, training_callbacks
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import cluster_for, is_chief
 from pipeline.training.given_vectors import fill_given_vectors
@@ -49,6 +49,7 @@ class Trained:
         best_epoch: Counted from 1.
         seconds: Time spent in all epochs together, validation included.
         step_time: Where a step's time went; None where it was not measured.
+        cut_after: `train.max_seconds`, where they ended it.
     """
 
     network: CooperativeNetwork
@@ -56,6 +57,7 @@ class Trained:
     best_epoch: int
     seconds: float
     step_time: StepTime | None = None
+    cut_after: float | None = None
 
     def summary(self) -> dict[str, Any]:
         """For metrics.json."""
@@ -122,7 +124,8 @@ def train(
     best = max(range(len(history[MONITORED])), key=history[MONITORED].__getitem__)
     _say_best(history, best, settings.epochs)
     step_time = _the_one(StepTimes, callbacks).measured if is_chief() else None
-    return Trained(network, history, best + 1, seconds, step_time)
+    limits = [callback.cut_after for callback in callbacks if isinstance(callback, TimeLimit)]
+    return Trained(network, history, best + 1, seconds, step_time, *limits)
 
 
 def _continued(checkpoints: Checkpoints, run: RunDir, epochs: int, steps: int) -> bool:

@@ -41,6 +41,23 @@ def test_a_stage_is_finished_for_its_configuration_and_data_alone(run, random_bu
     assert run.config() == config()
 
 
+def test_a_training_that_the_clock_ended_is_not_finished_where_it_may_take_longer(
+    run, random_bundle
+):
+    run.begin(config(max_seconds=5.0), random_bundle)
+    run.best_checkpoint.with_suffix(".index").parent.mkdir(parents=True)
+    run.best_checkpoint.with_suffix(".index").touch()
+    run.finish("train", cut_after=5.0)
+    run.finish("evaluate")
+    for seconds in (5.0, 2.0):
+        assert run.has_finished("train", config(max_seconds=seconds), random_bundle)
+    for seconds in (6.0, None):
+        assert not run.has_finished("train", config(max_seconds=seconds), random_bundle)
+    run.begin(config(), random_bundle)
+    run.finish("train")
+    assert run.has_finished("train", config(), random_bundle)
+
+
 def test_an_export_whose_versions_were_removed_is_not_finished(run, random_bundle):
     run.begin(config(), random_bundle)
     run.finish("export")

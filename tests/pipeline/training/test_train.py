@@ -95,6 +95,7 @@ def test_training_ends_when_its_time_is_over_with_what_it_has(bundle, run):
     run.begin(config, bundle)
     result = train(config, bundle, run)
     assert len(result.history["loss"]) == result.best_epoch == 1
+    assert result.cut_after == 1e-3
     metrics = score_split(load_network(config, bundle, run), bundle, "valid", 64).training_metrics()
     assert metrics["auc"] == result.history["val_auc"][0]
     with pytest.raises(ValueError, match=r"train.max_seconds is for train.strategy=mirrored"):
