@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
+from features import storage
 from features.bundle import METADATA, VOCABULARIES, Bundle, file_entry, read_metadata
 from features.errors import ConfigError
 from pipeline.config.config_files import dump_config, load_config
 from pipeline.config.run_config import RunConfig
 from pipeline.runs.checkpoint_files import latest_checkpoint
-from pipeline.system.files import remove_tree, write_json, write_text
+from pipeline.system.files import write_json, write_text
 from serving.export_format.export_layout import EXPORT_OF_RUN, version_folders
 
 STAGES = ("train", "evaluate", "export")
@@ -320,12 +319,12 @@ class RunDir:
         return {f"{VOCABULARIES}/{file.name}": file_entry(str(file)).sha256 for file in files}
 
     def _copy_of(self, bundle: Bundle) -> None:
-        remove_tree(str(self.bundle_copy))
+        storage.remove_tree(str(self.bundle_copy))
         names = [name for name in bundle.manifest.files if name.startswith(f"{VOCABULARIES}/")]
         for name in (METADATA, *names):
             target = self.bundle_copy / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            tf.io.gfile.copy(f"{bundle.path}/{name}", str(target))
+            storage.copy(f"{bundle.path}/{name}", str(target))
 
     def _write_state(self, state: dict[str, Any]) -> None:
         write_json(str(self.state_file), state)

@@ -22,7 +22,8 @@ from features.bundle import (
     file_entry,
     open_bundle,
 )
-from features.records import columns_of, encode_block, encode_rows
+from features.columns import columns_of
+from features.records import encode_block, encode_rows
 from features.specs import FeatureSet
 from pipeline.cli import command_line, serve
 from tests.beam import remembered_options, remembered_signatures, remembered_state_specs

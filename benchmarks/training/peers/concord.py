@@ -13,7 +13,8 @@ from benchmarks.training.peer_process import serve
 from benchmarks.training.workload import batches, read_batches
 from features.analysis import Analysis
 from features.bundle import FORMAT_VERSION, Bundle, BundleMetadata, FileEntry, Manifest, file_entry
-from features.records import columns_of, encode_block
+from features.columns import columns_of
+from features.records import encode_block
 from features.specs import FeatureSet
 from models.spec.network_config import NetworkConfig
 from pipeline.batches.dataset import examples

@@ -9,42 +9,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import apache_beam as beam
-import tensorflow as tf
-from apache_beam.runners.runner import PipelineResult
-
+from features import storage
 from features.bundle import FORMAT_VERSION, Bundle, FileEntry, open_bundle
-from features.config import parse
 from features.errors import ConfigError, DataError
-from features.precision import losses_in_words, with_precision
 from features.specs import FeatureSet
-from features.splits import in_words
-from pipeline.data.analysis.earlier_vocabularies import (
-    EarlierVocabularies,
-    changes_in_words,
-    open_earlier,
-)
-from pipeline.data.job.bundle_folder import BundleFolder
-from pipeline.data.job.checks import check_results, events_in_words, joins_in_words
-from pipeline.data.job.describe import describe
-from pipeline.data.job.examples import Examples
-from pipeline.data.job.input_contents import (
-    ChangedInputError,
-    Content,
-    check_unchanged,
-    contents_of,
-)
-from pipeline.data.job.memory_forecast import check_memory
+from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies, open_earlier
+from pipeline.data.job.bundle_folder import REJECTED_ROWS, BundleFolder
+from pipeline.data.job.input_contents import ChangedInputError, contents_of
 from pipeline.data.job.open_inputs import Inputs, open_inputs
-from pipeline.data.job.text_settings import text_format_of, with_null_values
-from pipeline.data.job.write_bundle import REJECTED_ROWS, RESULTS, Results, WriteBundle
-from pipeline.data.runners.runner import LOCAL, check_runner, counters_of, new_pipeline, run
+from pipeline.data.job.text_settings import with_null_values
+from pipeline.data.runners.runner import check_runner
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.settings.settings_digest import HOW_IT_IS_BUILT, settings_digest
 from pipeline.system.available_memory import size
-from pipeline.system.files import read_json
 from pipeline.system.full_disk import full_disk
 from pipeline.system.lock import only_job_at
+from pipeline.system.quiet import import_tensorflow
 
 log = logging.getLogger(__name__)
 # What says nothing of what a bundle holds, or is said by the sources and the earlier bundle.
@@ -105,28 +85,17 @@ def _build(
     if bundle := folder.existing(fingerprint):
         log.info("%s is up to date: reused", out)
         return bundle
+    import_tensorflow()
+    from pipeline.data.job.build import build, log_build  # only a bundle that is not there needs it
+
     folder.start()
     read = sum(entry.size for entry in sources.values())
     with _publishing_or_abandoning(folder, out, read):
         log.info("building %s from %d files (%s)", out, len(sources), size(read))
-        results, joins = _read_and_write(features, data, inputs, contents, earlier, folder)
-        describe(
-            folder,
-            with_precision(features, results.analysis),
-            data,
-            results,
-            joins,
-            sources,
-            fingerprint,
-            settings,
-            known=generated.known() if generated else {},
-            origin=earlier.origin if earlier else None,
-            text_format=text_format_of(inputs),
+        results = build(
+            features, data, inputs, contents, sources, earlier, folder, fingerprint, settings
         )
-    if earlier:
-        log.info(changes_in_words(earlier, results.vocabulary_changes))
-    log.info("split %s: %s", in_words(results.split_rule), _of_tables(results.rows_written))
-    _log_speed(results, time.monotonic() - started)
+    log_build(results, earlier, time.monotonic() - started)
     return open_bundle(out)
 
 
@@ -159,57 +128,6 @@ def _publishing_or_abandoning(folder: BundleFolder, out: str, read: int) -> Iter
         folder.abandon()
 
 
-def _read_and_write(
-    features: FeatureSet,
-    data: DataConfig,
-    inputs: Inputs,
-    contents: Mapping[str, Content],
-    earlier: EarlierVocabularies | None,
-    folder: BundleFolder,
-) -> tuple[Results, Mapping[str, int]]:
-    """Runs the Beam job and checks what came of it; its results, and its counts of joins."""
-    if data.runner == LOCAL:
-        check_memory(inputs, features, data)
-    pipeline = new_pipeline(data.runner, data.runner_options)
-    examples = pipeline | "Examples" >> Examples(inputs, features, data, folder.spill)
-    examples | "Bundle" >> WriteBundle(
-        features, data, folder.bundle, folder.results, folder.spill, earlier
-    )
-    joins = counters_of(_run_on(contents, pipeline), "join")
-    results = _read_results(folder)
-    check_results(results, features, data, folder.rejected)
-    keys = {side.name: side.key for side in inputs.source.side_tables}
-    for line in joins_in_words(joins, keys, results, data):
-        log.info(line)
-    for line in events_in_words(results, features, inputs.source.events):
-        log.info(line)
-    for line in losses_in_words(features, results.analysis):
-        log.warning(line)
-    return results, joins
-
-
-def _run_on(contents: Mapping[str, Content], pipeline: beam.Pipeline) -> PipelineResult:
-    """Runs a pipeline whose input files must not change meanwhile."""
-    try:
-        result = run(pipeline)
-    except Exception:
-        check_unchanged(contents)  # perhaps why a step failed
-        raise
-    check_unchanged(contents)
-    return result
-
-
-def _log_speed(results: Results, seconds: float) -> None:
-    rows = sum(results.rows_written.values())
-    log.info(
-        "wrote %s rows in %d files, %.0f s (%s rows/s)",
-        f"{rows:,}",
-        len(results.files),
-        seconds,
-        f"{rows / seconds:,.0f}",
-    )
-
-
 def fingerprint_of(
     features: FeatureSet,
     data: DataConfig,
@@ -237,26 +155,8 @@ def fingerprint_of(
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _read_results(folder: BundleFolder) -> Results:
-    path = os.path.join(folder.results, RESULTS)
-    if not tf.io.gfile.exists(path):
-        raise RuntimeError("the runner reports success, but nothing was written. Use another one.")
-    results = parse(Results, read_json(path), path)
-    log.info(
-        "read rows: %s; rejected: %s",
-        _of_tables(results.rows_read),
-        _of_tables(results.rejected) or "none",
-    )
-    return results
-
-
-def _of_tables(rows: Mapping[str, int]) -> str:
-    """Such as: log 100,000, users 943."""
-    return ", ".join(f"{table} {count:,}" for table, count in rows.items())
-
-
 def _hand_over_rejected(folder: BundleFolder) -> None:
     """Leaves the rejected rows where the user can look at them, if there are any."""
     path = os.path.join(folder.results, REJECTED_ROWS)
-    if tf.io.gfile.exists(path) and tf.io.gfile.stat(path).length:
-        tf.io.gfile.rename(path, folder.rejected, overwrite=True)
+    if storage.exists(path) and storage.size_of(path):
+        storage.rename(path, folder.rejected)
