@@ -1,4 +1,4 @@
-"""What the verb `models` shows: the presets, and what one of them is and costs."""
+"""What the verb `models` shows of a preset: what it is, and what it costs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,20 +17,7 @@ from models.spec.network_config import NetworkConfig
 from pipeline.config.config_files import load_config, load_preset, preset_training
 from pipeline.config.default_bundle import default_bundle
 from pipeline.config.run_config import RunConfig
-from pipeline.config.shipped_files import preset_names, preset_title
-from pipeline.system.program import program
-
-
-def print_presets(console: Console) -> None:
-    """A line for each preset."""
-    names = preset_names()
-    width = 2 + max(map(len, names))
-    for name in names:  # a line each, however narrow the terminal: they are there to be searched
-        console.print(f"{name:<{width}}{preset_title(name)}", markup=False)
-    console.print(
-        f"\nTrain one: {program()} run --preset NAME\nLook at one: {program()} models NAME",
-        highlight=False,
-    )
+from pipeline.config.shipped_files import preset_title
 
 
 def print_preset(

@@ -38,10 +38,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), check: bool = T
     Raises:
         ConfigError: A sentence on the first mistake, naming the file and the setting.
     """
-    layers = read_layers(path, overrides)
-    parse_declared(layers)
-    import_tensorflow()
-    return parse_config(layers, check)
+    return load_layers(read_layers(path, overrides), check)
 
 
 def parse_declared(layers: Layers) -> RunConfig:
@@ -55,12 +52,14 @@ def parse_declared(layers: Layers) -> RunConfig:
     return parse(RunConfig, layers.merged, layers.find, WITHOUT_CLASSES)
 
 
-def parse_config(layers: Layers, check: bool = True) -> RunConfig:
+def load_layers(layers: Layers, check: bool = True) -> RunConfig:
     """The configuration that layers make; see `load_config`.
 
     Raises:
         ConfigError: A sentence on the first mistake, naming the file and the setting.
     """
+    parse_declared(layers)
+    import_tensorflow()
     config = parse(RunConfig, layers.merged, layers.find)
     if check:
         try:

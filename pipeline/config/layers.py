@@ -61,6 +61,14 @@ class Layers:
                     return name
         return self.path
 
+    def said(self) -> list[tuple[bool, dict[str, Any]]]:
+        """All that decides what the layers mean: whether each is Concord's own, and what it says.
+
+        Least specific first; the configurations of layers that say the same are equal.
+        """
+        layers = [*self.files, *self.overrides]
+        return [(is_shipped_preset(name), content) for name, content in layers]
+
     def of_the_user(self) -> list[dict[str, Any]]:
         """What the user says: all layers but Concord's presets, most specific first."""
         layers = reversed([*self.files, *self.overrides])

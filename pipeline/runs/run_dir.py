@@ -33,6 +33,7 @@ class RunDir:
     metrics.json     training history and evaluation
     curves.jsonl     the training by step, see `pipeline.training.step_curves`
     report.html      the same to look at
+    answer.json      what `run` says of it once it is finished, see `pipeline.stages.kept_answer`
     export/          SavedModels, one folder a version
     export-<variant>/   the same of a variant, see `serving.variants`
     """
@@ -95,12 +96,22 @@ class RunDir:
         return self.path / "report.html"
 
     @property
+    def answer_file(self) -> Path:
+        return self.path / "answer.json"
+
+    @property
     def export(self) -> Path:
         return self.path / EXPORT_OF_RUN
 
     @property
     def _results(self) -> tuple[Path, ...]:
-        return (self.recalibration_file, self.metrics_file, self.curves_file, self.report_file)
+        return (
+            self.recalibration_file,
+            self.metrics_file,
+            self.curves_file,
+            self.report_file,
+            self.answer_file,
+        )
 
     def export_of(self, variant: str) -> Path:
         """Folder of a variant's versions, beside the export: a server of that never takes them."""
@@ -292,19 +303,31 @@ class RunDir:
         A stage whose result was removed since is not finished, nor is a training that the clock
         ended where it may now take longer.
         """
+        fingerprint = run_fingerprint(config, bundle, _key_of(warm_start))
+        return self.is_finished(stage, fingerprint, config.train.max_seconds)
+
+    def is_finished(self, stage: str, fingerprint: str, max_seconds: float | None) -> bool:
+        """As `has_finished`, of a configuration whose fingerprint is known.
+
+        Args:
+            stage: One of `STAGES`.
+            fingerprint: From `run_fingerprint`.
+            max_seconds: What training may take.
+        """
         there = {
             "train": Path(f"{self.best_checkpoint}.index").exists(),
             "evaluate": self.metrics_file.exists(),
             "export": self.export.is_dir() and bool(version_folders(self.export)),
         }
-        state, limit = self.state(), config.train.max_seconds
+        state = self.state()
         cut_after = state.get("cut_after")
-        if stage == "train" and cut_after is not None and (limit is None or limit > cut_after):
+        may_go_on = max_seconds is None or max_seconds > (cut_after or 0.0)
+        if stage == "train" and cut_after is not None and may_go_on:
             return False
         return (
             there[stage]
             and stage in state.get("finished", ())
-            and state["fingerprint"] == run_fingerprint(config, bundle, _key_of(warm_start))
+            and state["fingerprint"] == fingerprint
         )
 
     def update_metrics(self, **sections: Any) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from features import storage
@@ -15,7 +17,7 @@ from features.errors import ConfigError, DataError
 from features.specs import FeatureSet
 from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies, open_earlier
 from pipeline.data.job.bundle_folder import REJECTED_ROWS, BundleFolder
-from pipeline.data.job.input_contents import ChangedInputError, contents_of
+from pipeline.data.job.input_contents import ChangedInputError, Content, contents_of
 from pipeline.data.job.open_inputs import Inputs, open_inputs
 from pipeline.data.job.text_settings import with_null_values
 from pipeline.data.runners.runner import check_runner
@@ -52,6 +54,23 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
         BundleError: Something that is not a bundle lies at `out`, somebody reads the one that is
             to be replaced, or another job builds there.
     """
+    job = _job(features, data, out)
+    with only_job_at(out):
+        return job.existing() or job.build()
+
+
+def existing_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle | None:
+    """The bundle that `build_bundle` would reuse; None where it would build one.
+
+    Raises:
+        UserError: As `build_bundle`, where it looks at settings and input.
+    """
+    job = _job(features, data, out)
+    with only_job_at(out):
+        return job.existing()
+
+
+def _job(features: FeatureSet, data: DataConfig, out: str) -> "_Job":
     check_runner(data.runner, data.runner_options)
     if features.label is None:
         raise ConfigError(
@@ -61,42 +80,76 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
     settings = settings_digest(features, data)
     inputs = open_inputs(features, data)
     features = with_null_values(features, inputs)
-    earlier = open_earlier(features, data, out)
-    with only_job_at(out):
-        return _build(features, data, inputs, earlier, out, settings)
+    return _Job(features, data, inputs, open_earlier(features, data, out), out, settings)
 
 
-def _build(
-    features: FeatureSet,
-    data: DataConfig,
-    inputs: Inputs,
-    earlier: EarlierVocabularies | None,
-    out: str,
-    settings: str,
-) -> Bundle:
-    started = time.monotonic()
-    contents = contents_of(inputs.files)
-    sources = {name: content.entry for name, content in contents.items()}
-    generated = inputs.generated
-    if generated:
-        sources |= generated.contents(data.source)
-    fingerprint = fingerprint_of(features, data, sources, earlier)
-    folder = BundleFolder(out)
-    if bundle := folder.existing(fingerprint):
-        log.info("%s is up to date: reused", out)
+@dataclass(frozen=True)
+class _Job:
+    """A bundle that is asked for; to be used by one process at a time.
+
+    Args:
+        features: What the columns mean, null values of the files included.
+        data: Which rows, and how they are split and written.
+        inputs: The files of the data set.
+        earlier: What is taken over of an earlier bundle.
+        out: Folder of the bundle.
+        settings: Checksum of its settings.
+    """
+
+    features: FeatureSet
+    data: DataConfig
+    inputs: Inputs
+    earlier: EarlierVocabularies | None
+    out: str
+    settings: str
+
+    @cached_property
+    def contents(self) -> dict[str, Content]:
+        """What the input files hold: all of them are read."""
+        return contents_of(self.inputs.files)
+
+    @cached_property
+    def sources(self) -> dict[str, FileEntry]:
+        """Name, size and checksum of all that the rows come from."""
+        sources = {name: content.entry for name, content in self.contents.items()}
+        generated = self.inputs.generated
+        return sources | generated.contents(self.data.source) if generated else sources
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint_of(self.features, self.data, self.sources, self.earlier)
+
+    def existing(self) -> Bundle | None:
+        """The bundle, if it is there already."""
+        bundle = BundleFolder(self.out).existing(self.fingerprint)
+        if bundle is not None:
+            log.info("%s is up to date: reused", self.out)
         return bundle
-    import_tensorflow()
-    from pipeline.data.job.build import build, log_build  # only a bundle that is not there needs it
 
-    folder.start()
-    read = sum(entry.size for entry in sources.values())
-    with _publishing_or_abandoning(folder, out, read):
-        log.info("building %s from %d files (%s)", out, len(sources), size(read))
-        results = build(
-            features, data, inputs, contents, sources, earlier, folder, fingerprint, settings
-        )
-    log_build(results, earlier, time.monotonic() - started)
-    return open_bundle(out)
+    def build(self) -> Bundle:
+        """Builds it, and replaces what is there."""
+        started = time.monotonic()
+        import_tensorflow()
+        from pipeline.data.job.build import build, log_build  # a bundle that is there needs neither
+
+        folder = BundleFolder(self.out)
+        folder.start()
+        read = sum(entry.size for entry in self.sources.values())
+        with _publishing_or_abandoning(folder, self.out, read):
+            log.info("building %s from %d files (%s)", self.out, len(self.sources), size(read))
+            results = build(
+                self.features,
+                self.data,
+                self.inputs,
+                self.contents,
+                self.sources,
+                self.earlier,
+                folder,
+                self.fingerprint,
+                self.settings,
+            )
+        log_build(results, self.earlier, time.monotonic() - started)
+        return open_bundle(self.out)
 
 
 @contextmanager
