@@ -14,11 +14,13 @@ from models.spec.component import (
     LARGEST_WIDTH,
     AlignmentComponent,
     BranchComponent,
+    Component,
     CooperationComponent,
     FusionComponent,
     TowerComponent,
     asks_classes,
 )
+from models.spec.plugins import is_import_path
 
 NonNegative = Annotated[float, pydantic.Field(ge=0.0, allow_inf_nan=False)]
 Width = Annotated[int, pydantic.Field(ge=1, le=LARGEST_WIDTH)]
@@ -189,6 +191,13 @@ class NetworkConfig(StrictModel):
     def field_dim(self) -> int:
         """Length of a field embedding, `scale` included."""
         return self.embedding.embedding_dim * (self.scale if self.tables == "shared" else 1)
+
+    @property
+    def own_classes(self) -> list[str]:
+        """The import paths of the user's own classes."""
+        components: list[Component] = [*self.branches.values(), *self.cooperation.values()]
+        components += [self.alignment, self.fusion]
+        return [component.type for component in components if is_import_path(component.type)]
 
     @property
     def branch_copies(self) -> dict[str, str]:

@@ -131,7 +131,7 @@ def run(
 ) -> None:
     """The main job: builds the bundle, trains, evaluates, exports, scores five rows."""
     from pipeline.config.config_files import parse_declared
-    from pipeline.stages.kept_answer import answer_again, key_of
+    from pipeline.system.kept_answers import key_of
 
     if config is None:
         config = DEFAULT_CONFIG if preset is None else DEFAULT_DATASET
@@ -143,7 +143,9 @@ def run(
             f"{declared.train.strategy}. Run build-bundle, then train in every process, then "
             "export."
         )
-    directory, key = _run_dir(config, preset, out, sizes), key_of(layers)
+    from pipeline.stages.finished_run import answer_again  # imports Beam
+
+    directory, key = _run_dir(config, preset, out, sizes), key_of(layers.said())
     path, fresh = _bundle_path(declared, bundle), not restart and warm_start is None
     if fresh and answer_again(key, declared, directory, path):
         return
@@ -205,7 +207,6 @@ def inspect(
     ] = None,
 ) -> None:
     """Proposes a configuration for files of your own: kinds, histories, leak suspects."""
-    import_tensorflow()
     from pipeline.inspection.inspect_files import inspect_files
 
     inspect_files(path, rows, out, label, columns, delimiter)
@@ -424,8 +425,7 @@ def models(
     if preset is None:
         print_presets(console)
         return
-    import_tensorflow()
-    from pipeline.cli.show_models import print_preset
+    from pipeline.cli.show_model import print_preset
 
     print_preset(preset, config, bundle, settings or (), console)
 

@@ -33,7 +33,7 @@ class RunDir:
     metrics.json     training history and evaluation
     curves.jsonl     the training by step, see `pipeline.training.step_curves`
     report.html      the same to look at
-    answer.json      what `run` says of it once it is finished, see `pipeline.stages.kept_answer`
+    answer.json      what `run` says of it once it is finished, see `pipeline.stages.finished_run`
     export/          SavedModels, one folder a version
     export-<variant>/   the same of a variant, see `serving.variants`
     """

@@ -5,15 +5,14 @@ import sys
 from pathlib import Path
 
 from features.bundle import Bundle
-from models.spec.plugins import is_import_path
 from pipeline.config.run_config import RunConfig
 from pipeline.data.job.data_job import build_bundle
 from pipeline.runs.run_dir import RunDir
+from pipeline.stages import finished_run
 from pipeline.stages.describe_bundle import say_bundle
 from pipeline.stages.evaluate_stage import evaluate_stage
 from pipeline.stages.export_stage import export_stage
 from pipeline.stages.fitted_config import fit
-from pipeline.stages.kept_answer import keep_answer
 from pipeline.stages.results import say_changes, say_places, say_reused, say_scored, say_scoring
 from pipeline.stages.show_evaluation import show_evaluation
 from pipeline.stages.start import FRESH, Start, check_start
@@ -39,7 +38,7 @@ def run_main_job(
         run: Folder that the run's files go to.
         bundle_path: Path that the bundle is built at, or lies at already.
         start: How the run begins.
-        key: From `pipeline.stages.kept_answer.key_of`, to keep the answer by; None keeps none.
+        key: To keep the answer by, see `pipeline.stages.finished_run`; None keeps none.
     """
     check_start(config, run, start)
     bundle = build_bundle(config.feature_set, config.data, bundle_path)
@@ -51,17 +50,14 @@ def run_main_job(
     latest = version_folders(run.export)[0]
     scored, alone = score_sample(latest)
     if key is not None and alone and _says_all(config, start):
-        keep_answer(run, key, bundle, changes, latest, scored)
+        finished_run.keep(run, key, bundle, changes, latest, scored)
     say_places(bundle, run, latest)
 
 
 def _says_all(config: RunConfig, start: Start) -> bool:
     """Whether nothing beside a run's own settings decides about it: other runs, classes, files."""
-    network = config.model
-    components = [*network.branches.values(), *network.cooperation.values()]
-    components += [network.alignment, network.fusion]
-    own = any(is_import_path(component.type) for component in components)
-    return not own and not config.train.teachers and start.warm_start is None
+    alone = not config.model.own_classes and not config.train.teachers
+    return alone and start.warm_start is None
 
 
 def _finish_stages(config: RunConfig, bundle: Bundle, run: RunDir, start: Start) -> None:

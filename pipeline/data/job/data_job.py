@@ -113,7 +113,7 @@ class _Job:
         """Name, size and checksum of all that the rows come from."""
         sources = {name: content.entry for name, content in self.contents.items()}
         generated = self.inputs.generated
-        return sources | generated.contents(self.data.source) if generated else sources
+        return {**sources, **generated.contents(self.data.source)} if generated else sources
 
     @property
     def fingerprint(self) -> str:

@@ -5,13 +5,10 @@ finds any of them changed does the work, which finds out what the change means.
 """
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from features.bundle import Bundle, file_entry
-from pipeline.config.layers import Layers
 from pipeline.config.run_config import RunConfig
 from pipeline.data.job.data_job import existing_bundle
 from pipeline.runs.run_dir import STAGES, RunDir
@@ -19,8 +16,7 @@ from pipeline.stages.describe_bundle import say_bundle
 from pipeline.stages.results import say_changes, say_places, say_reused, say_scored, say_scoring
 from pipeline.stages.show_evaluation import show_evaluation
 from pipeline.system.bundle_readers import reading
-from pipeline.system.files import write_json
-from pipeline.system.installation import installation
+from pipeline.system.kept_answers import keep_answer, kept_answer
 from pipeline.system.lock import only_job_at
 from serving.export_format.export_layout import version_folders
 
@@ -30,7 +26,6 @@ class Answer:
     """What `run` said of a finished run beside what other files of the run hold.
 
     Args:
-        key: What was asked, and of which installation, see `key_of`.
         run: Fingerprint of the run.
         bundle: Fingerprint of its bundle.
         changes: What followed from the data, a line each.
@@ -39,7 +34,6 @@ class Answer:
         scored: The rows that were scored with it, a line each.
     """
 
-    key: str
     run: str
     bundle: str
     changes: list[str]
@@ -48,18 +42,11 @@ class Answer:
     scored: list[str]
 
 
-def key_of(layers: Layers) -> str:
-    """Checksum of all that layers of settings say, and of the installation that reads them."""
-    content = json.dumps([layers.said(), installation()], sort_keys=True, default=str)
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
-def keep_answer(
+def keep(
     run: RunDir, key: str, bundle: Bundle, changes: list[str], version: Path, scored: list[str]
 ) -> None:
-    """Keeps an answer in the folder of its run."""
+    """Keeps the answer to a run in its folder; `key` is that of `answer_again`."""
     answer = Answer(
-        key=key,
         run=run.state()["fingerprint"],
         bundle=bundle.manifest.fingerprint,
         changes=changes,
@@ -67,24 +54,24 @@ def keep_answer(
         export=checksum_of(version),
         scored=scored,
     )
-    if _kept(run) != answer:
-        write_json(str(run.answer_file), asdict(answer))
+    keep_answer(run.answer_file, key, asdict(answer))
 
 
 def answer_again(key: str, declared: RunConfig, run: RunDir, bundle_path: str) -> bool:
     """Says of a finished run what was said of it before, if all is as it was then.
 
     Args:
-        key: What is asked, from `key_of`.
-        declared: The same, from `pipeline.config.config_files.parse_declared`.
+        key: From `pipeline.system.kept_answers.key_of`, of all that the settings say.
+        declared: The settings, from `pipeline.config.config_files.parse_declared`.
         run: Folder of the run.
         bundle_path: Path of its bundle.
 
     Returns:
         Whether it was. If not, nothing was printed.
     """
-    answer = _kept(run)
-    if answer is None or answer.key != key or not _is_as_it_was(answer, run, declared):
+    kept = kept_answer(run.answer_file, key)
+    answer = None if kept is None else Answer(**kept)
+    if answer is None or not _is_as_it_was(answer, run, declared):
         return False
     version = run.export / answer.version
     bundle = existing_bundle(declared.feature_set, declared.data, bundle_path)
@@ -117,12 +104,3 @@ def _is_as_it_was(answer: Answer, run: RunDir, declared: RunConfig) -> bool:
         return False
     latest = version_folders(run.export)[0]
     return latest.name == answer.version and checksum_of(latest) == answer.export
-
-
-def _kept(run: RunDir) -> Answer | None:
-    """The answer that a run has; None where it has none that can be read."""
-    try:
-        content: dict[str, Any] = json.loads(run.answer_file.read_bytes())
-        return Answer(**content)
-    except (OSError, ValueError, TypeError):
-        return None
