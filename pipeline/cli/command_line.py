@@ -226,7 +226,6 @@ def train(
 ) -> None:
     """Trains on a bundle that was built before, and evaluates."""
     strategy = _strategy(config, settings, preset, sizes)
-    import_tensorflow()
     from features.bundle import open_bundle
     from pipeline.stages.describe_bundle import one_line
     from pipeline.stages.evaluate_stage import evaluate_stage

@@ -44,11 +44,17 @@ def installation() -> str:
     around = {
         "packages": sorted(set(_versions())),
         "python": sys.version,
-        "machine": [platform.node(), platform.machine(), platform.release()],
+        "machine": [platform.node(), platform.machine(), platform.release(), _gpu_driver()],
         "variables": {name: os.environ.get(name) for name in _VARIABLES},
     }
     digest.update(json.dumps(around, sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def _gpu_driver() -> str:
+    """What the driver of NVIDIA's GPUs says of itself; empty where there is none."""
+    file = Path("/proc/driver/nvidia/version")
+    return file.read_text() if file.exists() else ""
 
 
 def _versions() -> list[str]:
