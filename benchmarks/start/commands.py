@@ -99,7 +99,7 @@ def main() -> None:
 def _table(medians: dict[Side, float], bare: Side, folders: list[Path]) -> str:
     """Markdown: a line for each command, seconds and share of the bare import in each folder."""
     titles = ["beside", "here"] if len(folders) > 1 else ["here"]
-    columns = [f"{title}: s | of the import" for title in titles]
+    columns = [f"{title}, s | of the import" for title in titles]
     lines = [f"| command | {' | '.join(columns)} |", "|---" * (1 + 2 * len(folders)) + "|"]
     for words, _ in COMMANDS:
         cells = []
@@ -107,7 +107,8 @@ def _table(medians: dict[Side, float], bare: Side, folders: list[Path]) -> str:
             side = next(each for each in medians if (each.name, each.folder) == (words, folder))
             cells += [f"{medians[side]:.2f}", f"{medians[side] / medians[bare]:.2f}"]
         lines.append(f"| `{words}` | {' | '.join(cells)} |")
-    lines.append(f"| `python -c '{BARE}'` | " + f"{medians[bare]:.2f} | 1 |")
+    cells = ["", ""] * (len(folders) - 1) + [f"{medians[bare]:.2f}", "1"]
+    lines.append(f"| `python -c '{BARE}'` | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

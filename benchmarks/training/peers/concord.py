@@ -42,7 +42,7 @@ class ConcordTrainer:
             model=NetworkConfig.model_validate(spec["network"]), train=settings
         )
         folder = Path(spec["data"]).with_suffix(".bundle")
-        bundle = _bundle(folder, sizes, ids, labels, written=files)
+        bundle = made_up_bundle(folder, sizes, ids, labels, written=files)
         self._network = new_network(config, bundle)
         if files:
             self._dataset = examples(
@@ -67,12 +67,12 @@ class ConcordTrainer:
         self._network.fit(self._dataset, steps_per_epoch=steps, epochs=1, verbose=0)
 
 
-def _bundle(
+def made_up_bundle(
     folder: Path,
     sizes: np.ndarray,
     ids: Mapping[str, np.ndarray],
     labels: np.ndarray,
-    written: bool,
+    written: bool = False,
 ) -> Bundle:
     """The workload as a bundle: its metadata and, on request, its record files."""
     names = list(ids)
