@@ -225,7 +225,8 @@ def train(
     warm_start: WarmStartRun = None,
 ) -> None:
     """Trains on a bundle that was built before, and evaluates."""
-    strategy = _strategy(config, settings, preset, sizes)
+    layers = _layers(config, settings, preset, sizes)
+    strategy = _strategy(layers)
     from features.bundle import open_bundle
     from pipeline.stages.describe_bundle import one_line
     from pipeline.stages.evaluate_stage import evaluate_stage
@@ -241,7 +242,7 @@ def train(
         return  # a server of tables or a worker of theirs: it served, and the chief has ended
     if not is_chief():
         only_warnings()
-    loaded = _load(config, settings, preset, sizes)
+    loaded = _parsed(layers)
     opened = open_bundle(_bundle_path(loaded, bundle))
     say("data", one_line(opened))
     directory = _run_dir(config, preset, out, sizes)
@@ -387,17 +388,18 @@ def compare(
     from pipeline.system.bundle_readers import reading
     from pipeline.system.console import say
 
+    def load(preset: str) -> "RunConfig":
+        return _parsed(_layers(config, settings, preset, "fit"))
+
     presets = [name.strip() for name in networks.split(",") if name.strip()]
     check_networks(presets)
     for preset in presets:
-        _load(config, settings, preset)  # refuses before anything takes its time
+        load(preset)  # refuses before anything takes its time
     opened = build_bundle(dataset.feature_set, dataset.data, _bundle_path(dataset, bundle))
     say_bundle(opened)
     folder = out or Path("runs") / config_file(config).resolve().parent.name / "compare"
     with reading(opened), only_job_at(str(folder)):
-        compare_models(
-            lambda preset: _load(config, settings, preset), opened, folder, 60 * minutes, presets
-        )
+        compare_models(load, opened, folder, 60 * minutes, presets)
     say("report", str(folder / "compare.html"))
 
 
@@ -465,14 +467,11 @@ def _named(preset: str | None, sizes: str) -> list[str]:
     return [f"model={json.dumps({'preset': preset, 'sizes': sizes})}"]
 
 
-def _strategy(
-    path: Path, settings: list[str] | None, preset: str | None, sizes: str
-) -> "StrategyName":
+def _strategy(layers: "Layers") -> "StrategyName":
     """`train.strategy`, read before anything is built: a cluster is entered first."""
-    from pipeline.config.config_files import load_config
+    from pipeline.config.config_files import load_layers
 
-    named = _named(preset, sizes)
-    return load_config(path, [*named, *(settings or ())], check=False).train.strategy
+    return load_layers(layers, check=False).train.strategy
 
 
 def _layers(path: Path, settings: list[str] | None, preset: str | None, sizes: str) -> "Layers":
@@ -480,15 +479,6 @@ def _layers(path: Path, settings: list[str] | None, preset: str | None, sizes: s
 
     named = _named(preset, sizes)
     return read_layers(path, [*named, *(settings or ())])
-
-
-def _load(
-    path: Path,
-    settings: list[str] | None,
-    preset: str | None = None,
-    sizes: str = "fit",
-) -> "RunConfig":
-    return _parsed(_layers(path, settings, preset, sizes))
 
 
 def _parsed(layers: "Layers") -> "RunConfig":

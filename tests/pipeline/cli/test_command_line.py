@@ -135,20 +135,20 @@ def test_the_main_job_has_a_default_and_takes_names(concord, monkeypatch, argume
 
 
 def test_a_bug_shows_its_traceback(concord, monkeypatch):
-    def broken(*_, **__):
+    def broken(*_):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("pipeline.config.config_files.load_config", broken)
+    monkeypatch.setattr("pipeline.config.layers.read_layers", broken)
     with pytest.raises(ZeroDivisionError, match="a bug"):
-        concord("train", "--config", "a.yaml")
+        concord("run", "--config", "a.yaml")
 
 
 def test_user_errors_of_every_package_are_caught(concord, monkeypatch):
-    def mistaken(*_, **__):
+    def mistaken(*_):
         raise ConfigError("what, where, how.")
 
-    monkeypatch.setattr("pipeline.config.config_files.load_config", mistaken)
-    assert concord("train", "--config", "a.yaml")[::2] == (2, "error: what, where, how.\n")
+    monkeypatch.setattr("pipeline.config.layers.read_layers", mistaken)
+    assert concord("run", "--config", "a.yaml")[::2] == (2, "error: what, where, how.\n")
 
 
 def test_keras_3_imported_first_is_a_sentence_and_exit_code_2(tmp_path):
