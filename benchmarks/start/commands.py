@@ -31,6 +31,7 @@ COMMANDS = (
     ("run --config gone.yaml", 2),
     (f"run --config {CONFIG} --set model.branches.deep.unitz=[8]", 2),
     (f"run --config {CONFIG}", 0),
+    (f"build-bundle --config {CONFIG}", 0),
 )
 
 

@@ -128,10 +128,10 @@ class _Job:
 
     def build(self) -> Bundle:
         """Builds it, and replaces what is there."""
-        started = time.monotonic()
         import_tensorflow()
         from pipeline.data.job.build import build, log_build  # a bundle that is there needs neither
 
+        started = time.monotonic()
         folder = BundleFolder(self.out)
         folder.start()
         read = sum(entry.size for entry in self.sources.values())
