@@ -2,33 +2,12 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.blocks.dictionaries import with_dictionaries
-
-
-class Candidate(NamedTuple):
-    """A row that may stay.
-
-    Args:
-        priority: The less, the better.
-        block: Key of the block that it is from.
-        rows: The rows of that block that may stay.
-        place: Of the row in `rows`.
-    """
-
-    priority: int
-    block: int
-    rows: pa.RecordBatch
-    place: int
-
-    def row(self) -> dict[str, Any]:
-        """The row by column."""
-        return self.rows.slice(self.place, 1).to_pylist()[0]
+Candidate = tuple[int, str]  # priority, row as JSON
 
 
 class SampleRows(beam.PTransform):
@@ -58,7 +37,7 @@ class SampleRows(beam.PTransform):
 
 
 class LeastRows(beam.CombineFn):
-    """Keeps the rows of least priority; only rows that stay to the end are turned into JSON."""
+    """Keeps the rows of least priority; only rows that may stay are turned into JSON."""
 
     def __init__(self, size: int, seed: int):
         self._size = size
@@ -75,12 +54,10 @@ class LeastRows(beam.CombineFn):
         priorities = rng.integers(0, 2**62, rows.num_rows)
         chosen = np.argsort(priorities)[: self._size]
         if len(kept) == self._size:
-            chosen = chosen[priorities[chosen] < kept[-1].priority]
-        if not len(chosen):
-            return kept
-        few = with_dictionaries(rows.take(pa.array(chosen)))
+            chosen = chosen[priorities[chosen] < kept[-1][0]]
         candidates = [
-            Candidate(int(priorities[row]), key, few, place) for place, row in enumerate(chosen)
+            (int(priorities[index]), json.dumps(_present(row), ensure_ascii=False))
+            for index, row in zip(chosen, rows.take(pa.array(chosen)).to_pylist(), strict=True)
         ]
         return self._least(kept + candidates)
 
@@ -88,11 +65,10 @@ class LeastRows(beam.CombineFn):
         return self._least([each for kept in accumulators for each in kept])
 
     def extract_output(self, kept: list[Candidate]) -> list[str]:
-        return [json.dumps(_present(each.row()), ensure_ascii=False) for each in kept]
+        return [row for _, row in kept]
 
     def _least(self, candidates: list[Candidate]) -> list[Candidate]:
-        candidates.sort(key=lambda each: (each.priority, each.block, each.place))
-        return candidates[: self._size]
+        return sorted(candidates)[: self._size]
 
 
 def _present(row: dict) -> dict:
