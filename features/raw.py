@@ -12,7 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import DataError, did_you_mean
-from features.raw_texts import is_list, known_tokens, texts, tokens, without, without_weights
+from features.raw_texts import (
+    is_list,
+    known_tokens,
+    texts,
+    tokens,
+    with_tokens,
+    without,
+    without_weights,
+)
 from features.raw_values import (
     LARGEST_NUMBER,
     WHOLE_NUMBER,
@@ -41,7 +49,12 @@ class TypedRows(NamedTuple):
     reasons: Reasons
 
 
-def coerce(block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = ROLES) -> TypedRows:
+def coerce(
+    block: pa.RecordBatch,
+    features: FeatureSet,
+    roles: Sequence[str] = ROLES,
+    coded: bool = False,
+) -> TypedRows:
     """Turns columns of text, or of whatever JSON held, into typed raw columns.
 
     Sequences that the job builds from a history are left out where the block has no such column.
@@ -50,6 +63,8 @@ def coerce(block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = R
         block: One column for each raw name; others are ignored.
         features: What the columns mean.
         roles: Only features of these roles are read.
+        coded: Whether tokens come out as places in a dictionary of their column, in which each is
+            looked at once, however often it occurs. Lists of tokens never do.
 
     Returns:
         The rows that fit, and for each other row the reason.
@@ -67,12 +82,15 @@ def coerce(block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = R
                 f"column {spec.raw_name!r} of feature {spec.name!r} is missing. "
                 f"{did_you_mean(spec.raw_name, block.schema.names)}"
             )
-        column = _without_nulls(block.column(spec.raw_name), spec.null_values)
+        column = _plain(block.column(spec.raw_name))
+        if coded and _type_key(spec) == "token" and not pa.types.is_nested(column.type):
+            column = texts(column).dictionary_encode()
+        column = _without_nulls(column, spec.null_values)
         if spec.raw_name not in columns:
             columns[spec.raw_name] = _READERS[_type_key(spec)](column, spec, reasons)
         _check_role(columns[spec.raw_name], column, spec, reasons)
     _check_steps(columns, features, reasons)
-    good = np.setdiff1d(np.arange(block.num_rows), np.fromiter(reasons, np.int64, len(reasons)))
+    good = np.delete(np.arange(block.num_rows), np.fromiter(reasons, np.int64, len(reasons)))
     typed = pa.RecordBatch.from_pydict(columns)
     if reasons:
         typed = typed.take(pa.array(good))
@@ -95,10 +113,17 @@ def _check_steps(columns: dict[str, pa.Array], features: FeatureSet, reasons: Re
                 )
 
 
+def _plain(column: pa.Array) -> pa.Array:
+    """The column, with text as strings however it was written."""
+    if pa.types.is_large_string(column.type) or pa.types.is_dictionary(column.type):
+        return column.cast(pa.string())
+    return column
+
+
 def _without_nulls(column: pa.Array, null_values: Sequence[str]) -> pa.Array:
     """The column, null where its text is empty or means "missing"."""
-    if pa.types.is_large_string(column.type) or pa.types.is_dictionary(column.type):
-        column = column.cast(pa.string())
+    if pa.types.is_dictionary(column.type):
+        return with_tokens(column, _without_nulls(column.dictionary, null_values))
     if not pa.types.is_string(column.type):
         return column
     missing = pc.is_in(column, pa.array(["", *null_values]))
@@ -118,6 +143,8 @@ def _type_key(spec: FeatureSpec) -> str:
 def _read_token(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
     if pa.types.is_nested(column.type):
         return _reject_present(column, spec, reasons, "must be one token")
+    if pa.types.is_dictionary(column.type):
+        return with_tokens(column, known_tokens(column.dictionary, spec.null_values))
     return known_tokens(texts(column), spec.null_values)
 
 

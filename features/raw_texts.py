@@ -23,6 +23,15 @@ _LIST_TYPES = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_
 _BINARY_TYPES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
 _ZERO, _ONE = f"^(?:{MINUS_ZERO}|{FALSE})$", f"^{TRUE}$"
 _OTHER_WRITING = f"^(?:{WHOLE_WITH_POINT}|{MINUS_ZERO}|{TRUE}|{FALSE})$"
+# One of these parts is in each such text; a single byte of it is searched fastest.
+_IN_OTHER_WRITING = {
+    b".": b".0",
+    b"-": b"-0",
+    b"u": b"rue",
+    b"U": b"RUE",
+    b"l": b"alse",
+    b"L": b"ALSE",
+}
 # Arrow writes doubles outside of these limits otherwise than Python, and thus than CSV and JSON.
 _SMALLEST_PLAIN, _LARGEST_PLAIN = 1e-4, 1e10
 
@@ -83,6 +92,8 @@ def tokens(column: pa.Array) -> pa.Array:
         values = column.flatten()
         changed = tokens(values)
         return column if changed is values else _with_values(column, changed)
+    if not _may_be_written_otherwise(column):
+        return column
     if not pc.any(pc.match_substring_regex(column, _OTHER_WRITING)).as_py():
         return column
     column = pc.replace_substring_regex(column, f"^{WHOLE_WITH_POINT}$", r"\1")
@@ -90,9 +101,30 @@ def tokens(column: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(column, _ONE, "1")
 
 
+def _may_be_written_otherwise(column: pa.Array) -> bool:
+    """False where no text can match `_OTHER_WRITING`: bytes are searched faster than patterns."""
+    _, _, data = column.buffers()
+    if data is None:
+        return False
+    text = data.to_pybytes()
+    return any(byte in text and part in text for byte, part in _IN_OTHER_WRITING.items())
+
+
 def known_tokens(column: pa.Array, null_values: Sequence[str]) -> pa.Array:
     """The tokens of texts; null where one is empty, or means "missing" as these texts do."""
     return without(tokens(column), ("", *null_tokens(null_values)))
+
+
+def with_tokens(column: pa.Array, changed: pa.Array) -> pa.Array:
+    """A dictionary column with other tokens, none of them twice and none of them null.
+
+    Args:
+        column: Places in a dictionary.
+        changed: What each place of the dictionary becomes.
+    """
+    if changed is column.dictionary:
+        return column
+    return changed.take(column.indices).dictionary_encode()
 
 
 def without(column: pa.Array, values: Sequence[str | float | int]) -> pa.Array:

@@ -7,6 +7,7 @@ import tensorflow as tf
 from features.errors import did_you_mean
 from models.embeddings.embedded import History
 from models.layers.axis_length import axis_length, largest
+from models.layers.shifted_steps import shifted_steps
 
 
 def compared_histories(
@@ -69,20 +70,23 @@ def joined_by_recency(histories: Mapping[str, History]) -> History:
     """
     if len(histories) == 1:
         return next(iter(histories.values()))
-    lengths = {name: axis_length(history.mask, 1) for name, history in histories.items()}
-    longest = largest(lengths.values())
-    newest_first, counts = [], []
-    for name in sorted(histories):
-        events, mask, _ = histories[name]
-        counts.append(tf.reduce_sum(tf.cast(mask, tf.int32), axis=1))
-        # The gradient of a reversal is a reversal; that of a gather would be a scatter.
-        turned = tf.reverse_sequence(events, counts[-1], seq_axis=1)
-        padded = tf.pad(turned, [[0, 0], [0, longest - lengths[name]], [0, 0]])
-        padded.set_shape((None, None, events.shape[2]))
-        newest_first.append(padded)
+    names = sorted(histories)
+    longest = largest(axis_length(histories[name].mask, 1) for name in names)
+    counts = [_count(histories[name]) for name in names]
     count = tf.reduce_max(counts, axis=0)
-    events = tf.reverse_sequence(tf.concat(newest_first, axis=-1), count, seq_axis=1)
+    moved = [
+        shifted_steps(histories[name].events, count - of_history, longest)
+        for name, of_history in zip(names, counts, strict=True)
+    ]
+    for steps, name in zip(moved, names, strict=True):
+        steps.set_shape((None, None, histories[name].events.shape[2]))
+    events = tf.concat(moved, axis=-1)
     return History(events, tf.sequence_mask(count, longest), events[:, 0, :0])
+
+
+def _count(history: History) -> tf.Tensor:
+    """Events of each example, int32 (batch,)."""
+    return tf.reduce_sum(tf.cast(history.mask, tf.int32), axis=1)
 
 
 def mean_step(history: History) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +12,7 @@ from features.columns import Column
 from features.records import count_rows, decode_block, decode_rows
 from models.embeddings.embedding_inputs import aligned_sequences
 from pipeline.batches.hidden_tokens import Hidden, hide_tokens
+from pipeline.batches.length_buckets import bucketed_order, history_lengths
 from pipeline.batches.position import (
     START,
     WHOLE,
@@ -29,6 +31,23 @@ _BATCHES_AHEAD = 4
 _RECORDS_OF_A_FILE = 1_000_000  # more than a file has: it is read at once, and permuted
 
 
+@dataclass(frozen=True)
+class Windows:
+    """How the rows of an epoch are permuted.
+
+    Args:
+        seed: Of the shuffle.
+        rows: Rows that are permuted together.
+        batch_size: Rows of a batch, where those of like histories are to come together.
+        histories: Names of the sequences of each history then; otherwise none.
+    """
+
+    seed: int
+    rows: int
+    batch_size: int = 1
+    histories: tuple[tuple[str, ...], ...] = ()
+
+
 # AutoGraph would search every function of these datasets for control flow, and there is none.
 @tf.autograph.experimental.do_not_convert
 def examples(
@@ -42,6 +61,7 @@ def examples(
     shard: Shard = WHOLE,
     hidden: Mapping[str, Hidden] | None = None,
     trimmed: bool = False,
+    bucketed: bool = False,
 ) -> tf.data.Dataset:
     """Batches of (inputs, label) or, where the data has weights, (inputs, label, weight).
 
@@ -65,6 +85,9 @@ def examples(
             batch; see `pipeline.batches.hidden_tokens`.
         trimmed: Cut the histories of a batch to its longest, see `pipeline.batches.trimmed_steps`.
             The number of their steps is then unknown to a graph.
+        bucketed: Put rows whose histories are about equally long into one batch, see
+            `pipeline.batches.length_buckets`; `shuffle_rows` is rounded up to whole batches then.
+            Without histories, or without a shuffle, it changes nothing.
 
     Returns:
         Dataset of inputs, a dict of feature name -> tensor (batch,) or (batch, length), label
@@ -80,12 +103,17 @@ def examples(
     roles = [spec.name for spec in (features.label, features.weight) if spec is not None]
     names = [spec.name for spec in features.inputs]
     columns = _columns(bundle, [*names, *roles])
+    histories = aligned_sequences(bundle.metadata.model_inputs()).values()
     if epochs is None:
         skipped = start.batch * batch_size
         records = tf.data.TFRecordDataset(bundle.files(split))
         dataset = _packed(records, bundle, columns, skipped).rebatch(batch_size)
     else:
-        dataset = _epochs(bundle, split, columns, batch_size, epochs, seed, shuffle_rows, start)
+        windows = Windows(seed, shuffle_rows)
+        if bucketed and histories:
+            whole = -(-shuffle_rows // batch_size) * batch_size
+            windows = Windows(seed, whole, batch_size, tuple(histories))
+        dataset = _epochs(bundle, split, columns, batch_size, epochs, windows, start)
     if shard != WHOLE:
         dataset = _part(dataset, *shard)
 
@@ -97,8 +125,7 @@ def examples(
     if hidden:
         before = start.epoch * batches_of_epoch(rows, batch_size, shard) + start.batch
         dataset = _hiding(dataset, hidden, seed, before, shard, batch_size)
-    histories = aligned_sequences(bundle.metadata.model_inputs()).values() if trimmed else ()
-    if histories:  # behind what draws numbers for every step
+    if trimmed and histories:  # behind what draws numbers for every step
         dataset = dataset.map(
             lambda inputs, *roles: (trim_steps(inputs, histories), *roles),
             num_parallel_calls=tf.data.AUTOTUNE,
@@ -122,16 +149,13 @@ def _epochs(
     columns: Sequence[Column],
     batch_size: int,
     epochs: int,
-    seed: int,
-    shuffle_rows: int,
+    windows: Windows,
     start: Position,
 ) -> tf.data.Dataset:
     """Packed batches of the epochs from a position on, each in an order of its own."""
 
     def epoch_from(epoch: tf.Tensor, skipped: int) -> tf.data.Dataset:
-        return _shuffled(bundle, split, columns, seed, epoch, shuffle_rows, skipped).rebatch(
-            batch_size
-        )
+        return _shuffled(bundle, split, columns, windows, epoch, skipped).rebatch(batch_size)
 
     skipped = start.batch * batch_size
     whole = start.epoch + bool(skipped)
@@ -262,9 +286,8 @@ def _shuffled(
     bundle: Bundle,
     split: str,
     columns: Sequence[Column],
-    seed: int,
+    windows: Windows,
     epoch: tf.Tensor,
-    shuffle_rows: int,
     skipped: int,
 ) -> tf.data.Dataset:
     """One epoch's blocks of permuted rows, packed, without the first `skipped` rows.
@@ -272,8 +295,8 @@ def _shuffled(
     `Dataset.shuffle` takes no seed that depends on the epoch, so files, the records of a file,
     and rows are permuted by stateless generators instead.
     """
-    epoch_seed = tf.constant(seed, tf.int64) + epoch * 2**32
-    first_window, skipped_of_it = divmod(skipped, shuffle_rows)
+    epoch_seed = tf.constant(windows.seed, tf.int64) + epoch * 2**32
+    first_window, skipped_of_it = divmod(skipped, windows.rows)
 
     def permuted(values: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
         return tf.random.experimental.stateless_shuffle(values, seed=[epoch_seed, index])
@@ -285,6 +308,9 @@ def _shuffled(
     def permute_rows(index: tf.Tensor, rows: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         count = tf.shape(next(iter(rows.values())))[0]
         order = permuted(tf.range(count), index)
+        if windows.histories:
+            lengths = history_lengths(rows, windows.histories)
+            order = bucketed_order(order, lengths, windows.batch_size, [epoch_seed, -2 - index])
         if skipped_of_it:
             order = order[tf.where(index == first_window, skipped_of_it, 0) :]
         return {name: tf.gather(column, order) for name, column in rows.items()}
@@ -300,5 +326,5 @@ def _shuffled(
             deterministic=True,
         )
     )
-    windows = _packed(records, bundle, columns, first_window * shuffle_rows).rebatch(shuffle_rows)
-    return windows.enumerate(first_window).map(permute_rows, num_parallel_calls=tf.data.AUTOTUNE)
+    blocks = _packed(records, bundle, columns, first_window * windows.rows).rebatch(windows.rows)
+    return blocks.enumerate(first_window).map(permute_rows, num_parallel_calls=tf.data.AUTOTUNE)

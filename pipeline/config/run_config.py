@@ -109,6 +109,8 @@ class TrainConfig(StrictModel):
         clip_norm: Gradients are scaled down to this global norm; null leaves them alone.
         precision: `bfloat16` computes matrix products in bfloat16; weights stay float32.
         shuffle_rows: Rows that are permuted together; record files and records are shuffled too.
+        bucket_by_length: Whether the examples of a batch have histories of about one length, as far
+            as `shuffle_rows` have them: batches are cut to their longest history.
         hide_tokens: Share of every feature's tokens that training shows as unknown, so that the row
             of the unknown token is learnt; `auto`, in a bundle that is split by time, what the
             training rows lack to have as many unknown tokens as the validation rows.
@@ -150,6 +152,7 @@ class TrainConfig(StrictModel):
     clip_norm: float | None = pydantic.Field(10.0, gt=0.0, allow_inf_nan=False)
     precision: Literal["float32", "bfloat16"] = "float32"
     shuffle_rows: int = pydantic.Field(40_960, ge=1)
+    bucket_by_length: bool = False
     hide_tokens: Annotated[float, pydantic.Field(ge=0.0, lt=1.0)] | Literal["auto"] = "auto"
     seed: int = pydantic.Field(0, ge=0, lt=2**31)
     deterministic: bool = True

@@ -273,6 +273,7 @@ def _examples(
         part or WHOLE,
         hidden_shares(bundle, settings.hide_tokens),
         trimmed=True,
+        bucketed=settings.bucket_by_length,
     )
 
 

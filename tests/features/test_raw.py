@@ -143,6 +143,54 @@ def test_good_and_bad_rows_partition_any_block():
     assert kept == typed.to_pylist()
 
 
+def test_coded_tokens_are_the_tokens_each_once_in_its_dictionary():
+    features = FeatureSet.model_validate(
+        {
+            "features": {
+                "city": {"kind": "categorical", "null_values": ["none", "-1"]},
+                "genres": {"kind": "multivalued", "max_length": 2},
+                "price": {"kind": "numeric"},
+                "user": {"role": "group_key"},
+            }
+        }
+    )
+    tokens = ["Oslo", "1", "1.0", "-0", "0", "true", "TRUE", "none", "-1", "-1.0", "", None, "u.0"]
+    rng = np.random.default_rng(3)
+    rows = [
+        {
+            "city": tokens[rng.integers(len(tokens))],
+            "genres": ["a", "1.0"],
+            "price": "1.5",
+            "user": ["u1", "u2", "7.0", "7", ""][rng.integers(5)],
+        }
+        for _ in range(300)
+    ]
+    for block in (batch(*rows), batch(*rows).slice(40, 111), batch(*rows).slice(0, 0)):
+        plain, coded = coerce(block, features), coerce(block, features, coded=True)
+        assert coded.rows.to_pylist() == plain.rows.to_pylist()
+        assert coded.indices.tolist() == plain.indices.tolist()
+        assert coded.reasons == plain.reasons
+        for name in ("city", "user"):
+            dictionary = coded.rows.column(name).dictionary.to_pylist()
+            assert len(set(dictionary)) == len(dictionary)
+            assert None not in dictionary
+            assert "" not in dictionary
+        assert coded.rows.column("genres").type == pa.list_(pa.string())
+
+
+def test_dictionaries_that_are_given_are_typed_like_text():
+    rows = batch(*[GOOD | {"city": city} for city in ("Oslo", "1.0", "", "Oslo")])
+    given = [
+        column.dictionary_encode() if pa.types.is_string(column.type) else column
+        for column in rows.columns
+    ]
+    dictionaries = pa.RecordBatch.from_arrays(given, names=rows.schema.names)
+    for coded in (False, True):
+        typed = coerce(dictionaries, FEATURES, coded=coded)
+        assert typed.rows.equals(coerce(rows, FEATURES, coded=coded).rows)
+        assert not typed.reasons
+
+
 def test_a_block_without_rows_is_typed():
     typed, good, reasons = coerce(batch(GOOD).slice(0, 0), FEATURES)
     assert typed.schema == FEATURES.raw_schema()

@@ -85,6 +85,20 @@ def test_tokens_of_lists_are_those_of_their_texts():
     assert tokens(column.slice(2)).to_pylist() == [[], ["1", None]]
 
 
+@pytest.mark.parametrize(
+    "text", ["1.0", "-0", "true", "True", "TRUE", "false", "False", "FALSE", "-12.000"]
+)
+def test_each_other_writing_is_seen_among_plain_texts(text):
+    column = pa.array(["plain", None, text, "0xfe"])
+    assert tokens(column).to_pylist() == ["plain", None, token_of(text), "0xfe"]
+    assert tokens(column.slice(1, 2)).to_pylist() == [None, token_of(text)]
+
+
+def test_texts_that_need_no_change_are_not_copied():
+    column = pa.array(["plain", "ulna", "-1", "v1.2", None])
+    assert tokens(column) is column
+
+
 def test_bytes_that_are_no_text_are_told():
     with pytest.raises(NotTextError, match="bytes that are not UTF-8 text"):
         texts(pa.array([b"a", b"\xff"]))

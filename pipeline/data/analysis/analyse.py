@@ -35,7 +35,7 @@ from pipeline.data.analysis.vocabulary_files import (
     write_vocabulary,
 )
 from pipeline.data.blocks.arrow_bytes import to_bytes
-from pipeline.data.blocks.stable_hash import stable_hash
+from pipeline.data.blocks.stable_hash import parts_of_tokens
 
 log = logging.getLogger(__name__)
 _TOKEN_SHARDS = 16  # parts, by hash, in which a vocabulary is merged
@@ -163,9 +163,13 @@ class CountBlocks(beam.DoFn):
         counts = self._tokens[name].result().combine_chunks()
         self._tokens[name] = TokenCounts()
         for batch in counts.to_batches():
-            part_of_token = (stable_hash(batch["token"]) % np.uint64(_TOKEN_SHARDS)).astype(int)
-            for part in np.unique(part_of_token).tolist():
-                yield (name, part), to_bytes(batch.filter(pa.array(part_of_token == part)))
+            part_of_token = parts_of_tokens(batch["token"], _TOKEN_SHARDS)
+            order = np.argsort(part_of_token, kind="stable")
+            batch = batch.take(pa.array(order))
+            ends = np.cumsum(np.bincount(part_of_token, minlength=_TOKEN_SHARDS))
+            for part, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+                if end > start:
+                    yield (name, part), to_bytes(batch.slice(start, end - start))
 
 
 def fit(

@@ -1,6 +1,6 @@
 """Blocks that wait on disk, not in memory, until a later stage of the job reads them again.
 
-Runners keep what waits for a side input; the local one keeps it in memory, several times over.
+Runners keep what waits for a side input, the local one in memory.
 """
 
 import os

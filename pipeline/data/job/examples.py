@@ -144,6 +144,7 @@ class Examples(beam.PTransform):
             keep_positions=keep_positions,
             null_values=null_values(self._features),
             explode=self._inputs.explode,
+            coded=True,
         )
 
     def _examples(self, rows: beam.PCollection, name: str) -> beam.PCollection:

@@ -1,8 +1,7 @@
 """Memory of a job on one machine: foreseen from a sample, told, refused where it cannot fit.
 
-Beam's local runner holds what it shuffles, several times over: all rows as they are written, and
-before that, where they meet others of their key, all rows as they were read. Rows that wait for
-the analysis lie on disk.
+The local runner holds what it shuffles: all rows as they are written, and before that, where they
+meet others of their key, all rows as they were read. Rows that wait for the analysis lie on disk.
 """
 
 import logging
@@ -30,9 +29,9 @@ from pipeline.system.available_memory import available_bytes, size
 
 log = logging.getLogger(__name__)
 # Fitted to peaks measured on Criteo's layout (written) and on KuaiRand-Pure (by key).
-CONSTANT = 850_000_000  # TensorFlow, Arrow and Beam, and a shard that is being written
-COPIES_WRITTEN = 2.7  # of a row as it is written, its share of the counted tokens included
-COPIES_BY_KEY = 6  # of a row as it was read, where rows are shuffled by a key
+CONSTANT = 1_150_000_000  # TensorFlow, Arrow, Beam, what threads hold, shards being written
+COPIES_WRITTEN = 2.4  # of a row as it is written, its share of the counted tokens included
+COPIES_BY_KEY = 3  # of a row as it was read, where rows are shuffled by a key
 _SIDE_COLUMN = 12  # bytes of a value that joined the row
 _SIDE_COPIES = 6  # of a file of a side table: its text compresses well
 _FILL = 0.5  # of a list's greatest length
@@ -85,7 +84,7 @@ def check_memory(
         fewer = "data.rows" if inputs.generated else "data.log"
         raise ConfigError(
             f"the job would need about {size(foreseen.bytes)} of memory for {foreseen.rows:,} "
-            f"rows, and {size(limit)} {whose}: on one machine Beam holds all rows that it "
+            f"rows, and {size(limit)} {whose}: on one machine the job holds all rows that it "
             f"shuffles. Read fewer rows ({fewer}), use data.runner=FlinkRunner, which spills to "
             "disk, or a machine with more memory. If you know better, set data.memory_gb."
         )

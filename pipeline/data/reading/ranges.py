@@ -32,7 +32,7 @@ from pipeline.data.sources.base import (
 )
 from pipeline.data.sources.input_file import InputFile
 
-RANGE_PIECES = 32  # of `lines.PIECE_BYTES`
+RANGE_PIECES = 4  # of `lines.PIECE_BYTES`
 _TO_COUNT: Literal["to_count"] = "to_count"
 
 

@@ -250,7 +250,7 @@ def _read_text(
         parser = PairLineParser(file, wanted)
     else:
         parser = LineParser(file, header, wanted)
-    line = newlines
+    last = Piece(0, newlines + 1, b"")
     rest = Piece(0, 1, b"")  # a record that the next piece goes on with
     try:
         with open_file(path) as stream:
@@ -260,11 +260,11 @@ def _read_text(
                     piece = replace(rest, data=rest.data + piece.data)
                 parsed = parser.parse(piece.data, piece.line, last=False)
                 yield from _blocks_of(piece, parsed, file.encoding)
-                line = piece.line + piece.data.count(b"\n") - 1
-                rest = _rest(piece, parsed)
+                last, rest = piece, _rest(piece, parsed)
             if rest.data:
                 yield from _blocks_of(rest, parser.parse(rest.data, rest.line), file.encoding)
     except DAMAGED as error:
+        line = last.line + last.data.count(b"\n") - 1
         raise UnreadableError(
             f"{path} is damaged or breaks off after line {line:,}: {error}. Download it again."
         ) from error
@@ -276,6 +276,8 @@ def _rest(piece: Piece, parsed: ParsedLines) -> Piece:
     Raises:
         OSError: It is longer than any record should be.
     """
+    if not parsed.rest:
+        return Piece(piece.offset + len(piece.data), piece.line, b"")
     place = len(piece.data) - parsed.rest
     line = piece.line + piece.data.count(b"\n", 0, place)
     if parsed.rest > LONGEST_LINE:

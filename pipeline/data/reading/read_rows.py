@@ -57,6 +57,7 @@ class ReadRows(beam.PTransform):
         null_values: Column -> further texts that mean "missing" in it, for `texts`.
         explode: How sessions become rows, where the files hold such; `columns` are those of the
             rows.
+        coded: Whether tokens travel as places in a dictionary of their block.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class ReadRows(beam.PTransform):
         keep_positions: bool = False,
         null_values: Mapping[str, Sequence[str]] | None = None,
         explode: Explode | None = None,
+        coded: bool = False,
     ):
         super().__init__()
         self._file = file
@@ -81,6 +83,7 @@ class ReadRows(beam.PTransform):
         self._keep_positions = keep_positions
         self._null_values = dict(null_values or {})
         self._explode = explode
+        self._coded = coded
 
     @property
     def schema(self) -> pa.Schema:
@@ -179,11 +182,11 @@ class ReadRows(beam.PTransform):
         if not self._features.features:
             good = np.setdiff1d(np.arange(len(rows)), list(reasons)).astype(np.int64)
             return pa.RecordBatch.from_pydict(columns).take(pa.array(good)), reasons
-        typed, good, misfits = coerce(rows, self._features)
-        kept = np.array([row not in reasons for row in good.tolist()], bool)
-        reasons = misfits | reasons
-        if not kept.all():
+        typed, good, misfits = coerce(rows, self._features, coded=self._coded)
+        if reasons:
+            kept = np.array([row not in reasons for row in good.tolist()], bool)
             typed, good = typed.filter(pa.array(kept)), good[kept]
+        reasons = misfits | reasons
         carried = columns
         if reasons:
             carried = {name: column.take(pa.array(good)) for name, column in columns.items()}

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from features.errors import ConfigError, UserError, did_you_mean
 from pipeline.data.runners.job_server import ServerOutput, ended_with_the_job, prepare
+from pipeline.data.runners.threads.threaded_runner import ThreadedRunner
 
 LOCAL = "DirectRunner"
 RUNNERS = (LOCAL, "DataflowRunner", "FlinkRunner", "PortableRunner", "PrismRunner", "SparkRunner")
@@ -71,7 +73,9 @@ def run(pipeline: beam.Pipeline) -> PipelineResult:
     """
     # Beam's own progress lines speak of bundles and caches, not of the user's data.
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
-    if isinstance(pipeline.runner, FnApiRunner):  # in this process: whatever fails is a step
+    if isinstance(
+        pipeline.runner, ThreadedRunner | FnApiRunner
+    ):  # in this process: whatever fails is a step
         # Which is raised with its traceback, and logged before by Beam.
         logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
         try:
@@ -122,8 +126,9 @@ def counters_of(result: PipelineResult, namespace: str) -> dict[str, int]:
 def new_pipeline(runner: str, runner_options: Sequence[str]) -> beam.Pipeline:
     """A pipeline for a runner that `check_runner` let pass.
 
-    Locally Beam's in-memory runner is taken by itself: by the name DirectRunner, Beam 2.77 first
-    tries to download and start another one (Prism).
+    Locally threads do the work, one a core unless --direct_num_workers says how many. With another
+    --direct_running_mode it is Beam's runner, taken by itself: by the name DirectRunner, Beam 2.77
+    first tries to download and start another one (Prism).
 
     Raises:
         ConfigError: The runner is not installed, or lacks an option, Java or its jar.
@@ -135,11 +140,19 @@ def new_pipeline(runner: str, runner_options: Sequence[str]) -> beam.Pipeline:
             return _without_folder(beam.Pipeline(runner=runner, options=options))
         except Exception as error:  # none of our code ran yet
             raise _unusable(f"data.runner={runner} cannot be used", error) from error
+    if options.view_as(DirectOptions).direct_running_mode == "in_memory":
+        return _without_folder(beam.Pipeline(ThreadedRunner(_threads(runner_options)), options))
     info = beam_provision_api_pb2.ProvisionInfo(
         pipeline_options=JobServiceHandle.encode_pipeline_options(options.get_all_options())
     )
     local = FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(info))
     return _without_folder(beam.Pipeline(runner=local, options=options))
+
+
+def _threads(runner_options: Sequence[str]) -> int:
+    given = any(option.split("=")[0] == "--direct_num_workers" for option in runner_options)
+    workers = _parsed(runner_options).view_as(DirectOptions).direct_num_workers
+    return workers if given and workers else len(os.sched_getaffinity(0))
 
 
 def _without_folder(pipeline: beam.Pipeline) -> beam.Pipeline:

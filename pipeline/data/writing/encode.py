@@ -1,7 +1,7 @@
 """Runs the preprocessing graph over blocks of raw rows inside the workers of the job."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.shared import Shared
+from apache_beam.utils.windowed_value import WindowedValue
 
 from features.analysis import Analysis
 from features.columns import columns_of
@@ -19,6 +21,7 @@ from features.preprocessing import Preprocessor
 from features.raw_tensors import CodedTokens, RawTensors, from_arrow
 from features.specs import ROLES, FeatureSet
 from pipeline.data.analysis.analyse import Fitted
+from pipeline.data.blocks.block_key import MAX_ROWS
 from pipeline.data.blocks.dictionaries import with_dictionaries
 from pipeline.data.blocks.spill import SpilledBlock, opened
 from pipeline.data.writing.encoded import to_batch
@@ -88,12 +91,17 @@ def _from_parts(like: RawTensors, parts: Iterable[tf.Tensor]) -> RawTensors:
     return {name: next_of(tensor) for name, tensor in like.items()}
 
 
+Block = tuple[int, str, pa.RecordBatch]  # key, split, raw rows
+Encoded = tuple[ShardKey, SubBlock] | TaggedOutput[Literal["statistics"], tuple[str, Counts]]
+
+
 class EncodeBlocks(beam.DoFn):
     """(key, split, raw rows) in; `sub_blocks` of preprocessed rows out, and counts `statistics`.
 
     One step, since each would need what the analysis found. The graph is built once in each
-    process, when the first block arrives. Nothing comes out if the analysis found problems: the
-    driver reports them.
+    process, when the first blocks arrive, and runs over as many of them at once as make a large
+    one: each run has a price. Nothing comes out if the analysis found problems: the driver reports
+    them.
 
     Args:
         features: What the columns mean.
@@ -121,17 +129,45 @@ class EncodeBlocks(beam.DoFn):
     def _columns(self) -> tuple:
         return columns_of(self._features)
 
+    def start_bundle(self) -> None:
+        self._waiting: list[Block] = []
+
     def process(
         self, element: tuple[int, str, pa.RecordBatch | SpilledBlock], fitted: Fitted
-    ) -> Iterator[
-        tuple[ShardKey, SubBlock] | TaggedOutput[Literal["statistics"], tuple[str, Counts]]
-    ]:
+    ) -> Iterator[Encoded]:
         if fitted.problems:
             return
+        self._fitted = fitted
+        self._waiting.append((*element[:2], opened(element[2])))
+        if sum(len(rows) for _, _, rows in self._waiting) >= MAX_ROWS:
+            yield from self._encoded()
+
+    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
+        at_the_end = GlobalWindows.windowed_value_at_end_of_window
+        for element in self._encoded():
+            if isinstance(element, TaggedOutput):
+                yield TaggedOutput(element.tag, at_the_end(element.value))
+            else:
+                yield at_the_end(element)
+
+    def _encoded(self) -> Iterator[Encoded]:
+        """What comes of the blocks that wait: the graph runs over all of them at once."""
+        blocks, self._waiting = self._waiting, []
+        if not blocks:
+            return
         if self._encoder is None:
-            self._encoder = self._shared.acquire(lambda: self._build(fitted.analysis))
-        key, split, raw = *element[:2], opened(element[2])
-        arrays = self._encoder(raw)
+            self._encoder = self._shared.acquire(lambda: self._build(self._fitted.analysis))
+        arrays = self._encoder(_joined([rows for _, _, rows in blocks]))
+        start = 0
+        for key, split, rows in blocks:
+            behind = start + len(rows)
+            of_block = {name: values[start:behind] for name, values in arrays.items()}
+            yield from self._of_block(key, split, rows, of_block)
+            start = behind
+
+    def _of_block(
+        self, key: int, split: str, raw: pa.RecordBatch, arrays: dict[str, np.ndarray]
+    ) -> Iterator[Encoded]:
         label, left_out = self._features.label, 0
         if self._train_positives < 1.0 and label is not None:
             kept = kept_rows(
@@ -145,12 +181,20 @@ class EncodeBlocks(beam.DoFn):
             counts[ALL][LEFT_OUT] = left_out
         yield TaggedOutput("statistics", (split, counts))
         batch = to_batch(arrays, self._columns)
-        yield from sub_blocks(batch, split, key, self._config, fitted)
+        yield from sub_blocks(batch, split, key, self._config, self._fitted)
 
     def _build(self, analysis: Analysis) -> Encoder:
         if os.getpid() != self._driver:
             _yield_cores_to_other_workers()
         return Encoder(self._features, analysis, self._vocabulary_dir)
+
+
+def _joined(blocks: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """The rows of all blocks, in one dictionary a column."""
+    if len(blocks) == 1:
+        return blocks[0]
+    table = pa.Table.from_batches(map(with_dictionaries, blocks))
+    return table.unify_dictionaries().combine_chunks().to_batches()[0]
 
 
 def _yield_cores_to_other_workers() -> None:

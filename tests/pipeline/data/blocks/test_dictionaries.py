@@ -33,6 +33,16 @@ def test_dictionaries_hold_what_the_rows_need_and_nothing_else():
     assert coded.column("number").type == pa.float32()
 
 
+def test_dictionaries_are_cut_to_the_rows_that_are_left():
+    coded = with_dictionaries(BLOCK)
+    for cut in (slice(3, 5), slice(1, 2), slice(0, 0), slice(0, 5)):
+        part = with_dictionaries(coded.slice(cut.start, cut.stop - cut.start))
+        part.validate(full=True)
+        assert part.to_pylist() == ROWS[cut]
+        tokens = part.column("token").dictionary.to_pylist()
+        assert sorted(tokens) == sorted({row["token"] for row in ROWS[cut]} - {None})
+
+
 def test_repeated_tokens_take_less_room():
     tokens = np.random.default_rng(0).integers(50, size=4096)
     rows = pa.RecordBatch.from_pydict({"token": [f"a long token {each}" for each in tokens]})

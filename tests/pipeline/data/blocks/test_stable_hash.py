@@ -1,7 +1,12 @@
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.blocks.stable_hash import as_share, seeded_hash, stable_hash
+from pipeline.data.blocks.stable_hash import (
+    as_share,
+    parts_of_tokens,
+    seeded_hash,
+    stable_hash,
+)
 
 MASK = 2**64 - 1
 
@@ -49,3 +54,33 @@ def test_seeded_hashes_spread_evenly_and_seeds_are_unrelated():
         assert abs(np.corrcoef(each[1:], each[:-1])[0, 1]) < 0.02
     assert abs(np.corrcoef(shares)[0, 1:]).max() < 0.02
     assert seeded_hash(numbers[7:9], 1).tolist() == seeded_hash(numbers, 1)[7:9].tolist()
+
+
+def part_of(token: str, parts: int) -> int:
+    """The definition, for one token."""
+    data = token.encode()
+    last, before = (data[-1], data[-2] if len(data) > 1 else 0) if data else (0, 0)
+    first = data[0] if data else 0
+    return (5 * len(data) + last + 11 * before + 31 * first) % parts
+
+
+def test_the_part_of_a_token_is_its_own_wherever_it_stands():
+    tokens = ["a", "", "ab", "café", "日本", "a" * 300, *map(str, range(50))]
+    column = pa.array(tokens)
+    assert parts_of_tokens(column, 16).tolist() == [part_of(token, 16) for token in tokens]
+    for start in (0, 1, 5):
+        cut = column.slice(start, 4)
+        expected = [part_of(token, 7) for token in tokens[start : start + 4]]
+        assert parts_of_tokens(cut, 7).tolist() == expected
+    assert parts_of_tokens(pa.array([], pa.string()), 16).tolist() == []
+    assert parts_of_tokens(pa.array(["", ""]), 16).tolist() == [0, 0]
+
+
+def test_parts_share_out_numbers_and_hexadecimal_ids():
+    rng = np.random.default_rng(1)
+    for tokens in (
+        map(str, range(100_000)),
+        (f"{each:08x}" for each in rng.integers(1 << 32, size=100_000)),
+    ):
+        counts = np.bincount(parts_of_tokens(pa.array([*tokens]), 16), minlength=16)
+        assert counts.max() < 3 * 100_000 / 16

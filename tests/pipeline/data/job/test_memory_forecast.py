@@ -101,14 +101,14 @@ def test_the_need_is_told_before_the_job_starts(shop, caplog):
         )
     (line,) = [each for each in caplog.messages if each.startswith("needs about")]
     assert line.endswith("rows; 21 GB are available")
-    assert line.startswith("needs about 85")  # MB
+    assert line.startswith("needs about 1.2 GB")
 
 
 def test_a_job_that_will_not_fit_is_refused_with_what_to_do(shop):
     data = DataConfig(source="shop", path=str(shop), split=SPLIT)
     inputs = open_inputs(FEATURES, data)
     with pytest.raises(
-        ConfigError, match=r"would need about 85\d MB of memory .* rows, and 100 MB"
+        ConfigError, match=r"would need about 1\.2 GB of memory .* rows, and 100 MB"
     ):
         memory_forecast.check_memory(inputs, FEATURES, data, available=10**8)
     data = data.model_copy(update={"memory_gb": 0.2})
