@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CONFIG = "movielens_100k/mbcnet"
+RUN = "runs/start_commands"  # trained before the first round, where it is not there
 BARE = "import tensorflow"
 # What is typed behind `python -m pipeline`, and the exit code that it has.
 COMMANDS = (
@@ -30,7 +31,7 @@ COMMANDS = (
     (f"run --config {CONFIG} --set train.epochs=0", 2),
     ("run --config gone.yaml", 2),
     (f"run --config {CONFIG} --set model.branches.deep.unitz=[8]", 2),
-    (f"run --config {CONFIG}", 0),
+    (f"run --config {CONFIG} --out {RUN} --overwrite", 0),
     (f"build-bundle --config {CONFIG}", 0),
 )
 
