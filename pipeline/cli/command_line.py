@@ -131,7 +131,7 @@ def run(
 ) -> None:
     """The main job: builds the bundle, trains, evaluates, exports, scores five rows."""
     from pipeline.config.config_files import parse_declared
-    from pipeline.system.kept_answers import key_of
+    from pipeline.system.kept_answers import kept_answer, key_of
 
     if config is None:
         config = DEFAULT_CONFIG if preset is None else DEFAULT_DATASET
@@ -143,13 +143,17 @@ def run(
             f"{declared.train.strategy}. Run build-bundle, then train in every process, then "
             "export."
         )
-    from pipeline.stages.finished_run import answer_again  # imports Beam
-
     directory, key = _run_dir(config, preset, out, sizes), key_of(layers.said())
-    path, fresh = _bundle_path(declared, bundle), not restart and warm_start is None
-    if fresh and answer_again(key, declared, directory, path):
-        return
-    loaded = _parsed(layers)
+    anew = restart or warm_start is not None
+    kept = None if anew else kept_answer(directory.answer_file, key)
+    loaded = _parsed(layers) if kept is None else None  # these settings were parsed before
+    path = _bundle_path(declared, bundle)
+    if kept is not None:
+        from pipeline.stages.finished_run import answer_again  # imports Beam
+
+        if answer_again(kept, declared, directory, path):
+            return
+    loaded = loaded or _parsed(layers)
     from pipeline.stages.main_job import run_main_job
 
     run_main_job(loaded, directory, path, _start(overwrite, restart, warm_start), key)

@@ -5,8 +5,10 @@ finds any of them changed does the work, which finds out what the change means.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from features.bundle import Bundle, file_entry
 from pipeline.config.run_config import RunConfig
@@ -16,7 +18,7 @@ from pipeline.stages.describe_bundle import say_bundle
 from pipeline.stages.results import say_changes, say_places, say_reused, say_scored, say_scoring
 from pipeline.stages.show_evaluation import show_evaluation
 from pipeline.system.bundle_readers import reading
-from pipeline.system.kept_answers import keep_answer, kept_answer
+from pipeline.system.kept_answers import keep_answer
 from pipeline.system.lock import only_job_at
 from serving.export_format.export_layout import version_folders
 
@@ -45,7 +47,16 @@ class Answer:
 def keep(
     run: RunDir, key: str, bundle: Bundle, changes: list[str], version: Path, scored: list[str]
 ) -> None:
-    """Keeps the answer to a run in its folder; `key` is that of `answer_again`."""
+    """Keeps the answer to a run in its folder.
+
+    Args:
+        run: Folder of the run.
+        key: From `pipeline.system.kept_answers.key_of`, of all that the settings say.
+        bundle: Its bundle.
+        changes: What followed from the data, a line each.
+        version: Latest version of its export.
+        scored: The rows that were scored with it, a line each.
+    """
     answer = Answer(
         run=run.state()["fingerprint"],
         bundle=bundle.manifest.fingerprint,
@@ -57,11 +68,14 @@ def keep(
     keep_answer(run.answer_file, key, asdict(answer))
 
 
-def answer_again(key: str, declared: RunConfig, run: RunDir, bundle_path: str) -> bool:
+def answer_again(
+    kept: Mapping[str, Any], declared: RunConfig, run: RunDir, bundle_path: str
+) -> bool:
     """Says of a finished run what was said of it before, if all is as it was then.
 
     Args:
-        key: From `pipeline.system.kept_answers.key_of`, of all that the settings say.
+        kept: The answer that the run has to just these settings, by
+            `pipeline.system.kept_answers.kept_answer`.
         declared: The settings, from `pipeline.config.config_files.parse_declared`.
         run: Folder of the run.
         bundle_path: Path of its bundle.
@@ -69,9 +83,8 @@ def answer_again(key: str, declared: RunConfig, run: RunDir, bundle_path: str) -
     Returns:
         Whether it was. If not, nothing was printed.
     """
-    kept = kept_answer(run.answer_file, key)
-    answer = None if kept is None else Answer(**kept)
-    if answer is None or not _is_as_it_was(answer, run, declared):
+    answer = Answer(**kept)
+    if not _is_as_it_was(answer, run, declared):
         return False
     version = run.export / answer.version
     bundle = existing_bundle(declared.feature_set, declared.data, bundle_path)

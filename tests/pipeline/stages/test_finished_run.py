@@ -13,6 +13,7 @@ from pipeline.runs.run_dir import RunDir
 from pipeline.stages import finished_run, show_evaluation
 from pipeline.stages.finished_run import answer_again, checksum_of, keep
 from pipeline.system import console
+from pipeline.system.kept_answers import kept_answer
 
 SCORED = ['{"prob": 0.25}', '{"prob": 0.5}']
 CHANGES = ["train.batch_size 64: two steps an epoch"]
@@ -60,7 +61,8 @@ def answered(run, bundle, config, monkeypatch):
         shown = Console(file=output, highlight=False, soft_wrap=True)
         for module in (console, show_evaluation):
             monkeypatch.setattr(module, "console", shown)
-        said = answer_again(key, of, run, bundle.path)
+        kept = kept_answer(run.answer_file, key)
+        said = kept is not None and answer_again(kept, of, run, bundle.path)
         assert said or not output.getvalue()
         return output.getvalue() if said else None
 
