@@ -46,6 +46,7 @@ from pipeline.system.available_memory import size
 from pipeline.system.files import read_json
 from pipeline.system.full_disk import full_disk
 from pipeline.system.lock import only_job_at
+from pipeline.system.plain_graphs import plain_graphs
 
 log = logging.getLogger(__name__)
 # What says nothing of what a bundle holds, or is said by the sources and the earlier bundle.
@@ -83,7 +84,7 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
     inputs = open_inputs(features, data)
     features = with_null_values(features, inputs)
     earlier = open_earlier(features, data, out)
-    with only_job_at(out), system_memory():
+    with only_job_at(out), system_memory(), plain_graphs():
         return _build(features, data, inputs, earlier, out, settings)
 
 
