@@ -41,7 +41,6 @@ from pipeline.data.job.write_bundle import REJECTED_ROWS, RESULTS, Results, Writ
 from pipeline.data.runners.runner import LOCAL, check_runner, counters_of, new_pipeline, run
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.settings.settings_digest import HOW_IT_IS_BUILT, settings_digest
-from pipeline.system.arrow_memory import system_memory
 from pipeline.system.available_memory import size
 from pipeline.system.files import read_json
 from pipeline.system.full_disk import full_disk
@@ -84,7 +83,7 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
     inputs = open_inputs(features, data)
     features = with_null_values(features, inputs)
     earlier = open_earlier(features, data, out)
-    with only_job_at(out), system_memory(), plain_graphs():
+    with only_job_at(out), plain_graphs():
         return _build(features, data, inputs, earlier, out, settings)
 
 
