@@ -15,7 +15,7 @@ FAST_TESTS := tests/test_architecture.py tests/features tests/models/spec tests/
 FLINK := $(or $(CONCORD_CACHE),$(HOME)/.cache/concord)/flink
 FLINK_JAR := $(FLINK)/flink-job-server.jar
 
-.PHONY: help run check test every-python flink-server flink-test lint format lock clean
+.PHONY: help run check test every-python flink-server flink-test lint format lock clean gpu-check
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*##  */\1  /p' $(MAKEFILE_LIST) | awk -F '  ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ flink-server: $(FLINK_JAR)  ## Beam's Flink job server, by Maven
 
 flink-test: $(STAMP) $(FLINK_JAR)  ## The data job on Apache Flink against the one in memory
 	$(BIN)/python -m pytest -m flink tests/flink
+
+gpu-check: $(STAMP)  ## Whether GPUs train as the processor does, and how fast; skipped without one
+	$(BIN)/python -m benchmarks.gpu.check
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .

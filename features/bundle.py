@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import pydantic
-import tensorflow as tf
 
+from features import storage
 from features.analysis import Analysis
+from features.columns import Column, Layout
 from features.config import Model, StrictModel, parse
 from features.errors import BundleError, ConfigError
 from features.inputs import InputSpec, model_inputs
-from features.records import Column, Layout
 from features.specs import FeatureSet
 from features.text_format import TextFormat
 
@@ -134,13 +134,13 @@ class Bundle:
     @property
     def has_statistics(self) -> bool:
         """Whether there is a statistics.json: bundles of other makers may lack it."""
-        return bool(tf.io.gfile.exists(os.path.join(self.path, STATISTICS)))
+        return storage.exists(os.path.join(self.path, STATISTICS))
 
     @cached_property
     def statistics(self) -> dict[str, Any]:
         """Rows, label rate, missing and out-of-vocabulary rates; see `docs/bundle.md`."""
-        with tf.io.gfile.GFile(os.path.join(self.path, STATISTICS)) as file:
-            statistics: dict[str, Any] = json.load(file)
+        content = storage.read_bytes(os.path.join(self.path, STATISTICS))
+        statistics: dict[str, Any] = json.loads(content.decode())
         return statistics
 
 
@@ -160,7 +160,7 @@ def open_bundle(path: str | Path, verify: bool = False) -> Bundle:
     """
     path = str(path)
     manifest_path = os.path.join(path, MANIFEST)
-    if not tf.io.gfile.exists(manifest_path):
+    if not storage.exists(manifest_path):
         raise BundleError(
             f"{path} is not a data bundle: it has no {MANIFEST}. "
             "Build it: python -m pipeline build-bundle --config ..."
@@ -174,9 +174,8 @@ def open_bundle(path: str | Path, verify: bool = False) -> Bundle:
 def read_manifest(path: str | Path) -> Manifest | None:
     """The manifest of a bundle, also of one in another format version; None where there is none."""
     try:
-        with tf.io.gfile.GFile(os.path.join(str(path), MANIFEST), "rb") as file:
-            return Manifest.model_validate_json(file.read())
-    except (tf.errors.OpError, ValueError):  # no such file, or another kind of one
+        return Manifest.model_validate_json(storage.read_bytes(os.path.join(str(path), MANIFEST)))
+    except (OSError, ValueError):  # no such file, or another kind of one
         return None
 
 
@@ -215,7 +214,7 @@ def check_vocabularies(metadata: BundleMetadata, folder: str | Path) -> None:
     """
     for name, sha256 in metadata.vocabulary_sha256.items():
         path = os.path.join(str(folder), f"{name}.txt")
-        if not tf.io.gfile.exists(path):
+        if not storage.exists(path):
             raise BundleError(f"{path} is missing.")
         if file_entry(path).sha256 != sha256:
             raise BundleError(f"{path} is damaged: it has another checksum than {METADATA} says.")
@@ -223,7 +222,7 @@ def check_vocabularies(metadata: BundleMetadata, folder: str | Path) -> None:
 
 def file_entry(path: str, rows: int | None = None) -> FileEntry:
     """Size and checksum of a file."""
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with storage.opened(path) as file:
         return entry_of(file, rows)
 
 
@@ -238,9 +237,9 @@ def entry_of(stream: BinaryIO, rows: int | None = None) -> FileEntry:
 
 
 def _check_file(path: str, entry: FileEntry, verify: bool) -> None:
-    if not tf.io.gfile.exists(path):
+    if not storage.exists(path):
         raise BundleError(f"{path} is in the manifest but not in the bundle. Rebuild the bundle.")
-    size = tf.io.gfile.stat(path).length
+    size = storage.size_of(path)
     if size != entry.size:
         raise BundleError(
             f"{path} has {size:,} bytes, but the manifest says {entry.size:,}. Rebuild the bundle."
@@ -253,9 +252,8 @@ def _check_file(path: str, entry: FileEntry, verify: bool) -> None:
 
 def _read(model: type[Model], path: str) -> Model:
     try:
-        with tf.io.gfile.GFile(path) as file:
-            content = json.load(file)
-    except tf.errors.NotFoundError:
+        content = json.loads(storage.read_bytes(path).decode())
+    except FileNotFoundError:
         raise BundleError(f"{path} does not exist. Rebuild the bundle.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BundleError(f"{path} is not JSON: {error}. Rebuild the bundle.") from None

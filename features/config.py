@@ -22,7 +22,7 @@ Model = TypeVar("Model", bound=StrictModel)
 Where = str | Callable[[tuple[int | str, ...]], str]
 
 
-def parse(model: type[Model], mapping: Any, where: Where) -> Model:
+def parse(model: type[Model], mapping: Any, where: Where, context: Any = None) -> Model:
     """Reads a mapping, as YAML gives it, into a `StrictModel`.
 
     Args:
@@ -30,6 +30,7 @@ def parse(model: type[Model], mapping: Any, where: Where) -> Model:
         mapping: Received content.
         where: File name, or whatever tells the user where the content stands; or a function
             from the path of a setting to that, where the content comes from several files.
+        context: What the model's validators are told, see `pydantic.ValidationInfo.context`.
 
     Raises:
         ConfigError: A sentence on the first problem: where it stands, what was received, what
@@ -39,7 +40,7 @@ def parse(model: type[Model], mapping: Any, where: Where) -> Model:
         at = where if isinstance(where, str) else where(())
         raise ConfigError(f"{at} must hold a mapping of settings. Received: {mapping!r}.")
     try:
-        return model.model_validate(dict(mapping))
+        return model.model_validate(dict(mapping), context=context)
     except pydantic.ValidationError as error:
         raise ConfigError(sentence(model, error, where)) from None
 

@@ -29,6 +29,10 @@ LARGEST_SIZE = 1_000_000  # of lists, vectors and buckets
 LONGEST_NAME = 200  # bytes in UTF-8: file systems take 255 for a file of tokens and its ending
 ROLES: tuple[Role, ...] = ("input", "label", "group_key", "timestamp", "weight")
 
+# Transform -> number of buckets, where the data have no say in it. Exponents of positive float32
+# numbers end at 127; (ln x)^2 reaches 510 at 6 billion.
+BUCKETS = {"hour": 24, "weekday": 7, "weekend": 2, "log2": 128, "ln_squared": 512}
+
 # Settings that the data job fills in where they are not given.
 FOUND_BY_THE_JOB = ("null_values", "precision")
 

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from features.analysis import Analysis, NumericSummary
-from features.preprocessing import BUCKETS
+from features.feature_spec import BUCKETS
 from features.specs import FeatureSet, FeatureSpec
 
 InputKind = Literal["categorical", "multivalued", "sequence", "numeric", "dense"]

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras
 
 from features.analysis import Analysis
+from features.feature_spec import BUCKETS
 from features.raw_tensors import MISSING_TIME, CodedTokens
 from features.raw_values import (
     FALSE,
@@ -22,9 +23,6 @@ from features.raw_values import (
 from features.scope_name import scope_name
 from features.specs import FeatureSet, FeatureSpec
 
-# Transform -> number of buckets, where the data have no say in it. Exponents of positive float32
-# numbers end at 127; (ln x)^2 reaches 510 at 6 billion.
-BUCKETS = {"hour": 24, "weekday": 7, "weekend": 2, "log2": 128, "ln_squared": 512}
 _SECONDS_PER_DAY = 86_400
 
 

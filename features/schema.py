@@ -12,9 +12,10 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from features.analysis import Analysis
+from features.columns import Column, Layout, columns_of
 from features.inputs import InputSpec, model_inputs
 from features.raw_tensors import parsing_spec
-from features.records import ROWS, Column, Layout, columns_of
+from features.records import ROWS
 from features.specs import FeatureSet, FeatureSpec
 
 _TYPES = {

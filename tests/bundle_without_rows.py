@@ -14,7 +14,7 @@ from features.bundle import (
     Manifest,
     file_entry,
 )
-from features.records import columns_of
+from features.columns import columns_of
 from features.specs import FeatureSet
 
 

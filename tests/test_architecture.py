@@ -14,7 +14,7 @@ BEAM_FOLDER = "pipeline/data"
 # itself and the floors below, nothing above and no neighbour.
 ROOMS = {
     "models": (
-        ("private_keras", "replicas"),
+        ("choices", "private_keras", "replicas"),
         ("layers",),
         ("embeddings",),
         ("alignment", "branches", "cooperation", "fusion", "metrics", "optimizers"),

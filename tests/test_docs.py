@@ -73,7 +73,7 @@ def test_the_readme_counts_the_presets():
 def test_the_recipe_for_a_branch_shows_the_lines_that_are_there():
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     for line, file in (
-        ('"autoint": branches.AutoInt,', "models/spec/axes.py"),
+        ('"autoint": "branches.AutoInt",', "models/spec/axes.py"),
         (
             "b.AutoInt: Case(lambda: b.AutoInt(2, 4, 3, False, True, **mlp(6, 4)), floats(4, 3)),",
             "tests/models/cases.py",

@@ -17,7 +17,8 @@ from features.bundle import (
     file_entry,
     open_bundle,
 )
-from features.records import Column, Layout, columns_of, encode_block, encode_rows
+from features.columns import Column, Layout, columns_of
+from features.records import encode_block, encode_rows
 from features.specs import FeatureSet
 
 FIELDS = 39

@@ -14,7 +14,7 @@ from benchmarks.training.cases import MIXTURE_OPTIONS, PAPER, dcnv2_branch, netw
 from benchmarks.training.workload import FIELDS, field_ids, field_names, field_sizes
 from features.analysis import Analysis
 from features.bundle import FORMAT_VERSION, METADATA, VOCABULARIES, BundleMetadata
-from features.records import columns_of
+from features.columns import columns_of
 from features.specs import FeatureSet
 from models.spec.build_network import build_network
 from models.spec.network_config import NetworkConfig

@@ -4,12 +4,13 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import tensorflow as tf
 
 from features.errors import did_you_mean
 from features.inputs import InputSpec
+from models.choices import Numeric
 from models.embeddings.compressed_rows import Storage
 from models.embeddings.embedding_inputs import (
     ID_KINDS,
@@ -19,8 +20,6 @@ from models.embeddings.embedding_inputs import (
     vocabulary_sizes,
 )
 from models.embeddings.numeric_encoding import encoded_length
-
-Numeric = Literal["each", "mlp", "periodic"]
 
 
 @dataclass(frozen=True)

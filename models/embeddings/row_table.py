@@ -1,16 +1,15 @@
 """One embedding table: rows that are read once per batch, with their optimizer's state."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import tensorflow as tf
 import tf_keras
 
+from models.choices import Initializer
 from models.embeddings.embedding_layout import TableLayout
 from models.embeddings.row_slots import RowSlots, TableRows, mark_table, table_rows
 from models.replicas import replicas_with_row
-
-Initializer = Literal["normal", "truncated_normal", "uniform"]
 
 
 class ReadRows(NamedTuple):

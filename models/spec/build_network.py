@@ -18,7 +18,6 @@ from models.network.cooperative_network import CooperativeNetwork
 from models.private_keras import error_of_layer
 from models.spec.component import Component
 from models.spec.network_config import NetworkConfig
-from models.spec.plugins import is_import_path
 
 
 def build_network(
@@ -72,7 +71,7 @@ def build_network(
     except ValueError as error:
         raise ConfigError(f"network: {_in_one_line(error_of_layer(error))}") from error
     except Exception as error:
-        own = _own_classes(config)
+        own = config.own_classes
         if not own:
             raise
         raised = error_of_layer(error)
@@ -213,13 +212,6 @@ def _projections(
 
 def _in_one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
-
-
-def _own_classes(config: NetworkConfig) -> list[str]:
-    """The import paths that a configuration names."""
-    components = [*config.branches.values(), *config.cooperation.values()]
-    components += [config.alignment, config.fusion]
-    return [component.type for component in components if is_import_path(component.type)]
 
 
 def _copies(config: NetworkConfig, name: str) -> list[str]:

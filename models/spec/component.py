@@ -1,33 +1,33 @@
 """A component of a network as the configuration spells it: a type and that class's options."""
 
-import inspect
-import typing
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pydantic
-import tf_keras
 
 from features.config import StrictModel
 from features.errors import ConfigError, did_you_mean
-from models.alignment import Alignment
-from models.branches.branch import Branch, Need
-from models.cooperation import CooperationLoss, as_cooperation_loss
-from models.fusion import Fusion
-from models.fusion.fusion import Takes as FusionInput
-from models.layers.mlp import MLP
 from models.spec import axes
-from models.spec.plugin_contract import (
-    check_alignment,
-    check_branch,
-    check_constructor,
-    check_fusion,
-    check_loss,
-)
+from models.spec.axes import Axis, LayerClass
 from models.spec.plugins import is_import_path, load_class
 
+if TYPE_CHECKING:  # what these import takes seconds
+    from models.branches.branch import Need
+    from models.cooperation import CooperationLoss
+    from models.fusion.fusion import Takes as FusionInput
+
 LARGEST_WIDTH = 65_536  # a matrix of two such sides has 17 GB
-LayerClass: TypeAlias = type[tf_keras.layers.Layer]
+# Context of a validation, see `features.config.parse`: nothing is asked of the components' classes.
+WITHOUT_CLASSES = {"classes": "not asked"}
+
+
+def asks_classes(info: pydantic.ValidationInfo) -> bool:
+    """Whether a validation looks at the classes of components: all of them but a first look.
+
+    The classes are layers, and TensorFlow takes seconds to import. What can be refused without
+    them is refused before, in the same words: the same validators run twice.
+    """
+    return info.context is not WITHOUT_CLASSES
 
 
 class Component(StrictModel):
@@ -38,9 +38,7 @@ class Component(StrictModel):
     in it is the import path of a class of the user's own (`models.spec.plugins`).
     """
 
-    axis: ClassVar[Mapping[str, LayerClass]] = {}
-    # What classes of the axis derive from; it says what a plain layer does not say of itself.
-    base: ClassVar[LayerClass] = tf_keras.layers.Layer
+    axis: ClassVar[Axis]
 
     type: str
     options: dict[str, Any]
@@ -56,22 +54,22 @@ class Component(StrictModel):
 
     def _declaring(self, name: str) -> Any:
         """The class, or, where it does not declare `name`, the axis' base with its default."""
-        return self.cls if hasattr(self.cls, name) else self.base
+        return self.cls if hasattr(self.cls, name) else self.axis.base
 
     @classmethod
     def _class_of(cls, name: str) -> LayerClass:
-        if is_import_path(name):
-            layer_class = load_class(name)
-            check_constructor(layer_class)
-            cls.check(layer_class)
-            return layer_class
-        if name not in cls.axis:
-            raise ConfigError(f"{name!r} is not a type. {did_you_mean(name, cls.axis)}")
-        return cls.axis[name]
+        if not is_import_path(name):
+            return cls.axis[name]
+        from models.spec.plugin_contract import check_constructor
+
+        layer_class = load_class(name)
+        check_constructor(layer_class)
+        cls.check(layer_class)
+        return layer_class
 
     @pydantic.model_validator(mode="before")
     @classmethod
-    def _from_flat(cls, received: Any) -> Any:
+    def _from_flat(cls, received: Any, info: pydantic.ValidationInfo) -> Any:
         if isinstance(received, cls):
             return received
         flat = {"type": received} if isinstance(received, str) else received
@@ -82,7 +80,14 @@ class Component(StrictModel):
             )
         own = {name for name in cls.model_fields if name != "options"}
         given = {name: value for name, value in flat.items() if name not in own}
-        options = _read_options(cls._class_of(flat["type"]), given, own)
+        kind = flat["type"]
+        if not is_import_path(kind) and kind not in cls.axis:
+            raise ConfigError(f"{kind!r} is not a type. {did_you_mean(kind, cls.axis)}")
+        options = given
+        if asks_classes(info):
+            from models.spec.component_options import read_options
+
+            options = read_options(cls._class_of(kind), given, own)
         return {**{name: flat[name] for name in own if name in flat}, "options": options}
 
     @pydantic.model_serializer
@@ -101,17 +106,18 @@ class BranchComponent(Component):
     """
 
     axis = axes.BRANCHES
-    base = Branch
 
     @classmethod
     def check(cls, layer_class: LayerClass) -> None:
+        from models.spec.plugin_contract import check_branch
+
         check_branch(layer_class)
 
     copies: int = pydantic.Field(1, ge=1, le=64)
     share_weights: bool = False
 
     @property
-    def needs(self) -> frozenset[Need]:
+    def needs(self) -> "frozenset[Need]":
         """What the data must declare, see `Branch`."""
         return self._declaring("needs").needs
 
@@ -132,10 +138,11 @@ class AlignmentComponent(Component):
     """The alignment."""
 
     axis = axes.ALIGNMENTS
-    base = Alignment
 
     @classmethod
     def check(cls, layer_class: LayerClass) -> None:
+        from models.spec.plugin_contract import check_alignment
+
         check_alignment(layer_class)
 
 
@@ -143,14 +150,15 @@ class FusionComponent(Component):
     """The fusion."""
 
     axis = axes.FUSIONS
-    base = Fusion
 
     @classmethod
     def check(cls, layer_class: LayerClass) -> None:
+        from models.spec.plugin_contract import check_fusion
+
         check_fusion(layer_class)
 
     @property
-    def takes(self) -> tuple[FusionInput, ...]:
+    def takes(self) -> "tuple[FusionInput, ...]":
         """What the fusion uses beside the representations."""
         return self._declaring("takes").takes
 
@@ -163,8 +171,7 @@ class FusionComponent(Component):
 class TowerComponent(Component):
     """What stands between the fusion and its logit."""
 
-    axis = {"mlp": MLP}
-    base = MLP
+    axis = axes.TOWERS
 
 
 class CooperationComponent(Component):
@@ -176,7 +183,6 @@ class CooperationComponent(Component):
     """
 
     axis = axes.COOPERATION
-    base = CooperationLoss
 
     weight: float = pydantic.Field(ge=0.0, allow_inf_nan=False)
     warmup_steps: int = pydantic.Field(0, ge=0)
@@ -193,97 +199,15 @@ class CooperationComponent(Component):
         """Whether the loss needs pre-trained networks."""
         return self._declaring("needs_teachers").needs_teachers
 
-    def instance(self) -> CooperationLoss:
+    def instance(self) -> "CooperationLoss":
         """The loss layer, to ask what it takes with these options.
 
         Raises:
             ConfigError: It is no loss.
         """
+        from models.cooperation import as_cooperation_loss
+        from models.spec.plugin_contract import check_loss
+
         layer = self.cls(**self.options)
         check_loss(type(layer), layer.takes if hasattr(layer, "takes") else None)
         return as_cooperation_loss(layer)
-
-
-def _read_options(component: LayerClass, given: Mapping[str, Any], own: set[str]) -> dict[str, Any]:
-    """The constructor's arguments, checked against its signature, defaults filled in.
-
-    Raises:
-        ConfigError: An option is unknown, is filled from the data, or has a wrong type or value.
-    """
-    parameters = _own_parameters(component)
-    try:
-        annotations = typing.get_type_hints(component.__init__)
-    except NameError as error:
-        raise ConfigError(f"a type hint of {component.__name__}.__init__ fails: {error}.") from None
-    settable = [name for name in parameters if name not in axes.INJECTED]
-    for name in given:
-        if name in axes.INJECTED and name in parameters:
-            raise ConfigError(f"{name} comes from the data and cannot be set here. Remove it.")
-        if name not in settable:
-            raise ConfigError(
-                f"{name} is not an option of {component.__name__}. "
-                f"{did_you_mean(str(name), [*settable, *own])}"
-            )
-    options = {}
-    for name in settable:
-        if name not in given and parameters[name].default is inspect.Parameter.empty:
-            raise ConfigError(f"{name} is required by {component.__name__}. Give it a value.")
-        value = given.get(name, parameters[name].default)
-        options[name] = _read_option(name, value, annotations.get(name, Any))
-    injected = [parameter for name, parameter in parameters.items() if name not in settable]
-    # Nothing that comes from the data is missing: the options alone make a layer.
-    if all(parameter.default is not inspect.Parameter.empty for parameter in injected):
-        try:
-            component(**options)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
-    return options
-
-
-def _own_parameters(component: LayerClass) -> dict[str, inspect.Parameter]:
-    """The arguments of a layer's constructor that not every layer has, by name."""
-    every_layer_has = inspect.signature(
-        tf_keras.layers.Layer.__init__
-    ).parameters  # self, name, ...
-    return {
-        name: parameter
-        for name, parameter in inspect.signature(component.__init__).parameters.items()
-        if name not in every_layer_has
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    }
-
-
-def _read_option(name: str, value: Any, annotation: Any) -> Any:
-    """A value as its annotation has it, lists and numbers as YAML would give them.
-
-    Raises:
-        ConfigError: It has another type, or is too large for any layer.
-    """
-    try:
-        adapter = pydantic.TypeAdapter(annotation)
-        # As YAML would give it: a list is equal to one that was read, a tuple is not.
-        option = adapter.dump_python(adapter.validate_python(value), mode="json")
-    except pydantic.ValidationError as error:
-        problem = error.errors()[0]
-        expected = problem["msg"]
-        if problem["type"] in ("is_instance_of", "sequence_str", "list_type"):
-            expected = "expected a list, such as [64, 32]"
-        raise ConfigError(f"{name}: {expected}. Received: {value!r}.") from None
-    largest = max(_whole_numbers(option), default=0)
-    if largest > LARGEST_WIDTH:
-        raise ConfigError(
-            f"{name}: {largest:,} is more than {LARGEST_WIDTH:,}, the most that a layer may "
-            "have of anything. Give a smaller number."
-        )
-    return option
-
-
-def _whole_numbers(value: Any) -> Iterator[int]:
-    """The whole numbers of an option, also those in its lists."""
-    if isinstance(value, int):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _whole_numbers(list(value.values()))
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _whole_numbers(each)

@@ -8,17 +8,19 @@ import pydantic
 
 from features.config import StrictModel
 from features.errors import ConfigError, did_you_mean
-from models.embeddings.embedding_layout import Numeric
-from models.embeddings.row_table import Initializer
+from models.choices import Initializer, Numeric
 from models.spec import axes
 from models.spec.component import (
     LARGEST_WIDTH,
     AlignmentComponent,
     BranchComponent,
+    Component,
     CooperationComponent,
     FusionComponent,
     TowerComponent,
+    asks_classes,
 )
+from models.spec.plugins import is_import_path
 
 NonNegative = Annotated[float, pydantic.Field(ge=0.0, allow_inf_nan=False)]
 Width = Annotated[int, pydantic.Field(ge=1, le=LARGEST_WIDTH)]
@@ -191,6 +193,13 @@ class NetworkConfig(StrictModel):
         return self.embedding.embedding_dim * (self.scale if self.tables == "shared" else 1)
 
     @property
+    def own_classes(self) -> list[str]:
+        """The import paths of the user's own classes."""
+        components: list[Component] = [*self.branches.values(), *self.cooperation.values()]
+        components += [self.alignment, self.fusion]
+        return [component.type for component in components if is_import_path(component.type)]
+
+    @property
     def branch_copies(self) -> dict[str, str]:
         """Name of every branch of the network -> its entry in `branches`."""
         return {
@@ -214,7 +223,7 @@ class NetworkConfig(StrictModel):
         }
 
     @pydantic.model_validator(mode="after")
-    def _fits_together(self) -> "NetworkConfig":
+    def _names_fit(self) -> "NetworkConfig":
         if not self.branches:
             raise ConfigError(f"branches is empty. Name at least one: {', '.join(axes.BRANCHES)}.")
         names = self.branch_copies
@@ -237,6 +246,22 @@ class NetworkConfig(StrictModel):
                     f"logloss_weights.{name}: heads='fused' gives branches no logloss. Set heads "
                     "to 'all', or remove the weight."
                 )
+        if self.projection is not None and self.heads == "fused":
+            raise ConfigError(
+                "projection stands in front of the branches' logits, which heads='fused' leaves "
+                "out. Set heads to 'all', or projection to null."
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _classes_fit(self, info: pydantic.ValidationInfo) -> "NetworkConfig":
+        if not asks_classes(info):
+            return self
+        if self.gate_table != "own" and "gate_input" not in self.fusion.takes:
+            raise ConfigError(
+                f"gate_table: fusion {self.fusion.type!r} has no gate. Set fusion to gate, or "
+                "leave gate_table out."
+            )
         if "logits" in self.fusion.takes and self.heads == "fused":
             raise ConfigError(
                 f"fusion {self.fusion.type!r} reads the branches' logits, which heads='fused' "
@@ -247,13 +272,8 @@ class NetworkConfig(StrictModel):
                 f"tower: fusion {self.fusion.type!r} gives the logit itself, and nothing is left "
                 "for a tower. Set tower to null, or choose another fusion."
             )
-        if self.projection is not None and self.heads == "fused":
-            raise ConfigError(
-                "projection stands in front of the branches' logits, which heads='fused' leaves "
-                "out. Set heads to 'all', or projection to null."
-            )
         for name, loss in self.cooperation.items():
-            self._check_loss(name, loss, list(names))
+            self._check_loss(name, loss, list(self.branch_copies))
         return self
 
     def _check_tables(self, names: Mapping[str, str]) -> None:
@@ -282,12 +302,6 @@ class NetworkConfig(StrictModel):
                     f"embedding.set_dims.{name}: no embedding set has this name. "
                     f"{did_you_mean(name, sets)}"
                 )
-        gated = "gate_input" in self.fusion.takes
-        if self.gate_table != "own" and not gated:
-            raise ConfigError(
-                f"gate_table: fusion {self.fusion.type!r} has no gate. Set fusion to gate, or "
-                "leave gate_table out."
-            )
         if self.gate_table not in {"own", *names}:
             raise ConfigError(
                 f"gate_table is 'own' or the name of a branch whose tables the gate reads. "

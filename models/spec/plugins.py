@@ -2,10 +2,12 @@
 
 import importlib
 import os
-
-import tf_keras
+from typing import TYPE_CHECKING
 
 from features.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    import tf_keras
 
 ALLOWED = "CONCORD_PLUGINS"  # environment: root packages, separated by commas
 
@@ -15,7 +17,7 @@ def is_import_path(name: str) -> bool:
     return "." in name
 
 
-def load_class(path: str) -> type[tf_keras.layers.Layer]:
+def load_class(path: str) -> "type[tf_keras.layers.Layer]":
     """The layer class at an import path, from an allowed root package only.
 
     A configuration file must not be able to run code that its reader did not choose: what may be
@@ -31,6 +33,8 @@ def load_class(path: str) -> type[tf_keras.layers.Layer]:
     Raises:
         ConfigError: The root is not allowed, or there is no such class, or it is no layer.
     """
+    import tf_keras  # takes seconds
+
     module_name, _, class_name = path.rpartition(".")
     root = path.partition(".")[0]
     allowed = ["models", *filter(None, os.environ.get(ALLOWED, "").replace(" ", "").split(","))]

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from features.bundle import Bundle, check_not_replaced, open_bundle
-from features.records import Column, count_rows, decode_block, decode_rows
+from features.columns import Column
+from features.records import count_rows, decode_block, decode_rows
 from models.embeddings.embedding_inputs import aligned_sequences
 from pipeline.batches.hidden_tokens import Hidden, hide_tokens
 from pipeline.batches.length_buckets import bucketed_order, history_lengths

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from features.records import Column
+from features.columns import Column
 
 MATRIX = "/matrix"  # no feature can have this name: the slash keeps it apart
 

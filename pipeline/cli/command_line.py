@@ -18,6 +18,7 @@ from pipeline.system.quiet import import_tensorflow
 
 if TYPE_CHECKING:  # what these import takes seconds
     from features.bundle import Bundle
+    from pipeline.config.layers import Layers
     from pipeline.config.run_config import DatasetConfig, RunConfig
     from pipeline.runs.run_dir import RunDir
     from pipeline.stages.start import Start
@@ -129,20 +130,29 @@ def run(
     warm_start: WarmStartRun = None,
 ) -> None:
     """The main job: builds the bundle, trains, evaluates, exports, scores five rows."""
-    import_tensorflow()
-    from pipeline.stages.main_job import run_main_job
+    from pipeline.config.config_files import parse_declared
+    from pipeline.system.kept_answers import key_of
 
     if config is None:
         config = DEFAULT_CONFIG if preset is None else DEFAULT_DATASET
-    loaded = _load(config, settings, preset, sizes)
-    if loaded.train.strategy != "mirrored":
+    layers = _layers(config, settings, preset, sizes)
+    declared = parse_declared(layers)
+    if declared.train.strategy != "mirrored":
         raise ConfigError(
             f"`run` does all its stages in one process, and train.strategy is "
-            f"{loaded.train.strategy}. Run build-bundle, then train in every process, then export."
+            f"{declared.train.strategy}. Run build-bundle, then train in every process, then "
+            "export."
         )
-    directory = _run_dir(config, preset, out, sizes)
-    start = _start(overwrite, restart, warm_start)
-    run_main_job(loaded, directory, _bundle_path(loaded, bundle), start)
+    from pipeline.stages.finished_run import answer_again  # imports Beam
+
+    directory, key = _run_dir(config, preset, out, sizes), key_of(layers.said())
+    path, fresh = _bundle_path(declared, bundle), not restart and warm_start is None
+    if fresh and answer_again(key, declared, directory, path):
+        return
+    loaded = _parsed(layers)
+    from pipeline.stages.main_job import run_main_job
+
+    run_main_job(loaded, directory, path, _start(overwrite, restart, warm_start), key)
 
 
 @app.command("build-bundle")
@@ -164,7 +174,6 @@ def build_bundle_command(
     ] = None,
 ) -> None:
     """Builds the data bundle from raw files."""
-    import_tensorflow()
     from pipeline.config.config_files import load_dataset
     from pipeline.data.job.data_job import build_bundle
     from pipeline.stages.describe_bundle import say_bundle
@@ -198,7 +207,6 @@ def inspect(
     ] = None,
 ) -> None:
     """Proposes a configuration for files of your own: kinds, histories, leak suspects."""
-    import_tensorflow()
     from pipeline.inspection.inspect_files import inspect_files
 
     inspect_files(path, rows, out, label, columns, delimiter)
@@ -217,22 +225,24 @@ def train(
     warm_start: WarmStartRun = None,
 ) -> None:
     """Trains on a bundle that was built before, and evaluates."""
-    import_tensorflow()
+    layers = _layers(config, settings, preset, sizes)
+    strategy = _strategy(layers)
     from features.bundle import open_bundle
     from pipeline.stages.describe_bundle import one_line
-    from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
+    from pipeline.stages.evaluate_stage import evaluate_stage
     from pipeline.stages.fitted_config import fitted_config
+    from pipeline.stages.show_evaluation import show_evaluation
     from pipeline.stages.train_stage import train_stage
     from pipeline.system.bundle_readers import reading
     from pipeline.system.console import only_warnings, say
     from pipeline.training.cluster import is_chief
     from pipeline.training.strategy import join_cluster
 
-    if not join_cluster(_strategy(config, settings, preset, sizes)):
+    if not join_cluster(strategy):
         return  # a server of tables or a worker of theirs: it served, and the chief has ended
     if not is_chief():
         only_warnings()
-    loaded = _load(config, settings, preset, sizes)
+    loaded = _parsed(layers)
     opened = open_bundle(_bundle_path(loaded, bundle))
     say("data", one_line(opened))
     directory = _run_dir(config, preset, out, sizes)
@@ -252,13 +262,13 @@ def evaluate(run: Run, bundle: BundlePath = None) -> None:
 
     Another bundle than the run's must have its ids: one that was built on frozen vocabularies.
     """
-    import_tensorflow()
-    from pipeline.stages.evaluate_stage import evaluate_elsewhere, evaluate_stage, show_evaluation
+    directory, loaded, opened = _open_run(run, bundle, may_be_another=True)
+    from pipeline.stages.evaluate_stage import evaluate_elsewhere, evaluate_stage
+    from pipeline.stages.show_evaluation import show_evaluation
     from pipeline.system.bundle_readers import reading
     from pipeline.system.console import say
     from pipeline.training.train import load_network
 
-    directory, loaded, opened = _open_run(run, bundle, may_be_another=True)
     with reading(opened), only_job_at(str(directory.path)):
         if not directory.was_trained_on(loaded, opened):
             directory.check_ids(opened)  # before the network is built
@@ -306,17 +316,17 @@ def export(
     ] = False,
 ) -> None:
     """Writes a new version of a trained run's SavedModel, after a fresh process verified it."""
-    import_tensorflow()
-    from pipeline.stages.export_stage import export_stage
-    from pipeline.system.bundle_readers import reading
-    from pipeline.system.console import say
-    from pipeline.training.train import load_network
     from serving.variants.variant import Variant, batch_sizes
 
     variant = Variant(precision, branch, format, batch_sizes(compiled))
     named = None if candidates is None else [name.strip() for name in candidates.split(",")]
     variant.check_candidates(named)
     directory, loaded, opened = _open_run(run, bundle)
+    from pipeline.stages.export_stage import export_stage  # imports TensorFlow
+    from pipeline.system.bundle_readers import reading
+    from pipeline.system.console import say
+    from pipeline.training.train import load_network
+
     with reading(opened), only_job_at(str(directory.path)):
         network = load_network(loaded, opened, directory)
         path = export_stage(loaded, opened, directory, network, variant, named, out, force)
@@ -366,28 +376,30 @@ def compare(
     Builds the bundle if it is not there. LightGBM and CatBoost take part where they are installed.
     What is finished is kept when the command is ended, and it goes on from there.
     """
+    from pipeline.config.config_files import load_dataset
+
+    dataset = load_dataset(config, settings or ())
     import_tensorflow()
     from pipeline.comparison.candidates import check_networks
     from pipeline.comparison.compare import compare as compare_models
-    from pipeline.config.config_files import load_dataset
     from pipeline.config.shipped_files import config_file
     from pipeline.data.job.data_job import build_bundle
     from pipeline.stages.describe_bundle import say_bundle
     from pipeline.system.bundle_readers import reading
     from pipeline.system.console import say
 
+    def load(preset: str) -> "RunConfig":
+        return _parsed(_layers(config, settings, preset, "fit"))
+
     presets = [name.strip() for name in networks.split(",") if name.strip()]
     check_networks(presets)
-    dataset = load_dataset(config, settings or ())
     for preset in presets:
-        _load(config, settings, preset)  # refuses before anything takes its time
+        load(preset)  # refuses before anything takes its time
     opened = build_bundle(dataset.feature_set, dataset.data, _bundle_path(dataset, bundle))
     say_bundle(opened)
     folder = out or Path("runs") / config_file(config).resolve().parent.name / "compare"
     with reading(opened), only_job_at(str(folder)):
-        compare_models(
-            lambda preset: _load(config, settings, preset), opened, folder, 60 * minutes, presets
-        )
+        compare_models(load, opened, folder, 60 * minutes, presets)
     say("report", str(folder / "compare.html"))
 
 
@@ -408,14 +420,15 @@ def models(
     bundle: BundlePath = None,
 ) -> None:
     """Lists the presets; or shows one: configuration, parameters of its parts, FLOPs."""
-    import_tensorflow()
-    from pipeline.cli.show_models import print_preset, print_presets
+    from pipeline.cli.list_models import print_presets
     from pipeline.system.console import console
 
     if preset is None:
         print_presets(console)
-    else:
-        print_preset(preset, config, bundle, settings or (), console)
+        return
+    from pipeline.cli.show_model import print_preset
+
+    print_preset(preset, config, bundle, settings or (), console)
 
 
 @app.command(
@@ -454,27 +467,26 @@ def _named(preset: str | None, sizes: str) -> list[str]:
     return [f"model={json.dumps({'preset': preset, 'sizes': sizes})}"]
 
 
-def _strategy(
-    path: Path, settings: list[str] | None, preset: str | None, sizes: str
-) -> "StrategyName":
+def _strategy(layers: "Layers") -> "StrategyName":
     """`train.strategy`, read before anything is built: a cluster is entered first."""
-    from pipeline.config.config_files import load_config
+    from pipeline.config.config_files import load_layers
+
+    return load_layers(layers, check=False).train.strategy
+
+
+def _layers(path: Path, settings: list[str] | None, preset: str | None, sizes: str) -> "Layers":
+    from pipeline.config.layers import read_layers
 
     named = _named(preset, sizes)
-    return load_config(path, [*named, *(settings or ())], check=False).train.strategy
+    return read_layers(path, [*named, *(settings or ())])
 
 
-def _load(
-    path: Path,
-    settings: list[str] | None,
-    preset: str | None = None,
-    sizes: str = "fit",
-) -> "RunConfig":
-    from pipeline.config.config_files import load_config
-    from pipeline.stages.teachers import check_teacher_runs
+def _parsed(layers: "Layers") -> "RunConfig":
+    from pipeline.config.config_files import load_layers
 
-    named = _named(preset, sizes)
-    loaded = load_config(path, [*named, *(settings or ())])
+    loaded = load_layers(layers)
+    from pipeline.stages.teachers import check_teacher_runs  # imports TensorFlow
+
     check_teacher_runs(loaded)
     return loaded
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from features.errors import ConfigError
 from models.spec.network_config import NetworkConfig
+from pipeline.system.quiet import import_tensorflow
 
 _SIZES = ("num_layers", "rank")  # and what ends in `units`
 
@@ -59,6 +60,7 @@ def sizes_of(network: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         network: The preset's `model:` section.
     """
+    import_tensorflow()
     resolved = NetworkConfig.model_validate(network).model_dump(mode="json")
     branches = _parts(resolved["branches"])
     kept: dict[str, Any] = {

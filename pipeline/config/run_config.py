@@ -7,13 +7,12 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import pydantic
-import tensorflow as tf
 
 from features.config import StrictModel
 from features.errors import ConfigError
 from features.inputs import placeholder_inputs
 from features.specs import FeatureSet, Groups, HistorySpec, NamedFeatures
-from models.spec.build_network import build_network, check_needs
+from models.spec.component import asks_classes
 from models.spec.network_config import NetworkConfig
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import source_named
@@ -227,7 +226,7 @@ class DatasetConfig(StrictModel):
 class RunConfig(DatasetConfig):
     """Everything that a run is made of; saved with it, resolved, as `config.yaml`."""
 
-    model: NetworkConfig = NetworkConfig()
+    model: NetworkConfig = pydantic.Field(default={}, validate_default=True)
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     export: ExportConfig = ExportConfig()
@@ -248,9 +247,12 @@ class RunConfig(DatasetConfig):
         return any(_says(layer, setting.split(".")) for layer in self._given.layers)
 
     @pydantic.model_validator(mode="after")
-    def _check(self) -> "RunConfig":
-        check_needs(self.model, placeholder_inputs(self.feature_set), self.groups, "model.")
-        self._check_teachers()
+    def _check(self, info: pydantic.ValidationInfo) -> "RunConfig":
+        if asks_classes(info):
+            from models.spec.build_network import check_needs
+
+            check_needs(self.model, placeholder_inputs(self.feature_set), self.groups, "model.")
+            self._check_teachers()
         candidate_columns(self.feature_set, self.export.candidates)
         if "gauc" in self.train.monitor and self.feature_set.group_key is None:
             raise ConfigError(
@@ -299,6 +301,10 @@ class RunConfig(DatasetConfig):
         Raises:
             ConfigError: Says what does not fit.
         """
+        import tensorflow as tf
+
+        from models.spec.build_network import build_network
+
         try:
             build_network(self.model, placeholder_inputs(self.feature_set), self.groups)
         except (tf.errors.ResourceExhaustedError, MemoryError):

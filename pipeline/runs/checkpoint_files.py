@@ -3,13 +3,9 @@
 import re
 from pathlib import Path
 
-import tensorflow as tf
-
 from features.publish import to_disk
 
 _INDEX = re.compile(r"step-(\d+)\.index")
-# What TensorFlow raises for files that are cut, changed, empty, foreign or gone.
-_DAMAGED = (tf.errors.OpError, ValueError, IndexError, RuntimeError)
 
 
 def checkpoint_at(folder: Path, step: int) -> Path:
@@ -43,11 +39,15 @@ def damage_of(checkpoint: Path) -> str | None:
     """
     if not Path(f"{checkpoint}.index").exists():
         return "it has no index"
+    import tensorflow as tf  # takes seconds, and whoever looks for checkpoints does not read them
+
+    # What TensorFlow raises for files that are cut, changed, empty, foreign or gone.
+    damaged = (tf.errors.OpError, ValueError, IndexError, RuntimeError)
     try:
         reader = tf.train.load_checkpoint(str(checkpoint))
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
-    except _DAMAGED as error:
+    except damaged as error:
         return (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")
     return None
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
+from features import storage
 from features.bundle import METADATA, VOCABULARIES, Bundle, file_entry, read_metadata
 from features.errors import ConfigError
 from pipeline.config.config_files import dump_config, load_config
 from pipeline.config.run_config import RunConfig
 from pipeline.runs.checkpoint_files import latest_checkpoint
-from pipeline.system.files import remove_tree, write_json, write_text
+from pipeline.system.files import write_json, write_text
 from serving.export_format.export_layout import EXPORT_OF_RUN, version_folders
 
 STAGES = ("train", "evaluate", "export")
@@ -34,6 +33,7 @@ class RunDir:
     metrics.json     training history and evaluation
     curves.jsonl     the training by step, see `pipeline.training.step_curves`
     report.html      the same to look at
+    answer.json      what `run` says of it once it is finished, see `pipeline.stages.finished_run`
     export/          SavedModels, one folder a version
     export-<variant>/   the same of a variant, see `serving.variants`
     """
@@ -96,12 +96,22 @@ class RunDir:
         return self.path / "report.html"
 
     @property
+    def answer_file(self) -> Path:
+        return self.path / "answer.json"
+
+    @property
     def export(self) -> Path:
         return self.path / EXPORT_OF_RUN
 
     @property
     def _results(self) -> tuple[Path, ...]:
-        return (self.recalibration_file, self.metrics_file, self.curves_file, self.report_file)
+        return (
+            self.recalibration_file,
+            self.metrics_file,
+            self.curves_file,
+            self.report_file,
+            self.answer_file,
+        )
 
     def export_of(self, variant: str) -> Path:
         """Folder of a variant's versions, beside the export: a server of that never takes them."""
@@ -293,19 +303,31 @@ class RunDir:
         A stage whose result was removed since is not finished, nor is a training that the clock
         ended where it may now take longer.
         """
+        fingerprint = run_fingerprint(config, bundle, _key_of(warm_start))
+        return self.is_finished(stage, fingerprint, config.train.max_seconds)
+
+    def is_finished(self, stage: str, fingerprint: str, max_seconds: float | None) -> bool:
+        """As `has_finished`, of a configuration whose fingerprint is known.
+
+        Args:
+            stage: One of `STAGES`.
+            fingerprint: From `run_fingerprint`.
+            max_seconds: What training may take.
+        """
         there = {
             "train": Path(f"{self.best_checkpoint}.index").exists(),
             "evaluate": self.metrics_file.exists(),
             "export": self.export.is_dir() and bool(version_folders(self.export)),
         }
-        state, limit = self.state(), config.train.max_seconds
+        state = self.state()
         cut_after = state.get("cut_after")
-        if stage == "train" and cut_after is not None and (limit is None or limit > cut_after):
+        may_go_on = max_seconds is None or max_seconds > (cut_after or 0.0)
+        if stage == "train" and cut_after is not None and may_go_on:
             return False
         return (
             there[stage]
             and stage in state.get("finished", ())
-            and state["fingerprint"] == run_fingerprint(config, bundle, _key_of(warm_start))
+            and state["fingerprint"] == fingerprint
         )
 
     def update_metrics(self, **sections: Any) -> dict[str, Any]:
@@ -320,12 +342,12 @@ class RunDir:
         return {f"{VOCABULARIES}/{file.name}": file_entry(str(file)).sha256 for file in files}
 
     def _copy_of(self, bundle: Bundle) -> None:
-        remove_tree(str(self.bundle_copy))
+        storage.remove_tree(str(self.bundle_copy))
         names = [name for name in bundle.manifest.files if name.startswith(f"{VOCABULARIES}/")]
         for name in (METADATA, *names):
             target = self.bundle_copy / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            tf.io.gfile.copy(f"{bundle.path}/{name}", str(target))
+            storage.copy(f"{bundle.path}/{name}", str(target))
 
     def _write_state(self, state: dict[str, Any]) -> None:
         write_json(str(self.state_file), state)

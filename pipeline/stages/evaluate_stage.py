@@ -14,12 +14,13 @@ from pipeline.evaluation.evaluate import evaluation_report, tables_report
 from pipeline.evaluation.findings import findings
 from pipeline.evaluation.html_report import report_html
 from pipeline.evaluation.logistic_baseline import logistic_baseline
-from pipeline.evaluation.print_tables import print_embedding_tables, print_metrics
+from pipeline.evaluation.print_tables import print_metrics
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.describe_bundle import data_report
-from pipeline.stages.progressive import split_report, with_previous
+from pipeline.stages.progressive import split_report
 from pipeline.stages.recalibrate import held_maps, recalibrate
-from pipeline.system.console import console, say
+from pipeline.stages.show_evaluation import with_previous
+from pipeline.system.console import console
 from pipeline.system.files import write_json, write_text
 from pipeline.training.cluster import is_chief
 from pipeline.training.step_curves import read_curves
@@ -108,19 +109,3 @@ def warn_of_inputs(bundle: Bundle) -> None:
         found = differences(counts_of_split(bundle.statistics, split), training)
         for line in in_words(found):
             _log.warning("%s rows: %s", split, line)
-
-
-def show_evaluation(run: RunDir) -> None:
-    """Prints the evaluation that metrics.json holds."""
-    metrics = with_previous(run.metrics())
-    for split, report in metrics["evaluation"].items():
-        print_metrics(split, report, console)
-    print_embedding_tables(metrics.get("tables", {}), console)
-    baseline = metrics.get("baseline")
-    if baseline is not None and "test" in baseline:
-        scores = baseline["test"]
-        say(
-            "baseline",
-            f"logistic regression on {baseline['rows']:,} training rows: test AUC "
-            f"{scores['auc']:.4f}, logloss {scores['logloss']:.4f}",
-        )

@@ -3,20 +3,28 @@
 from features.bundle import Bundle
 from pipeline.config.fit_to_data import DataSize, fit_to_data
 from pipeline.config.run_config import RunConfig
+from pipeline.stages.results import say_changes
 from pipeline.stages.start import FRESH, Start
-from pipeline.system.console import say
 
 
 def fitted_config(config: RunConfig, bundle: Bundle, start: Start = FRESH) -> RunConfig:
-    """Gives what no file of the user's says the values that fit the bundle, and says which.
+    """Gives what no file of the user's says the values that fit the bundle, and says which."""
+    fitted, changes = fit(config, bundle, start)
+    say_changes(changes)
+    return fitted
+
+
+def fit(config: RunConfig, bundle: Bundle, start: Start = FRESH) -> tuple[RunConfig, list[str]]:
+    """Gives what no file of the user's says the values that fit the bundle.
 
     Args:
         config: Configuration from `pipeline.config.config_files.load_config`.
         bundle: Data bundle that is trained on.
         start: How the run begins: a warm start keeps the shapes of the run that it names.
+
+    Returns:
+        The configuration, and what was changed, a line each.
     """
     earlier = None if start.warm_start is None else start.warm_start.config()
     fitted, changes = fit_to_data(config, DataSize.of(bundle), earlier)
-    for number, change in enumerate(changes):
-        say("" if number else "fit", str(change))
-    return fitted
+    return fitted, list(map(str, changes))

@@ -8,22 +8,29 @@ from features.bundle import Bundle
 from pipeline.config.run_config import RunConfig
 from pipeline.data.job.data_job import build_bundle
 from pipeline.runs.run_dir import RunDir
+from pipeline.stages import finished_run
 from pipeline.stages.describe_bundle import say_bundle
-from pipeline.stages.evaluate_stage import evaluate_stage, show_evaluation
+from pipeline.stages.evaluate_stage import evaluate_stage
 from pipeline.stages.export_stage import export_stage
-from pipeline.stages.fitted_config import fitted_config
+from pipeline.stages.fitted_config import fit
+from pipeline.stages.results import say_changes, say_places, say_reused, say_scored, say_scoring
+from pipeline.stages.show_evaluation import show_evaluation
 from pipeline.stages.start import FRESH, Start, check_start
 from pipeline.stages.train_stage import train_stage
 from pipeline.system.bundle_readers import reading
-from pipeline.system.console import say
 from pipeline.system.lock import only_job_at
-from pipeline.system.program import command, python
 from pipeline.training.train import load_network
 from serving.export_format.export_layout import SAMPLE_ROWS, version_folders
 from serving.exporting.fresh_process import environment
 
 
-def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, start: Start = FRESH) -> None:
+def run_main_job(
+    config: RunConfig,
+    run: RunDir,
+    bundle_path: str,
+    start: Start = FRESH,
+    key: str | None = None,
+) -> None:
     """Does what is not done yet, and shows the results.
 
     Args:
@@ -31,29 +38,32 @@ def run_main_job(config: RunConfig, run: RunDir, bundle_path: str, start: Start 
         run: Folder that the run's files go to.
         bundle_path: Path that the bundle is built at, or lies at already.
         start: How the run begins.
+        key: To keep the answer by, see `pipeline.stages.finished_run`; None keeps none.
     """
     check_start(config, run, start)
     bundle = build_bundle(config.feature_set, config.data, bundle_path)
     say_bundle(bundle)
-    config = fitted_config(config, bundle, start)
+    config, changes = fit(config, bundle, start)
+    say_changes(changes)
     with reading(bundle), only_job_at(str(run.path)):
         _finish_stages(config, bundle, run, start)
     latest = version_folders(run.export)[0]
-    score_sample(latest)
-    for stage, path in (
-        ("bundle", bundle.path),
-        ("run", run.path),
-        ("report", run.report_file),
-        ("logs", f"{python()} -m tensorboard.main --logdir {run.tensorboard}"),
-        ("export", latest),
-    ):
-        say(stage, str(path))
+    scored, alone = score_sample(latest)
+    if key is not None and alone and _says_all(config, start):
+        finished_run.keep(run, key, bundle, changes, latest, scored)
+    say_places(bundle, run, latest)
+
+
+def _says_all(config: RunConfig, start: Start) -> bool:
+    """Whether nothing beside a run's own settings decides about it: other runs, classes, files."""
+    alone = not config.model.own_classes and not config.train.teachers
+    return alone and start.warm_start is None
 
 
 def _finish_stages(config: RunConfig, bundle: Bundle, run: RunDir, start: Start) -> None:
     network = None
     if run.has_finished("train", config, bundle, start.warm_start) and not start.restart:
-        say("train", f"{run.path} is trained with this configuration and data: reused")
+        say_reused(run)
     else:
         network = train_stage(config, bundle, run, start)
     if not run.has_finished("evaluate", config, bundle, start.warm_start):
@@ -65,16 +75,22 @@ def _finish_stages(config: RunConfig, bundle: Bundle, run: RunDir, start: Start)
         export_stage(config, bundle, run, network)
 
 
-def score_sample(version: Path, rows: int = 5) -> None:
-    """Scores a few raw rows from the export in a fresh process, as a user would."""
-    sample = version / SAMPLE_ROWS
-    say("predict", f"{command()} predict {version} --input {sample}")
+def score_sample(version: Path, rows: int = 5) -> tuple[list[str], bool]:
+    """Scores a few raw rows from the export in a fresh process, as a user would, and prints them.
+
+    Returns:
+        The scored rows, a line each, and whether the process said nothing else.
+    """
+    say_scoring(version)
+    sample = str(version / SAMPLE_ROWS)
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "predict", str(version), "--input", str(sample)],
+        [sys.executable, "-m", "pipeline", "predict", str(version), "--input", sample],
         env=environment(),
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
-        check=True,
     )
-    for line in done.stdout.splitlines()[:rows]:
-        say("", line)
+    print(done.stderr, end="", file=sys.stderr)
+    done.check_returncode()
+    scored = done.stdout.splitlines()[:rows]
+    say_scored(scored)
+    return scored, not done.stderr

@@ -15,8 +15,6 @@ from pipeline.runs.run_dir import RunDir
 from pipeline.stages.recalibrate import held_maps
 from pipeline.training.warm_start import WarmStart
 
-PREVIOUS = "fused (previous run)"
-
 
 def check_progressive(config: RunConfig, warm_start: RunDir | None) -> None:
     """Refuses a progressive validation of a network that knows nothing yet.
@@ -77,17 +75,3 @@ def split_report(
     """The metrics of one split, as `evaluation_report` gives them, without the branches' pairs."""
     scores = score_split(network, bundle, split, batch_size, maps=maps)
     return split_facts(scores, bundle, weight_by)
-
-
-def with_previous(metrics: dict[str, Any]) -> dict[str, Any]:
-    """metrics.json as reports show it: the previous run beside, the progressive rows first."""
-    warm = metrics.get("warm_start")
-    if warm is None:
-        return metrics
-    evaluation = {"progressive": warm["progressive"]} if "progressive" in warm else {}
-    for split, report in metrics.get("evaluation", {}).items():
-        before = warm["previous"][split]["metrics"]["fused"]
-        fused, *branches = report["metrics"].items()
-        rows = dict([fused, (PREVIOUS, before), *branches])
-        evaluation[split] = {**report, "metrics": rows}
-    return {**metrics, "evaluation": evaluation}

@@ -6,8 +6,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
-
+from features import storage
 from features.publish import publish
 
 
@@ -21,27 +20,22 @@ def write_complete(path: str, write: Callable[[str], None]) -> None:
         write: Called with the path to write to.
     """
     temporary = f"{path}.part-{uuid.uuid4().hex}"
-    tf.io.gfile.makedirs(os.path.dirname(path))
+    storage.make_folders(os.path.dirname(path))
     try:
         write(temporary)
-        if "://" in path:
-            tf.io.gfile.rename(temporary, path, overwrite=True)
+        if storage.is_remote(path):
+            storage.rename(temporary, path)
         else:
             publish(temporary, path)
     except BaseException:
-        if tf.io.gfile.exists(temporary):
-            tf.io.gfile.remove(temporary)
+        if storage.exists(temporary):
+            storage.remove(temporary)
         raise
 
 
 def write_text(path: str, text: str) -> None:
     """Writes a text file as UTF-8."""
-
-    def write(temporary: str) -> None:
-        with tf.io.gfile.GFile(temporary, "wb") as file:
-            file.write(text.encode())
-
-    write_complete(path, write)
+    write_complete(path, lambda temporary: storage.write_bytes(temporary, text.encode()))
 
 
 def write_json(path: str, content: Any) -> None:
@@ -51,8 +45,7 @@ def write_json(path: str, content: Any) -> None:
 
 def read_json(path: str) -> Any:
     """Reads a JSON file."""
-    with tf.io.gfile.GFile(path, "rb") as file:
-        return json.loads(file.read())
+    return json.loads(storage.read_bytes(path))
 
 
 def folder_exists(path: str) -> bool:
@@ -61,11 +54,11 @@ def folder_exists(path: str) -> bool:
     Asked for a folder, some stores say yes to any longer name that begins like it.
     """
     parent, name = os.path.split(path.rstrip("/"))
-    if "://" not in path:
-        return tf.io.gfile.exists(path)
+    if not storage.is_remote(path):
+        return storage.exists(path)
     try:
-        return name in {child.rstrip("/") for child in tf.io.gfile.listdir(parent)}
-    except tf.errors.NotFoundError:
+        return name in storage.names_in(parent)
+    except FileNotFoundError:
         return False
 
 
@@ -77,25 +70,10 @@ def move_folder(path: str, to: str, last: str) -> None:
         to: New path of the folder; nothing lies there.
         last: The file in it that moves when all others have.
     """
-    if "://" not in path:
+    if not storage.is_remote(path):
         publish(path, to)
         return
-    for name in sorted(files_below(path), key=lambda name: (name == last, name)):
-        tf.io.gfile.makedirs(os.path.dirname(os.path.join(to, name)))
-        tf.io.gfile.rename(os.path.join(path, name), os.path.join(to, name), overwrite=True)
-    remove_tree(path)
-
-
-def files_below(folder: str) -> list[str]:
-    """Paths of all files below a folder, relative to it."""
-    return [
-        os.path.join(parent, name).removeprefix(folder).lstrip("/")
-        for parent, _, names in tf.io.gfile.walk(folder)
-        for name in names
-    ]
-
-
-def remove_tree(path: str) -> None:
-    """Removes a folder and what is in it, if it exists."""
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.rmtree(path)
+    for name in sorted(storage.files_below(path), key=lambda name: (name == last, name)):
+        storage.make_folders(os.path.dirname(os.path.join(to, name)))
+        storage.rename(os.path.join(path, name), os.path.join(to, name))
+    storage.remove_tree(path)

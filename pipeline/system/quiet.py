@@ -11,8 +11,11 @@ def import_tensorflow() -> None:
     """Imports TensorFlow and finds its devices; what it prints meanwhile shows only if it fails.
 
     Its runtime writes a dozen lines about processor features and missing CUDA drivers to the
-    file descriptor of standard error, before any log level could be set.
+    file descriptor of standard error, before any log level could be set. Nothing is done where it
+    is imported already.
     """
+    if "tensorflow" in sys.modules:
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _held_back(sys.stderr.fileno()):
         import tensorflow as tf

@@ -11,9 +11,9 @@ from features.bundle import (
     open_bundle,
     read_metadata,
 )
+from features.columns import columns_of
 from features.errors import BundleError
 from features.inputs import model_inputs
-from features.records import columns_of
 
 
 @pytest.fixture

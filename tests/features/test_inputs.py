@@ -5,10 +5,10 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
+from features.columns import columns_of
 from features.inputs import InputSpec, model_inputs
 from features.preprocessing import Preprocessor
 from features.raw_tensors import from_arrow
-from features.records import columns_of
 
 
 @pytest.fixture(scope="module")

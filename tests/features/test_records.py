@@ -2,16 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.records import (
-    ROWS,
-    Column,
-    columns_of,
-    count_rows,
-    decode_block,
-    decode_rows,
-    encode_block,
-    encode_rows,
-)
+from features.columns import Column, columns_of
+from features.records import ROWS, count_rows, decode_block, decode_rows, encode_block, encode_rows
 
 COLUMNS = (
     Column(name="id", dtype="int32"),

@@ -3,8 +3,9 @@ import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from features.analysis import Analysis, NumericSummary
+from features.columns import columns_of
 from features.raw_tensors import parsing_spec
-from features.records import columns_of, decode_rows, encode_rows
+from features.records import decode_rows, encode_rows
 from features.schema import from_text, raw_schema, record_schema, to_text
 from features.specs import FeatureSet
 

@@ -22,9 +22,10 @@ from features.bundle import (
     file_entry,
     open_bundle,
 )
-from features.records import columns_of, encode_block, encode_rows
+from features.columns import columns_of
+from features.records import encode_block, encode_rows
 from features.specs import FeatureSet
-from pipeline.cli import command_line, serve
+from pipeline.cli import command_line, serve, show_model
 from tests.beam import remembered_options, remembered_signatures, remembered_state_specs
 
 ROWS = {"train": 103, "valid": 40, "test": 0}
@@ -79,11 +80,13 @@ class Done(NamedTuple):
 
 
 @pytest.fixture
-def concord(monkeypatch, capsys, tmp_path) -> Callable[..., Done]:
+def concord(monkeypatch, capsys, tmp_path, tmp_path_factory) -> Callable[..., Done]:
     """Runs the command line in this process, which has imported TensorFlow, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     for module in (command_line, serve):
         monkeypatch.setattr(module, "import_tensorflow", lambda: None)
+    answers = tmp_path_factory.mktemp("answers")  # what `models` keeps is not the user's
+    monkeypatch.setattr(show_model, "cache_folder", lambda: answers)
 
     def run(*arguments: object, started_as: str = "pipeline/__main__.py") -> Done:
         monkeypatch.setattr(sys, "argv", [started_as, *map(str, arguments)])

@@ -13,7 +13,8 @@ from benchmarks.training.peer_process import serve
 from benchmarks.training.workload import batches, read_batches
 from features.analysis import Analysis
 from features.bundle import FORMAT_VERSION, Bundle, BundleMetadata, FileEntry, Manifest, file_entry
-from features.records import columns_of, encode_block
+from features.columns import columns_of
+from features.records import encode_block
 from features.specs import FeatureSet
 from models.spec.network_config import NetworkConfig
 from pipeline.batches.dataset import examples
@@ -41,7 +42,7 @@ class ConcordTrainer:
             model=NetworkConfig.model_validate(spec["network"]), train=settings
         )
         folder = Path(spec["data"]).with_suffix(".bundle")
-        bundle = _bundle(folder, sizes, ids, labels, written=files)
+        bundle = made_up_bundle(folder, sizes, ids, labels, written=files)
         self._network = new_network(config, bundle)
         if files:
             self._dataset = examples(
@@ -66,12 +67,12 @@ class ConcordTrainer:
         self._network.fit(self._dataset, steps_per_epoch=steps, epochs=1, verbose=0)
 
 
-def _bundle(
+def made_up_bundle(
     folder: Path,
     sizes: np.ndarray,
     ids: Mapping[str, np.ndarray],
     labels: np.ndarray,
-    written: bool,
+    written: bool = False,
 ) -> Bundle:
     """The workload as a bundle: its metadata and, on request, its record files."""
     names = list(ids)

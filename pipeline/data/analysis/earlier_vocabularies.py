@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import tensorflow as tf
 
+from features import storage
 from features.analysis import NumericSummary
 from features.bundle import BundleMetadata, VocabularyOrigin, open_bundle
 from features.errors import BundleError, ConfigError
@@ -203,10 +203,9 @@ def _check_same_scale(spec: FeatureSpec, before: FeatureSpec, path: str) -> None
 
 
 def _checked_content(path: str, sha256: str) -> bytes:
-    if not tf.io.gfile.exists(path):
+    if not storage.exists(path):
         raise BundleError(f"{path} does not exist. Rebuild the bundle.")
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content = file.read()
+    content = storage.read_bytes(path)
     if hashlib.sha256(content).hexdigest() != sha256:
         raise BundleError(
             f"{path} has another checksum than the metadata of its bundle says, so its tokens may "

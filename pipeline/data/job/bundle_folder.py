@@ -4,14 +4,14 @@ import logging
 import os
 from contextlib import nullcontext
 
-import tensorflow as tf
-
+from features import storage
 from features.bundle import MANIFEST, Bundle, open_bundle, read_manifest
 from features.errors import BundleError
 from pipeline.system.bundle_readers import unread
-from pipeline.system.files import files_below, folder_exists, move_folder, remove_tree
+from pipeline.system.files import folder_exists, move_folder
 
 log = logging.getLogger(__name__)
+RESULTS, REJECTED_ROWS = "results.json", "rejected.jsonl"  # what the workers tell the driver
 
 
 class BundleFolder:
@@ -29,7 +29,7 @@ class BundleFolder:
         self.out = os.path.realpath(out) if os.path.islink(out.rstrip("/")) else out.rstrip("/")
         self._building = f"{self.out}.building"
         self._old = f"{self.out}.old"
-        # The bundle's files; beside them what the workers tell the driver.
+        # The bundle's files; beside them `RESULTS` and `REJECTED_ROWS`.
         self.bundle = os.path.join(self._building, "bundle")
         self.results = os.path.join(self._building, "results")
         self.spill = os.path.join(self._building, "spill")
@@ -47,12 +47,12 @@ class BundleFolder:
             return None
         if bundle.manifest.fingerprint != fingerprint:
             return None
-        remove_tree(self._building)
-        remove_tree(self._old)
+        storage.remove_tree(self._building)
+        storage.remove_tree(self._old)
         return bundle
 
     def _recover(self) -> None:
-        if folder_exists(self._old) and not tf.io.gfile.exists(self.out):
+        if folder_exists(self._old) and not storage.exists(self.out):
             move_folder(self._old, self.out, MANIFEST)
 
     def start(self) -> None:
@@ -63,42 +63,42 @@ class BundleFolder:
                 somebody reads now: it is not touched.
         """
         self._recover()
-        if tf.io.gfile.exists(self.out) and not self._is_replaceable():
+        if storage.exists(self.out) and not self._is_replaceable():
             raise BundleError(
                 f"{self.out} exists and is not a data bundle: it has no {MANIFEST} of one, or "
                 "holds files that this does not name. Remove it, or choose another folder."
             )
-        if tf.io.gfile.exists(self.out):
+        if storage.exists(self.out):
             with unread(self.out):
                 pass
             log.info("%s was built from other data or settings: it is replaced", self.out)
-        remove_tree(self._building)
-        tf.io.gfile.makedirs(self.bundle)
-        tf.io.gfile.makedirs(self.results)
+        storage.remove_tree(self._building)
+        storage.make_folders(self.bundle)
+        storage.make_folders(self.results)
 
     def _is_replaceable(self) -> bool:
         """Whether nothing but a bundle lies here: its manifest, and files that this names."""
-        if not tf.io.gfile.isdir(self.out):
+        if not storage.is_folder(self.out):
             return False
         manifest = read_manifest(self.out)
         known = set() if manifest is None else {MANIFEST, *manifest.files}
-        return set(files_below(self.out)) <= known
+        return set(storage.files_below(self.out)) <= known
 
     def publish(self) -> None:
         """Puts the complete bundle in its place; an older one leaves only then.
 
         If somebody began to read that one meanwhile, this waits: the work is not lost.
         """
-        remove_tree(self._old)
+        storage.remove_tree(self._old)
         with unread(self.out, wait=True) if folder_exists(self.out) else nullcontext():
             if folder_exists(self.out):
                 move_folder(self.out, self._old, MANIFEST)
             move_folder(self.bundle, self.out, MANIFEST)
-        remove_tree(self._old)
-        remove_tree(self._building)
-        if tf.io.gfile.exists(self.rejected):
-            tf.io.gfile.remove(self.rejected)
+        storage.remove_tree(self._old)
+        storage.remove_tree(self._building)
+        if storage.exists(self.rejected):
+            storage.remove(self.rejected)
 
     def abandon(self) -> None:
         """Removes what was built."""
-        remove_tree(self._building)
+        storage.remove_tree(self._building)

@@ -7,45 +7,26 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import apache_beam as beam
-import tensorflow as tf
-from apache_beam.runners.runner import PipelineResult
-
+from features import storage
 from features.bundle import FORMAT_VERSION, Bundle, FileEntry, open_bundle
-from features.config import parse
 from features.errors import ConfigError, DataError
-from features.precision import losses_in_words, with_precision
 from features.specs import FeatureSet
-from features.splits import in_words
-from pipeline.data.analysis.earlier_vocabularies import (
-    EarlierVocabularies,
-    changes_in_words,
-    open_earlier,
-)
-from pipeline.data.job.bundle_folder import BundleFolder
-from pipeline.data.job.checks import check_results, events_in_words, joins_in_words
-from pipeline.data.job.describe import describe
-from pipeline.data.job.examples import Examples
-from pipeline.data.job.input_contents import (
-    ChangedInputError,
-    Content,
-    check_unchanged,
-    contents_of,
-)
-from pipeline.data.job.memory_forecast import check_memory
+from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies, open_earlier
+from pipeline.data.job.bundle_folder import REJECTED_ROWS, BundleFolder
+from pipeline.data.job.input_contents import ChangedInputError, Content, contents_of
 from pipeline.data.job.open_inputs import Inputs, open_inputs
-from pipeline.data.job.text_settings import text_format_of, with_null_values
-from pipeline.data.job.write_bundle import REJECTED_ROWS, RESULTS, Results, WriteBundle
-from pipeline.data.runners.runner import LOCAL, check_runner, counters_of, new_pipeline, run
+from pipeline.data.job.text_settings import with_null_values
+from pipeline.data.runners.runner import check_runner
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.settings.settings_digest import HOW_IT_IS_BUILT, settings_digest
 from pipeline.system.available_memory import size
-from pipeline.system.files import read_json
 from pipeline.system.full_disk import full_disk
 from pipeline.system.lock import only_job_at
-from pipeline.system.plain_graphs import plain_graphs
+from pipeline.system.quiet import import_tensorflow
 
 log = logging.getLogger(__name__)
 # What says nothing of what a bundle holds, or is said by the sources and the earlier bundle.
@@ -73,6 +54,23 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
         BundleError: Something that is not a bundle lies at `out`, somebody reads the one that is
             to be replaced, or another job builds there.
     """
+    job = _job(features, data, out)
+    with only_job_at(out):
+        return job.existing() or job.build()
+
+
+def existing_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle | None:
+    """The bundle that `build_bundle` would reuse; None where it would build one.
+
+    Raises:
+        UserError: As `build_bundle`, where it looks at settings and input.
+    """
+    job = _job(features, data, out)
+    with only_job_at(out):
+        return job.existing()
+
+
+def _job(features: FeatureSet, data: DataConfig, out: str) -> "_Job":
     check_runner(data.runner, data.runner_options)
     if features.label is None:
         raise ConfigError(
@@ -82,53 +80,76 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
     settings = settings_digest(features, data)
     inputs = open_inputs(features, data)
     features = with_null_values(features, inputs)
-    earlier = open_earlier(features, data, out)
-    with only_job_at(out), plain_graphs():
-        return _build(features, data, inputs, earlier, out, settings)
+    return _Job(features, data, inputs, open_earlier(features, data, out), out, settings)
 
 
-def _build(
-    features: FeatureSet,
-    data: DataConfig,
-    inputs: Inputs,
-    earlier: EarlierVocabularies | None,
-    out: str,
-    settings: str,
-) -> Bundle:
-    started = time.monotonic()
-    contents = contents_of(inputs.files)
-    sources = {name: content.entry for name, content in contents.items()}
-    generated = inputs.generated
-    if generated:
-        sources |= generated.contents(data.source)
-    fingerprint = fingerprint_of(features, data, sources, earlier)
-    folder = BundleFolder(out)
-    if bundle := folder.existing(fingerprint):
-        log.info("%s is up to date: reused", out)
+@dataclass(frozen=True)
+class _Job:
+    """A bundle that is asked for; to be used by one process at a time.
+
+    Args:
+        features: What the columns mean, null values of the files included.
+        data: Which rows, and how they are split and written.
+        inputs: The files of the data set.
+        earlier: What is taken over of an earlier bundle.
+        out: Folder of the bundle.
+        settings: Checksum of its settings.
+    """
+
+    features: FeatureSet
+    data: DataConfig
+    inputs: Inputs
+    earlier: EarlierVocabularies | None
+    out: str
+    settings: str
+
+    @cached_property
+    def contents(self) -> dict[str, Content]:
+        """What the input files hold: all of them are read."""
+        return contents_of(self.inputs.files)
+
+    @cached_property
+    def sources(self) -> dict[str, FileEntry]:
+        """Name, size and checksum of all that the rows come from."""
+        sources = {name: content.entry for name, content in self.contents.items()}
+        generated = self.inputs.generated
+        return {**sources, **generated.contents(self.data.source)} if generated else sources
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint_of(self.features, self.data, self.sources, self.earlier)
+
+    def existing(self) -> Bundle | None:
+        """The bundle, if it is there already."""
+        bundle = BundleFolder(self.out).existing(self.fingerprint)
+        if bundle is not None:
+            log.info("%s is up to date: reused", self.out)
         return bundle
-    folder.start()
-    read = sum(entry.size for entry in sources.values())
-    with _publishing_or_abandoning(folder, out, read):
-        log.info("building %s from %d files (%s)", out, len(sources), size(read))
-        results, joins = _read_and_write(features, data, inputs, contents, earlier, folder)
-        describe(
-            folder,
-            with_precision(features, results.analysis),
-            data,
-            results,
-            joins,
-            sources,
-            fingerprint,
-            settings,
-            known=generated.known() if generated else {},
-            origin=earlier.origin if earlier else None,
-            text_format=text_format_of(inputs),
-        )
-    if earlier:
-        log.info(changes_in_words(earlier, results.vocabulary_changes))
-    log.info("split %s: %s", in_words(results.split_rule), _of_tables(results.rows_written))
-    _log_speed(results, time.monotonic() - started)
-    return open_bundle(out)
+
+    def build(self) -> Bundle:
+        """Builds it, and replaces what is there."""
+        import_tensorflow()
+        from pipeline.data.job.build import build, log_build  # a bundle that is there needs neither
+
+        started = time.monotonic()
+        folder = BundleFolder(self.out)
+        folder.start()
+        read = sum(entry.size for entry in self.sources.values())
+        with _publishing_or_abandoning(folder, self.out, read):
+            log.info("building %s from %d files (%s)", self.out, len(self.sources), size(read))
+            results = build(
+                self.features,
+                self.data,
+                self.inputs,
+                self.contents,
+                self.sources,
+                self.earlier,
+                folder,
+                self.fingerprint,
+                self.settings,
+            )
+        log_build(results, self.earlier, time.monotonic() - started)
+        return open_bundle(self.out)
 
 
 @contextmanager
@@ -160,57 +181,6 @@ def _publishing_or_abandoning(folder: BundleFolder, out: str, read: int) -> Iter
         folder.abandon()
 
 
-def _read_and_write(
-    features: FeatureSet,
-    data: DataConfig,
-    inputs: Inputs,
-    contents: Mapping[str, Content],
-    earlier: EarlierVocabularies | None,
-    folder: BundleFolder,
-) -> tuple[Results, Mapping[str, int]]:
-    """Runs the Beam job and checks what came of it; its results, and its counts of joins."""
-    if data.runner == LOCAL:
-        check_memory(inputs, features, data)
-    pipeline = new_pipeline(data.runner, data.runner_options)
-    examples = pipeline | "Examples" >> Examples(inputs, features, data, folder.spill)
-    examples | "Bundle" >> WriteBundle(
-        features, data, folder.bundle, folder.results, folder.spill, earlier
-    )
-    joins = counters_of(_run_on(contents, pipeline), "join")
-    results = _read_results(folder)
-    check_results(results, features, data, folder.rejected)
-    keys = {side.name: side.key for side in inputs.source.side_tables}
-    for line in joins_in_words(joins, keys, results, data):
-        log.info(line)
-    for line in events_in_words(results, features, inputs.source.events):
-        log.info(line)
-    for line in losses_in_words(features, results.analysis):
-        log.warning(line)
-    return results, joins
-
-
-def _run_on(contents: Mapping[str, Content], pipeline: beam.Pipeline) -> PipelineResult:
-    """Runs a pipeline whose input files must not change meanwhile."""
-    try:
-        result = run(pipeline)
-    except Exception:
-        check_unchanged(contents)  # perhaps why a step failed
-        raise
-    check_unchanged(contents)
-    return result
-
-
-def _log_speed(results: Results, seconds: float) -> None:
-    rows = sum(results.rows_written.values())
-    log.info(
-        "wrote %s rows in %d files, %.0f s (%s rows/s)",
-        f"{rows:,}",
-        len(results.files),
-        seconds,
-        f"{rows / seconds:,.0f}",
-    )
-
-
 def fingerprint_of(
     features: FeatureSet,
     data: DataConfig,
@@ -238,26 +208,8 @@ def fingerprint_of(
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _read_results(folder: BundleFolder) -> Results:
-    path = os.path.join(folder.results, RESULTS)
-    if not tf.io.gfile.exists(path):
-        raise RuntimeError("the runner reports success, but nothing was written. Use another one.")
-    results = parse(Results, read_json(path), path)
-    log.info(
-        "read rows: %s; rejected: %s",
-        _of_tables(results.rows_read),
-        _of_tables(results.rejected) or "none",
-    )
-    return results
-
-
-def _of_tables(rows: Mapping[str, int]) -> str:
-    """Such as: log 100,000, users 943."""
-    return ", ".join(f"{table} {count:,}" for table, count in rows.items())
-
-
 def _hand_over_rejected(folder: BundleFolder) -> None:
     """Leaves the rejected rows where the user can look at them, if there are any."""
     path = os.path.join(folder.results, REJECTED_ROWS)
-    if tf.io.gfile.exists(path) and tf.io.gfile.stat(path).length:
-        tf.io.gfile.rename(path, folder.rejected, overwrite=True)
+    if storage.exists(path) and storage.size_of(path):
+        storage.rename(path, folder.rejected)

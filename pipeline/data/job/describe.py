@@ -4,9 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import tensorflow as tf
-
-from features import schema
+from features import schema, storage
 from features.bundle import (
     FORMAT_VERSION,
     MANIFEST,
@@ -19,16 +17,16 @@ from features.bundle import (
     VocabularyOrigin,
     file_entry,
 )
-from features.records import columns_of
+from features.columns import columns_of
 from features.specs import FeatureSet
 from features.splits import in_words
 from features.text_format import TextFormat
-from pipeline.data.job.bundle_folder import BundleFolder
-from pipeline.data.job.write_bundle import REJECTED_ROWS, Results
+from pipeline.data.job.bundle_folder import REJECTED_ROWS, BundleFolder
+from pipeline.data.job.write_bundle import Results
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.writing.row_layout import write_tfds_metadata
 from pipeline.data.writing.statistics import summarize
-from pipeline.system.files import files_below, write_json, write_text
+from pipeline.system.files import write_json, write_text
 
 
 def describe(
@@ -61,9 +59,9 @@ def describe(
     """
     _remove_strays(folder.bundle, set(results.files))
     rejected = os.path.join(folder.bundle, "rejected")
-    tf.io.gfile.makedirs(rejected)
+    storage.make_folders(rejected)
     rejected_rows = os.path.join(folder.results, REJECTED_ROWS)
-    tf.io.gfile.rename(rejected_rows, os.path.join(rejected, "rows.jsonl"))
+    storage.rename(rejected_rows, os.path.join(rejected, "rows.jsonl"))
     statistics = _statistics(features, results, joins, known, origin)
     write_json(os.path.join(folder.bundle, "statistics.json"), statistics)
     rows = schema.record_schema(features, results.analysis, data.layout)
@@ -145,14 +143,14 @@ def _write_tfds_metadata(
 
 def _remove_strays(folder: str, files: set[str]) -> None:
     """Removes files that workers left which failed and were retried."""
-    for name in files_below(folder):
+    for name in storage.files_below(folder):
         stray_record = name.endswith(".tfrecord") and name not in files
         if stray_record or ".part-" in os.path.basename(name):
-            tf.io.gfile.remove(os.path.join(folder, name))
+            storage.remove(os.path.join(folder, name))
 
 
 def _entries(folder: str, files: Mapping[str, FileEntry]) -> dict[str, FileEntry]:
     return {
         name: files.get(name) or file_entry(os.path.join(folder, name))
-        for name in sorted(files_below(folder))
+        for name in sorted(storage.files_below(folder))
     }

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from features.columns import columns_of
 from features.errors import ConfigError
-from features.records import columns_of
 from features.specs import FeatureSet
 from pipeline.data.blocks.accounts import ROWS_READ, SESSIONS
 from pipeline.data.blocks.arrow_bytes import RecordBatchCoder

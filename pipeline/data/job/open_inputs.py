@@ -23,6 +23,7 @@ from pipeline.data.sources.input_file import InputFile
 from pipeline.data.sources.parts import RowParts
 from pipeline.data.splits.negatives_check import check_context, check_item, check_negatives
 from pipeline.data.splits.split_rule import check_split
+from pipeline.system.quiet import import_tensorflow
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ def _open_source(data: DataConfig) -> tuple[Source, DataConfig]:
         DataError: Files of the user's own that are missing or unreadable.
     """
     if data.source.startswith(TFDS):
+        import_tensorflow()
         from pipeline.data.reading.tfds_rows import open_tfds  # imports tensorflow-datasets
 
         return open_tfds(data), data

@@ -10,14 +10,15 @@ from apache_beam.pvalue import AsDict, AsList, AsSingleton
 
 from features.analysis import Analysis
 from features.bundle import SAMPLE_ROWS, VOCABULARIES, FileEntry
+from features.columns import columns_of
 from features.config import StrictModel
-from features.records import columns_of
 from features.specs import FeatureSet
 from pipeline.data.analysis.analyse import Analyse, Fitted
 from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies
 from pipeline.data.blocks.arrow_bytes import RecordBatchCoder  # noqa: F401  (registers itself)
 from pipeline.data.blocks.dictionaries import with_dictionaries
 from pipeline.data.blocks.spill import Spill
+from pipeline.data.job.bundle_folder import REJECTED_ROWS, RESULTS
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.writing.encode import EncodeBlocks
 from pipeline.data.writing.rejected_rows import CollectRejected, Rejected, write_rejected
@@ -27,7 +28,6 @@ from pipeline.data.writing.statistics import ALL, LEFT_OUT, Counts, MergeCounts
 from pipeline.data.writing.write_shard import WriteShard
 from pipeline.system.files import write_json, write_text
 
-RESULTS, REJECTED_ROWS = "results.json", "rejected.jsonl"
 SAMPLE_SIZE = 256
 
 

@@ -31,6 +31,7 @@ from pipeline.data.sources.base import (
     TextFile,
 )
 from pipeline.data.sources.own import OWN_FILES, source_of_path
+from pipeline.system.quiet import import_tensorflow
 
 DELIMITERS = ("\t", ",", ";", "|")
 _FIRST_LINE_BYTES = 1 << 20
@@ -213,6 +214,7 @@ def _of_kind(
         return RecordFile(patterns, "avro")
     if kind == "tfrecord":
         # Imports TensorFlow, which takes seconds.
+        import_tensorflow()
         from pipeline.data.reading.example_rows import example_file
 
         return example_file(path, patterns)

@@ -15,10 +15,10 @@ from apache_beam.utils.shared import Shared
 from apache_beam.utils.windowed_value import WindowedValue
 
 from features.analysis import Analysis
+from features.columns import columns_of
 from features.precision import with_precision
 from features.preprocessing import Preprocessor
 from features.raw_tensors import CodedTokens, RawTensors, from_arrow
-from features.records import columns_of
 from features.specs import ROLES, FeatureSet
 from pipeline.data.analysis.analyse import Fitted
 from pipeline.data.blocks.block_key import MAX_ROWS

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.records import Column
+from features.columns import Column
 
 
 def schema_of(columns: Sequence[Column]) -> pa.Schema:

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from features.bundle import FileEntry
-from features.records import Column
+from features.columns import Column
 
 _TEMPLATE = "{SPLIT}-{SHARD_X_OF_Y}.{FILEFORMAT}"
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 import tensorflow as tf
 
 from features.bundle import FileEntry, file_entry
-from features.records import Column, encode_block, encode_rows
+from features.columns import Column
+from features.records import encode_block, encode_rows
 from pipeline.data.analysis.analyse import Fitted
 from pipeline.data.writing.encoded import schema_of, to_arrays
 from pipeline.data.writing.shuffle import ShardKey, ShuffleConfig, SubBlock, gather

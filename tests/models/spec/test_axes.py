@@ -1,6 +1,8 @@
 """What a new branch, loss, fusion or alignment needs besides its file; CONTRIBUTING.md says so."""
 
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,22 @@ def test_every_public_layer_has_a_name_on_its_axis(package, axis):
     }
     missing = {cls.__name__ for cls in layers - bases - set(AXES[axis].values())}
     assert not missing, f"add to {axis} in models/spec/axes.py, or derive from it: {missing}"
+
+
+@pytest.mark.parametrize("axis", [*AXES.values(), axes.TOWERS], ids=[*AXES, "TOWERS"])
+def test_classes_of_an_axis_derive_from_its_base(axis):
+    assert all(issubclass(each, axis.base) for each in axis.values())
+
+
+def test_names_are_known_before_any_class_is_imported():
+    code = (
+        "import sys; from models.spec import axes; from models.spec.network_config import *\n"
+        "assert 'deep' in axes.BRANCHES and 'dep' not in axes.BRANCHES and len(axes.FUSIONS)\n"
+        "assert list(axes.TOWERS) == ['mlp'] and 'tensorflow' not in sys.modules\n"
+        "axes.BRANCHES['deep']\n"
+        "assert 'tensorflow' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("axis", AXES)

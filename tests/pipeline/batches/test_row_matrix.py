@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from features.records import Column
+from features.columns import Column
 from pipeline.batches.row_matrix import MATRIX, pack, unpack
 
 COLUMNS = (

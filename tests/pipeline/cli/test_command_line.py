@@ -138,7 +138,7 @@ def test_a_bug_shows_its_traceback(concord, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("pipeline.config.config_files.load_config", broken)
+    monkeypatch.setattr("pipeline.config.layers.read_layers", broken)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         concord("run", "--config", "a.yaml")
 
@@ -147,7 +147,7 @@ def test_user_errors_of_every_package_are_caught(concord, monkeypatch):
     def mistaken(*_):
         raise ConfigError("what, where, how.")
 
-    monkeypatch.setattr("pipeline.config.config_files.load_config", mistaken)
+    monkeypatch.setattr("pipeline.config.layers.read_layers", mistaken)
     assert concord("run", "--config", "a.yaml")[::2] == (2, "error: what, where, how.\n")
 
 

@@ -5,8 +5,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from features.config import parse
 from features.errors import ConfigError
-from pipeline.config.config_files import dump_config, load_config, load_preset
+from pipeline.config.config_files import (
+    dump_config,
+    load_config,
+    load_layers,
+    load_preset,
+    parse_declared,
+)
+from pipeline.config.layers import read_layers
+from pipeline.config.run_config import RunConfig
 
 BASE = {
     "data": {"source": "movielens_100k", "seed": 5},
@@ -103,6 +112,49 @@ def test_reads_back_what_it_wrote(top, write):
 def test_says_where_a_mistake_stands_and_how_to_mend_it(top, setting, sentence):
     with pytest.raises(ConfigError, match=sentence):
         load_config(top, [setting])
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "train.bacth_size=8",
+        "data.source=movielens_100",
+        "data.split.tset=0.1",
+        "model.fusion=meen",
+        "model.sacle=2",
+        "model.branches={}",
+        "model.branches.deep.type=dep",
+        "model.branches.deep.copies=0",
+        "model.cooperation.co_taching.weight=1",
+        "model.cooperation.symmetric_kl={}",
+        "model.tables=none",
+        "model.embedding.width=8",
+        "model.logloss_weights.dep=1",
+        "train.learning_rate=.inf",
+        "train.monitor=gauc",
+        "groups.all=[usr]",
+        "features.clicked={role: input, kind: numeric}",
+        "export.candidates=[usr]",
+    ],
+)
+def test_what_is_refused_without_the_classes_is_refused_with_them_in_the_same_words(top, setting):
+    layers = read_layers(top, [setting])
+    with pytest.raises(ConfigError) as without:
+        parse_declared(layers)
+    with pytest.raises(ConfigError) as with_classes:
+        parse(RunConfig, layers.merged, layers.find)
+    assert str(without.value) == str(with_classes.value)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["model.branches.deep.unist=[3]", "model.branches.deep=din", "model.tower={units: x}"],
+)
+def test_what_only_a_class_can_refuse_waits_for_it(top, setting):
+    layers = read_layers(top, [setting])
+    parse_declared(layers)
+    with pytest.raises(ConfigError):
+        load_layers(layers)
 
 
 @pytest.mark.parametrize(

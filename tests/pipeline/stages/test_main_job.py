@@ -130,6 +130,60 @@ def test_a_second_run_reuses_everything(folder, command, run, done, concord, mon
     ]
 
 
+def test_a_second_run_needs_no_tensorflow_and_prints_the_same(folder, command, done):
+    program = (
+        "import sys; from pipeline.cli.command_line import main\n"
+        "try:\n    main()\nfinally:\n    assert 'tensorflow' not in sys.modules"
+    )
+    again = subprocess.run(
+        [sys.executable, "-c", program, *command],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert again.returncode == 0, again.stderr
+    first = [line for line in done.stdout.splitlines() if not line.startswith(("config", "train"))]
+    second = [line for line in again.stdout.splitlines() if not line.startswith("train")]
+    assert second == first
+
+
+def test_a_damaged_export_is_not_answered_for(folder, command, run):
+    (weights,) = (run.export / "1" / "variables").glob("variables.data*")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    try:
+        again = subprocess.run(
+            [sys.executable, "-m", "pipeline", *command],
+            cwd=folder,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        weights.write_bytes(whole)
+    assert again.returncode != 0
+    assert '{"prob"' not in again.stdout
+    assert "cannot be loaded as a SavedModel" in again.stderr
+
+
+def test_changed_input_is_noticed(folder, command, run, concord, monkeypatch):
+    monkeypatch.chdir(folder)
+    (log,) = (folder / "data").glob("*.inter")
+    whole = log.read_bytes()
+    first, second, *others = whole.splitlines(keepends=True)
+    log.write_bytes(b"".join([first, *others, second]))  # the same rows in another order
+    try:
+        other = concord(*command)
+        assert other.returncode == 2
+        assert "holds a finished run of another configuration or other data" in other.stderr
+    finally:
+        log.write_bytes(whole)
+        again = concord(*command)  # builds the bundle of the run again
+    assert again.returncode == 0, again.stderr
+    assert "reused" in again.stdout
+
+
 def test_another_configuration_does_not_replace_a_finished_run(
     folder, command, run, concord, monkeypatch
 ):

@@ -15,7 +15,7 @@ from pipeline.evaluation.html_report import report_html
 from pipeline.evaluation.scores import score_split
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.evaluate_stage import evaluate_elsewhere, evaluate_stage
-from pipeline.stages.progressive import PREVIOUS, with_previous
+from pipeline.stages.show_evaluation import PREVIOUS, with_previous
 from pipeline.stages.start import Start, check_start
 from pipeline.stages.train_stage import train_stage
 from pipeline.training.id_maps import map_buckets, map_tokens

@@ -225,7 +225,7 @@ def test_the_fingerprint_covers_the_earlier_vocabularies_and_not_their_place(
     moved = shutil.copytree(monday.path, tmp_path / "moved")
     out = shutil.copytree(extended.path, tmp_path / "bundle")
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.data.job.data_job.new_pipeline", None)  # would fail if called
+        patch.setattr("pipeline.data.job.build.new_pipeline", None)  # would fail if called
         again = build_bundle(features(), settings(days[0] / "1", moved), str(out))
     assert again.manifest == extended.manifest
     assert extended.manifest.fingerprint != frozen.manifest.fingerprint

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from features import storage
 from features.bundle import open_bundle
 from features.errors import BundleError, ConfigError, DataError, UserError
 from features.records import decode_block
@@ -155,7 +156,7 @@ def test_building_again_elsewhere_gives_the_same_bytes(bundle, log, tmp_path):
 
 
 def test_the_same_configuration_reuses_the_bundle_at_once(bundle, log, monkeypatch):
-    monkeypatch.setattr("pipeline.data.job.data_job.new_pipeline", None)  # would fail if called
+    monkeypatch.setattr("pipeline.data.job.build.new_pipeline", None)  # would fail if called
     before = os.stat(f"{bundle.path}/MANIFEST.json")
     again = build_bundle(FEATURES, config(log, max_rejected_share=0.5), bundle.path)
     assert again.manifest == bundle.manifest
@@ -278,7 +279,7 @@ def test_a_file_that_changes_while_it_is_read_makes_no_bundle(tmp_path, monkeypa
     def run_and_change(_):
         log_file.write_text(change(log_file.read_text()))
 
-    monkeypatch.setattr("pipeline.data.job.data_job.run", run_and_change)
+    monkeypatch.setattr("pipeline.data.job.build.run", run_and_change)
     with pytest.raises(DataError, match=r"ml-100k\.inter changed while the job read it"):
         build_bundle(FEATURES, config(path), str(tmp_path / "out"))
     assert [each.name for each in tmp_path.iterdir()] == ["log"]
@@ -291,7 +292,7 @@ def test_a_file_that_changes_and_makes_a_step_fail_is_the_reason(tmp_path, monke
         (tmp_path / "log" / "ml-100k.user").unlink()
         raise RuntimeError("a step failed")
 
-    monkeypatch.setattr("pipeline.data.job.data_job.run", change_and_fail)
+    monkeypatch.setattr("pipeline.data.job.build.run", change_and_fail)
     with pytest.raises(DataError, match=r"ml-100k\.user cannot be read: No such file"):
         build_bundle(FEATURES, config(path), str(tmp_path / "out"))
 
@@ -352,7 +353,11 @@ def test_a_feature_set_without_a_label_is_refused(log, tmp_path):
 
 
 # What the program at the end of this file asks leave for.
-FILE_FUNCTIONS = ("GFile", "exists", "listdir", "makedirs", "remove", "rename", "rmtree")
+FILE_FUNCTIONS = (
+    *((storage, name) for name in ("exists", "make_folders", "opened", "read_bytes", "remove")),
+    *((storage, name) for name in ("remove_tree", "rename", "write_bytes")),
+    (tf.io.gfile, "GFile"),  # what workers write as it comes
+)
 
 
 def start_build(log, out):
@@ -378,8 +383,8 @@ def steps_of_a_build(log, out, monkeypatch):
     """How often a whole build asks for leave."""
     steps = itertools.count()
     with monkeypatch.context() as patch:
-        for name in FILE_FUNCTIONS:
-            patch.setattr(tf.io.gfile, name, counting(getattr(tf.io.gfile, name), steps))
+        for module, name in FILE_FUNCTIONS:
+            patch.setattr(module, name, counting(getattr(module, name), steps))
         build_bundle(FEATURES, config(log), out)
     return next(steps)
 
@@ -444,6 +449,6 @@ def asking_for_leave(function, lock):
 
 if __name__ == "__main__":
     lock = threading.Lock()
-    for name in FILE_FUNCTIONS:
-        setattr(tf.io.gfile, name, asking_for_leave(getattr(tf.io.gfile, name), lock))
+    for module, name in FILE_FUNCTIONS:
+        setattr(module, name, asking_for_leave(getattr(module, name), lock))
     build_bundle(FEATURES, config(sys.argv[1]), sys.argv[2])

@@ -12,14 +12,9 @@ import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 
 from features.analysis import Analysis, NumericSummary
+from features.columns import columns_of
 from features.raw import coerce
-from features.records import (
-    columns_of,
-    decode_block,
-    decode_rows,
-    encode_block,
-    encode_rows,
-)
+from features.records import decode_block, decode_rows, encode_block, encode_rows
 from pipeline.batches.dataset import column_arrays
 from pipeline.data.job.data_job import build_bundle
 from pipeline.data.settings.data_config import DataConfig, SplitConfig

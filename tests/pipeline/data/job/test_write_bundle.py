@@ -11,12 +11,14 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from features.columns import columns_of
 from features.config import parse
 from features.raw_tensors import from_arrow
-from features.records import columns_of, decode_block, decode_rows
+from features.records import decode_block, decode_rows
 from features.schema import record_schema, to_text
 from features.specs import ROLES, FeatureSet
-from pipeline.data.job.write_bundle import RESULTS, Results, WriteBundle
+from pipeline.data.job.bundle_folder import RESULTS
+from pipeline.data.job.write_bundle import Results, WriteBundle
 from pipeline.data.runners.runner import new_pipeline, run
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.writing.encode import Encoder

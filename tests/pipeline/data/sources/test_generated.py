@@ -198,7 +198,7 @@ def test_a_bundle_of_generated_rows_tells_the_best_auc_and_is_reused(tmp_path, m
     }
     positives = sum(each["positives"] for each in bundle.statistics["splits"].values())
     assert positives == planted.labels(3, 0, 5_000).sum()
-    monkeypatch.setattr("pipeline.data.job.data_job.new_pipeline", None)  # would fail if called
+    monkeypatch.setattr("pipeline.data.job.build.new_pipeline", None)  # would fail if called
     again = build_bundle(config.feature_set, config.data, bundle.path)
     assert again.manifest == bundle.manifest
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from features.records import Column
+from features.columns import Column
 from pipeline.data.writing.encoded import schema_of, to_arrays, to_batch
 
 COLUMNS = (
