@@ -84,10 +84,10 @@ def _stages(folder: Path) -> Iterator[tuple[str, float]]:
     """Name and rows/s of each stage, on the first rows of the file."""
     import features  # noqa: F401  (before TensorFlow)
     from features.bundle import open_bundle
+    from features.dictionaries import with_dictionaries
     from features.records import columns_of, encode_block
     from pipeline.config.config_files import load_dataset
     from pipeline.data.analysis.token_counts import TokenCounts
-    from pipeline.data.blocks.dictionaries import with_dictionaries
     from pipeline.data.job.open_inputs import open_inputs
     from pipeline.data.reading.read import read_blocks
     from pipeline.data.reading.read_rows import ReadRows

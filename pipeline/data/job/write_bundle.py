@@ -11,12 +11,12 @@ from apache_beam.pvalue import AsDict, AsList, AsSingleton
 from features.analysis import Analysis
 from features.bundle import SAMPLE_ROWS, VOCABULARIES, FileEntry
 from features.config import StrictModel
+from features.dictionaries import with_dictionaries
 from features.records import columns_of
 from features.specs import FeatureSet
 from pipeline.data.analysis.analyse import Analyse, Fitted
 from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies
 from pipeline.data.blocks.arrow_bytes import RecordBatchCoder  # noqa: F401  (registers itself)
-from pipeline.data.blocks.dictionaries import with_dictionaries
 from pipeline.data.blocks.spill import Spill
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.writing.encode import EncodeBlocks

@@ -13,13 +13,13 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.shared import Shared
 
 from features.analysis import Analysis
+from features.dictionaries import with_dictionaries
 from features.precision import with_precision
 from features.preprocessing import Preprocessor
 from features.raw_tensors import CodedTokens, RawTensors, from_arrow
 from features.records import columns_of
 from features.specs import ROLES, FeatureSet
 from pipeline.data.analysis.analyse import Fitted
-from pipeline.data.blocks.dictionaries import with_dictionaries
 from pipeline.data.blocks.spill import SpilledBlock, opened
 from pipeline.data.writing.encoded import to_batch
 from pipeline.data.writing.shuffle import ShardKey, ShuffleConfig, SubBlock, sub_blocks

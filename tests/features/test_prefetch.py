@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from pipeline.data.reading.prefetch import prefetched
+from features.prefetch import prefetched
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 50])
