@@ -2,14 +2,14 @@
 
 import queue
 import threading
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Generator, Iterator
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 _END = object()
 
 
-def prefetched(items: Iterator[T], most: int = 2) -> Iterator[T]:
+def prefetched(items: Iterator[T], most: int = 2) -> Generator[T, None, None]:
     """The same items in their order, made in a thread of their own.
 
     Worth it where making an item spends its time outside Python, as Arrow's parsers do. What the
@@ -20,7 +20,7 @@ def prefetched(items: Iterator[T], most: int = 2) -> Iterator[T]:
         items: Used by the thread alone.
         most: Items that wait to be taken, at most.
     """
-    made: queue.Queue = queue.Queue(most)
+    made: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(most)
     stopped = threading.Event()
 
     def put(item: object, error: BaseException | None = None) -> bool:

@@ -1,7 +1,7 @@
 """The rule of `features.raw_values` for whole Arrow columns."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -83,16 +83,13 @@ def tokens(column: pa.Array) -> pa.Array:
         values = column.flatten()
         changed = tokens(values)
         return column if changed is values else _with_values(column, changed)
-    if not pc.any(pc.match_substring_regex(column, _OTHER_WRITING)).as_py():
-        return column
-    column = pc.replace_substring_regex(column, f"^{WHOLE_WITH_POINT}$", r"\1")
-    column = pc.replace_substring_regex(column, _ZERO, "0")
-    return pc.replace_substring_regex(column, _ONE, "1")
+    return _of_distinct(column, _tokens)
 
 
 def known_tokens(column: pa.Array, null_values: Sequence[str]) -> pa.Array:
     """The tokens of texts; null where one is empty, or means "missing" as these texts do."""
-    return without(tokens(column), ("", *null_tokens(null_values)))
+    missing = ("", *null_tokens(null_values))
+    return _of_distinct(column, lambda distinct: without(_tokens(distinct), missing))
 
 
 def without(column: pa.Array, values: Sequence[str | float | int]) -> pa.Array:
@@ -109,6 +106,21 @@ def without_weights(column: pa.Array, separator: str) -> pa.Array:
     """Lists of texts without the weights behind their tokens: `t1` for `t1:0.53`."""
     pattern = weights_behind(separator)
     return _with_values(column, pc.replace_substring_regex(column.flatten(), pattern, ""))
+
+
+def _of_distinct(column: pa.Array, rule: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """What a rule makes of texts, each distinct one looked at once; the column where nothing."""
+    coded = column.dictionary_encode()
+    changed = rule(coded.dictionary)
+    return column if changed is coded.dictionary else changed.take(coded.indices)
+
+
+def _tokens(texts: pa.Array) -> pa.Array:
+    if not pc.any(pc.match_substring_regex(texts, _OTHER_WRITING)).as_py():
+        return texts
+    texts = pc.replace_substring_regex(texts, f"^{WHOLE_WITH_POINT}$", r"\1")
+    texts = pc.replace_substring_regex(texts, _ZERO, "0")
+    return pc.replace_substring_regex(texts, _ONE, "1")
 
 
 def _map_lists(column: pa.Array) -> pa.Array:
