@@ -10,6 +10,7 @@ from features.errors import DataError, did_you_mean
 from features.raw import Reasons
 from features.raw_values import text_of
 from features.specs import FeatureSet, FeatureSpec
+from serving.scoring.byte_lines import ByteLines, decoded
 
 
 class UntypedBlock(NamedTuple):
@@ -22,12 +23,12 @@ class UntypedBlock(NamedTuple):
     """
 
     columns: pa.RecordBatch
-    lines: list[int]
+    lines: Sequence[int]
     reasons: Reasons
 
 
 def json_blocks(
-    lines: Iterator[str], where: str, features: FeatureSet, block_rows: int
+    lines: ByteLines, where: str, features: FeatureSet, block_rows: int
 ) -> Iterator[UntypedBlock]:
     """Blocks of rows.
 
@@ -38,11 +39,11 @@ def json_blocks(
     keys: set[str] = set()
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
-    for number, line in enumerate(lines, start=1):
+    for line in decoded(lines, where, "utf-8"):
         if not line.strip():
             continue
-        rows.append(_parse(line, f"{where}, line {number}"))
-        numbers.append(number)
+        rows.append(_parse(line, f"{where}, line {lines.number}"))
+        numbers.append(lines.number)
         keys.update(name for name in specs if name not in keys and _has(rows[-1], name))
         keys.update(rows[-1])
         if len(rows) == block_rows:

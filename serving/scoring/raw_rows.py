@@ -1,15 +1,14 @@
 """Raw rows from JSON lines, delimited text or Parquet, typed, in blocks: what `predict` reads."""
 
 import bz2
-import codecs
 import gzip
 import lzma
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
@@ -17,6 +16,7 @@ from features.errors import DataError
 from features.raw import coerce
 from features.specs import FeatureSet
 from features.text_format import TextFormat
+from serving.scoring.byte_lines import ByteFile, ByteLines
 from serving.scoring.csv_rows import csv_blocks
 from serving.scoring.json_rows import UntypedBlock, json_blocks
 from serving.scoring.parquet_rows import parquet_blocks
@@ -102,12 +102,11 @@ def _blocks(
         return
     where = "standard input" if path == STDIN else path
     with _open(path) as file:
+        lines = ByteLines(file)
         if suffix in _JSON:
-            yield from json_blocks(_decoded(file, where, "utf-8"), where, features, block_rows)
-            return
-        text_format = text_format or TextFormat()
-        lines = _decoded(file, where, text_format.encoding)
-        yield from csv_blocks(lines, where, features, block_rows, text_format)
+            yield from json_blocks(lines, where, features, block_rows)
+        else:
+            yield from csv_blocks(lines, where, features, block_rows, text_format or TextFormat())
 
 
 def _suffix(path: str) -> str:
@@ -124,26 +123,12 @@ def _suffix(path: str) -> str:
     return suffix
 
 
-def _open(path: str) -> AbstractContextManager[Iterable[bytes]]:
+def _open(path: str) -> AbstractContextManager[ByteFile]:
     if path == STDIN:
-        return nullcontext(sys.stdin.buffer)
-    opened: AbstractContextManager[Iterable[bytes]] = _COMPRESSED.get(
-        Path(path).suffix, _open_plain
-    )(path)
+        return nullcontext(cast(ByteFile, sys.stdin.buffer))
+    opened: AbstractContextManager[ByteFile] = _COMPRESSED.get(Path(path).suffix, _open_plain)(path)
     return opened
 
 
 def _open_plain(path: str) -> BinaryIO:
     return open(path, "rb")
-
-
-def _decoded(file: Iterable[bytes], where: str, encoding: str) -> Iterator[str]:
-    is_utf8 = codecs.lookup(encoding).name == "utf-8"
-    for number, line in enumerate(file, start=1):
-        try:
-            yield line.decode("utf-8-sig" if is_utf8 and number == 1 else encoding)
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{where}, line {number}: is not {encoding.upper()} text ({error.reason} at byte "
-                f"{error.start}). Convert the file to {encoding.upper()}."
-            ) from None
