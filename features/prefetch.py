@@ -2,10 +2,13 @@
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 _END = object()
 
 
@@ -54,3 +57,35 @@ def prefetched(items: Iterator[T], most: int = 2) -> Generator[T, None, None]:
     finally:
         stopped.set()
         thread.join()
+
+
+def mapped_ahead(
+    function: Callable[[T], R], items: Iterator[T], workers: int
+) -> Generator[R, None, None]:
+    """What a function makes of items, in their order, of as many at once as there are workers.
+
+    What the iterator or the function raises is raised behind the results of the items before.
+
+    Args:
+        function: Called in other threads than this one.
+        items: Used by this thread alone, one item beyond those that the workers are at.
+        workers: Number of threads.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+
+        def results() -> Iterator[Future[R]]:
+            try:
+                for item in items:
+                    yield pool.submit(function, item)
+            except Exception as error:
+                failed: Future[R] = Future()
+                failed.set_exception(error)
+                yield failed
+
+        waiting: deque[Future[R]] = deque()
+        for result in results():
+            waiting.append(result)
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -241,11 +241,11 @@ def to_dense(raw: RawTensors) -> dict[str, tf.Tensor]:
 
 def _dense(tensor: "tf.Tensor | tf.RaggedTensor | CodedTokens") -> tf.Tensor:
     if isinstance(tensor, CodedTokens):
+        if not isinstance(tensor.codes, tf.RaggedTensor):
+            return tf.gather(tensor.dictionary, tensor.codes)
         padding = len(tensor.dictionary)
-        codes = tensor.codes
-        if isinstance(codes, tf.RaggedTensor):
-            codes = codes.to_tensor(padding)
-        return tf.gather(tf.concat([tensor.dictionary, [""]], axis=0), codes)
+        padded = tf.concat([tensor.dictionary, [""]], axis=0)
+        return tf.gather(padded, tensor.codes.to_tensor(padding))
     return tensor.to_tensor("") if isinstance(tensor, tf.RaggedTensor) else tensor
 
 

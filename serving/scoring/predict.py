@@ -9,12 +9,14 @@ import numpy as np
 
 from features.errors import DataError
 from features.input_shares import differences, in_words
-from features.prefetch import prefetched
+from features.prefetch import mapped_ahead, prefetched
 from serving.export_format.names import PROB
 from serving.scoring.input_counter import input_counter
 from serving.scoring.raw_rows import read_rows
 from serving.scoring.score_writers import score_writer
-from serving.scoring.scorer import Scorer
+from serving.scoring.scorer import PreparedRows, Scorer
+
+_BLOCKS_AT_ONCE = 2
 
 _log = logging.getLogger(__name__)
 
@@ -51,17 +53,22 @@ def predict(
     metadata = scorer.metadata
     counter = input_counter(scorer.version, metadata)
     num_rows = 0
+
+    def scored(rows: PreparedRows) -> dict[str, np.ndarray]:
+        if counter is not None:
+            counter.add_coded(rows.coded)
+        return scorer.score(rows, branches)
+
     blocks = read_rows(input_path, metadata.features, text_format=metadata.text_format)
-    # Rows are read and typed in a thread of their own while TensorFlow scores those before them.
+    # Rows are read and typed in a thread of their own while TensorFlow scores those before them,
+    # two blocks at once: where the threads of one wait for each other, the other goes on.
     ready = prefetched(scorer.prepare(block, branches) for block in blocks)
+    results = mapped_ahead(scored, ready, _BLOCKS_AT_ONCE)
     with score_writer(output_path, scorer.outputs(branches)) as write, closing(ready):
-        for rows in ready:
-            scores = scorer.score(rows, branches)
+        for scores in results:
             _check_scores(scores, input_path, num_rows)
             write(scores)
             num_rows += len(scores[PROB])
-            if counter is not None:
-                counter.add_coded(rows.coded)
     if counter is not None:
         for line in in_words(differences(counter.counts(), counter.training)):
             _log.warning("%s: %s", input_path, line)
