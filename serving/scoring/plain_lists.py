@@ -86,6 +86,9 @@ def _holds(texts: pa.Array, code: int) -> bool:
 
 
 def _bytes(texts: pa.Array) -> np.ndarray:
-    """All bytes of texts, one behind the other; where they were cut from others, more of them."""
-    buffer = texts.buffers()[2]
-    return np.frombuffer(buffer if buffer is not None else b"", np.uint8)
+    """All bytes of texts, one text behind the other."""
+    _, offsets, content = texts.buffers()
+    if not len(texts) or content is None:
+        return np.empty(0, np.uint8)
+    ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return np.frombuffer(content, np.uint8)[ends[0] : ends[-1]]
