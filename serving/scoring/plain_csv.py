@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from features.text_format import TextFormat
+from serving.scoring.plain_text import count_lines, is_utf8
 
 _BLOCK_BYTES = 2**31 - 1  # one block a call
 _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
@@ -85,7 +86,7 @@ class PlainCsv:
             b"\0" not in piece
             and not piece.startswith(codecs.BOM_UTF8)  # Arrow would drop it
             and (b"\r" not in piece or piece.count(b"\r") == piece.count(b"\r\n"))
-            and _is_utf8(piece)
+            and is_utf8(piece)
             and _lines_are_short(piece)
             and (not self._quoting or self._quotes_are_plain(piece))
         )
@@ -104,21 +105,6 @@ class PlainCsv:
             return False
         opened = self._opens[codes[marks[0::2] - 1]]
         return bool(opened.all()) and bool(self._closes[codes[marks[1::2] + 1]].all())
-
-
-def count_lines(piece: bytes) -> int:
-    """Number of lines, the last with or without its line break."""
-    return piece.count(b"\n") + (bool(piece) and not piece.endswith(b"\n"))
-
-
-def _is_utf8(piece: bytes) -> bool:
-    if piece.isascii():
-        return True
-    try:
-        piece.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _lines_are_short(piece: bytes) -> bool:

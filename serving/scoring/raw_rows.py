@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from features.errors import DataError
-from features.raw import coerce
+from features.raw import Reasons, coerce
 from features.specs import FeatureSet
 from features.text_format import TextFormat
 from serving.scoring.byte_lines import ByteFile, ByteLines
@@ -67,14 +67,15 @@ def read_rows(
     where = "standard input" if path == STDIN else path
     suffix = ".jsonl" if path == STDIN else _suffix(path)
     try:
-        for batch, numbers, reasons in _blocks(path, suffix, features, block_rows, text_format):
-            typed, _, more = coerce(batch, features, roles=("input",))
-            reasons = {**more, **reasons}
+        for block in _blocks(path, suffix, features, block_rows, text_format):
+            typed, reasons = _typed(block, features)
+            if reasons and block.carefully is not None:
+                typed, reasons = _typed(block.carefully(), features)
             if reasons:
                 row = min(reasons)
                 unit = "row" if suffix in _PARQUET else "line"
                 raise DataError(
-                    f"{where}, {unit} {numbers[row]}: {reasons[row]}. "
+                    f"{where}, {unit} {block.lines[row]}: {reasons[row]}. "
                     "Correct it, or leave it empty if it is missing."
                 )
             yield typed
@@ -88,6 +89,11 @@ def read_rows(
         raise DataError(
             f"{where} cannot be read: {error.strerror or error}. Give a file of raw rows."
         ) from None
+
+
+def _typed(block: UntypedBlock, features: FeatureSet) -> tuple[pa.RecordBatch, Reasons]:
+    typed, _, reasons = coerce(block.columns, features, roles=("input",))
+    return typed, {**reasons, **block.reasons}
 
 
 def _blocks(
