@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import pyarrow.parquet as pq
 from features.specs import FeatureSet, FeatureSpec
 from serving.export_format.export_layout import ASSETS
 
+Block = Mapping[str, list[Any]]  # raw column -> its values
+Write = Callable[[Block], None]
+
 _MISSING = 0.05  # of the values of every column
 _BLOCK = 10_000
 _DAY, _FIRST_DAY = 86_400, 19_000
@@ -20,7 +24,7 @@ _TOKENS_DRAWN = 10_000
 
 
 def write_rows(export: Path, features: FeatureSet, rows: int, paths: Mapping[str, Path]) -> None:
-    """Writes the same rows in every format that `paths` names: csv, jsonl, parquet.
+    """Writes the same rows in each format that `paths` names: csv, jsonl, parquet.
 
     Tokens are drawn from the vocabularies, the first ones, which are the most frequent, most often;
     histories have any length up to the longest that the network reads, all of a history the same.
@@ -31,23 +35,15 @@ def write_rows(export: Path, features: FeatureSet, rows: int, paths: Mapping[str
         for name in features.vocabularies
     }
     rng = np.random.default_rng(0)
-    schema = features.raw_schema(("input",))
-    with (
-        paths["csv"].open("w", newline="") as text,
-        paths["jsonl"].open("w") as lines,
-        pq.ParquetWriter(paths["parquet"], schema) as parquet,
-    ):
-        cells = csv.writer(text, lineterminator="\n")
-        cells.writerow(specs)
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(_WRITERS[kind](path, features)) for kind, path in paths.items()
+        ]
         for start in range(0, rows, _BLOCK):
             count = min(_BLOCK, rows - start)
             block = _block(specs, features, vocabularies, count, rng)
-            for row in zip(*block.values(), strict=True):
-                cells.writerow(
-                    [_cell(value, spec) for value, spec in zip(row, specs.values(), strict=True)]
-                )
-                lines.write(json.dumps(dict(zip(specs, row, strict=True))) + "\n")
-            parquet.write_table(pa.Table.from_pydict(block, schema=schema))
+            for write in writers:
+                write(block)
 
 
 def _block(
@@ -105,3 +101,42 @@ def _cell(value: Any, spec: FeatureSpec) -> str:
     if spec.history is not None and spec.separator is None:
         return json.dumps(value)
     return (spec.separator or " ").join(map(str, value))
+
+
+@contextmanager
+def _csv(path: Path, features: FeatureSet) -> Iterator[Write]:
+    specs = {spec.raw_name: spec for spec in reversed(features.inputs)}
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(specs)
+
+        def write(block: Block) -> None:
+            columns = [[_cell(value, specs[name]) for value in block[name]] for name in specs]
+            writer.writerows(zip(*columns, strict=True))
+
+        yield write
+
+
+@contextmanager
+def _json_lines(path: Path, features: FeatureSet) -> Iterator[Write]:
+    with path.open("w") as file:
+
+        def write(block: Block) -> None:
+            rows = zip(*block.values(), strict=True)
+            file.writelines(json.dumps(dict(zip(block, row, strict=True))) + "\n" for row in rows)
+
+        yield write
+
+
+@contextmanager
+def _parquet(path: Path, features: FeatureSet) -> Iterator[Write]:
+    schema = features.raw_schema(("input",))
+    with pq.ParquetWriter(path, schema) as writer:
+        yield lambda block: writer.write_table(pa.Table.from_pydict(dict(block), schema=schema))
+
+
+_WRITERS: Mapping[str, Callable[[Path, FeatureSet], AbstractContextManager[Write]]] = {
+    "csv": _csv,
+    "jsonl": _json_lines,
+    "parquet": _parquet,
+}

@@ -43,9 +43,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         columns = read_metadata(export / METADATA_ASSET).features
         few, many, ten = (Path(folder, name) for name in ("few", "many", "ten"))
-        for path, rows in ((few, 5), (many, arguments.rows), (ten, 10 * arguments.rows)):
+        formats = dict.fromkeys(("csv", *arguments.formats))
+        for path, rows, kinds in (
+            (few, 5, formats),
+            (many, arguments.rows, formats),
+            (ten, 10 * arguments.rows, ("csv",)),
+        ):
             path.mkdir()
-            write_rows(export, columns, rows, {kind: path / f"rows.{kind}" for kind in _FORMATS})
+            write_rows(export, columns, rows, {kind: path / f"rows.{kind}" for kind in kinds})
         _speed(export, few, many, arguments)
         _memory(export, few, (many, ten))
 
