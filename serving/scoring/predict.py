@@ -64,7 +64,11 @@ def predict(
     # two blocks at once: where the threads of one wait for each other, the other goes on.
     ready = prefetched(scorer.prepare(block, branches) for block in blocks)
     results = mapped_ahead(scored, ready, _BLOCKS_AT_ONCE)
-    with score_writer(output_path, scorer.outputs(branches)) as write, closing(ready):
+    with (
+        score_writer(output_path, scorer.outputs(branches)) as write,
+        closing(ready),
+        closing(results),
+    ):
         for scores in results:
             _check_scores(scores, input_path, num_rows)
             write(scores)
