@@ -12,7 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import DataError, did_you_mean
-from features.raw_texts import is_list, known_tokens, texts, tokens, without, without_weights
+from features.raw_texts import (
+    is_list,
+    known_coded_tokens,
+    known_tokens,
+    texts,
+    tokens,
+    without,
+    without_weights,
+)
 from features.raw_values import (
     LARGEST_NUMBER,
     WHOLE_NUMBER,
@@ -41,7 +49,12 @@ class TypedRows(NamedTuple):
     reasons: Reasons
 
 
-def coerce(block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = ROLES) -> TypedRows:
+def coerce(
+    block: pa.RecordBatch,
+    features: FeatureSet,
+    roles: Sequence[str] = ROLES,
+    coded: bool = False,
+) -> TypedRows:
     """Turns columns of text, or of whatever JSON held, into typed raw columns.
 
     Sequences that the job builds from a history are left out where the block has no such column.
@@ -50,6 +63,8 @@ def coerce(block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = R
         block: One column for each raw name; others are ignored.
         features: What the columns mean.
         roles: Only features of these roles are read.
+        coded: Give tokens that come as texts in dictionaries, as `features.dictionaries` would
+            put them there: each distinct one is looked at once. Lists stay as they are.
 
     Returns:
         The rows that fit, and for each other row the reason.
@@ -67,7 +82,11 @@ def coerce(block: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = R
                 f"column {spec.raw_name!r} of feature {spec.name!r} is missing. "
                 f"{did_you_mean(spec.raw_name, block.schema.names)}"
             )
-        column = _without_nulls(block.column(spec.raw_name), spec.null_values)
+        column = block.column(spec.raw_name)
+        if coded and pa.types.is_string(column.type) and _type_key(spec) == "token":
+            column = column.dictionary_encode()
+        else:
+            column = _without_nulls(column, spec.null_values)
         if spec.raw_name not in columns:
             columns[spec.raw_name] = _READERS[_type_key(spec)](column, spec, reasons)
         _check_role(columns[spec.raw_name], column, spec, reasons)
@@ -118,6 +137,8 @@ def _type_key(spec: FeatureSpec) -> str:
 def _read_token(column: pa.Array, spec: FeatureSpec, reasons: Reasons) -> pa.Array:
     if pa.types.is_nested(column.type):
         return _reject_present(column, spec, reasons, "must be one token")
+    if pa.types.is_dictionary(column.type):
+        return known_coded_tokens(column, spec.null_values)
     return known_tokens(texts(column), spec.null_values)
 
 

@@ -92,6 +92,20 @@ def known_tokens(column: pa.Array, null_values: Sequence[str]) -> pa.Array:
     return _of_distinct(column, lambda distinct: without(_tokens(distinct), missing))
 
 
+def known_coded_tokens(column: pa.DictionaryArray, null_values: Sequence[str]) -> pa.Array:
+    """The same of texts in a dictionary, which are known by their text or by their token."""
+    distinct = column.dictionary
+    given = _tokens(without(distinct, ("", *null_values)))
+    known = without(given, ("", *null_tokens(null_values)))
+    if known is distinct:
+        return column
+    indices = column.indices
+    if known.null_count:  # whose place in the dictionary nothing may have
+        missing = known.is_null().take(indices)
+        indices = pc.if_else(missing, pa.scalar(None, indices.type), indices)
+    return pa.DictionaryArray.from_arrays(indices, known.fill_null(""))
+
+
 def without(column: pa.Array, values: Sequence[str | float | int]) -> pa.Array:
     """The column, null where one of these values stands."""
     if not values:

@@ -1,7 +1,7 @@
 """Counts what is missing and unknown in raw rows, as the data job counted it in training."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,7 @@ class InputCounter:
             ],
             autograph=False,
         )
+        self._coded_graph: Callable[..., tf.Tensor] | None = None
         self._of_examples = tf.function(
             lambda examples: self._count(parse_examples(examples, features)),
             input_signature=[tf.TensorSpec([None], tf.string)],
@@ -86,7 +87,9 @@ class InputCounter:
 
     def add_coded(self, raw: RawTensors) -> None:
         """Counts typed rows, as `coded_tensors` of `raw_tensors` gives them."""
-        self._add(self._of_coded(*parts_of(raw)))
+        if self._coded_graph is None:  # called without a search for the graph of these types
+            self._coded_graph = self._of_coded.get_concrete_function()
+        self._add(self._coded_graph(*parts_of(raw)))
 
     def add_inputs(self, signature: str, inputs: Mapping[str, Any]) -> None:
         """Counts the rows of a request: of `rank`, what is the user's once."""

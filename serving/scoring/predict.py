@@ -59,7 +59,7 @@ def predict(
             counter.add_coded(rows.coded)
         return scorer.score(rows, branches)
 
-    blocks = read_rows(input_path, metadata.features, text_format=metadata.text_format)
+    blocks = read_rows(input_path, metadata.features, text_format=metadata.text_format, coded=True)
     # Rows are read and typed in a thread of their own while TensorFlow scores those before them,
     # two blocks at once: where the threads of one wait for each other, the other goes on.
     ready = prefetched(scorer.prepare(block, branches) for block in blocks)

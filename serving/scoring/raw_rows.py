@@ -39,6 +39,7 @@ def read_rows(
     features: FeatureSet,
     block_rows: int = BLOCK_ROWS,
     text_format: TextFormat | None = None,
+    coded: bool = False,
 ) -> Iterator[pa.RecordBatch]:
     """Reads the input features of raw rows, in order, without holding the whole file.
 
@@ -55,6 +56,7 @@ def read_rows(
         features: What the columns mean.
         block_rows: Most rows in a batch.
         text_format: How delimited text was written in training, as the bundle's metadata say.
+        coded: Give tokens in dictionaries, see `features.raw.coerce`.
 
     Yields:
         Typed raw columns, as `features.raw.coerce` gives them.
@@ -68,9 +70,9 @@ def read_rows(
     suffix = ".jsonl" if path == STDIN else _suffix(path)
     try:
         for block in _blocks(path, suffix, features, block_rows, text_format):
-            typed, reasons = _typed(block, features)
+            typed, reasons = _typed(block, features, coded)
             if reasons and block.carefully is not None:
-                typed, reasons = _typed(block.carefully(), features)
+                typed, reasons = _typed(block.carefully(), features, coded)
             if reasons:
                 row = min(reasons)
                 unit = "row" if suffix in _PARQUET else "line"
@@ -91,8 +93,10 @@ def read_rows(
         ) from None
 
 
-def _typed(block: UntypedBlock, features: FeatureSet) -> tuple[pa.RecordBatch, Reasons]:
-    typed, _, reasons = coerce(block.columns, features, roles=("input",))
+def _typed(
+    block: UntypedBlock, features: FeatureSet, coded: bool
+) -> tuple[pa.RecordBatch, Reasons]:
+    typed, _, reasons = coerce(block.columns, features, roles=("input",), coded=coded)
     return typed, {**reasons, **block.reasons}
 
 
