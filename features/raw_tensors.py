@@ -4,7 +4,7 @@ Missing values: `""` for tokens, NaN for numbers, `MISSING_TIME` for times, an e
 lists. Lists are ragged, or dense and padded with `""`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow as tf
 
+from features.dictionaries import with_dictionaries
 from features.specs import FeatureSet, FeatureSpec
 
 MISSING_TIME = np.iinfo(np.int64).min
@@ -63,6 +64,13 @@ def from_arrow(
         if spec.raw_name not in tensors:
             tensors[spec.raw_name] = _column(batch.column(spec.raw_name), spec)
     return tensors
+
+
+def coded_tensors(
+    batch: pa.RecordBatch, features: FeatureSet, roles: Sequence[str] = ("input",)
+) -> RawTensors:
+    """The same with every token coded: what reads them looks each one up once."""
+    return from_arrow(with_dictionaries(batch), features, roles)
 
 
 def _column(column: pa.Array, spec: FeatureSpec) -> "tf.Tensor | tf.RaggedTensor | CodedTokens":
@@ -226,9 +234,45 @@ def dense_specs(features: FeatureSet) -> dict[str, tf.TensorSpec]:
     return specs
 
 
-def to_dense(raw: Mapping[str, "tf.Tensor | tf.RaggedTensor"]) -> dict[str, tf.Tensor]:
-    """Makes every list dense, padded with `""`: the form of `dense_specs`."""
-    return {
-        name: tensor.to_tensor("") if isinstance(tensor, tf.RaggedTensor) else tensor
-        for name, tensor in raw.items()
-    }
+def to_dense(raw: RawTensors) -> dict[str, tf.Tensor]:
+    """Makes every list dense, padded with `""`, and writes coded tokens out: as `dense_specs`."""
+    return {name: _dense(tensor) for name, tensor in raw.items()}
+
+
+def _dense(tensor: "tf.Tensor | tf.RaggedTensor | CodedTokens") -> tf.Tensor:
+    if isinstance(tensor, CodedTokens):
+        if not isinstance(tensor.codes, tf.RaggedTensor):
+            return tf.gather(tensor.dictionary, tensor.codes)
+        padding = len(tensor.dictionary)
+        padded = tf.concat([tensor.dictionary, [""]], axis=0)
+        return tf.gather(padded, tensor.codes.to_tensor(padding))
+    return tensor.to_tensor("") if isinstance(tensor, tf.RaggedTensor) else tensor
+
+
+def parts_of(raw: RawTensors) -> list[tf.Tensor]:
+    """The dense tensors that raw values consist of: a graph takes those fastest."""
+    parts = []
+    for tensor in raw.values():
+        if isinstance(tensor, CodedTokens):
+            parts.append(tensor.dictionary)
+            tensor = tensor.codes
+        if isinstance(tensor, tf.RaggedTensor):
+            parts.append(tensor.row_splits)
+            tensor = tensor.flat_values
+        parts.append(tensor)
+    return parts
+
+
+def from_parts(like: RawTensors, parts: Iterable[tf.Tensor]) -> RawTensors:
+    """The inverse of `parts_of`, for raw values of the same types as `like`."""
+    rest = iter(parts)
+
+    def next_of(tensor: Any) -> Any:
+        if isinstance(tensor, CodedTokens):
+            return CodedTokens(next(rest), next_of(tensor.codes))
+        if isinstance(tensor, tf.RaggedTensor):
+            splits = next(rest)
+            return tf.RaggedTensor.from_row_splits(next(rest), splits, validate=False)
+        return next(rest)
+
+    return {name: next_of(tensor) for name, tensor in like.items()}

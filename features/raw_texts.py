@@ -94,11 +94,9 @@ def tokens(column: pa.Array) -> pa.Array:
         return column if changed is values else _with_values(column, changed)
     if not _may_be_written_otherwise(column):
         return column
-    if not pc.any(pc.match_substring_regex(column, _OTHER_WRITING)).as_py():
-        return column
-    column = pc.replace_substring_regex(column, f"^{WHOLE_WITH_POINT}$", r"\1")
-    column = pc.replace_substring_regex(column, _ZERO, "0")
-    return pc.replace_substring_regex(column, _ONE, "1")
+    coded = column.dictionary_encode()  # each distinct text is looked at once
+    changed = _tokens(coded.dictionary)
+    return column if changed is coded.dictionary else changed.take(coded.indices)
 
 
 def _may_be_written_otherwise(column: pa.Array) -> bool:
@@ -141,6 +139,14 @@ def without_weights(column: pa.Array, separator: str) -> pa.Array:
     """Lists of texts without the weights behind their tokens: `t1` for `t1:0.53`."""
     pattern = weights_behind(separator)
     return _with_values(column, pc.replace_substring_regex(column.flatten(), pattern, ""))
+
+
+def _tokens(texts: pa.Array) -> pa.Array:
+    if not pc.any(pc.match_substring_regex(texts, _OTHER_WRITING)).as_py():
+        return texts
+    texts = pc.replace_substring_regex(texts, f"^{WHOLE_WITH_POINT}$", r"\1")
+    texts = pc.replace_substring_regex(texts, _ZERO, "0")
+    return pc.replace_substring_regex(texts, _ONE, "1")
 
 
 def _map_lists(column: pa.Array) -> pa.Array:

@@ -85,10 +85,10 @@ def _stages(folder: Path) -> Iterator[tuple[str, float]]:
     import features  # noqa: F401  (before TensorFlow)
     from features.bundle import open_bundle
     from features.columns import columns_of
+    from features.dictionaries import with_dictionaries
     from features.records import encode_block
     from pipeline.config.config_files import load_dataset
     from pipeline.data.analysis.token_counts import TokenCounts
-    from pipeline.data.blocks.dictionaries import with_dictionaries
     from pipeline.data.job.open_inputs import open_inputs
     from pipeline.data.reading.read import read_blocks
     from pipeline.data.reading.read_rows import ReadRows

@@ -347,7 +347,12 @@ def predict(
         typer.Option("--input", help="Rows: .jsonl, .csv, .tsv, .parquet; - reads JSON lines."),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", help="JSON lines (default: standard output).")
+        Path | None,
+        typer.Option(
+            "--output",
+            help="File: JSON lines, or Parquet if it ends in .parquet (default: JSON lines to the "
+            "standard output).",
+        ),
     ] = None,
     branches: Annotated[
         bool, typer.Option("--branches", help="Every branch's probability too.")

@@ -2,8 +2,8 @@
 
 import csv
 import json
-from collections.abc import Collection, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -12,14 +12,17 @@ from features.errors import DataError, did_you_mean
 from features.raw import Reasons
 from features.specs import FeatureSet, FeatureSpec
 from features.text_format import TextFormat
+from serving.scoring.byte_lines import ByteLines, decoded
 from serving.scoring.json_rows import UntypedBlock, json_column
+from serving.scoring.plain_csv import PlainCsv
+from serving.scoring.plain_lists import plain_lists
 
 _CSV = TextFormat()
 _DELIMITERS = (",", "\t", ";", "|")
 
 
 def csv_blocks(
-    lines: Iterator[str],
+    lines: ByteLines,
     where: str,
     features: FeatureSet,
     block_rows: int,
@@ -37,30 +40,55 @@ def csv_blocks(
 
     Raises:
         DataError: The header lacks a column or names it twice; a row has another number of values
-            than the header; or quotes do not match.
+            than the header; quotes do not match; or a line is no text in its encoding.
     """
     specs = {spec.raw_name: spec for spec in reversed(features.inputs)}
-    blank_lines, first = next(
-        ((number, line) for number, line in enumerate(lines) if line.strip()), (0, "")
-    )
-    text_format = _with_delimiter(text_format, first, specs)
-    lines = chain([first] if first else [], lines)
-    records = _records(lines, where, text_format, blank_lines)
-    if text_format.columns is None:
-        header = [name.strip() for name in next(records, (0, []))[1]]
-    else:
-        header = list(text_format.columns)
-    positions = {name: _position(name, header, where) for name in specs}
-    rows = _whole_rows(records, header, where)
-    while block := list(islice(rows, block_rows)):
-        columns: dict[str, pa.Array] = {}
-        reasons: Reasons = {}
-        for name, spec in specs.items():
-            cells = [row[positions[name]] for _, row in block]
-            columns[name], more = _column(cells, spec)
-            reasons = {**more, **reasons}
-        lines_of_rows = [number for number, _ in block]
-        yield UntypedBlock(pa.RecordBatch.from_pydict(columns), lines_of_rows, reasons)
+    encoding, given = text_format.encoding, text_format.columns
+    text_format = _with_delimiter(text_format, _first_line(lines, where, encoding), specs)
+
+    def records() -> Iterator[tuple[int, list[str]]]:
+        return _records(lines, where, text_format, encoding)
+
+    header = list(given or ())
+    if given is None:
+        header = [name.strip() for name in next(records(), (0, []))[1]]
+    positions = [_position(name, header, where) for name in specs]
+    plain = PlainCsv(text_format, encoding, len(header), positions)
+    while True:
+        piece = lines.peek(block_rows)
+        columns = plain.columns(piece)
+        if columns is not None:
+            first, count = lines.number + 1, len(columns[0])
+            lines.skip(piece, count)
+            yield _block(columns, range(first, first + count), specs)
+            continue
+        rows = list(islice(_whole_rows(records(), header, where), block_rows))
+        if not rows:
+            return
+        cells = [pa.array([row[each] for _, row in rows], pa.string()) for each in positions]
+        yield _block(cells, [number for number, _ in rows], specs)
+
+
+def _block(
+    cells: Iterable[pa.Array], lines: Sequence[int], specs: Mapping[str, FeatureSpec]
+) -> UntypedBlock:
+    columns: dict[str, pa.Array] = {}
+    reasons: Reasons = {}
+    for (name, spec), texts in zip(specs.items(), cells, strict=True):
+        columns[name], more = _column(texts, spec)
+        reasons = {**more, **reasons}
+    return UntypedBlock(pa.RecordBatch.from_pydict(columns), lines, reasons)
+
+
+def _first_line(lines: ByteLines, where: str, encoding: str) -> str:
+    """The first line that is not blank, which stays the next one; those before it are taken."""
+    for line in lines:
+        lines.put_back(line)
+        text = next(decoded(lines, where, encoding))
+        if text.strip():
+            lines.put_back(line)
+            return text
+    return ""
 
 
 def _with_delimiter(text_format: TextFormat, first: str, needed: Collection[str]) -> TextFormat:
@@ -88,20 +116,15 @@ def _cells(lines: Iterator[str], text_format: TextFormat) -> Iterator[list[str]]
 
 
 def _records(
-    lines: Iterator[str], where: str, text_format: TextFormat, before: int
+    lines: ByteLines, where: str, text_format: TextFormat, encoding: str
 ) -> Iterator[tuple[int, list[str]]]:
-    """The line on which each record begins, and its values. Empty lines are passed over."""
-    number = before
+    """The line on which each record begins, and its values. Empty lines are passed over.
 
-    def counted() -> Iterator[str]:
-        nonlocal number
-        for line in lines:
-            number += 1
-            yield line
-
-    cells = _cells(counted(), text_format)
+    No line behind a record is taken before the next record is asked for.
+    """
+    cells = _cells(decoded(lines, where, encoding), text_format)
     while True:
-        first_line = number + 1
+        first_line = lines.number + 1
         try:
             record = next(cells)
         except StopIteration:
@@ -139,13 +162,16 @@ def _position(name: str, header: list[str], where: str) -> int:
     )
 
 
-def _column(cells: Sequence[str], spec: FeatureSpec) -> tuple[pa.Array, Reasons]:
+def _column(cells: pa.Array, spec: FeatureSpec) -> tuple[pa.Array, Reasons]:
     if spec.history is None or spec.separator is not None:
-        return pa.array(cells, pa.string()), {}
+        return cells, {}
     # The data job joins histories itself, so that nothing else says how to write them in a cell.
+    lists = plain_lists(cells)
+    if lists is not None:
+        return lists, {}
     values: list[Any] = []
     reasons: Reasons = {}
-    for row, cell in enumerate(cells):
+    for row, cell in enumerate(cells.to_pylist()):
         try:
             value = json.loads(cell) if cell else None
         except (ValueError, RecursionError):

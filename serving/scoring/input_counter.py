@@ -1,18 +1,26 @@
 """Counts what is missing and unknown in raw rows, as the data job counted it in training."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pydantic
 import tensorflow as tf
 
 from features.bundle import BundleMetadata
 from features.input_shares import InputCounts, TrainingShares
 from features.preprocessing import Preprocessor
-from features.raw_tensors import RawTensors, dense_specs, parse_examples
+from features.raw_tensors import (
+    RawTensors,
+    coded_tensors,
+    dense_specs,
+    from_parts,
+    parse_examples,
+    parts_of,
+)
 from features.raw_values import null_numbers
 from features.specs import FeatureSet, FeatureSpec
 from serving.export_format import names
@@ -53,6 +61,17 @@ class InputCounter:
             input_signature=[specs],
             autograph=False,
         )
+        like = coded_tensors(
+            pa.RecordBatch.from_pylist([], features.raw_schema(("input",))), features
+        )
+        self._of_coded = tf.function(
+            lambda *parts: self._count(from_parts(like, parts)),
+            input_signature=[
+                tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in parts_of(like)
+            ],
+            autograph=False,
+        )
+        self._coded_graph: Callable[..., tf.Tensor] | None = None
         self._of_examples = tf.function(
             lambda examples: self._count(parse_examples(examples, features)),
             input_signature=[tf.TensorSpec([None], tf.string)],
@@ -62,13 +81,15 @@ class InputCounter:
         self._sum = np.zeros((len(self._names), len(InputCounts._fields)), np.int64)
 
     def prepare(self) -> None:
-        """Traces the graphs, which takes a second, before the first rows come."""
+        """Traces the graphs of requests, which takes a second, before the first one comes."""
         self._of_dense.get_concrete_function()
         self._of_examples.get_concrete_function()
 
-    def add_dense(self, raw: Mapping[str, Any]) -> None:
-        """Counts rows given as one dense tensor a raw column, see `raw_tensors.dense_specs`."""
-        self._add(self._of_dense({name: raw[each] for each, name in self._input_of.items()}))
+    def add_coded(self, raw: RawTensors) -> None:
+        """Counts typed rows, as `coded_tensors` of `raw_tensors` gives them."""
+        if self._coded_graph is None:  # called without a search for the graph of these types
+            self._coded_graph = self._of_coded.get_concrete_function()
+        self._add(self._coded_graph(*parts_of(raw)))
 
     def add_inputs(self, signature: str, inputs: Mapping[str, Any]) -> None:
         """Counts the rows of a request: of `rank`, what is the user's once."""

@@ -1,7 +1,7 @@
 """Raw rows from JSON lines: values of any JSON type as columns that `features.raw` can read."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -10,6 +10,11 @@ from features.errors import DataError, did_you_mean
 from features.raw import Reasons
 from features.raw_values import text_of
 from features.specs import FeatureSet, FeatureSpec
+from serving.scoring.byte_lines import ByteLines, decoded
+from serving.scoring.plain_json import PlainJson
+from serving.scoring.plain_text import count_lines
+
+_SAMPLE = 8  # rows of a block whose types the others are expected to have
 
 
 class UntypedBlock(NamedTuple):
@@ -19,15 +24,18 @@ class UntypedBlock(NamedTuple):
         columns: Raw columns, as `features.raw.coerce` takes them.
         lines: Line of each row, from 1.
         reasons: Why rows cannot be used, as far as it is known already.
+        carefully: Reads the same rows by Python, which knows what to say of those that do not fit;
+            None where they were read so.
     """
 
     columns: pa.RecordBatch
-    lines: list[int]
+    lines: Sequence[int]
     reasons: Reasons
+    carefully: "Callable[[], UntypedBlock] | None" = None
 
 
 def json_blocks(
-    lines: Iterator[str], where: str, features: FeatureSet, block_rows: int
+    lines: ByteLines, where: str, features: FeatureSet, block_rows: int
 ) -> Iterator[UntypedBlock]:
     """Blocks of rows.
 
@@ -36,26 +44,82 @@ def json_blocks(
     """
     specs = {spec.raw_name: spec for spec in reversed(features.inputs)}
     keys: set[str] = set()
-    rows: list[dict[str, Any]] = []
-    numbers: list[int] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        rows.append(_parse(line, f"{where}, line {number}"))
-        numbers.append(number)
-        keys.update(name for name in specs if name not in keys and _has(rows[-1], name))
-        keys.update(rows[-1])
-        if len(rows) == block_rows:
-            yield _block(rows, numbers, specs)
-            rows, numbers = [], []
-    if rows:
-        yield _block(rows, numbers, specs)
+    plain = PlainJson(specs)
+    while True:
+        block = _plain_block(lines, where, block_rows, specs, plain, keys)
+        if block is None:
+            rows, numbers = _rows(decoded(lines, where, "utf-8"), lines, where, block_rows)
+            if not rows:
+                break
+            for row in rows:
+                _note(row, specs, keys)
+            block = _block(rows, numbers, specs)
+        yield block
     for name in specs:
         if keys and name not in keys:
             raise DataError(
                 f"{where}: no row has {name!r}. {did_you_mean(name, keys)} Where it is missing "
                 "from every row, write null into one of them to say so."
             )
+
+
+def _plain_block(
+    lines: ByteLines,
+    where: str,
+    block_rows: int,
+    specs: Mapping[str, FeatureSpec],
+    plain: PlainJson,
+    keys: set[str],
+) -> UntypedBlock | None:
+    """The next block, where it can be read fast; None, and no line taken, where it cannot."""
+    piece = lines.peek(block_rows)
+    first, count = lines.number + 1, count_lines(piece)
+    texts = piece.split(b"\n", _SAMPLE)[:_SAMPLE]
+    try:
+        sample = [_parse(line.decode(), where) for line in texts if line.strip()]
+    except (DataError, UnicodeDecodeError):  # whoever reads the line says what is wrong with it
+        return None
+    for row in sample:
+        _note(row, specs, keys)
+    if not sample or not keys.issuperset(specs):  # the careful reader knows what no row has
+        return None
+    columns = plain.columns(piece, sample)
+    if columns is None:
+        return None
+    lines.skip(piece, count)
+    numbers = range(first, first + count)
+
+    def carefully() -> UntypedBlock:
+        texts = piece.removesuffix(b"\n").split(b"\n")
+        rows = [
+            _parse(line.decode(), f"{where}, line {number}")
+            for number, line in zip(numbers, texts, strict=True)
+        ]
+        return _block(rows, numbers, specs)
+
+    rows = pa.RecordBatch.from_arrays(columns, list(specs))
+    return UntypedBlock(rows, numbers, {}, carefully)
+
+
+def _rows(
+    texts: Iterator[str], lines: ByteLines, where: str, block_rows: int
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """The next rows, and their lines. Empty lines are passed over."""
+    rows: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    for line in texts:
+        if line.strip():
+            rows.append(_parse(line, f"{where}, line {lines.number}"))
+            numbers.append(lines.number)
+        if len(rows) == block_rows:
+            break
+    return rows, numbers
+
+
+def _note(row: dict[str, Any], specs: Mapping[str, FeatureSpec], keys: set[str]) -> None:
+    """Adds what a row has to the keys that were seen."""
+    keys.update(name for name in specs if name not in keys and _has(row, name))
+    keys.update(row)
 
 
 def json_column(values: Sequence[Any], spec: FeatureSpec) -> tuple[pa.Array, Reasons]:
@@ -108,7 +172,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _block(
-    rows: list[dict[str, Any]], numbers: list[int], specs: dict[str, FeatureSpec]
+    rows: Sequence[dict[str, Any]], numbers: Sequence[int], specs: Mapping[str, FeatureSpec]
 ) -> UntypedBlock:
     columns: dict[str, pa.Array] = {}
     reasons: Reasons = {}

@@ -9,12 +9,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TextIO, cast
+from typing import IO, BinaryIO, Literal, TextIO, cast
 
 from features.errors import DataError
 from features.publish import publish
 
 _SPOOL_BYTES = 64 << 20  # kept in memory before it goes to a temporary file
+
+_Mode = Literal["w", "wb"]
 
 
 @contextmanager
@@ -31,11 +33,24 @@ def open_output(path: str | None) -> Iterator[TextIO]:
         DataError: It cannot be written.
     """
     if path is None:
-        with _spooled(sys.stdout) as file:
-            yield file
+        with _spooled(sys.stdout, "w") as file:
+            yield cast(TextIO, file)
         return
+    with _written(path, "w") as file:
+        yield cast(TextIO, file)
+
+
+@contextmanager
+def open_binary_output(path: str) -> Iterator[BinaryIO]:
+    """The same for bytes, which are never compressed here."""
+    with _written(path, "wb") as file:
+        yield cast(BinaryIO, file)
+
+
+@contextmanager
+def _written(path: str, mode: _Mode) -> Iterator[IO]:
     try:
-        with _through(path) if _is_no_file(path) else _beside(path) as file:
+        with _through(path, mode) if _is_no_file(path) else _beside(path, mode) as file:
             yield file
     except OSError as error:
         raise DataError(
@@ -51,17 +66,17 @@ def _is_no_file(path: str) -> bool:
 
 
 @contextmanager
-def _through(path: str) -> Iterator[TextIO]:
-    with _opened(path, path) as target, _spooled(target) as file:
+def _through(path: str, mode: _Mode) -> Iterator[IO]:
+    with _opened(path, path, mode) as target, _spooled(target, mode) as file:
         yield file
 
 
 @contextmanager
-def _beside(path: str) -> Iterator[TextIO]:
+def _beside(path: str, mode: _Mode) -> Iterator[IO]:
     folder, name = os.path.split(os.path.realpath(path))
     beside = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
     try:
-        with _opened(beside, path) as file:
+        with _opened(beside, path, mode) as file:
             yield file
         publish(beside, os.path.join(folder, name))
     finally:
@@ -69,13 +84,15 @@ def _beside(path: str) -> Iterator[TextIO]:
             os.unlink(beside)
 
 
-def _opened(path: str, name: str) -> AbstractContextManager[TextIO]:
-    return cast(TextIO, gzip.open(path, "wt")) if name.endswith(".gz") else open(path, "w")
+def _opened(path: str, name: str, mode: _Mode) -> AbstractContextManager[IO]:
+    if mode == "w" and name.endswith(".gz"):
+        return cast(IO, gzip.open(path, "wt"))
+    return open(path, mode)
 
 
 @contextmanager
-def _spooled(target: TextIO) -> Iterator[TextIO]:
-    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES, "w+") as file:
-        yield cast(TextIO, file)  # has all of its methods
+def _spooled(target: IO, mode: _Mode) -> Iterator[IO]:
+    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES, f"{mode}+") as file:
+        yield cast(IO, file)  # has all of its methods
         file.seek(0)
         shutil.copyfileobj(file, target)

@@ -1,19 +1,22 @@
 """Scores a file of raw rows with an export: everything is read without an error, or no output."""
 
-import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from features.errors import DataError
 from features.input_shares import differences, in_words
-from features.raw_tensors import from_arrow, to_dense
+from features.prefetch import mapped_ahead, prefetched
+from serving.export_format.names import PROB
 from serving.scoring.input_counter import input_counter
-from serving.scoring.open_output import open_output
 from serving.scoring.raw_rows import read_rows
-from serving.scoring.scorer import Scorer
+from serving.scoring.score_writers import score_writer
+from serving.scoring.scorer import PreparedRows, Scorer
+
+_BLOCKS_AT_ONCE = 2
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +24,9 @@ _log = logging.getLogger(__name__)
 def predict(
     export: str | Path, input_path: str, output_path: str | None = None, branches: bool = False
 ) -> int:
-    """Writes a JSON object a row, in order: {"prob": 0.25}, and `prob_<branch>` for `branches`.
+    """Writes `prob` of each row, in order, and `prob_<branch>` for `branches`.
+
+    A JSON object a row: {"prob": 0.25}; or a column of Parquet each, see `score_writers`.
 
     The output appears whole or not at all: a file is written beside and renamed, and nothing goes
     to the standard output, a device or a pipe before the last row is scored. Links are followed.
@@ -32,7 +37,8 @@ def predict(
     Args:
         export: A version of an export, or the folder of its versions.
         input_path: Raw rows, as `serving.scoring.raw_rows.read_rows` takes them.
-        output_path: File to write, compressed where it ends in .gz; None for the standard output.
+        output_path: File to write: Parquet where it ends in .parquet, JSON lines otherwise,
+            compressed where it ends in .gz; None for the standard output.
         branches: Also write the probability of each branch.
 
     Returns:
@@ -44,17 +50,29 @@ def predict(
             written.
     """
     scorer = Scorer(export)
-    features = scorer.metadata.features
-    counter = input_counter(scorer.version, scorer.metadata)
+    metadata = scorer.metadata
+    counter = input_counter(scorer.version, metadata)
     num_rows = 0
-    with open_output(output_path) as output:
-        for rows in read_rows(input_path, features, text_format=scorer.metadata.text_format):
-            scores = scorer.score(rows, branches)
+
+    def scored(rows: PreparedRows) -> dict[str, np.ndarray]:
+        if counter is not None:
+            counter.add_coded(rows.coded)
+        return scorer.score(rows, branches)
+
+    blocks = read_rows(input_path, metadata.features, text_format=metadata.text_format, coded=True)
+    # Rows are read and typed in a thread of their own while TensorFlow scores those before them,
+    # two blocks at once: where the threads of one wait for each other, the other goes on.
+    ready = prefetched(scorer.prepare(block, branches) for block in blocks)
+    results = mapped_ahead(scored, ready, _BLOCKS_AT_ONCE)
+    with (
+        score_writer(output_path, scorer.outputs(branches)) as write,
+        closing(ready),
+        closing(results),
+    ):
+        for scores in results:
             _check_scores(scores, input_path, num_rows)
-            output.writelines(_lines(scores))
-            num_rows += rows.num_rows
-            if counter is not None:
-                counter.add_dense(to_dense(from_arrow(rows, features)))
+            write(scores)
+            num_rows += len(scores[PROB])
     if counter is not None:
         for line in in_words(differences(counter.counts(), counter.training)):
             _log.warning("%s: %s", input_path, line)
@@ -74,15 +92,3 @@ def _check_scores(scores: Mapping[str, np.ndarray], path: str, before: int) -> N
                 f"{path}, row {before + bad[0] + 1:,}: {name} is not a number. A value of the row "
                 "is too large for the network: correct it, or leave it empty."
             )
-
-
-def _lines(scores: dict[str, np.ndarray]) -> Iterator[str]:
-    for values in zip(*scores.values(), strict=True):
-        pairs = (
-            f"{json.dumps(name)}: {_number(p)}" for name, p in zip(scores, values, strict=True)
-        )
-        yield f"{{{', '.join(pairs)}}}\n"
-
-
-def _number(prob: np.float32) -> str:
-    return f"{prob:.9g}"  # nine significant digits name a float32 exactly

@@ -1,22 +1,22 @@
 """Raw rows from JSON lines, delimited text or Parquet, typed, in blocks: what `predict` reads."""
 
 import bz2
-import codecs
 import gzip
 import lzma
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
 from features.errors import DataError
-from features.raw import coerce
+from features.raw import Reasons, coerce
 from features.specs import FeatureSet
 from features.text_format import TextFormat
+from serving.scoring.byte_lines import ByteFile, ByteLines
 from serving.scoring.csv_rows import csv_blocks
 from serving.scoring.json_rows import UntypedBlock, json_blocks
 from serving.scoring.parquet_rows import parquet_blocks
@@ -39,6 +39,7 @@ def read_rows(
     features: FeatureSet,
     block_rows: int = BLOCK_ROWS,
     text_format: TextFormat | None = None,
+    coded: bool = False,
 ) -> Iterator[pa.RecordBatch]:
     """Reads the input features of raw rows, in order, without holding the whole file.
 
@@ -55,6 +56,7 @@ def read_rows(
         features: What the columns mean.
         block_rows: Most rows in a batch.
         text_format: How delimited text was written in training, as the bundle's metadata say.
+        coded: Give tokens in dictionaries, see `features.raw.coerce`.
 
     Yields:
         Typed raw columns, as `features.raw.coerce` gives them.
@@ -67,14 +69,15 @@ def read_rows(
     where = "standard input" if path == STDIN else path
     suffix = ".jsonl" if path == STDIN else _suffix(path)
     try:
-        for batch, numbers, reasons in _blocks(path, suffix, features, block_rows, text_format):
-            typed, _, more = coerce(batch, features, roles=("input",))
-            reasons = {**more, **reasons}
+        for block in _blocks(path, suffix, features, block_rows, text_format):
+            typed, reasons = _typed(block, features, coded)
+            if reasons and block.carefully is not None:
+                typed, reasons = _typed(block.carefully(), features, coded)
             if reasons:
                 row = min(reasons)
                 unit = "row" if suffix in _PARQUET else "line"
                 raise DataError(
-                    f"{where}, {unit} {numbers[row]}: {reasons[row]}. "
+                    f"{where}, {unit} {block.lines[row]}: {reasons[row]}. "
                     "Correct it, or leave it empty if it is missing."
                 )
             yield typed
@@ -90,6 +93,13 @@ def read_rows(
         ) from None
 
 
+def _typed(
+    block: UntypedBlock, features: FeatureSet, coded: bool
+) -> tuple[pa.RecordBatch, Reasons]:
+    typed, _, reasons = coerce(block.columns, features, roles=("input",), coded=coded)
+    return typed, {**reasons, **block.reasons}
+
+
 def _blocks(
     path: str,
     suffix: str,
@@ -102,12 +112,11 @@ def _blocks(
         return
     where = "standard input" if path == STDIN else path
     with _open(path) as file:
+        lines = ByteLines(file)
         if suffix in _JSON:
-            yield from json_blocks(_decoded(file, where, "utf-8"), where, features, block_rows)
-            return
-        text_format = text_format or TextFormat()
-        lines = _decoded(file, where, text_format.encoding)
-        yield from csv_blocks(lines, where, features, block_rows, text_format)
+            yield from json_blocks(lines, where, features, block_rows)
+        else:
+            yield from csv_blocks(lines, where, features, block_rows, text_format or TextFormat())
 
 
 def _suffix(path: str) -> str:
@@ -124,26 +133,12 @@ def _suffix(path: str) -> str:
     return suffix
 
 
-def _open(path: str) -> AbstractContextManager[Iterable[bytes]]:
+def _open(path: str) -> AbstractContextManager[ByteFile]:
     if path == STDIN:
-        return nullcontext(sys.stdin.buffer)
-    opened: AbstractContextManager[Iterable[bytes]] = _COMPRESSED.get(
-        Path(path).suffix, _open_plain
-    )(path)
+        return nullcontext(cast(ByteFile, sys.stdin.buffer))
+    opened: AbstractContextManager[ByteFile] = _COMPRESSED.get(Path(path).suffix, _open_plain)(path)
     return opened
 
 
 def _open_plain(path: str) -> BinaryIO:
     return open(path, "rb")
-
-
-def _decoded(file: Iterable[bytes], where: str, encoding: str) -> Iterator[str]:
-    is_utf8 = codecs.lookup(encoding).name == "utf-8"
-    for number, line in enumerate(file, start=1):
-        try:
-            yield line.decode("utf-8-sig" if is_utf8 and number == 1 else encoding)
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{where}, line {number}: is not {encoding.upper()} text ({error.reason} at byte "
-                f"{error.start}). Convert the file to {encoding.upper()}."
-            ) from None

@@ -1,7 +1,9 @@
 """Scores raw rows with an export: what `predict` does, and what an application can embed."""
 
 import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +12,7 @@ import tensorflow as tf
 from features.bundle import BundleMetadata, check_vocabularies, read_metadata
 from features.errors import BundleError, DataError, ExportError, did_you_mean
 from features.raw import coerce
+from features.raw_tensors import RawTensors, coded_tensors, to_dense
 from serving.export_format import names
 from serving.export_format.export_layout import (
     ASSETS,
@@ -19,9 +22,21 @@ from serving.export_format.export_layout import (
     why_incomplete,
 )
 from serving.scoring.raw_rows import BLOCK_ROWS
-from serving.scoring.signature_inputs import signature_inputs
+from serving.scoring.signature_inputs import named_inputs, signature_inputs
 
 _log = logging.getLogger(__name__)
+
+
+class PreparedRows(NamedTuple):
+    """A block of typed rows, ready to be scored.
+
+    Args:
+        inputs: The arguments of the signature that scores it.
+        coded: The same rows as an `InputCounter` takes them.
+    """
+
+    inputs: dict[str, tf.Tensor]
+    coded: RawTensors
 
 
 class Scorer:
@@ -53,11 +68,14 @@ class Scorer:
             outputs = self._signatures[names.BRANCHES].structured_outputs
         self.branch_names = names.branches_of(outputs)
 
-    def score(self, rows: pa.RecordBatch, branches: bool = False) -> dict[str, np.ndarray]:
+    def score(
+        self, rows: pa.RecordBatch | PreparedRows, branches: bool = False
+    ) -> dict[str, np.ndarray]:
         """Scores raw rows, however many, in blocks of 4,096.
 
         Args:
-            rows: A column for each input feature, typed or as text; others are ignored.
+            rows: A column for each input feature, typed or as text; others are ignored. Or a
+                block that `prepare` made for the same choice of `branches`.
             branches: Also score with each branch alone.
 
         Returns:
@@ -68,21 +86,47 @@ class Scorer:
             DataError: A column is missing, or a value does not fit its feature.
             ExportError: `branches`, and the export has none.
         """
+        signature = self._signature(branches)
+        blocks: Iterable[PreparedRows]
+        blocks = [rows] if isinstance(rows, PreparedRows) else self._blocks(rows, branches)
+        scores = [self._score_block(block, signature) for block in blocks]
+        return {
+            name: np.concatenate([block[name] for block in scores])
+            for name in self.outputs(branches)
+        }
+
+    def outputs(self, branches: bool = False) -> list[str]:
+        """Names of what `score` returns."""
+        return [names.PROB, *(map(names.branch_output, self.branch_names) if branches else ())]
+
+    def prepare(self, typed: pa.RecordBatch, branches: bool = False) -> PreparedRows:
+        """What `score` does with a block before the network computes. Safe in another thread.
+
+        Args:
+            typed: Typed raw columns, as `features.raw.coerce` gives them: 4,096 rows at most.
+            branches: As it will be scored.
+
+        Raises:
+            ExportError: `branches`, and the export has none.
+        """
+        signature, features = self._signature(branches), self.metadata.features
+        coded = coded_tensors(typed, features)
+        if signature == names.RAW_TENSORS:
+            return PreparedRows(named_inputs(to_dense(coded)), coded)
+        return PreparedRows(signature_inputs(signature, typed, features), coded)
+
+    def _signature(self, branches: bool) -> str:
         if branches and not self.branch_names:
             raise ExportError(
                 f"{self.version} has no probabilities of branches: its network was trained with "
                 "heads: fused. Leave the branches out, or train with heads: all."
             )
+        return names.BRANCHES if branches else names.RAW_TENSORS
+
+    def _blocks(self, rows: pa.RecordBatch, branches: bool) -> Iterator[PreparedRows]:
         typed = self._typed(rows)
-        signature = names.BRANCHES if branches else names.RAW_TENSORS
-        blocks = [
-            self._score_block(typed.slice(start, BLOCK_ROWS), signature)
-            for start in range(0, max(typed.num_rows, 1), BLOCK_ROWS)
-        ]
-        outputs = [names.PROB]
-        if branches:
-            outputs += map(names.branch_output, self.branch_names)
-        return {name: np.concatenate([block[name] for block in blocks]) for name in outputs}
+        for start in range(0, max(typed.num_rows, 1), BLOCK_ROWS):
+            yield self.prepare(typed.slice(start, BLOCK_ROWS), branches)
 
     def _typed(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         features = self.metadata.features
@@ -98,9 +142,8 @@ class Scorer:
             raise DataError(f"row {row} (from 0): {reasons[row]}. Correct it, or leave it empty.")
         return typed
 
-    def _score_block(self, rows: pa.RecordBatch, signature: str) -> dict[str, np.ndarray]:
-        inputs = signature_inputs(signature, rows, self.metadata.features)
-        outputs = self._signatures[signature](**inputs)
+    def _score_block(self, rows: PreparedRows, signature: str) -> dict[str, np.ndarray]:
+        outputs = self._signatures[signature](**rows.inputs)
         return {name: value.numpy() for name, value in outputs.items()}
 
 

@@ -1,6 +1,6 @@
 """Typed raw rows as the inputs of a signature: serialized tf.Examples, or a tensor a column."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +31,11 @@ def signature_inputs(
     if signature == names.RANK:
         user = to_dense(from_arrow(rows.slice(0, 1), features))
         raw |= {column: user[column] for column in user_columns}
+    return named_inputs(raw)
+
+
+def named_inputs(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Dense raw tensors under the names that signatures give them."""
     inputs = names.tensor_names(raw)
     return {inputs[raw_name]: tensor for raw_name, tensor in raw.items()}
 

@@ -281,3 +281,29 @@ def test_without_the_setting_a_weight_is_part_of_its_token_and_nothing_is_writte
     assert WEIGHTED.features["tags"].model_dump()["drop_weights"] == ":"
     typed = coerce(batch({**GOOD, "genres": "t1:0.5"}), FEATURES).rows
     assert typed["genres"].to_pylist() == [["t1:0.5"]]
+
+
+@pytest.mark.parametrize("null_values", [[], ["NULL", "-1"], ["-1.0", "True"]])
+@pytest.mark.parametrize("cut", [slice(0, 11), slice(3, 5), slice(4, 4)])
+def test_coded_tokens_are_the_same_tokens(null_values, cut):
+    texts = ["a", "", None, "NULL", "-1", "-1.0", "12.0", "12", "True", "1", "a"]
+    spec = {"kind": "categorical", "null_values": null_values}
+    features = FeatureSet.model_validate({"features": {"x": spec, "y": {"kind": "numeric"}}})
+    numbers = [str(place) for place in range(len(texts))]
+    block = pa.RecordBatch.from_pydict({"x": pa.array(texts), "y": pa.array(numbers)})
+    block = block.slice(cut.start, cut.stop - cut.start)
+    plain, coded = coerce(block, features).rows, coerce(block, features, coded=True).rows
+    assert pa.types.is_dictionary(coded.column("x").type)
+    assert coded.to_pylist() == plain.to_pylist()
+    assert coded.column("x").null_count == plain.column("x").null_count
+    assert not coded.column("x").dictionary.null_count
+
+
+def test_rows_that_do_not_fit_are_left_out_of_coded_ones_too():
+    features = FeatureSet.model_validate(
+        {"features": {"x": {"kind": "categorical"}, "y": {"kind": "numeric"}}}
+    )
+    block = pa.RecordBatch.from_pydict({"x": ["a", "b", "c"], "y": ["1", "free", "3"]})
+    typed = coerce(block, features, coded=True)
+    assert typed.rows.to_pylist() == [{"x": "a", "y": 1.0}, {"x": "c", "y": 3.0}]
+    assert typed.reasons == coerce(block, features).reasons

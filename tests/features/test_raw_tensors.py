@@ -5,11 +5,15 @@ import tensorflow as tf
 
 from features.raw_tensors import (
     MISSING_TIME,
+    CodedTokens,
     check_dense_steps,
+    coded_tensors,
     dense_specs,
     from_arrow,
+    from_parts,
     parse_examples,
     parsing_spec,
+    parts_of,
     to_dense,
 )
 from features.specs import ROLES
@@ -84,6 +88,22 @@ def test_dense_tensors_fit_the_dense_specs(raw, features):
     for name, spec in specs.items():
         assert spec.is_compatible_with(dense[name]), name
         assert spec.name == name
+
+
+def test_coded_tokens_written_out_are_the_dense_tensors(raw, raw_batch, features):
+    coded = coded_tensors(raw_batch, features)
+    assert any(isinstance(tensor, CodedTokens) for tensor in coded.values())
+    assert_equal(to_dense(coded), to_dense(raw))
+    few = raw_batch.slice(100, 7)
+    assert_equal(to_dense(coded_tensors(few, features)), to_dense(from_arrow(few, features)))
+    none = raw_batch.slice(0, 0)
+    assert_equal(to_dense(coded_tensors(none, features)), to_dense(from_arrow(none, features)))
+
+
+def test_parts_of_raw_values_make_them_again(raw_batch, features):
+    coded = coded_tensors(raw_batch, features)
+    again = from_parts(coded_tensors(raw_batch.slice(0, 0), features), parts_of(coded))
+    assert_equal(to_dense(again), to_dense(coded))
 
 
 def test_roles_choose_the_columns(raw_batch, features):

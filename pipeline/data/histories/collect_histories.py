@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 import apache_beam as beam
 import pyarrow as pa
 
+from features.dictionaries import with_dictionaries
 from features.specs import FeatureSet, HistorySpec
 from pipeline.data.blocks.block_key import MAX_ROWS, block_key
 from pipeline.data.blocks.carried_columns import text
-from pipeline.data.blocks.dictionaries import with_dictionaries
 from pipeline.data.blocks.scatter import Scatter, gather
 from pipeline.data.histories.event_needs import clocks, event_columns
 from pipeline.data.histories.events import EVENT_TIME, counting, scaled

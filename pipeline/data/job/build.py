@@ -26,6 +26,7 @@ from pipeline.data.job.write_bundle import Results, WriteBundle
 from pipeline.data.runners.runner import LOCAL, counters_of, new_pipeline, run
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.system.files import read_json
+from pipeline.system.plain_graphs import plain_graphs
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,8 @@ def _read_and_write(
 def _run_on(contents: Mapping[str, Content], pipeline: beam.Pipeline) -> PipelineResult:
     """Runs a pipeline whose input files must not change meanwhile."""
     try:
-        result = run(pipeline)
+        with plain_graphs():
+            result = run(pipeline)
     except Exception:
         check_unchanged(contents)  # perhaps why a step failed
         raise

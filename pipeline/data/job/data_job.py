@@ -23,7 +23,6 @@ from pipeline.data.job.text_settings import with_null_values
 from pipeline.data.runners.runner import check_runner
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.settings.settings_digest import HOW_IT_IS_BUILT, settings_digest
-from pipeline.system.arrow_memory import system_memory
 from pipeline.system.available_memory import size
 from pipeline.system.full_disk import full_disk
 from pipeline.system.lock import only_job_at
@@ -56,7 +55,7 @@ def build_bundle(features: FeatureSet, data: DataConfig, out: str) -> Bundle:
             to be replaced, or another job builds there.
     """
     job = _job(features, data, out)
-    with only_job_at(out), system_memory():
+    with only_job_at(out):
         return job.existing() or job.build()
 
 

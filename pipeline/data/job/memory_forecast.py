@@ -30,8 +30,8 @@ from pipeline.system.available_memory import available_bytes, size
 log = logging.getLogger(__name__)
 # Fitted to peaks measured on Criteo's layout (written) and on KuaiRand-Pure (by key).
 CONSTANT = 1_150_000_000  # TensorFlow, Arrow, Beam, what threads hold, shards being written
-COPIES_WRITTEN = 2.4  # of a row as it is written, its share of the counted tokens included
-COPIES_BY_KEY = 3  # of a row as it was read, where rows are shuffled by a key
+COPIES_WRITTEN = 1.3  # of a row as it is written, its share of the counted tokens included
+COPIES_BY_KEY = 1.5  # of a row as it was read, where rows are shuffled by a key
 _SIDE_COLUMN = 12  # bytes of a value that joined the row
 _SIDE_COPIES = 6  # of a file of a side table: its text compresses well
 _FILL = 0.5  # of a list's greatest length

@@ -12,11 +12,11 @@ from features.analysis import Analysis
 from features.bundle import SAMPLE_ROWS, VOCABULARIES, FileEntry
 from features.columns import columns_of
 from features.config import StrictModel
+from features.dictionaries import with_dictionaries
 from features.specs import FeatureSet
 from pipeline.data.analysis.analyse import Analyse, Fitted
 from pipeline.data.analysis.earlier_vocabularies import EarlierVocabularies
 from pipeline.data.blocks.arrow_bytes import RecordBatchCoder  # noqa: F401  (registers itself)
-from pipeline.data.blocks.dictionaries import with_dictionaries
 from pipeline.data.blocks.spill import Spill
 from pipeline.data.job.bundle_folder import REJECTED_ROWS, RESULTS
 from pipeline.data.settings.data_config import DataConfig

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.bundle import SPLITS
+from features.prefetch import prefetched
 from features.raw import Reasons, coerce
 from features.raw_texts import known_tokens, tokens
 from features.specs import FeatureSet
@@ -23,7 +24,6 @@ from pipeline.data.blocks.accounts import (
 from pipeline.data.blocks.block_key import MAX_ROWS, block_key
 from pipeline.data.blocks.carried_columns import POSITION, SPLIT, flag, text
 from pipeline.data.reading.explode import Explode
-from pipeline.data.reading.prefetch import prefetched
 from pipeline.data.reading.ranges import CutFiles
 from pipeline.data.reading.read import RowBlock, UnreadableError, read_blocks
 from pipeline.data.sources.base import File

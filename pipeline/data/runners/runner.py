@@ -27,6 +27,7 @@ _REFUSED = {
     "DaskRunner": "reports success and writes nothing (found with apache-beam 2.77)",
 }
 _LONGEST_CAUSE = 600
+_MOST_THREADS = 8  # what is Python's own has one lock for all of them, and each holds blocks
 _STEP = re.compile(r" \[while running '.*'\]$")
 _TRACEBACK = "Traceback (most recent call last)"
 
@@ -126,9 +127,9 @@ def counters_of(result: PipelineResult, namespace: str) -> dict[str, int]:
 def new_pipeline(runner: str, runner_options: Sequence[str]) -> beam.Pipeline:
     """A pipeline for a runner that `check_runner` let pass.
 
-    Locally threads do the work, one a core unless --direct_num_workers says how many. With another
-    --direct_running_mode it is Beam's runner, taken by itself: by the name DirectRunner, Beam 2.77
-    first tries to download and start another one (Prism).
+    Locally threads do the work, one a core and at most 8, unless --direct_num_workers says how
+    many. With another --direct_running_mode it is Beam's runner, taken by itself: by the name
+    DirectRunner, Beam 2.77 first tries to download and start another one (Prism).
 
     Raises:
         ConfigError: The runner is not installed, or lacks an option, Java or its jar.
@@ -150,9 +151,10 @@ def new_pipeline(runner: str, runner_options: Sequence[str]) -> beam.Pipeline:
 
 
 def _threads(runner_options: Sequence[str]) -> int:
+    """How many threads were asked for; by default one a core, but for those of large machines."""
     given = any(option.split("=")[0] == "--direct_num_workers" for option in runner_options)
     workers = _parsed(runner_options).view_as(DirectOptions).direct_num_workers
-    return workers if given and workers else len(os.sched_getaffinity(0))
+    return workers if given and workers else min(len(os.sched_getaffinity(0)), _MOST_THREADS)
 
 
 def _without_folder(pipeline: beam.Pipeline) -> beam.Pipeline:

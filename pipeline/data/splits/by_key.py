@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.dictionaries import with_dictionaries
 from pipeline.data.blocks.block_key import MAX_ROWS, block_key
-from pipeline.data.blocks.dictionaries import with_dictionaries
 from pipeline.data.blocks.scatter import Scatter, gather
 
 

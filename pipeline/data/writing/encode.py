@@ -1,7 +1,7 @@
 """Runs the preprocessing graph over blocks of raw rows inside the workers of the job."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -16,13 +16,13 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from features.analysis import Analysis
 from features.columns import columns_of
+from features.dictionaries import with_dictionaries
 from features.precision import with_precision
 from features.preprocessing import Preprocessor
-from features.raw_tensors import CodedTokens, RawTensors, from_arrow
+from features.raw_tensors import RawTensors, coded_tensors, from_parts, parts_of
 from features.specs import ROLES, FeatureSet
 from pipeline.data.analysis.analyse import Fitted
 from pipeline.data.blocks.block_key import MAX_ROWS
-from pipeline.data.blocks.dictionaries import with_dictionaries
 from pipeline.data.blocks.spill import SpilledBlock, opened
 from pipeline.data.writing.encoded import to_batch
 from pipeline.data.writing.shuffle import ShardKey, ShuffleConfig, SubBlock, sub_blocks
@@ -45,9 +45,9 @@ class Encoder:
         # The job leaves accelerators to training.
         with tf.device("/CPU:0"):
             raw = self._raw(pa.RecordBatch.from_pylist([], features.raw_schema()))
-            parts = [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in _parts(raw)]
+            parts = [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in parts_of(raw)]
             self._graph = tf.function(
-                lambda *parts: preprocess(_from_parts(raw, parts)),
+                lambda *parts: preprocess(from_parts(raw, parts)),
                 input_signature=parts,
                 autograph=False,  # which would take a second, and finds nothing to convert
             ).get_concrete_function()
@@ -55,40 +55,11 @@ class Encoder:
     def __call__(self, batch: pa.RecordBatch) -> dict[str, np.ndarray]:
         """Column name -> array, for typed raw columns with every role in them."""
         with tf.device("/CPU:0"):
-            tensors = self._graph(*_parts(self._raw(batch)))
+            tensors = self._graph(*parts_of(self._raw(batch)))
         return {name: tensor.numpy() for name, tensor in tensors.items()}
 
     def _raw(self, batch: pa.RecordBatch) -> RawTensors:
-        return from_arrow(with_dictionaries(batch), self._features, ROLES)
-
-
-def _parts(raw: RawTensors) -> list[tf.Tensor]:
-    """The dense tensors that raw values consist of: a graph takes those fastest."""
-    parts = []
-    for tensor in raw.values():
-        if isinstance(tensor, CodedTokens):
-            parts.append(tensor.dictionary)
-            tensor = tensor.codes
-        if isinstance(tensor, tf.RaggedTensor):
-            parts.append(tensor.row_splits)
-            tensor = tensor.flat_values
-        parts.append(tensor)
-    return parts
-
-
-def _from_parts(like: RawTensors, parts: Iterable[tf.Tensor]) -> RawTensors:
-    """The inverse of `_parts`, for raw values of the same types as `like`."""
-    rest = iter(parts)
-
-    def next_of(tensor: tf.Tensor | tf.RaggedTensor | CodedTokens):
-        if isinstance(tensor, CodedTokens):
-            return CodedTokens(next(rest), next_of(tensor.codes))
-        if isinstance(tensor, tf.RaggedTensor):
-            splits = next(rest)
-            return tf.RaggedTensor.from_row_splits(next(rest), splits, validate=False)
-        return next(rest)
-
-    return {name: next_of(tensor) for name, tensor in like.items()}
+        return coded_tensors(batch, self._features, ROLES)
 
 
 Block = tuple[int, str, pa.RecordBatch]  # key, split, raw rows

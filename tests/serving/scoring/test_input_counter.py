@@ -5,7 +5,7 @@ import pytest
 
 from features.input_shares import InputCounts, TrainingShares, training_shares
 from features.preprocessing import Preprocessor
-from features.raw_tensors import from_arrow, to_dense
+from features.raw_tensors import coded_tensors, from_arrow
 from pipeline.data.writing.statistics import ALL, count_block
 from serving.export_format import names
 from serving.export_format.export_layout import SIGNATURES_FILE, TRAINING_SHARES
@@ -67,8 +67,8 @@ def test_requests_are_counted_as_the_job_counts_rows(signature, counted, by_the_
 
 
 def test_rows_of_predict_are_counted_alike(counted, by_the_job, bundle, rows):
-    raw = to_dense(from_arrow(rows, bundle.metadata.features))
-    counts = counted(lambda counter: counter.add_dense(raw))
+    raw = coded_tensors(rows, bundle.metadata.features)
+    counts = counted(lambda counter: counter.add_coded(raw))
     assert {name: counts[name] for name in by_the_job} == by_the_job
 
 
@@ -81,8 +81,8 @@ def test_of_rank_the_user_is_counted_once(counted, bundle, rows, exported):
 
 
 def test_nothing_is_counted_of_no_rows(counted, bundle, rows):
-    raw = to_dense(from_arrow(rows.slice(0, 0), bundle.metadata.features))
-    assert set(counted(lambda counter: counter.add_dense(raw)).values()) == {InputCounts()}
+    raw = coded_tensors(rows.slice(0, 0), bundle.metadata.features)
+    assert set(counted(lambda counter: counter.add_coded(raw)).values()) == {InputCounts()}
 
 
 def test_an_export_without_shares_has_no_counter(exported, bundle):

@@ -3,12 +3,15 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from features.errors import DataError, ExportError
 from features.input_shares import InputShares, TrainingShares
 from serving.export_format.export_layout import TRAINING_SHARES
 from serving.scoring.predict import predict
+from serving.scoring.raw_rows import BLOCK_ROWS
 from serving.scoring.scorer import Scorer
 
 
@@ -102,3 +105,56 @@ def test_inputs_that_are_unlike_those_of_training_are_named(exported, tmp_path, 
     caplog.clear()
     predict(exported, str(path), str(tmp_path / "out.jsonl"))  # of before there were shares
     assert not caplog.messages
+
+
+def test_parquet_has_a_column_for_each_score(exported, rows, rows_path, tmp_path):
+    predict(exported, str(rows_path), str(tmp_path / "out.parquet"), branches=True)
+    table = pq.read_table(tmp_path / "out.parquet")
+    expected = Scorer(exported).score(rows, branches=True)
+    assert table.schema.names == list(expected) == ["prob", "prob_deep", "prob_low rank/cross:é"]
+    assert set(table.schema.types) == {pa.float32()}
+    for name, values in expected.items():
+        np.testing.assert_array_equal(table[name].to_numpy(), values)
+
+
+def test_parquet_of_no_rows_has_its_columns(exported, tmp_path):
+    (tmp_path / "rows.jsonl").write_text("")
+    assert predict(exported, str(tmp_path / "rows.jsonl"), str(tmp_path / "out.PARQUET")) == 0
+    table = pq.read_table(tmp_path / "out.PARQUET")
+    assert (table.num_rows, table.schema.names) == (0, ["prob"])
+
+
+def test_a_bad_row_leaves_no_parquet(exported, rows_path, tmp_path):
+    with rows_path.open("a") as file:
+        file.write('{"price": "x"}\n')
+    with pytest.raises(DataError, match=r"line 13: price must be a number"):
+        predict(exported, str(rows_path), str(tmp_path / "out.parquet"))
+    assert [each.name for each in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_rows_of_many_blocks_are_written_in_their_order(exported, rows, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    times = 3 * BLOCK_ROWS // rows.num_rows
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows.to_pylist() * times))
+    assert predict(exported, str(path), str(tmp_path / "out.jsonl")) == times * rows.num_rows
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    expected = np.tile(Scorer(exported).score(rows)["prob"], times)
+    np.testing.assert_allclose([json.loads(line)["prob"] for line in lines], expected, atol=1e-6)
+
+
+def test_an_error_of_a_later_row_comes_behind_that_of_an_earlier_score(
+    exported, rows, tmp_path, monkeypatch
+):
+    path = tmp_path / "rows.jsonl"
+    good = json.dumps(rows.to_pylist()[0]) + "\n"
+    path.write_text(good * BLOCK_ROWS + "no JSON\n")
+    score = Scorer.score
+
+    def with_nan(self, rows, branches=False):
+        return {name: values * np.nan for name, values in score(self, rows, branches).items()}
+
+    with pytest.raises(DataError, match=rf"line {BLOCK_ROWS + 1}: is not JSON"):
+        predict(exported, str(path), str(tmp_path / "out.jsonl"))
+    monkeypatch.setattr(Scorer, "score", with_nan)
+    with pytest.raises(DataError, match=r"row 1: prob is not a number"):
+        predict(exported, str(path), str(tmp_path / "out.jsonl"))

@@ -32,7 +32,7 @@ class ThreadedRunner(PipelineRunner):
 
     def __init__(self, threads: int):
         super().__init__()
-        self._threads = threads
+        self.threads = threads
 
     def run_pipeline(self, pipeline: beam.Pipeline, options: PipelineOptions) -> "ThreadedResult":
         """Runs it to its end.
@@ -40,7 +40,7 @@ class ThreadedRunner(PipelineRunner):
         Raises:
             Exception: What a step raised, with the name of the step behind it.
         """
-        return ThreadedResult(_Run(Steps(pipeline), self._threads).metrics())
+        return ThreadedResult(_Run(Steps(pipeline), self.threads).metrics())
 
 
 class ThreadedResult(PipelineResult):

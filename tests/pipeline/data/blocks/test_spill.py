@@ -6,7 +6,7 @@ import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipeline.data.blocks.dictionaries import with_dictionaries
+from features.dictionaries import with_dictionaries
 from pipeline.data.blocks.spill import Spill, WriteSpill, opened
 
 

@@ -139,3 +139,22 @@ def test_a_mistake_in_the_data_that_a_step_finds_is_told_without_the_step():
     with pytest.raises(DataError) as raised:
         run(pipeline)
     assert str(raised.value) == "the log is from the future. Set the clock."
+
+
+@pytest.mark.parametrize(
+    ("options", "cores", "threads"),
+    [
+        ([], 2, 2),
+        ([], 64, 8),
+        (["--direct_num_workers=3"], 2, 3),
+        (["--direct_num_workers=0"], 4, 4),
+    ],
+)
+def test_there_is_a_thread_a_core_unless_the_options_say(options, cores, threads, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    assert new_pipeline("DirectRunner", options).runner.threads == threads
+
+
+def test_another_running_mode_is_beams_own():
+    options = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    assert type(new_pipeline("DirectRunner", options).runner).__name__ == "FnApiRunner"

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.data.blocks.dictionaries import with_dictionaries
+from features.dictionaries import with_dictionaries
 
 ROWS = [
     {"token": "a", "tokens": ["x", "y", "x"], "number": 1.5},
