@@ -38,21 +38,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
     parser.add_argument("--before", type=Path, help="working tree of an earlier commit")
     parser.add_argument("--formats", nargs="+", default=_FORMATS, choices=_FORMATS)
+    parser.add_argument("--no-memory", dest="memory", action="store_false", help="speed alone")
     arguments = parser.parse_args()
     export = arguments.export.resolve()
     with tempfile.TemporaryDirectory() as folder:
         columns = read_metadata(export / METADATA_ASSET).features
         few, many, ten = (Path(folder, name) for name in ("few", "many", "ten"))
         formats = dict.fromkeys(("csv", *arguments.formats))
-        for path, rows, kinds in (
-            (few, 5, formats),
-            (many, arguments.rows, formats),
-            (ten, 10 * arguments.rows, ("csv",)),
-        ):
+        sizes = [(few, 5, formats), (many, arguments.rows, formats)]
+        if arguments.memory:
+            sizes.append((ten, 10 * arguments.rows, dict.fromkeys(["csv"])))
+        for path, rows, kinds in sizes:
             path.mkdir()
             write_rows(export, columns, rows, {kind: path / f"rows.{kind}" for kind in kinds})
         _speed(export, few, many, arguments)
-        _memory(export, few, (many, ten))
+        if arguments.memory:
+            _memory(export, few, (many, ten))
 
 
 def _speed(export: Path, few: Path, many: Path, arguments: argparse.Namespace) -> None:

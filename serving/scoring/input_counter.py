@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,6 @@ class InputCounter:
             ],
             autograph=False,
         )
-        self._coded_graph: Callable[..., tf.Tensor] | None = None
         self._of_examples = tf.function(
             lambda examples: self._count(parse_examples(examples, features)),
             input_signature=[tf.TensorSpec([None], tf.string)],
@@ -87,8 +87,6 @@ class InputCounter:
 
     def add_coded(self, raw: RawTensors) -> None:
         """Counts typed rows, as `coded_tensors` of `raw_tensors` gives them."""
-        if self._coded_graph is None:  # called without a search for the graph of these types
-            self._coded_graph = self._of_coded.get_concrete_function()
         self._add(self._coded_graph(*parts_of(raw)))
 
     def add_inputs(self, signature: str, inputs: Mapping[str, Any]) -> None:
@@ -98,6 +96,12 @@ class InputCounter:
             self._add(self._of_examples(inputs[examples]))
         elif signature in (names.RAW_TENSORS, names.RANK):
             self._add(self._of_dense({name: inputs[name] for name in self._input_of.values()}))
+
+    @cached_property
+    def _coded_graph(self) -> Callable[..., tf.Tensor]:
+        """What is called without a search for the graph of the types that are given."""
+        graph: Callable[..., tf.Tensor] = self._of_coded.get_concrete_function()
+        return graph
 
     def counts(self) -> dict[str, InputCounts]:
         """What was counted so far: feature -> counts."""

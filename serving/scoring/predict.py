@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -61,15 +62,16 @@ def predict(
 
     blocks = read_rows(input_path, metadata.features, text_format=metadata.text_format, coded=True)
     # Rows are read and typed in a thread of their own while TensorFlow scores those before them,
-    # two blocks at once: where the threads of one wait for each other, the other goes on.
+    # two blocks at once: where the threads of one wait for each other, the other goes on. Of the
+    # first one TensorFlow makes its graphs ready, which two would make it do twice.
     ready = prefetched(scorer.prepare(block, branches) for block in blocks)
-    results = mapped_ahead(scored, ready, _BLOCKS_AT_ONCE)
+    first, others = map(scored, islice(ready, 1)), mapped_ahead(scored, ready, _BLOCKS_AT_ONCE)
     with (
         score_writer(output_path, scorer.outputs(branches)) as write,
         closing(ready),
-        closing(results),
+        closing(others),
     ):
-        for scores in results:
+        for scores in chain(first, others):
             _check_scores(scores, input_path, num_rows)
             write(scores)
             num_rows += len(scores[PROB])
