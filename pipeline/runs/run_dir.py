@@ -389,9 +389,9 @@ def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = 
         "profile_steps",
         "steps_per_execution",
     }
-    # A run of before these settings is the same.
-    later = ("recalibration", "average")
-    irrelevant |= {name for name in later if getattr(config.train, name) is None}
+    # A run of before these settings is the same as one that leaves them off.
+    later = ("recalibration", "average", "bucket_by_length")
+    irrelevant |= {name for name in later if not getattr(config.train, name)}
     parts += [config.model.model_dump_json(), config.train.model_dump_json(exclude=irrelevant)]
     parts += [config.evaluate.model_dump_json()]
     parts += [RunDir(Path(run)).state().get("fingerprint", "") for run in config.train.teachers]
