@@ -3,6 +3,7 @@
     python -m benchmarks.data_job.build_bundle --rows 1000000 --rounds 3
     python -m benchmarks.data_job.build_bundle --rows 1000000 --peer-python PEERS/bin/python
     python -m benchmarks.data_job.build_bundle --rows 200000 --tft-python TFT/bin/python
+    python -m benchmarks.data_job.build_bundle --rows 1000000 --before CHECKOUT
 
 Writes random rows (`criteo_rows`) and builds their bundle: `build-bundle` as a user
 starts it, so that the seconds hold the start of Python and TensorFlow too. Sides take turns, round
@@ -36,8 +37,10 @@ def main() -> None:
         folder = Path(name)
         write_rows(folder / "train.txt", arguments.rows)
         sides: dict[str, tuple[int, Callable[[], float]]] = {
-            "concord": (arguments.rows, lambda: _concord(folder))
+            "concord": (arguments.rows, lambda: _concord(folder, ROOT))
         }
+        if arguments.before:
+            sides["concord before"] = (arguments.rows, lambda: _concord(folder, arguments.before))
         if arguments.peer_python:
             command = [arguments.peer_python, "benchmarks/data_job/fuxictr_preprocessing.py"]
             sides["fuxictr"] = (arguments.rows, lambda: _seconds_of(command, folder))
@@ -63,12 +66,13 @@ def main() -> None:
             print(f"stage {stage:18}{rate:>14,.0f} rows/s")
 
 
-def _concord(folder: Path) -> float:
+def _concord(folder: Path, checkout: Path) -> float:
+    """Seconds of the job with the code of a checkout."""
     command = [sys.executable, "-m", "pipeline", "build-bundle", "--config", CONFIG]
     command += ["--set", f"data.path={folder}", "--bundle", str(folder / "bundle")]
     subprocess.run(["rm", "-rf", str(folder / "bundle")], check=True)
     started = time.perf_counter()
-    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, cwd=checkout, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 
@@ -155,6 +159,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peer-python", help="interpreter that has fuxictr and ray")
     parser.add_argument("--tft-python", help="interpreter that has tensorflow-transform")
+    parser.add_argument("--before", type=Path, help="checkout of an earlier commit, to compare")
     parser.add_argument("--tft-rows", type=int, default=8_192)
     parser.add_argument("--folder", help="where the files go (default: the system's)")
     return parser.parse_args()
