@@ -44,13 +44,15 @@ class Encoder:
         preprocess = Preprocessor(features, analysis, vocabulary_dir, ROLES)
         # The job leaves accelerators to training.
         with tf.device("/CPU:0"):
-            raw = self._raw(pa.RecordBatch.from_pylist([], features.raw_schema()))
+            no_rows = pa.RecordBatch.from_pylist([], features.raw_schema())
+            raw = self._raw(no_rows)
             parts = [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in parts_of(raw)]
             self._graph = tf.function(
                 lambda *parts: preprocess(from_parts(raw, parts)),
                 input_signature=parts,
                 autograph=False,  # which would take a second, and finds nothing to convert
             ).get_concrete_function()
+        self(no_rows)  # the first run makes the graph ready; two at once would do so twice
 
     def __call__(self, batch: pa.RecordBatch) -> dict[str, np.ndarray]:
         """Column name -> array, for typed raw columns with every role in them."""
