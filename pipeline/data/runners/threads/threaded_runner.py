@@ -9,6 +9,7 @@ what is chance: as on any runner, the result must not depend on it.
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import apache_beam as beam
@@ -21,6 +22,8 @@ from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineS
 from pipeline.data.runners.threads.gathering import Gathering
 from pipeline.data.runners.threads.stage import Gatherings, Stage, StoppedError
 from pipeline.data.runners.threads.steps import Barrier, Step, Steps
+
+_SECONDS_BETWEEN_SIGNALS = 0.2
 
 
 class ThreadedRunner(PipelineRunner):
@@ -170,11 +173,21 @@ def _all_at_once(stages: Sequence[Stage], waiting: deque[Any], stopped: threadin
             stopped.set()
             waiting.clear()
 
-    threads = [threading.Thread(target=run, args=(stage,), daemon=True) for stage in stages[1:]]
-    for thread in threads:
-        thread.start()
-    run(stages[0])
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(stages)) as pool:
+        others = [pool.submit(run, stage) for stage in stages[1:]]
+        run(stages[0])
+        try:
+            _finish(others)
+        except BaseException:  # a signal: nobody may write on while what was begun is cleaned up
+            stopped.set()
+            waiting.clear()
+            _finish(others)
+            raise
     if errors:
         raise errors[0]
+
+
+def _finish(others: Iterable[Future[None]]) -> None:
+    """Waits for the other threads, and sees to signals meanwhile."""
+    while wait(others, _SECONDS_BETWEEN_SIGNALS).not_done:
+        pass

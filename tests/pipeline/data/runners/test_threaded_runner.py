@@ -1,5 +1,6 @@
 """The runner of threads against Beam's own local runner, on pipelines of every kind of step."""
 
+import _thread
 import threading
 import time
 
@@ -205,6 +206,32 @@ def test_the_first_error_ends_all_threads_and_is_raised():
         pipeline.run()
     assert len(GATHERED.get("behind", [])) < 19_996  # which would take minutes
     assert threading.active_count() == before
+
+
+class Interrupts(beam.DoFn):
+    """The thread that waits for the other one is told to end."""
+
+    both = threading.Barrier(2, timeout=20)
+
+    def process(self, element):
+        Interrupts.both.wait()
+        if threading.current_thread() is not threading.main_thread():
+            _thread.interrupt_main()
+            for each in range(20_000):
+                time.sleep(0.01)
+                yield each
+
+
+def test_a_signal_ends_all_threads_before_it_is_raised():
+    GATHERED.clear()
+    pipeline = beam.Pipeline(ThreadedRunner(2))
+    out = pipeline | beam.Create([1, 2]) | beam.ParDo(Interrupts())
+    out | beam.ParDo(Gather("written"))
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run()
+    assert threading.active_count() == before
+    assert len(GATHERED.get("written", [])) < 20_000
 
 
 def test_an_unknown_kind_of_step_is_refused_before_anything_runs():
