@@ -1,5 +1,6 @@
 """The command line: one verb per job."""
 
+import gc
 import json
 import sys
 from contextlib import nullcontext
@@ -97,6 +98,8 @@ def main() -> None:
                 raise
             print(f"error: {as_typed(sentence)}", file=sys.stderr)
             sys.exit(2)
+        finally:
+            gc.freeze()  # or Python would look through all that is left, for a second
 
 
 def _sentence(error: BaseException) -> str | None:
