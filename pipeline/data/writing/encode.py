@@ -16,7 +16,6 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from features.analysis import Analysis
 from features.columns import columns_of
-from features.dictionaries import with_dictionaries
 from features.precision import with_precision
 from features.preprocessing import Preprocessor
 from features.raw_tensors import RawTensors, coded_tensors, from_parts, parts_of
@@ -166,7 +165,7 @@ def _joined(blocks: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     """The rows of all blocks, in one dictionary a column."""
     if len(blocks) == 1:
         return blocks[0]
-    table = pa.Table.from_batches(map(with_dictionaries, blocks))
+    table = pa.Table.from_batches(blocks)
     return table.unify_dictionaries().combine_chunks().to_batches()[0]
 
 
