@@ -188,7 +188,9 @@ def check_dense_steps(raw: Mapping[str, tf.Tensor], features: FeatureSet) -> Non
     for history, names in features.aligned.items():
         sequences = [raw[name] for name in names]
         widths = tf.stack([tf.shape(sequence)[1] for sequence in sequences])
-        steps = tf.stack([_steps_of(sequence) for sequence in sequences])  # (sequences, batch)
+        steps = tf.stack(
+            [lengths_of(sequence != "") for sequence in sequences]
+        )  # (sequences, batch)
         tf.debugging.Assert(
             tf.reduce_all(widths == widths[0]) | _one_length(steps), [_UNEQUAL.format(history)]
         )
@@ -199,11 +201,15 @@ def _one_length(steps: tf.Tensor) -> tf.Tensor:
     return tf.reduce_all((steps == tf.reduce_max(steps, axis=0)) | (steps == 0))
 
 
-def _steps_of(sequence: tf.Tensor) -> tf.Tensor:
-    """Position, from 1, of each row's last token that is not `""`; 0 in a row without any."""
-    positions = tf.range(1, tf.shape(sequence)[1] + 1)
+def lengths_of(is_there: tf.Tensor) -> tf.Tensor:
+    """Position, from 1, of each row's last step that is there; 0 in a row without any.
+
+    Args:
+        is_there: Bool (batch, steps).
+    """
+    positions = tf.range(1, tf.shape(is_there)[1] + 1)
     # The maximum with 0 is for tensors without a single column, whose reduce_max is -2**31.
-    return tf.maximum(tf.reduce_max(tf.where(sequence != "", positions, 0), axis=1), 0)
+    return tf.maximum(tf.reduce_max(tf.where(is_there, positions, 0), axis=1), 0)
 
 
 def _default(feature: tf.io.FixedLenFeature) -> str | float | int:

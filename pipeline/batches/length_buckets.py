@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 
+from features.raw_tensors import lengths_of
+
 
 def history_lengths(
     columns: Mapping[str, tf.Tensor], histories: Collection[Sequence[str]]
@@ -14,12 +16,11 @@ def history_lengths(
         columns: Name -> column; those of histories are ids (rows, steps), 0 where padded.
         histories: Names of the sequences of each history: they share their steps.
     """
-    longest = []
-    for names in histories:
-        is_event = tf.reduce_any([columns[name] != 0 for name in names], axis=0)  # (rows, steps)
-        places = tf.range(1, tf.shape(is_event)[1] + 1)
-        longest.append(tf.reduce_max(tf.where(is_event, places, 0), axis=1, keepdims=True))
-    return tf.maximum(tf.reduce_max(tf.concat(longest, axis=1), axis=1), 0)
+    of_each = [
+        lengths_of(tf.reduce_any([columns[name] != 0 for name in names], axis=0))
+        for names in histories
+    ]
+    return tf.reduce_max(of_each, axis=0)
 
 
 def bucketed_order(
