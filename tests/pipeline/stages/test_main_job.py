@@ -49,16 +49,20 @@ def command(folder):
     return ["run", f"--config={ROOT / 'configs/movielens_100k/mbcnet.yaml'}", *settings]
 
 
-@pytest.fixture(scope="module")
-def done(folder, command):
-    """The first run, in a process of its own; the verbs after it run in that of the tests."""
-    done = subprocess.run(
+def in_a_process(folder, command):
+    return subprocess.run(
         [sys.executable, "-m", "pipeline", *command],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
         capture_output=True,
         text=True,
     )
+
+
+@pytest.fixture(scope="module")
+def done(folder, command):
+    """The first run, in a process of its own; the verbs after it run in that of the tests."""
+    done = in_a_process(folder, command)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -153,13 +157,7 @@ def test_a_damaged_export_is_not_answered_for(folder, command, run):
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
     try:
-        again = subprocess.run(
-            [sys.executable, "-m", "pipeline", *command],
-            cwd=folder,
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
-            capture_output=True,
-            text=True,
-        )
+        again = in_a_process(folder, command)
     finally:
         weights.write_bytes(whole)
     assert again.returncode != 0
