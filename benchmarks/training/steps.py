@@ -11,6 +11,7 @@ which this project does not: give the interpreter of an environment that has bot
 
 import argparse
 import json
+import math
 import os
 import platform
 import signal
@@ -27,6 +28,7 @@ from benchmarks.training.rounds import Block, Rounds, collect, quartiles
 from benchmarks.training.worker import Worker, WorkerError, cores, wait_for_quiet
 from benchmarks.training.workload import FIELDS, distinct_share, write_workload
 from pipeline.system.launch import environment_of_training
+from pipeline.training.utilization import TRAINING_TO_FORWARD
 
 _WARM_UP_STEPS = 3  # the first ones trace and compile
 _CALIBRATION_STEPS = 3
@@ -192,12 +194,13 @@ def _report(name: str, case: Case, result: Mapping[str, Any]) -> str:
         f"\nBatch {case.batch:,} x {FIELDS} ids ({result['distinct']:.1%} of them distinct), width "
         f"{case.width}, {case.rows:,} table rows unless named; {cores()} cores. {kept} rounds "
         f"kept, {result['dropped']} dropped because other processes ran.",
-        "\n| side | examples/s | quartiles | peak memory, GiB |\n|---|---|---|---|",
+        "\n| side | examples/s | quartiles | MFU | peak memory, GiB |\n|---|---|---|---|---|",
     ]
     for side, measured in result["sides"].items():
         low, median, high = measured["examples_per_second"] or (float("nan"),) * 3
         memory = "" if measured["peak_bytes"] is None else f"{measured['peak_bytes'] / 2**30:.2f}"
-        lines.append(f"| {side} | {median:,.0f} | {low:,.0f} to {high:,.0f} | {memory} |")
+        mfu = _mfu(measured["settings"], median)
+        lines.append(f"| {side} | {median:,.0f} | {low:,.0f} to {high:,.0f} | {mfu} | {memory} |")
     lines.append("\n| ratio | median | quartiles | limit | aim | |\n|---|---|---|---|---|---|")
     lines += [_goal_line(goal) for goal in result["goals"]]
     lines.append("")
@@ -208,6 +211,14 @@ def _report(name: str, case: Case, result: Mapping[str, Any]) -> str:
         f"- {side}: failed, {words.splitlines()[0]}" for side, words in result["failed"].items()
     ]
     return "\n".join(lines)
+
+
+def _mfu(settings: Mapping[str, Any], examples_per_second: float) -> str:
+    """The share of the machine's rate of matrix products that a side's speed is; "" for peers."""
+    if "forward_flops" not in settings or math.isnan(examples_per_second):
+        return ""
+    rate = TRAINING_TO_FORWARD * settings["forward_flops"] * examples_per_second
+    return f"{rate / settings['product_rate']:.0%}"
 
 
 def _goal_line(goal: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """What a network costs: parameters of each part, and floating point operations per example."""
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 import tf_keras
@@ -54,6 +55,16 @@ def flops_per_example(network: CooperativeNetwork) -> int:
     those of unknown length once. Counted from the graph of a batch of one, as far as the
     prediction depends on it.
     """
+    return sum(flops_by_layer(network).values())
+
+
+def flops_by_layer(network: CooperativeNetwork) -> dict[str, int]:
+    """`flops_per_example`, told apart by the layers that the network calls.
+
+    Returns:
+        Operations by the name of the layer, such as a branch's; those of no layer under "".
+        Layers without matrix products are left out.
+    """
     signature = {
         name: tf.TensorSpec((1, *spec.shape[1:]), spec.dtype)
         for name, spec in network.embeddings.layout.signature.items()
@@ -64,7 +75,12 @@ def flops_per_example(network: CooperativeNetwork) -> int:
         return network(features, training=False).logit
 
     graph = score.get_concrete_function(signature).graph
-    return _flops(graph, _needed(graph))
+    flops: Counter[str] = Counter()
+    for operation, count in _products(graph, _needed(graph)):
+        scopes = [*operation.split("/"), "", ""]
+        place = scopes.index(network.name) + 1 if network.name in scopes else -1
+        flops[scopes[place]] += count
+    return dict(flops)
 
 
 def _needed(graph: tf.Graph) -> set[str]:
@@ -79,21 +95,27 @@ def _needed(graph: tf.Graph) -> set[str]:
     return needed
 
 
-def _flops(graph: tf.Graph, needed: set[str] | None = None) -> int:
-    total = 0
+def _products(graph: tf.Graph, needed: set[str] | None = None) -> Iterator[tuple[str, int]]:
+    """Name and FLOPs of every operation that multiplies matrices, or calls what does."""
     for operation in graph.get_operations():
         if needed is not None and operation.name not in needed:
             continue
         if operation.type in _MATRIX_PRODUCTS:
-            total += 2 * _size(operation.outputs[0].shape) * _contracted(operation)
+            flops = 2 * _size(operation.outputs[0].shape) * _contracted(operation)
         elif operation.type == "Einsum":
-            total += _einsum_flops(operation)
+            flops = _einsum_flops(operation)
         elif operation.type in ("While", "StatelessWhile"):
-            body = graph_of_function(graph, operation.get_attr("body").name)
-            total += _iterations(graph, operation) * _flops(body)
+            flops = _iterations(graph, operation) * _called_flops(graph, operation, "body")
         elif operation.type in ("PartitionedCall", "StatefulPartitionedCall"):
-            total += _flops(graph_of_function(graph, operation.get_attr("f").name))
-    return total
+            flops = _called_flops(graph, operation, "f")
+        else:
+            continue
+        yield operation.name, flops
+
+
+def _called_flops(graph: tf.Graph, operation: tf.Operation, attribute: str) -> int:
+    called = graph_of_function(graph, operation.get_attr(attribute).name)
+    return sum(flops for _, flops in _products(called))
 
 
 def _iterations(graph: tf.Graph, loop: tf.Operation) -> int:

@@ -22,13 +22,13 @@ from pipeline.runs.run_dir import RunDir
 from pipeline.training.average_weights import AverageWeights, BeginAverage, EndAverage
 from pipeline.training.best_epoch import BestEpoch
 from pipeline.training.checkpoints import Checkpoints
-from pipeline.training.cluster import is_chief
+from pipeline.training.cluster import cluster_for, is_chief
 from pipeline.training.monitor import MONITORED, Patience, monitored
 from pipeline.training.private_api import TensorLogsCallback
 from pipeline.training.profile import Profile
 from pipeline.training.step_curves import StepCurves
-from pipeline.training.step_time import StepTimes
 from pipeline.training.strategy import predicting, write_path
+from pipeline.training.traced_steps import TracedSteps
 
 log = logging.getLogger(__name__)
 
@@ -380,7 +380,9 @@ def _measuring(config: RunConfig, run: RunDir, steps: int) -> list[tf_keras.call
     if not is_chief():
         return []
     settings = config.train
-    callbacks: list[tf_keras.callbacks.Callback] = [StepTimes(steps)]
+    workers = cluster_for(settings.strategy).size if settings.strategy == "multi_worker" else 1
+    batch_size = settings.batch_size / workers
+    callbacks: list[tf_keras.callbacks.Callback] = [TracedSteps(steps, batch_size)]
     if settings.profile_steps is not None:
         executions = settings.steps_per_execution
         callbacks.append(Profile(run.tensorboard, settings.profile_steps, executions))

@@ -55,7 +55,7 @@ class Profile(TensorLogsCallback):
             try:
                 tf.profiler.experimental.start(self._folder)
             except tf.errors.AlreadyExistsError:
-                return  # `StepTimes` traces: begin when it has ended
+                return  # `TracedSteps` traces: begin when it has ended
             self._active, self._begun = True, batch + self._offset + 1
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

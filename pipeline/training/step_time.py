@@ -1,20 +1,12 @@
 """Where the time of a training step goes, and what bounds it; measured once per training."""
 
-import logging
 import re
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import tensorflow as tf
-
 from models.network import CooperativeNetwork
-from pipeline.training.private_api import TensorLogsCallback, read_trace
-
-log = logging.getLogger(__name__)
 
 PARTS = ("branches", "fusion", "tables", "optimizer", "input", "other")
 _BOUNDS = {
@@ -34,12 +26,14 @@ class Span(NamedTuple):
 
     part: One of `PARTS`.
     product: Whether it is a matrix product.
+    branch: Name of the branch's layer where `part` is "branches".
     """
 
     start: float
     stop: float
     part: str
     product: bool = False
+    branch: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,11 +47,14 @@ class StepTime:
             with its update; `optimizer` is that of all other weights; `input` is waiting for
             data; `other` is the rest, such as the start of operations.
         bound_by: What took most, in words.
+        branches: By the name of a branch's layer, what it took of the step; they sum to the share
+            of `branches`.
     """
 
     milliseconds: float
     shares: dict[str, float]
     bound_by: str
+    branches: dict[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         ranked = sorted(PARTS[:-1], key=self.shares.__getitem__, reverse=True)
@@ -105,8 +102,13 @@ class Scopes:
                 return "tables"
         return "input" if scopes[-1].startswith(_INPUT) else None
 
+    def branch_of(self, operation: str) -> str:
+        """Name of the branch's layer that an operation of part "branches" belongs to."""
+        scopes = operation.split("/")
+        return scopes[scopes.index(self._network) + 1]
 
-def shares_of(spans: Iterable[Span]) -> tuple[float, dict[str, float]]:
+
+def shares_of(spans: Iterable[Span]) -> tuple[float, dict[str, float], dict[str, float]]:
     """How long the spans last together, and what took which share of that time.
 
     At every moment the parts that run share the time equally. `input` counts only where nothing
@@ -114,31 +116,44 @@ def shares_of(spans: Iterable[Span]) -> tuple[float, dict[str, float]]:
     is `other`.
 
     Returns:
-        The time from the first start to the last stop; and the shares, by the names of `PARTS`
-        and, inside `branches` and `fusion`, of `products` and `elementwise`.
+        The time from the first start to the last stop; the shares, by the names of `PARTS`
+        and, inside `branches` and `fusion`, of `products` and `elementwise`; and the shares of
+        the single branches.
     """
     # A branch's and a loss's operations are told apart by kind too, to see what bounds them.
     edges = []
     for span in spans:
         kind = "products" if span.product else "elementwise"
-        key = (span.part, kind if span.part in ("branches", "fusion") else span.part)
+        key = (span.part, kind if span.part in ("branches", "fusion") else span.part, span.branch)
         edges += [(span.start, 1, key), (span.stop, -1, key)]
     edges.sort(key=lambda edge: edge[0])
-    running: Counter[tuple[str, str]] = Counter()
+    running: Counter[tuple[str, str, str]] = Counter()
     spent: defaultdict[str, float] = defaultdict(float)
+    of_branches: defaultdict[str, float] = defaultdict(float)
     before = edges[0][0]
     for time, change, key in edges:
         if time > before:
-            working = [names for names, count in running.items() if count and names[0] != "input"]
-            waiting = [("input", "input")] if running["input", "input"] else [("other", "other")]
-            active = working or waiting
-            for names in active:
-                for name in set(names):
+            active = _active(running)
+            for (part, kind), branches in active.items():
+                for name in {part, kind}:
                     spent[name] += (time - before) / len(active)
+                for branch in filter(None, branches):
+                    of_branches[branch] += (time - before) / len(active) / len(branches)
         running[key] += change
         before = time
     total = edges[-1][0] - edges[0][0]
-    return total, {name: spent[name] / total for name in (*PARTS, "products", "elementwise")}
+    shares = {name: spent[name] / total for name in (*PARTS, "products", "elementwise")}
+    return total, shares, {branch: time / total for branch, time in of_branches.items()}
+
+
+def _active(running: Mapping[tuple[str, str, str], int]) -> dict[tuple[str, str], list[str]]:
+    """What takes a moment's time: (part, kind) with its branches; input only where it is alone."""
+    active: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for (part, kind, branch), count in running.items():
+        if count:
+            active[part, kind].append(branch)
+    waiting = active.pop(("input", "input"), None)
+    return dict(active) or {("input", "input") if waiting else ("other", "other"): [""]}
 
 
 def step_time(spans: Iterable[Span], steps: int, nanoseconds: float = 1.0) -> StepTime:
@@ -149,10 +164,10 @@ def step_time(spans: Iterable[Span], steps: int, nanoseconds: float = 1.0) -> St
         steps: How many steps they cover.
         nanoseconds: How many nanoseconds the unit of the spans is.
     """
-    total, shares = shares_of(spans)
+    total, shares, branches = shares_of(spans)
     bound = max(_BOUNDS, key=shares.__getitem__)
     parts = {part: shares[part] for part in PARTS}
-    return StepTime(total * nanoseconds / 1e6 / steps, parts, _BOUNDS[bound])
+    return StepTime(total * nanoseconds / 1e6 / steps, parts, _BOUNDS[bound], branches)
 
 
 def read_spans(space: Any, scopes: Scopes) -> list[Span]:
@@ -172,9 +187,10 @@ def read_spans(space: Any, scopes: Scopes) -> list[Span]:
             part = scopes.part_of(operation["name"]) if operation else None
             if operation and part:
                 product = any(word in operation["type"] for word in ("MatMul", "Einsum", "Conv"))
-                known[number] = (part, product)
+                branch = scopes.branch_of(operation["name"]) if part == "branches" else ""
+                known[number] = (part, product, branch)
             elif metadata.name.startswith(f"{_INPUT}Op::"):  # it does not run as an operation
-                known[number] = ("input", False)
+                known[number] = ("input", False, "")
         for line in plane.lines:
             begin = line.timestamp_ns * 1000
             for event in line.events:
@@ -182,65 +198,3 @@ def read_spans(space: Any, scopes: Scopes) -> list[Span]:
                     start = begin + event.offset_ps
                     spans.append(Span(start, start + event.duration_ps, *known[event.metadata_id]))
     return spans
-
-
-class StepTimes(TensorLogsCallback):
-    """Traces a few steps of the first epoch, logs where their time went; keeps it as `measured`.
-
-    Costs tracing of `steps` steps, about a tenth of a second for each thousand operations, once.
-    Measures nothing while another profile is taken, on GPUs, or when an epoch is too short.
-
-    Args:
-        steps_per_epoch: Number of steps of an epoch.
-        steps: Least number of steps to trace.
-        first: The first of them; earlier where the epoch is short, never the very first ones,
-            which compile.
-    """
-
-    def __init__(self, steps_per_epoch: int, steps: int = 5, first: int = 50) -> None:
-        super().__init__()
-        self._steps = steps
-        self._first = max(min(first, steps_per_epoch // 2), 3)
-        self._folder: tempfile.TemporaryDirectory | None = None
-        self._done = bool(tf.config.list_physical_devices("GPU"))
-        self.measured: StepTime | None = None
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self._seen = 0  # executions, in this process
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        self._seen += 1
-        if self._done or self._seen < 3 or batch < self._first:
-            return
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="step_time_")
-            self._begun = batch
-            try:
-                tf.profiler.experimental.start(self._folder.name)
-            except tf.errors.AlreadyExistsError:
-                self._leave(self._folder)
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self._folder is None:
-            return
-        traced = batch + 1 - self._begun
-        if traced >= self._steps:
-            tf.profiler.experimental.stop()
-            self._measure(self._folder, traced)
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self._folder is not None:
-            tf.profiler.experimental.stop(save=False)
-            self._leave(self._folder)
-
-    def _measure(self, folder: tempfile.TemporaryDirectory, steps: int) -> None:
-        space = read_trace(Path(folder.name).rglob("*.xplane.pb"))
-        spans = read_spans(space, Scopes.of(self.model))
-        self._leave(folder)
-        if spans:
-            self.measured = step_time(spans, steps, nanoseconds=1e-3)
-            log.info("%s", self.measured)
-
-    def _leave(self, folder: tempfile.TemporaryDirectory) -> None:
-        folder.cleanup()
-        self._folder, self._done = None, True

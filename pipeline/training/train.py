@@ -32,9 +32,11 @@ from pipeline.training.given_vectors import fill_given_vectors
 from pipeline.training.monitor import MONITORED
 from pipeline.training.private_api import begin_fit_at
 from pipeline.training.step_curves import StepCurves
-from pipeline.training.step_time import StepTime, StepTimes
+from pipeline.training.step_time import StepTime
 from pipeline.training.strategy import training_input, training_strategy, wait_for_all
+from pipeline.training.traced_steps import TracedSteps
 from pipeline.training.training_memory import check_tables_fit, memory_of
+from pipeline.training.utilization import Utilization
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Trained:
         best_epoch: Counted from 1.
         seconds: Time spent in all epochs together, validation included.
         step_time: Where a step's time went; None where it was not measured.
+        utilization: Its MFU, likewise.
         cut_after: `train.max_seconds`, where they ended it.
     """
 
@@ -57,6 +60,7 @@ class Trained:
     best_epoch: int
     seconds: float
     step_time: StepTime | None = None
+    utilization: Utilization | None = None
     cut_after: float | None = None
 
     def summary(self) -> dict[str, Any]:
@@ -66,6 +70,7 @@ class Trained:
             "epochs": len(self.history["loss"]),
             "seconds": round(self.seconds, 1),
             "step_time": self.step_time and self.step_time.summary(),
+            "mfu": self.utilization and self.utilization.summary(),
             "history": self.history,
             "beside_terms": list(self.network.names_beside_terms),
         }
@@ -123,9 +128,10 @@ def train(
     history = {name: [float(value) for value in values] for name, values in logged.items()}
     best = max(range(len(history[MONITORED])), key=history[MONITORED].__getitem__)
     _say_best(history, best, settings.epochs)
-    step_time = _the_one(StepTimes, callbacks).measured if is_chief() else None
+    traced = _the_one(TracedSteps, callbacks) if is_chief() else None
+    times = (traced.measured, traced.utilization) if traced else (None, None)
     limits = [callback.cut_after for callback in callbacks if isinstance(callback, TimeLimit)]
-    return Trained(network, history, best + 1, seconds, step_time, *limits)
+    return Trained(network, history, best + 1, seconds, *times, *limits)
 
 
 def _continued(checkpoints: Checkpoints, run: RunDir, epochs: int, steps: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 from benchmarks.training.peer_process import serve
 from benchmarks.training.workload import batches, read_batches
@@ -16,14 +17,18 @@ from features.bundle import FORMAT_VERSION, Bundle, BundleMetadata, FileEntry, M
 from features.columns import columns_of
 from features.records import encode_block
 from features.specs import FeatureSet
+from models.network.cost import flops_per_example
 from models.spec.network_config import NetworkConfig
 from pipeline.batches.dataset import examples
 from pipeline.config.run_config import RunConfig, TrainConfig
+from pipeline.training.traced_steps import TracedSteps
 from pipeline.training.train import new_network
+from pipeline.training.utilization import product_rate
 
 _BLOCK_ROWS = 4096
 _FILES = 8
 _ENDLESS = 1_000_000  # epochs
+_TRACED_EPOCH = 12  # steps, of which some are traced
 
 
 class ConcordTrainer:
@@ -50,6 +55,11 @@ class ConcordTrainer:
             )
         else:
             self._dataset = batches(ids, labels)
+        traced = TracedSteps(_TRACED_EPOCH, batch)
+        self._network.fit(
+            self._dataset, steps_per_epoch=_TRACED_EPOCH, callbacks=[traced], verbose=0
+        )
+        policy = tf_keras.mixed_precision.global_policy()
         weights = sum(each.shape.num_elements() for each in self._network.trainable_weights)
         self.settings = {
             "tensorflow": tf.__version__,
@@ -61,6 +71,9 @@ class ConcordTrainer:
             "precision": settings.precision,
             "branches": {name: each.type for name, each in config.model.branches.items()},
             "weights": weights,
+            "forward_flops": flops_per_example(self._network),
+            "product_rate": round(product_rate(policy.compute_dtype)),
+            "a step": f"{traced.measured}; {traced.utilization}",
         }
 
     def train(self, steps: int) -> None:

@@ -1,7 +1,7 @@
 """Costs against counts by hand."""
 
 from features.inputs import InputSpec
-from models.network.cost import flops_per_example, parameters_by_part
+from models.network.cost import flops_by_layer, flops_per_example, parameters_by_part
 from models.spec.build_network import build_network
 from models.spec.network_config import NetworkConfig
 
@@ -47,6 +47,16 @@ def test_what_only_training_needs_costs_no_flops():
     branches = {"a": {"type": "deep", "units": [5]}, "b": {"type": "deep", "units": [5]}}
     # Two branches and the fused head; the branches' own heads are read by losses only.
     assert flops_per_example(build(branches=branches)) == 2 * (2 * 12 * 5) + 2 * 5
+
+
+def test_flops_are_told_apart_by_layer():
+    branches = {"a": {"type": "deep", "units": [5]}, "b": {"type": "deep", "units": [7, 5]}}
+    network = build(branches=branches)
+    flops = flops_by_layer(network)
+    names = {name: branch.name for name, branch in network.branches.items()}
+    assert flops[names["a"]] == 2 * 12 * 5
+    assert flops[names["b"]] == 2 * (12 * 7 + 7 * 5)
+    assert sum(flops.values()) == flops_per_example(network)
 
 
 def test_every_matrix_product_counts():

@@ -1,23 +1,13 @@
-"""Where a step's time goes: a trace built by hand, shares counted by hand, and a real training."""
-
-import logging
+"""Where a step's time goes: a trace built by hand, shares counted by hand."""
 
 import numpy as np
 import pytest
-import tensorflow as tf
-import tf_keras
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from features.inputs import InputSpec
-from models.network import CooperativeNetwork
-from models.optimizers import make_optimizer, row_slots_of
-from models.spec.build_network import build_network
-from models.spec.network_config import NetworkConfig
 from pipeline.training.step_time import (
     PARTS,
     Scopes,
     Span,
-    StepTimes,
     read_spans,
     shares_of,
     step_time,
@@ -54,11 +44,24 @@ def test_shares_match_the_oracle():
             Span(int(a), int(a + n), str(part), bool(product))
             for a, n, part, product in zip(starts, lengths, parts, products, strict=True)
         ]
-        total, shares = shares_of(spans)
+        total, shares, _ = shares_of(spans)
         assert total == max(s.stop for s in spans) - min(s.start for s in spans)
         expected = oracle(spans)
         np.testing.assert_allclose([shares[p] for p in PARTS], [expected[p] for p in PARTS])
         assert sum(expected.values()) == pytest.approx(1.0)
+
+
+def test_branches_share_the_time_in_which_both_run():
+    spans = [
+        Span(0, 10, "branches", True, "deep"),
+        Span(4, 10, "branches", True, "cross"),
+        Span(8, 12, "tables"),
+        Span(12, 16, "branches", False, "cross"),
+    ]
+    _, shares, branches = shares_of(spans)
+    # Deep alone for 4, both for 4, both beside the tables for 2.
+    assert branches == pytest.approx({"deep": (4 + 2 + 0.5) / 16, "cross": (2 + 0.5 + 4) / 16})
+    assert sum(branches.values()) == pytest.approx(shares["branches"])
 
 
 def test_input_costs_only_what_the_step_waits_for_it():
@@ -139,65 +142,6 @@ def test_reads_a_trace():
     other.event_metadata[0].name = names[0]
     other.lines.add().events.add(metadata_id=0)
     assert read_spans(space, SCOPES) == [
-        Span(2000, 2007, "branches", True),
+        Span(2000, 2007, "branches", True, "deep"),
         Span(2100, 2107, "input", False),
     ]
-
-
-def network() -> CooperativeNetwork:
-    built = build_network(
-        NetworkConfig(
-            embedding={"embedding_dim": 4},
-            branches={"deep": {"units": [8]}, "other": {"type": "deep", "units": [8]}},
-        ),
-        (
-            InputSpec("user", "categorical", "user", 50),
-            InputSpec("item", "categorical", "item", 50),
-        ),
-        {},
-        slots=row_slots_of("lazy_adam"),
-    )
-    built.compile(make_optimizer(clip_norm=1.0), weighted_metrics=[])
-    return built
-
-
-def batches(rows: int = 16) -> tf.data.Dataset:
-    rng = np.random.default_rng(0)
-    ids = rng.integers(0, 50, (2, 40 * rows)).astype("int32")
-    labels = rng.integers(0, 2, 40 * rows)
-    columns = {"user": ids[0], "item": ids[1]}
-    return tf.data.Dataset.from_tensor_slices((columns, labels)).batch(rows).repeat()
-
-
-def test_a_training_is_measured_once(caplog):
-    model = network()
-    callback = StepTimes(12, steps=4, first=6)
-    with caplog.at_level(logging.INFO, "pipeline.training.step_time"):
-        model.fit(batches(), epochs=2, steps_per_epoch=12, callbacks=[callback], verbose=0)
-    (line,) = caplog.messages
-    assert line == str(callback.measured)
-    shares = callback.measured.shares
-    assert sum(shares.values()) == pytest.approx(1.0)
-    assert min(shares[part] for part in ("branches", "fusion", "tables", "optimizer")) > 0.0
-    assert callback.measured.milliseconds > 0.0
-
-
-def test_an_epoch_that_is_too_short_is_left_alone():
-    callback = StepTimes(4)
-    network().fit(batches(), epochs=2, steps_per_epoch=4, callbacks=[callback], verbose=0)
-    assert callback.measured is None
-    tf.profiler.experimental.start("unused")  # nothing else is running
-    tf.profiler.experimental.stop(save=False)
-
-
-def test_another_profile_is_not_disturbed(tmp_path):
-    class Traced(tf_keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            tf.profiler.experimental.start(str(tmp_path))
-
-    callback = StepTimes(12, first=4)
-    callbacks = [Traced(), callback]
-    network().fit(batches(), steps_per_epoch=12, callbacks=callbacks, verbose=0)
-    tf.profiler.experimental.stop()
-    assert callback.measured is None
-    assert list(tmp_path.rglob("*.xplane.pb"))
