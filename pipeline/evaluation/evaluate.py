@@ -1,6 +1,6 @@
 """What metrics.json says of a trained network: its predictions, its branches, its tables."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,28 @@ from pipeline.evaluation.scores import Scores, scores_of, value_or_none
 from pipeline.evaluation.split_outputs import OutputReader
 
 
-def evaluation_report(
+@dataclass(frozen=True)
+class Evaluation:
+    """What the validation and test rows say of a network.
+
+    Args:
+        report: `valid` and `test` -> what metrics.json says.
+        scores: `valid` and `test` -> the scores that its metrics are of.
+    """
+
+    report: dict[str, Any]
+    scores: dict[str, Scores]
+
+
+def evaluate(
     network: tf_keras.Model,
     bundle: Bundle,
     batch_size: int,
     gauc_weight_by: WeightBy,
     maps: LogitMaps | None = None,
     before: LogitMaps | None = None,
-) -> dict[str, Any]:
-    """The metrics of validation and test rows, with what they were computed on.
+) -> Evaluation:
+    """The scores and the metrics of validation and test rows, with what they were computed on.
 
     Args:
         network: Trained network.
@@ -36,12 +49,13 @@ def evaluation_report(
         before: The maps without a recalibration, where that is to stand beside; else None.
 
     Returns:
-        `valid` and `test`, each: what `split_facts` returns, `life` (as `BranchLife.report`); where
-        `before` is given, `before_recalibration`, metrics with those maps; and, with two branches
-        or more, `cooperation` (as `cooperation_report`). `life` and `cooperation` are about the
-        network itself, and know no maps.
+        The report of a split has what `split_facts` returns, `life` (as `BranchLife.report`);
+        where `before` is given, `before_recalibration`, metrics with those maps; and, with two
+        branches or more, `cooperation` (as `cooperation_report`). `life` and `cooperation` are
+        about the network itself, and know no maps.
     """
     report: dict[str, Any] = {}
+    scores: dict[str, Scores] = {}
     reader = OutputReader(network)
     for split in ("valid", "test"):
         with refusing_damage(bundle):
@@ -51,8 +65,9 @@ def evaluation_report(
             names = network.branch_names
             return scores_of(bundle, split, names, said.logit, said.branch_logits, maps)
 
+        scores[split] = scores_by(maps)
         report[split] = {
-            **split_facts(scores_by(maps), bundle, gauc_weight_by),
+            **split_facts(scores[split], bundle, gauc_weight_by),
             "life": branch_life(network.branch_names, asdict(outputs)).report(),
         }
         if before is not None:
@@ -61,7 +76,7 @@ def evaluation_report(
         cooperation = cooperation_report(network.branch_names, scores_by(None), outputs)
         if cooperation:
             report[split]["cooperation"] = cooperation
-    return report
+    return Evaluation(report, scores)
 
 
 def split_facts(scores: Scores, bundle: Bundle, gauc_weight_by: WeightBy) -> dict[str, Any]:

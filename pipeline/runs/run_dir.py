@@ -31,6 +31,7 @@ class RunDir:
     tensorboard/     logs for `tensorboard --logdir`
     recalibration.json   maps of the network's logits, see `pipeline.stages.recalibrate`
     metrics.json     training history and evaluation
+    scores.npz       labels and probabilities of its rows, see `pipeline.evaluation.kept_scores`
     curves.jsonl     the training by step, see `pipeline.training.step_curves`
     report.html      the same to look at
     answer.json      what `run` says of it once it is finished, see `pipeline.stages.finished_run`
@@ -88,6 +89,10 @@ class RunDir:
         return self.path / "metrics.json"
 
     @property
+    def scores_file(self) -> Path:
+        return self.path / "scores.npz"
+
+    @property
     def curves_file(self) -> Path:
         return self.path / "curves.jsonl"
 
@@ -108,6 +113,7 @@ class RunDir:
         return (
             self.recalibration_file,
             self.metrics_file,
+            self.scores_file,
             self.curves_file,
             self.report_file,
             self.answer_file,

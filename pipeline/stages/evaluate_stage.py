@@ -10,9 +10,10 @@ from models.network import CooperativeNetwork
 from models.network.logit_map import correction_for_negatives
 from pipeline.config.config_files import dump_config
 from pipeline.config.run_config import RunConfig
-from pipeline.evaluation.evaluate import evaluation_report, tables_report
+from pipeline.evaluation.evaluate import evaluate, tables_report
 from pipeline.evaluation.findings import findings
 from pipeline.evaluation.html_report import report_html
+from pipeline.evaluation.kept_scores import save_scores
 from pipeline.evaluation.logistic_baseline import logistic_baseline
 from pipeline.evaluation.print_tables import print_metrics
 from pipeline.runs.run_dir import RunDir
@@ -32,20 +33,21 @@ _DIGITS = 8  # of a bundle's fingerprint, in the name of a file
 def evaluate_stage(
     config: RunConfig, bundle: Bundle, run: RunDir, network: CooperativeNetwork
 ) -> None:
-    """Computes the metrics of validation and test rows; writes metrics.json and report.html."""
+    """Computes the metrics of validation and test rows; writes metrics.json, scores and report."""
     maps, before = recalibrate(config, bundle, run, network), None
     if config.train.recalibration is not None:
         kept = bundle.metadata.negatives_kept
         before = correction_for_negatives(kept, network.branch_names)
     batch_size, weight_by = config.train.eval_batch_size, config.evaluate.gauc_weight_by
-    report = evaluation_report(network, bundle, batch_size, weight_by, maps, before)
+    evaluation = evaluate(network, bundle, batch_size, weight_by, maps, before)
     if not is_chief():  # it took part in the scoring
         return
     baseline = logistic_baseline(bundle) if config.train.baseline else None
-    said = findings(report, run.metrics().get("training"), baseline)
+    save_scores(run.scores_file, evaluation.scores)
+    said = findings(evaluation.report, run.metrics().get("training"), baseline)
     metrics = run.update_metrics(
         data=data_report(bundle),
-        evaluation=report,
+        evaluation=evaluation.report,
         recalibration=config.train.recalibration,
         baseline=baseline,
         findings=said,

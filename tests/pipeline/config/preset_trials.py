@@ -111,7 +111,7 @@ def train_and_evaluate(
     network.forget_teachers()
     with functions_run_eagerly(eagerly), pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate, "examples", lambda bundle, split, *_, **__: data.splits[split])
-        report = evaluate.evaluation_report(network, data.bundle, 512, "impressions")
+        report = evaluate.evaluate(network, data.bundle, 512, "impressions").report
     for split in data.splits:
         metrics = report[split]["metrics"]
         heads = network.branch_names if network.heads == "all" else ()

@@ -12,7 +12,7 @@ import tf_keras
 from features.inputs import InputSpec
 from models.embeddings import EmbeddingBank, EmbeddingLayout
 from models.metrics import best_share, cross_expert_correlation, disagreement
-from pipeline.evaluation.evaluate import evaluation_report, tables_report
+from pipeline.evaluation.evaluate import evaluate, tables_report
 from pipeline.evaluation.scores import FUSED, score_split
 from tests.models import small
 from tests.pipeline.evaluation.row_network import PredictingNetwork, RowNetwork
@@ -25,7 +25,7 @@ def evaluated(make_bundle):
     bundle, arrays = make_bundle(rows=ROWS)
     network = PredictingNetwork()
     network.compile()
-    return network, bundle, arrays, evaluation_report(network, bundle, 16, "clicks")
+    return network, bundle, arrays, evaluate(network, bundle, 16, "clicks").report
 
 
 def test_the_report_says_what_it_was_computed_on(evaluated):
@@ -77,7 +77,7 @@ def test_each_split_has_its_own_cooperation(evaluated):
 def test_one_branch_has_no_cooperation_and_json_holds_everything(evaluated):
     bundle, report = evaluated[1], evaluated[3]
     assert json.loads(json.dumps(report, allow_nan=False)) == report
-    alone = evaluation_report(RowNetwork(("up",)), bundle, 16, "clicks")
+    alone = evaluate(RowNetwork(("up",)), bundle, 16, "clicks").report
     assert "cooperation" not in alone["test"]
     assert set(alone["test"]["metrics"]) == {FUSED, "up"}
 

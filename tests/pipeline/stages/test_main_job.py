@@ -21,6 +21,7 @@ from features.raw import coerce
 from features.raw_tensors import from_arrow
 from pipeline.batches.dataset import column_arrays
 from pipeline.config.run_config import RunConfig
+from pipeline.evaluation.kept_scores import load_scores
 from pipeline.evaluation.scores import FUSED, score_split
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.train_stage import train_stage
@@ -99,6 +100,7 @@ def test_learns_the_planted_tastes(run):
     assert set(metrics) == {FUSED, "efgc", "cross", "deep"}
     # One label in ten is flipped: the best possible AUC is 0.9.
     assert metrics[FUSED]["auc"] > 0.75
+    assert load_scores(run.scores_file, "test").metrics("impressions") == metrics
 
 
 def test_writes_config_logs_checkpoints_and_report(run):

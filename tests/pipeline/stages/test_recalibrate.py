@@ -14,7 +14,7 @@ from features.raw import coerce
 from models.network.logit_map import FUSED, LogitMap, with_maps
 from models.spec.build_network import build_network
 from pipeline.batches.dataset import examples
-from pipeline.evaluation.evaluate import evaluation_report
+from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.scores import score_split
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.recalibrate import held_maps, recalibrate
@@ -69,7 +69,7 @@ def test_is_held_and_makes_the_whole_logs_clicks_add_up(method, thinned, begun):
     maps = recalibrate(config(method), thinned, run, network)
     assert held_maps(run, network.branch_names) == maps
     assert set(maps) == {FUSED, *network.branch_names}
-    report = evaluation_report(network, thinned, 16, "clicks", maps, {})["valid"]
+    report = evaluate(network, thinned, 16, "clicks", maps, {}).report["valid"]
     labels = score_split(network, thinned, "valid", 16).labels
     positives, negatives = labels.sum(), (1.0 - labels).sum()
     assert report["click_rate"] == pytest.approx(positives / (positives + negatives / KEPT))
