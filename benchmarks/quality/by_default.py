@@ -16,11 +16,11 @@ from typing import Any
 
 from benchmarks.quality.training_runs import Task, mean_and_spread, run_all, test_metrics
 from features.bundle import Bundle
-from pipeline.comparison.split_rows import split_rows
 from pipeline.comparison.tree_models import PACKAGES, fit_trees, missing
 from pipeline.config.config_files import load_config
 from pipeline.data.job.data_job import build_bundle
 from pipeline.evaluation.scores import FUSED, Scores
+from pipeline.evaluation.split_rows import split_rows
 from pipeline.inspection.proposal import propose
 from pipeline.inspection.read_sample import read_sample
 from pipeline.inspection.yaml_text import to_yaml

@@ -10,10 +10,10 @@ import tensorflow as tf
 from features.bundle import Bundle
 from features.errors import ConfigError, UserError
 from models.network.logit_map import LogitMaps, with_maps
-from pipeline.comparison.split_rows import Inputs, SplitRows
 from pipeline.comparison.tree_models import PACKAGES, Fitted, Predict, fit_trees
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.logistic_baseline import fit_logistic
+from pipeline.evaluation.split_rows import Inputs, SplitRows
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.fitted_config import fitted_config
 from pipeline.stages.recalibrate import recalibrate

@@ -1,39 +1,10 @@
 """How far the metrics of two models lie apart, and how much of that is the choice of the rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
-from models.metrics import row_losses
-
-METRICS = ("auc", "logloss", "auc_less_logloss")
-
-
-@dataclass(frozen=True)
-class _Sorted:
-    """A model's rows by rising probability, so that an AUC needs no sorting any more."""
-
-    order: np.ndarray
-    ties: np.ndarray  # first place of each run of equal probabilities
-    losses: np.ndarray
-
-    @classmethod
-    def of(cls, labels: np.ndarray, probs: np.ndarray) -> "_Sorted":
-        order = np.argsort(probs, kind="stable")
-        ranked = probs[order]
-        ties = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-        return cls(order, ties, row_losses(labels, probs))
-
-    def metrics(self, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """`METRICS` of rows that count by their weights; the AUC counts ties half."""
-        clicks = np.add.reduceat((weights * labels)[self.order], self.ties)
-        others = np.add.reduceat((weights * (1.0 - labels))[self.order], self.ties)
-        pairs = clicks.sum() * others.sum()
-        below = np.cumsum(others) - 0.5 * others
-        auc = float(clicks @ below / pairs) if pairs else np.nan
-        logloss = float(weights @ self.losses / weights.sum())
-        return np.array([auc, logloss, auc - logloss])
+from pipeline.evaluation.ranked_rows import METRICS, RankedRows
 
 
 def paired_intervals(
@@ -63,7 +34,7 @@ def paired_intervals(
     Returns:
         Other model -> `auc`, `logloss` and `auc_less_logloss` -> (difference, lower, upper).
     """
-    ranked = {name: _Sorted.of(labels, values) for name, values in probs.items()}
+    ranked = {name: RankedRows.of(labels, values) for name, values in probs.items()}
     rng = np.random.default_rng(seed)
     rows = len(labels)
     drawn = []
@@ -87,7 +58,7 @@ def paired_intervals(
 
 
 def _differences(
-    ranked: Mapping[str, _Sorted], labels: np.ndarray, weights: np.ndarray, than: str
+    ranked: Mapping[str, RankedRows], labels: np.ndarray, weights: np.ndarray, than: str
 ) -> np.ndarray:
     """Other models' metrics less those of one, (models - 1, metrics)."""
     base = ranked[than].metrics(labels, weights)

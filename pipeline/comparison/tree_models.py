@@ -9,7 +9,8 @@ import numpy as np
 
 from features.errors import UserError
 from features.inputs import InputSpec
-from pipeline.comparison.split_rows import Inputs, SplitRows, TreeColumns, tree_columns
+from pipeline.comparison.tree_columns import TreeColumns, tree_columns
+from pipeline.evaluation.split_rows import Inputs, SplitRows
 
 Predict = Callable[[Inputs], np.ndarray]  # rows -> probabilities, float64 (rows,)
 PACKAGES = {"LightGBM": "lightgbm", "CatBoost": "catboost"}

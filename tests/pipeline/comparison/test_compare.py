@@ -10,11 +10,12 @@ from features.errors import ConfigError, UserError
 from features.inputs import InputSpec
 from pipeline.comparison import compare as module
 from pipeline.comparison.candidates import Task, check_networks, fit_candidate
-from pipeline.comparison.comparison_report import decile_calibration
-from pipeline.comparison.feature_importance import permutation_importance
 from pipeline.comparison.kept_results import KeptResults, Result
-from pipeline.comparison.split_rows import SplitRows, split_rows, tree_columns
+from pipeline.comparison.tree_columns import tree_columns
 from pipeline.comparison.tree_models import Fitted, fit_trees, missing
+from pipeline.evaluation.decile_calibration import decile_calibration
+from pipeline.evaluation.feature_importance import permutation_importance
+from pipeline.evaluation.split_rows import SplitRows, split_rows
 from tests.pipeline.export.test_export_variant import CONFIG
 
 SPECS = [

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from models.metrics import auc, logloss
-from pipeline.comparison.paired_bootstrap import METRICS, _Sorted, paired_intervals
+from pipeline.comparison.paired_bootstrap import paired_intervals
+from pipeline.evaluation.ranked_rows import METRICS, RankedRows
 
 
 def rows(count=400, seed=1):
@@ -18,7 +19,7 @@ def test_weighted_metrics_are_those_of_repeated_rows():
     labels, _, probs = rows()  # two digits: many ties
     counts = np.random.default_rng(2).integers(0, 4, len(labels)).astype("float64")
     written = np.repeat(np.arange(len(labels)), counts.astype(int))
-    found = _Sorted.of(labels, probs).metrics(labels, counts)
+    found = RankedRows.of(labels, probs).metrics(labels, counts)
     expected = auc(labels[written], probs[written]), logloss(labels[written], probs[written])
     np.testing.assert_allclose(found, [*expected, expected[0] - expected[1]], rtol=1e-9)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from features.inputs import InputSpec
 from models.metrics import logloss
-from pipeline.comparison.split_rows import SplitRows
+from pipeline.evaluation.split_rows import SplitRows
 
 
 def permutation_importance(
