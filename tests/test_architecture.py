@@ -28,7 +28,7 @@ ROOMS = {
         ("runs",),
         ("export", "training"),
         ("stages",),
-        ("comparison",),
+        ("comparison", "reproduction"),
         ("cli",),
         ("__main__",),
     ),

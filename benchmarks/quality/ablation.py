@@ -12,15 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.quality.training_runs import (
-    Task,
-    bundle_of,
-    draw_seeds,
-    mean_and_spread,
-    run_all,
-    save_figure,
-    test_metrics,
-)
+from pipeline.reproduction.seeds import draw_seeds, mean_and_spread, save_figure
+from pipeline.reproduction.training_runs import Task, bundle_of, run_all, test_metrics
 
 # In the order of the table; a folder of configurations may hold others, which come last.
 TITLES = {

@@ -14,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality.training_runs import Task, mean_and_spread, run_all, test_metrics
 from features.bundle import Bundle
 from pipeline.comparison.tree_models import PACKAGES, fit_trees, missing
 from pipeline.config.config_files import load_config
@@ -24,6 +23,8 @@ from pipeline.evaluation.split_rows import split_rows
 from pipeline.inspection.proposal import propose
 from pipeline.inspection.read_sample import read_sample
 from pipeline.inspection.yaml_text import to_yaml
+from pipeline.reproduction.seeds import mean_and_spread
+from pipeline.reproduction.training_runs import Task, run_all, test_metrics
 
 
 def main() -> None:

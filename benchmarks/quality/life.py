@@ -28,11 +28,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.training_runs import (
-    bundle_of,
-    differences_and_interval,
-    mean_and_spread,
-)
 from features.bundle import Bundle, open_bundle
 from models.metrics import unit_counts
 from models.network import CooperativeNetwork
@@ -40,6 +35,8 @@ from pipeline.batches.dataset import examples
 from pipeline.config.config_files import load_config
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.scores import score_split
+from pipeline.reproduction.seeds import differences_and_interval, mean_and_spread
+from pipeline.reproduction.training_runs import bundle_of
 from pipeline.training.private_api import TensorLogsCallback
 from pipeline.training.train import new_network
 

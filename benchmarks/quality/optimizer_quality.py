@@ -17,15 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality.training_runs import (
-    Task,
-    bundle_of,
-    draw_seeds,
-    mean_and_spread,
-    run_all,
-    save_figure,
-    test_metrics,
-)
+from pipeline.reproduction.seeds import draw_seeds, mean_and_spread, save_figure
+from pipeline.reproduction.training_runs import Task, bundle_of, run_all, test_metrics
 
 TOLERANCE = 0.001  # of test AUC, below dense float32 Adam
 COMMON = ("model.embedding.l2=0", "train.precision=float32")

@@ -1,4 +1,4 @@
-"""The configuration files of Concord's own: presets of networks, and data sets with networks.
+"""The configuration files of Concord's own: presets, data sets with networks, tables of papers.
 
 They are data files of this package, so that an installation has them as a checkout does.
 """
@@ -9,6 +9,7 @@ from features.errors import ConfigError, did_you_mean
 
 PRESETS = Path(__file__).parent / "presets"
 CONFIGS = Path(__file__).parent / "datasets"
+TABLES = Path(__file__).parent / "tables"
 
 
 def preset_names() -> list[str]:

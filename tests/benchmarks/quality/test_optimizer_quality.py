@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.optimizer_quality import ARMS, DATA_SETS, REFERENCE, differences, table
-from benchmarks.quality.training_runs import mean_and_spread
 from pipeline.config.config_files import load_config
+from pipeline.reproduction.seeds import mean_and_spread
 
 
 def arms(**aucs):

@@ -1,0 +1,1 @@
+"""Tables of papers, run again: which runs a table needs, what came out, and how sure that is."""
