@@ -104,8 +104,9 @@ def _train(
                 bundle = bundles[row.name].path
                 folder = runs[row.name, seed].path
                 tasks.append(Task(row.config, tuple(settings), bundle, seed, folder))
-        say("runs", f"{len(tasks)} {'taught by others' if taught else 'of their own'}")
-        run_all(tasks, jobs)
+        if tasks:
+            say("runs", f"{len(tasks)}{' taught by others' if taught else ''}, {jobs} at a time")
+            run_all(tasks, jobs)
     return runs
 
 

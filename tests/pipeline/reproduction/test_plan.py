@@ -59,7 +59,7 @@ def test_published_sizes_are_those_of_the_data_sets_file():
 
 def test_what_cannot_be_is_said_before_anything_is_trained():
     choices = Choices(CHOICES.config, "fit", (1,), (), ("nobody",))
-    with pytest.raises(ConfigError, match="'nobody' is no row of the table. Its rows: b"):
+    with pytest.raises(ConfigError, match=r"'nobody' is no row of the table\. Its rows: b"):
         planned_rows(table({"b": {"preset": "dcn"}}), choices)
     misspelt = Choices(CHOICES.config, "fit", (1,), ("train.epoch=1",))
     with pytest.raises(ConfigError, match=r"train\.epoch is not a setting"):

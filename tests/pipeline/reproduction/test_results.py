@@ -90,7 +90,7 @@ def test_numbers_are_those_of_the_runs():
 
 def test_other_test_rows_are_not_paired():
     mixed = {**rows(), "bad | worse": rows(1.0 - LABELS)["bad | worse"]}
-    with pytest.raises(UserError, match="the test rows of 'bad | worse' are others"):
+    with pytest.raises(UserError, match=r"the test rows of 'bad \| worse' are others"):
         table_results(mixed, METRICS, "good", "impressions")
 
 

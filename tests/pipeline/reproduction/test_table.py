@@ -51,7 +51,7 @@ def test_the_data_set_of_a_folder_is_the_papers():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"metrics": ["acu"]}, "'acu' is no measure. Expected one of auc"),
+        ({"metrics": ["acu"]}, "'acu' is no measure of a table. Expected: auc"),
         ({"baseline": "CETNet"}, "baseline names the row 'CETNet', which there is not"),
         ({"rows": {"MBCnet": {"preset": "mbcnt"}}}, "'mbcnt' is not a preset"),
         ({"rows": {"MBCnet": {}}}, "a row has either `preset` or `of`"),
@@ -85,5 +85,5 @@ def test_mistakes_in_a_table_of_ones_own_are_sentences(change, sentence, tmp_pat
 
 
 def test_a_name_that_is_none_is_answered_with_the_nearest():
-    with pytest.raises(ConfigError, match=r"no table\. Did you mean 'mbcnet_table_6'"):
+    with pytest.raises(ConfigError, match=r"no table\. Did you mean mbcnet_table_6"):
         load_table("mbcnet_table6")
