@@ -8,6 +8,7 @@ from typing import Literal
 
 from features.errors import ConfigError
 from pipeline.config.config_files import load_config
+from pipeline.config.run_config import RunConfig
 from pipeline.config.shipped_files import config_file
 from pipeline.reproduction.table import PaperTable, TableRow
 
@@ -49,6 +50,11 @@ class PlannedRow:
     settings: tuple[str, ...]
     teachers: tuple[str, ...]
 
+    def loaded(self) -> RunConfig:
+        """Its configuration, in which the names of rows stand for their runs as teachers."""
+        taught = [f"train.teachers={[*self.teachers]}"] if self.teachers else []
+        return load_config(self.config, [*self.settings, *taught], check=False)
+
     def folder(self, out: Path, seed: int) -> Path:
         """Folder of its run of a seed, below the table's."""
         kept = (letter if letter.isalnum() or letter in "-+.=" else "_" for letter in self.name)
@@ -77,8 +83,7 @@ def planned_rows(table: PaperTable, choices: Choices) -> list[PlannedRow]:
     ordered = list(dict.fromkeys(_with_teachers(table, wanted, ())))
     rows = [_planned(name, table.rows[name], choices) for name in ordered]
     for row in rows:
-        taught = [f"train.teachers={[*row.teachers]}"] if row.teachers else []
-        load_config(row.config, [*row.settings, *taught], check=False)
+        row.loaded()
     return rows
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from features.bundle import Bundle
-from pipeline.config.config_files import load_config
 from pipeline.config.default_bundle import default_bundle
 from pipeline.config.shipped_files import config_file
 from pipeline.data.job.data_job import build_bundle
@@ -53,6 +52,7 @@ def reproduce(
         for name, row in shown.items()
     }
     first = bundles[planned[0].name]
+    weight_by = planned[0].loaded().evaluate.gauc_weight_by
     report = {
         "title": table.title,
         "paper": table.paper,
@@ -63,7 +63,7 @@ def reproduce(
         "seeds": list(choices.seeds),
         "settings": list(choices.settings),
         "baseline": table.baseline,
-        **table_results(runs, table.metrics, table.baseline, _weight_by(planned[0])),
+        **table_results(runs, table.metrics, table.baseline, weight_by),
     }
     for each in result_tables(table, report):
         print_table(each.caption, each, console)
@@ -80,7 +80,7 @@ def reproduce(
 
 def _bundle_of(row: PlannedRow) -> Bundle:
     """The bundle of a row: rows with settings of data have one of their own."""
-    config = load_config(row.config, row.settings, check=False)
+    config = row.loaded()
     return build_bundle(config.feature_set, config.data, str(default_bundle(config)))
 
 
@@ -113,7 +113,3 @@ def _train(
 def _row_runs(row: Any, runs: Sequence[RunDir]) -> RowRuns:
     metrics = [run.metrics() for run in runs]
     return RowRuns(row, metrics, [load_scores(run.scores_file, "test") for run in runs])
-
-
-def _weight_by(row: PlannedRow) -> Any:
-    return load_config(row.config, row.settings, check=False).evaluate.gauc_weight_by

@@ -17,6 +17,7 @@ from pipeline.config.fit_to_data import DataSize, fit_to_data
 from pipeline.data.job.data_job import build_bundle
 from pipeline.runs.run_dir import RunDir
 from pipeline.system.console import say
+from serving.exporting.fresh_process import environment
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class _Processes:
     """The trainings that are running, so that they can be ended."""
 
     def __init__(self, jobs: int) -> None:
-        self._environment = dict(os.environ)
+        self._environment = environment()
         if jobs > 1:
             threads = max(1, len(os.sched_getaffinity(0)) // jobs)
             self._environment |= {

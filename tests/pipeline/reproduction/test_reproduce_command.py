@@ -46,7 +46,7 @@ def test_trains_what_is_missing_and_goes_on(concord, tmp_path):
     assert set(report["rows"]) == {"DNN", "EnKD"}
     assert len(report["rows"]["EnKD"]["auc"]["to_baseline"]) == 3
     taught = yaml.safe_load((tmp_path / "table/EnKD/seed_1/config.yaml").read_text())
-    assert taught["train"]["teachers"] == ["table/DNN/seed_1"]
+    assert taught["train"]["teachers"] == [str(tmp_path / "table/DNN/seed_1")]
     page = (tmp_path / "table/table.md").read_text()
     assert "reproduce own.yaml --config movielens_100k/dataset" in page
     assert str(tmp_path) not in page
