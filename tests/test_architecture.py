@@ -28,7 +28,7 @@ ROOMS = {
         ("runs",),
         ("export", "training"),
         ("stages",),
-        ("comparison", "reproduction"),
+        ("comparison", "reproduction", "tuning"),
         ("cli",),
         ("__main__",),
     ),

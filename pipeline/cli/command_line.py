@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from features.errors import ConfigError, UserError
-from pipeline.cli import endpoints, reproduce, serve
+from pipeline.cli import endpoints, reproduce, serve, tune
 from pipeline.cli.signals import ended_by_signals
 from pipeline.system.full_disk import full_disk
 from pipeline.system.lock import only_job_at
@@ -416,6 +416,7 @@ def compare(
 
 
 app.command()(reproduce.reproduce)
+app.command()(tune.tune)
 app.command()(serve.serve)
 app.command("serving-config")(endpoints.serving_config)
 app.command("check-endpoint")(endpoints.check_endpoint)

@@ -14,15 +14,27 @@ from pipeline.stages.start import FRESH, Start, check_start
 from pipeline.stages.teachers import load_teachers
 from pipeline.system.console import say
 from pipeline.training.cluster import is_chief
+from pipeline.training.monitor import EndsAfter
 from pipeline.training.strategy import wait_for_all
 from pipeline.training.train import train
 from pipeline.training.warm_start import WarmStart
 
 
 def train_stage(
-    config: RunConfig, bundle: Bundle, run: RunDir, start: Start = FRESH
+    config: RunConfig,
+    bundle: Bundle,
+    run: RunDir,
+    start: Start = FRESH,
+    ends: EndsAfter | None = None,
 ) -> CooperativeNetwork:
     """Trains, or continues a training that was interrupted; notes the history in metrics.json.
+
+    Args:
+        config: Configuration of the run.
+        bundle: Data bundle to train on.
+        run: Folder of the run.
+        start: How it begins.
+        ends: Asked after every epoch whether the training ends there.
 
     Raises:
         ConfigError: The bundle holds other data than the configuration describes, or has no
@@ -52,7 +64,7 @@ def train_stage(
     if warm_start is not None:
         begin_warm = partial(_begin_warm, warm_start, config, bundle, run)
     try:
-        trained = train(config, bundle, run, teachers, begin_warm, resume)
+        trained = train(config, bundle, run, teachers, begin_warm, resume, ends)
     except TrainingError as error:
         if is_chief():
             run.note_failure(str(error))

@@ -23,7 +23,13 @@ from pipeline.training.average_weights import AverageWeights, BeginAverage, EndA
 from pipeline.training.best_epoch import BestEpoch
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import cluster_for, is_chief
-from pipeline.training.monitor import MONITORED, Patience, monitored
+from pipeline.training.monitor import (
+    MONITORED,
+    EndsAfter,
+    EndWhenAsked,
+    Patience,
+    monitored,
+)
 from pipeline.training.private_api import TensorLogsCallback
 from pipeline.training.profile import Profile
 from pipeline.training.step_curves import StepCurves
@@ -277,7 +283,12 @@ def _of_branches(logs: Mapping[str, float]) -> list[str]:
 
 
 def training_callbacks(
-    config: RunConfig, bundle: Bundle, run: RunDir, steps: int, network: CooperativeNetwork
+    config: RunConfig,
+    bundle: Bundle,
+    run: RunDir,
+    steps: int,
+    network: CooperativeNetwork,
+    ends: EndsAfter | None = None,
 ) -> list[tf_keras.callbacks.Callback]:
     """All of a training, in the order in which they look at an epoch's end.
 
@@ -287,6 +298,7 @@ def training_callbacks(
         run: Folder that checkpoints and logs go to.
         steps: Number of steps of an epoch.
         network: Network that is trained: compiled, its optimizer built.
+        ends: Asked after every epoch whether the training ends there.
     """
     average = None
     if config.train.average is not None:
@@ -295,6 +307,7 @@ def training_callbacks(
         *([] if average is None else [BeginAverage(average)]),
         *_watching(config, bundle, run, steps, network),
         *_choosing(config, run, steps, average),
+        *([] if ends is None else [EndWhenAsked(ends)]),
         *_measuring(config, run, steps),
     ]
     fingerprint = run.state().get("fingerprint", "")

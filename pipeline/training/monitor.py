@@ -1,13 +1,14 @@
 """What validation is watched for: one number made of metrics, and the patience that it is given."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.config.run_config import Monitored
 from pipeline.training.private_api import TensorLogsCallback
 
 MONITORED = "val_monitored"  # its name in the logs and in the history
+EndsAfter = Callable[[int, float], bool]  # (epoch from 0, monitored value) -> whether to end
 _UNDECIDED = 1e-3  # distance to the best value within which a falling training loss counts
 _FALLS = 1e-3  # share by which the training logloss must fall to be falling
 
@@ -70,4 +71,20 @@ class Patience(TensorLogsCallback):
         self.epochs_since += 1
         steps = self.epochs_since * self._steps_per_epoch
         if self.wait >= self._patience and steps >= self._patience_steps:
+            self.model.stop_training = True
+
+
+class EndWhenAsked(TensorLogsCallback):
+    """Ends a training after an epoch if somebody else says so, such as a search for settings.
+
+    Args:
+        ends: Asked after every epoch.
+    """
+
+    def __init__(self, ends: EndsAfter) -> None:
+        super().__init__()
+        self._ends = ends
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self._ends(epoch, float(logs[MONITORED])):
             self.model.stop_training = True

@@ -29,7 +29,7 @@ from pipeline.training.callbacks import TimeLimit, training_callbacks
 from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cluster import cluster_for, is_chief
 from pipeline.training.given_vectors import fill_given_vectors
-from pipeline.training.monitor import MONITORED
+from pipeline.training.monitor import MONITORED, EndsAfter
 from pipeline.training.private_api import begin_fit_at
 from pipeline.training.step_curves import StepCurves
 from pipeline.training.step_time import StepTime
@@ -83,6 +83,7 @@ def train(
     teachers: Sequence[CooperativeNetwork] = (),
     warm_start: Callable[[CooperativeNetwork], None] | None = None,
     resume: bool = False,
+    ends: EndsAfter | None = None,
 ) -> Trained:
     """Fits a network until the monitored value stops rising, and restores its best epoch.
 
@@ -95,6 +96,8 @@ def train(
         warm_start: Called with the network before its first step, unless there is a checkpoint to
             continue from; see `pipeline.training.warm_start`.
         resume: Continue from the last checkpoint of this run, if there is one.
+        ends: Asked after every epoch, with its number from 0 and its monitored value, whether the
+            training ends there.
 
     Raises:
         TrainingError: A loss term became nan or infinite.
@@ -108,7 +111,7 @@ def train(
     wait_for_all()
     steps = _steps_of_epoch(config, bundle.metadata.rows["train"])
     network = _network_to_fit(config, bundle, teachers, steps)
-    callbacks = training_callbacks(config, bundle, run, steps, network)
+    callbacks = training_callbacks(config, bundle, run, steps, network, ends)
     checkpoints = _the_one(Checkpoints, callbacks)
     curves = [callback for callback in callbacks if isinstance(callback, StepCurves)]
     if not (resume and _continued(checkpoints, run, settings.epochs, steps)) and warm_start:

@@ -1,0 +1,1 @@
+"""Settings of a configuration searched by validation rows."""
