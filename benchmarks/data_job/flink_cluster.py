@@ -1,0 +1,269 @@
+"""Flink as separate processes of this machine: JobManager, TaskManagers, a pool of Python workers.
+
+    with flink_cluster(folder) as cluster:
+        options = {"runner": "FlinkRunner", "runner_options": cluster.options}
+        build_bundle(features, data.model_copy(update=options), out)
+
+Java processes are started from the jars of `make flink-server`. As in Flink's own distribution
+none of Beam's is among them: those come with each job. Workers are started by Beam's own pool
+(`--environment_type=EXTERNAL`), as they would be on every machine of a real cluster.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.data.runners.job_server import flink_jar
+
+ROOT = Path(__file__).parents[2]
+JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+_POOL = "apache_beam.runners.worker.worker_pool_main"
+_HERE = "127.0.0.1"
+_SLOTS = 2  # of a TaskManager: one can do the work of two
+_START_SECONDS = 120.0
+_SECONDS_BETWEEN_LOOKS = 0.05
+_FRAMEWORK_HEAP, _DIRECT = 128, 512  # MB of a TaskManager beside the heap of its tasks
+
+
+class FlinkCluster:
+    """The processes of a cluster; `flink_cluster` starts and ends them.
+
+    Args:
+        folder: Receives the configuration, logs (`NAME.log`) and temporary files.
+        heap: MB of Java heap that the tasks of one TaskManager share.
+        managed: MB of memory in which one TaskManager sorts.
+    """
+
+    def __init__(self, folder: Path, heap: int, managed: int):
+        self._folder = folder
+        self._heap = heap
+        self._rpc, self._rest, self._pool = _free_ports(3)
+        self._started = 0
+        self._processes: list[subprocess.Popen] = []
+        self._task_managers: list[subprocess.Popen] = []
+        temporary = folder / "tmp"
+        temporary.mkdir(parents=True)
+        settings = _settings(self._rpc, self._rest, heap, managed, temporary)
+        lines = [f"{name}: {value}\n" for name, value in settings.items()]
+        (folder / "config.yaml").write_text("".join(lines))
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """`data.runner_options` of a job that runs here."""
+        return (
+            f"--flink_master=http://{_HERE}:{self._rest}",
+            "--environment_type=EXTERNAL",
+            f"--environment_config={_HERE}:{self._pool}",
+            "--parallelism=2",
+            "--job_server_jvm_properties=-Xmx512m",
+        )
+
+    def start(self, task_managers: int) -> None:
+        """Starts all processes, and returns when every TaskManager has reported for work.
+
+        Raises:
+            RuntimeError: One of them ended, or they take too long; with the end of a log.
+        """
+        self._java("jobmanager", JOB_MANAGER, 512)
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        pool = [sys.executable, "-m", _POOL, f"--service_port={self._pool}"]
+        self._start("workers", pool, {**os.environ, "PATH": path})
+        for _ in range(task_managers):
+            self.start_task_manager()
+        self.wait_for_task_managers()
+
+    def start_task_manager(self) -> None:
+        """Starts one more TaskManager."""
+        self._started += 1
+        name = f"taskmanager-{self._started}"
+        direct = (f"-XX:MaxDirectMemorySize={_DIRECT}m",)
+        heap = self._heap + _FRAMEWORK_HEAP
+        self._task_managers.append(self._java(name, TASK_MANAGER, heap, *direct))
+
+    def kill_task_manager(self) -> None:
+        """Ends the oldest TaskManager at once, as a machine that fails would."""
+        process = self._task_managers.pop(0)
+        process.kill()
+        process.wait()
+        self._processes.remove(process)
+
+    def wait_for_task_managers(self) -> None:
+        """Returns when all that were started, and not killed, have reported for work.
+
+        Raises:
+            RuntimeError: One of them ended, or they take too long; with the end of a log.
+        """
+        end = time.monotonic() + _START_SECONDS
+        while self._reported() != len(self._task_managers):
+            ended = [process for process in self._processes if process.poll() is not None]
+            if ended or time.monotonic() > end:
+                logs = sorted(self._folder.glob("*.log"), key=lambda log: log.stat().st_mtime)
+                tail = "\n".join(log.read_text()[-2000:] for log in logs[-2:])
+                raise RuntimeError(f"the Flink cluster did not start:\n{tail}")
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def failures(self) -> list[str]:
+        """What made tasks fail since the cluster began, one entry a time that a job went on."""
+        jobs = self._ask("/jobs/overview")["jobs"]
+        history = [
+            self._ask(f"/jobs/{job['jid']}/exceptions")["exceptionHistory"]["entries"]
+            for job in jobs
+        ]
+        return [entry["exceptionName"] for entries in history for entry in entries]
+
+    def stop(self) -> None:
+        """Ends all processes, and what they started."""
+        for process in reversed(self._processes):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self._processes.clear()
+
+    def _reported(self) -> int:
+        try:
+            return int(self._ask("/overview")["taskmanagers"])
+        except (urllib.error.URLError, ConnectionError):
+            return -1  # the JobManager is not there yet
+
+    def _ask(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://{_HERE}:{self._rest}{path}", timeout=30) as answer:
+            return json.load(answer)
+
+    def _java(self, name: str, main: str, heap: int, *options: str) -> subprocess.Popen:
+        command = ["java", f"-Xmx{heap}m", *options, *_opened_packages(), "-cp", _classpath()]
+        return self._start(name, [*command, main, "--configDir", str(self._folder)])
+
+    def _start(
+        self, name: str, command: list[str], environment: dict[str, str] | None = None
+    ) -> subprocess.Popen:
+        if shutil.which("setpriv"):  # the kernel ends it with this process
+            command = ["setpriv", "--pdeathsig", "KILL", *command]
+        with open(self._folder / f"{name}.log", "wb") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._processes.append(process)
+        return process
+
+
+@contextlib.contextmanager
+def flink_cluster(
+    folder: Path, task_managers: int = 2, heap: int = 1024, managed: int = 256
+) -> Iterator[FlinkCluster]:
+    """A cluster that runs as long as the block does.
+
+    Args:
+        folder: Is made; receives the configuration, logs and temporary files.
+        task_managers: How many of them.
+        heap: MB of Java heap that the tasks of one TaskManager share.
+        managed: MB of memory in which one TaskManager sorts.
+
+    Raises:
+        RuntimeError: It cannot start; with the end of a log.
+    """
+    cluster = FlinkCluster(folder, heap, managed)
+    try:
+        cluster.start(task_managers)
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@contextlib.contextmanager
+def one_killed(cluster: FlinkCluster, when: Callable[[], bool]) -> Iterator[None]:
+    """Kills a TaskManager while the block runs, as soon as `when` holds; replaces it at the end.
+
+    Raises:
+        RuntimeError: It did not come to hold.
+    """
+    over = threading.Event()
+    killed = []
+
+    def kill() -> None:
+        while not over.wait(_SECONDS_BETWEEN_LOOKS):
+            if when():
+                cluster.kill_task_manager()
+                killed.append(True)
+                return
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    if not killed:
+        raise RuntimeError("the job was over before a TaskManager could be killed")
+    cluster.start_task_manager()
+    cluster.wait_for_task_managers()
+
+
+def _settings(rpc: int, rest: int, heap: int, managed: int, temporary: Path) -> dict[str, Any]:
+    """Flink's configuration: what its start scripts would compute, and what a lost machine asks."""
+    return {
+        "jobmanager.rpc.address": _HERE,
+        "jobmanager.bind-host": _HERE,
+        "jobmanager.rpc.port": rpc,
+        "rest.address": _HERE,
+        "rest.bind-address": _HERE,
+        "rest.port": rest,
+        "taskmanager.host": _HERE,
+        "taskmanager.bind-host": _HERE,
+        "taskmanager.numberOfTaskSlots": _SLOTS,
+        "taskmanager.cpu.cores": 1.0,
+        "taskmanager.memory.framework.heap.size": f"{_FRAMEWORK_HEAP}m",
+        "taskmanager.memory.task.heap.size": f"{heap}m",
+        "taskmanager.memory.task.off-heap.size": "0m",
+        "taskmanager.memory.managed.size": f"{managed}m",
+        "taskmanager.memory.network.min": "128m",
+        "taskmanager.memory.network.max": "128m",
+        "io.tmp.dirs": temporary,
+        "cluster.evenly-spread-out-slots": "true",
+        # What a lost TaskManager had done is done again; without it the job fails.
+        "restart-strategy.type": "fixed-delay",
+        "restart-strategy.fixed-delay.attempts": 5,
+        "restart-strategy.fixed-delay.delay": "1 s",
+        "heartbeat.interval": 2000,
+        "heartbeat.timeout": 30000,
+    }
+
+
+def _classpath() -> str:
+    jars = (flink_jar().parent / "lib").glob("*.jar")
+    return os.pathsep.join(sorted(str(jar) for jar in jars if not jar.name.startswith("beam-")))
+
+
+def _opened_packages() -> list[str]:
+    """What Flink asks of Java 17, as the job server's jar has it in its manifest."""
+    with zipfile.ZipFile(flink_jar()) as jar:
+        manifest = jar.read("META-INF/MANIFEST.MF").decode().replace("\r\n ", "")
+    lines = dict(line.split(": ", 1) for line in manifest.splitlines() if ": " in line)
+    return [f"--add-opens={package}=ALL-UNNAMED" for package in lines["Add-Opens"].split()]
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((_HERE, 0))
+        return [each.getsockname()[1] for each in sockets]
