@@ -1,12 +1,13 @@
-"""Flink as separate processes of this machine: JobManager, TaskManagers, a pool of Python workers.
+"""Flink as separate processes of this machine: a JobManager, TaskManagers, and their workers.
 
     with flink_cluster(folder) as cluster:
         options = {"runner": "FlinkRunner", "runner_options": cluster.options}
         build_bundle(features, data.model_copy(update=options), out)
 
-Java processes are started from the jars of `make flink-server`. As in Flink's own distribution
-none of Beam's is among them: those come with each job. Workers are started by Beam's own pool
-(`--environment_type=EXTERNAL`), as they would be on every machine of a real cluster.
+Java processes are started from the jars of `make flink-server`, Beam's among them: a job brings
+its own, but with those Beam ends the workers whenever no stage runs. Each TaskManager starts Python
+workers of its own (`--environment_type=PROCESS`). Beam's worker pool (`EXTERNAL`) would not do here:
+two TaskManagers number their workers alike, and in a pool that both use one ends the other's.
 """
 
 import contextlib
@@ -31,12 +32,14 @@ from pipeline.data.runners.job_server import flink_jar
 ROOT = Path(__file__).parents[2]
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-_POOL = "apache_beam.runners.worker.worker_pool_main"
+_WORKER = "pipeline.data.runners.worker_process"
 _HERE = "127.0.0.1"
 _SLOTS = 2  # of a TaskManager: one can do the work of two
 _START_SECONDS = 120.0
 _SECONDS_BETWEEN_LOOKS = 0.05
-_FRAMEWORK_HEAP, _DIRECT = 128, 512  # MB of a TaskManager beside the heap of its tasks
+# MB of a TaskManager beside the heap of its tasks and what it sorts in.
+_FRAMEWORK_HEAP, _FRAMEWORK_DIRECT, _TASK_DIRECT, _NETWORK = 128, 128, 384, 384
+_LOG_SHOWN = 3000  # characters
 
 
 class FlinkCluster:
@@ -51,23 +54,27 @@ class FlinkCluster:
     def __init__(self, folder: Path, heap: int, managed: int):
         self._folder = folder
         self._heap = heap
-        self._rpc, self._rest, self._pool = _free_ports(3)
+        self._rpc, self._rest = _free_ports(2)
         self._started = 0
-        self._processes: list[subprocess.Popen] = []
+        self._processes: dict[subprocess.Popen, Path] = {}  # each with its log
         self._task_managers: list[subprocess.Popen] = []
         temporary = folder / "tmp"
         temporary.mkdir(parents=True)
         settings = _settings(self._rpc, self._rest, heap, managed, temporary)
         lines = [f"{name}: {value}\n" for name, value in settings.items()]
         (folder / "config.yaml").write_text("".join(lines))
+        self._worker = folder / "worker"
+        start = f'cd "{ROOT}" && exec "{sys.executable}" -m {_WORKER} "$@"'
+        self._worker.write_text(f'#!/bin/sh\n{start} >>"{folder}/workers.log" 2>&1\n')
+        self._worker.chmod(0o755)
 
     @property
     def options(self) -> tuple[str, ...]:
         """`data.runner_options` of a job that runs here."""
         return (
             f"--flink_master=http://{_HERE}:{self._rest}",
-            "--environment_type=EXTERNAL",
-            f"--environment_config={_HERE}:{self._pool}",
+            "--environment_type=PROCESS",
+            f"--environment_config={json.dumps({'command': str(self._worker)})}",
             "--parallelism=2",
             "--job_server_jvm_properties=-Xmx512m",
         )
@@ -76,12 +83,9 @@ class FlinkCluster:
         """Starts all processes, and returns when every TaskManager has reported for work.
 
         Raises:
-            RuntimeError: One of them ended, or they take too long; with the end of a log.
+            RuntimeError: One of them ended, with the end of its log; or they take too long.
         """
         self._java("jobmanager", JOB_MANAGER, 512)
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        pool = [sys.executable, "-m", _POOL, f"--service_port={self._pool}"]
-        self._start("workers", pool, {**os.environ, "PATH": path})
         for _ in range(task_managers):
             self.start_task_manager()
         self.wait_for_task_managers()
@@ -90,16 +94,17 @@ class FlinkCluster:
         """Starts one more TaskManager."""
         self._started += 1
         name = f"taskmanager-{self._started}"
-        direct = (f"-XX:MaxDirectMemorySize={_DIRECT}m",)
+        direct = _FRAMEWORK_DIRECT + _TASK_DIRECT + _NETWORK
         heap = self._heap + _FRAMEWORK_HEAP
-        self._task_managers.append(self._java(name, TASK_MANAGER, heap, *direct))
+        limit = f"-XX:MaxDirectMemorySize={direct}m"
+        self._task_managers.append(self._java(name, TASK_MANAGER, heap, limit))
 
     def kill_task_manager(self) -> None:
         """Ends the oldest TaskManager at once, as a machine that fails would."""
         process = self._task_managers.pop(0)
         process.kill()
         process.wait()
-        self._processes.remove(process)
+        del self._processes[process]
 
     def wait_for_task_managers(self) -> None:
         """Returns when all that were started, and not killed, have reported for work.
@@ -109,11 +114,12 @@ class FlinkCluster:
         """
         end = time.monotonic() + _START_SECONDS
         while self._reported() != len(self._task_managers):
-            ended = [process for process in self._processes if process.poll() is not None]
-            if ended or time.monotonic() > end:
-                logs = sorted(self._folder.glob("*.log"), key=lambda log: log.stat().st_mtime)
-                tail = "\n".join(log.read_text()[-2000:] for log in logs[-2:])
-                raise RuntimeError(f"the Flink cluster did not start:\n{tail}")
+            for process, log in self._processes.items():
+                if process.poll() is not None:
+                    tail = log.read_text()[-_LOG_SHOWN:]
+                    raise RuntimeError(f"a process of the Flink cluster ended; {log}:\n{tail}")
+            if time.monotonic() > end:
+                raise RuntimeError(f"the Flink cluster takes too long; see {self._folder}/*.log")
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def failures(self) -> list[str]:
@@ -127,7 +133,7 @@ class FlinkCluster:
 
     def stop(self) -> None:
         """Ends all processes, and what they started."""
-        for process in reversed(self._processes):
+        for process in reversed(list(self._processes)):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -147,21 +153,19 @@ class FlinkCluster:
         command = ["java", f"-Xmx{heap}m", *options, *_opened_packages(), "-cp", _classpath()]
         return self._start(name, [*command, main, "--configDir", str(self._folder)])
 
-    def _start(
-        self, name: str, command: list[str], environment: dict[str, str] | None = None
-    ) -> subprocess.Popen:
+    def _start(self, name: str, command: list[str]) -> subprocess.Popen:
         if shutil.which("setpriv"):  # the kernel ends it with this process
             command = ["setpriv", "--pdeathsig", "KILL", *command]
-        with open(self._folder / f"{name}.log", "wb") as log:
+        path = self._folder / f"{name}.log"
+        with open(path, "wb") as log:
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._processes.append(process)
+        self._processes[process] = path
         return process
 
 
@@ -233,11 +237,16 @@ def _settings(rpc: int, rest: int, heap: int, managed: int, temporary: Path) -> 
         "taskmanager.cpu.cores": 1.0,
         "taskmanager.memory.framework.heap.size": f"{_FRAMEWORK_HEAP}m",
         "taskmanager.memory.task.heap.size": f"{heap}m",
-        "taskmanager.memory.task.off-heap.size": "0m",
+        "taskmanager.memory.framework.off-heap.size": f"{_FRAMEWORK_DIRECT}m",
+        "taskmanager.memory.task.off-heap.size": f"{_TASK_DIRECT}m",
         "taskmanager.memory.managed.size": f"{managed}m",
-        "taskmanager.memory.network.min": "128m",
-        "taskmanager.memory.network.max": "128m",
+        "taskmanager.memory.network.min": f"{_NETWORK}m",
+        "taskmanager.memory.network.max": f"{_NETWORK}m",
+        "taskmanager.memory.jvm-metaspace.size": "256m",
+        "taskmanager.memory.jvm-overhead.min": "192m",
+        "taskmanager.memory.jvm-overhead.max": "192m",
         "io.tmp.dirs": temporary,
+        "classloader.resolve-order": "parent-first",
         "cluster.evenly-spread-out-slots": "true",
         # What a lost TaskManager had done is done again; without it the job fails.
         "restart-strategy.type": "fixed-delay",
@@ -249,8 +258,7 @@ def _settings(rpc: int, rest: int, heap: int, managed: int, temporary: Path) -> 
 
 
 def _classpath() -> str:
-    jars = (flink_jar().parent / "lib").glob("*.jar")
-    return os.pathsep.join(sorted(str(jar) for jar in jars if not jar.name.startswith("beam-")))
+    return str(flink_jar().parent / "lib" / "*")
 
 
 def _opened_packages() -> list[str]:
