@@ -5,7 +5,7 @@
         build_bundle(features, data.model_copy(update=options), out)
 
 Java processes are started from the jars of `make flink-server`, Beam's among them: a job brings
-its own, but with those Beam ends the workers whenever no stage runs. Each TaskManager starts Python
+its own, but workers of those end whenever no stage runs, and start again for the next. Each TaskManager starts Python
 workers of its own (`--environment_type=PROCESS`). Beam's worker pool (`EXTERNAL`) would not do here:
 two TaskManagers number their workers alike, and in a pool that both use one ends the other's.
 """
@@ -34,6 +34,7 @@ JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntry
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 _WORKER = "pipeline.data.runners.worker_process"
 _HERE = "127.0.0.1"
+_WORKERS_WAIT_MS = 60_000  # for the next stage; by default they end at once
 _SLOTS = 2  # of a TaskManager: one can do the work of two
 _START_SECONDS = 120.0
 _SECONDS_BETWEEN_LOOKS = 0.05
@@ -75,6 +76,7 @@ class FlinkCluster:
             f"--flink_master=http://{_HERE}:{self._rest}",
             "--environment_type=PROCESS",
             f"--environment_config={json.dumps({'command': str(self._worker)})}",
+            f"--environment_cache_millis={_WORKERS_WAIT_MS}",
             "--parallelism=2",
             "--job_server_jvm_properties=-Xmx512m",
         )
