@@ -5,9 +5,9 @@
         build_bundle(features, data.model_copy(update=options), out)
 
 Java processes are started from the jars of `make flink-server`, Beam's among them: a job brings
-its own, but workers of those end whenever no stage runs, and start again for the next. Each TaskManager starts Python
-workers of its own (`--environment_type=PROCESS`). Beam's worker pool (`EXTERNAL`) would not do here:
-two TaskManagers number their workers alike, and in a pool that both use one ends the other's.
+its own, but workers of those end whenever no stage runs, and start again for the next. Each
+TaskManager starts Python workers of its own (`--environment_type=PROCESS`). Beam's worker pool
+(`EXTERNAL`) would not do here: findings/beam_worker_pool_is_for_one_runner.sh.
 """
 
 import contextlib

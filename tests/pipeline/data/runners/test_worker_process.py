@@ -21,7 +21,7 @@ from pipeline.data.runners.worker_process import main
 class Provision(beam_provision_api_pb2_grpc.ProvisionServiceServicer):
     """Says of worker 7-1 what a runner would; nothing to others."""
 
-    def GetProvisionInfo(self, request, context):
+    def GetProvisionInfo(self, request, context):  # noqa: N802  (the service's name)
         if ("worker_id", "7-1") not in context.invocation_metadata():
             context.abort(grpc.StatusCode.NOT_FOUND, "no such worker")
         options = struct_pb2.Struct()
