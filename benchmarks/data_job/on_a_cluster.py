@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks.data_job.criteo_rows import write_rows
-from benchmarks.data_job.flink_cluster import ROOT, flink_cluster, one_killed
+from benchmarks.data_job.flink_cluster import ROOT, flink_cluster, killing
 from features.bundle import MANIFEST
 
 
@@ -34,7 +34,7 @@ def main() -> None:
             _report("cluster", arguments.rows, seconds, out, here)
             out = folder / "killed"
             spill = Path(f"{out}.building", "spill")
-            with one_killed(cluster, when=lambda: any(spill.glob("*"))):
+            with killing(cluster.kill_task_manager, when=lambda: any(spill.glob("*"))):
                 seconds = _build(folder, out, cluster.options)
             _report("cluster, one killed", arguments.rows, seconds, out, here)
 

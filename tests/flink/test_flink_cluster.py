@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from benchmarks.data_job.criteo_rows import write_rows
-from benchmarks.data_job.flink_cluster import flink_cluster, one_killed
+from benchmarks.data_job.flink_cluster import flink_cluster, killing
 from features.specs import FeatureSet
 from pipeline.data.job.data_job import build_bundle
 from pipeline.data.runners.job_server import flink_jar
@@ -84,9 +84,20 @@ def test_drawn_negatives_make_the_same_bundle(cluster, tmp_path):
 @pytest.mark.parametrize("file", ["spill/*", "bundle/*.tfrecord"])
 def test_a_taskmanager_that_is_lost_on_the_way_costs_time_only(file, criteo, cluster, tmp_path):
     """Killed when the first rows wait on disk, and when the first file of the bundle is there."""
+    job_that_loses(cluster.kill_task_manager, file, criteo, cluster, tmp_path)
+    cluster.start_task_manager()
+    cluster.wait_for_task_managers()
+
+
+def test_a_python_worker_that_is_lost_on_the_way_costs_time_only(criteo, cluster, tmp_path):
+    job_that_loses(cluster.kill_worker, "spill/*", criteo, cluster, tmp_path)
+
+
+def job_that_loses(something, file, criteo, cluster, tmp_path):
+    """Builds a bundle and kills something when such a file is there; checks the bundle."""
     features, data, expected = criteo
     building, failures = tmp_path / "flink.building", len(cluster.failures())
-    with one_killed(cluster, when=lambda: any(building.glob(file))):
+    with killing(something, when=lambda: any(building.glob(file))):
         bundle = build_bundle(features, on_flink(data, cluster.options), str(tmp_path / "flink"))
     assert contents(bundle.path) == expected
-    assert len(cluster.failures()) > failures  # the lost one had work, which was done again
+    assert len(cluster.failures()) > failures  # what was lost had work, which was done again
