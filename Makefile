@@ -15,10 +15,10 @@ FAST_TESTS := tests/test_architecture.py tests/features tests/models/spec tests/
 FLINK := $(or $(CONCORD_CACHE),$(HOME)/.cache/concord)/flink
 FLINK_JAR := $(FLINK)/flink-job-server.jar
 
-.PHONY: help run check test every-python flink-server flink-test lint format lock clean gpu-check
+.PHONY: help run check test every-python flink-server flink-test flink-cluster-test lint format lock clean gpu-check
 
 help:  ## This list
-	@sed -n 's/^\([a-z-]*\):.*##  */\1  /p' $(MAKEFILE_LIST) | awk -F '  ' '{printf "make %-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*##  */\1  /p' $(MAKEFILE_LIST) | awk -F '  ' '{printf "make %-18s %s\n", $$1, $$2}'
 
 run: $(STAMP)  ## Raw logs -> bundle -> trained MBCnet -> SavedModel -> five scored rows
 	$(BIN)/python -m pipeline run --config $(CONFIG)
@@ -37,7 +37,10 @@ every-python: $(STAMP)  ## Fast tests and a short main job on every other Python
 flink-server: $(FLINK_JAR)  ## Beam's Flink job server, by Maven
 
 flink-test: $(STAMP) $(FLINK_JAR)  ## The data job on Apache Flink against the one in memory
-	$(BIN)/python -m pytest -m flink tests/flink
+	$(BIN)/python -m pytest -m "flink and not flink_cluster" tests/flink
+
+flink-cluster-test: $(STAMP) $(FLINK_JAR)  ## The data job on Flink's own processes, one of which is killed
+	$(BIN)/python -m pytest -m flink_cluster tests/flink
 
 gpu-check: $(STAMP)  ## Whether GPUs train as the processor does, and how fast; skipped without one
 	$(BIN)/python -m benchmarks.gpu.check

@@ -10,18 +10,15 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from features.errors import ConfigError, DataError, UserError
-from pipeline.config.config_files import load_config
 from pipeline.data.job.data_job import build_bundle
 from pipeline.data.runners.job_server import flink_jar
+from tests.flink.comparing import DATA, REPOSITORY, contents, dataset, on_flink
 from tests.waiting import wait_until
 
-REPOSITORY = Path(__file__).parents[2]
-DATA = Path(os.environ.get("CONCORD_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 LOG_ROWS = 20_000
 MARK = f"-Dconcord.test={os.getpid()}"  # tells the servers of this run from others
 OPTIONS = ("--parallelism=2", f"--job_server_jvm_properties={MARK}")
@@ -33,23 +30,6 @@ pytestmark = [
         reason="no Java or no Flink job server: `make flink-test` fetches the second",
     ),
 ]
-
-
-def dataset(name, **settings):
-    """Features and data settings of a data set under configs/."""
-    path = REPOSITORY / "configs" / name / "dataset.yaml"
-    loaded = load_config(path, check=False)
-    return loaded.feature_set, loaded.data.model_copy(update=settings)
-
-
-def on_flink(data, options=OPTIONS):
-    return data.model_copy(update={"runner": "FlinkRunner", "runner_options": options})
-
-
-def contents(folder):
-    """Path inside the folder -> bytes, for all its files."""
-    paths = [path for path in Path(folder).rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def servers():
@@ -85,7 +65,7 @@ def synthetic():
 def test_interactions_with_joins_and_histories_make_the_same_bundle(small_log, tmp_path):
     features, data = dataset("kuairand_pure", path=small_log, rows_per_shard=6_000)
     here = build_bundle(features, data, str(tmp_path / "here"))
-    bundle = build_bundle(features, on_flink(data), str(tmp_path / "flink"))
+    bundle = build_bundle(features, on_flink(data, OPTIONS), str(tmp_path / "flink"))
     assert contents(bundle.path) == contents(here.path)
     assert sum(bundle.metadata.rows.values()) == LOG_ROWS - 1
     assert len(bundle.files("train")) > 1
@@ -130,7 +110,7 @@ def test_killed_it_leaves_no_bundle_and_no_server(tmp_path):
 def test_input_that_makes_no_bundle_gets_the_same_sentence(small_log, tmp_path):
     features, data = dataset("kuairand_pure", path=small_log, max_rejected_share=0.0)
     said = []
-    for each in (data, on_flink(data)):
+    for each in (data, on_flink(data, OPTIONS)):
         with pytest.raises(DataError, match="'log': 1 of its 20,000 rows") as caught:
             build_bundle(features, each, str(tmp_path / "out"))
         said.append((str(caught.value), (tmp_path / "out.rejected.jsonl").read_text()))
@@ -146,7 +126,7 @@ def test_a_bug_in_a_step_keeps_its_traceback(synthetic, tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.data.reading.read_rows.generate_blocks", generate_blocks)
     features, data = synthetic
     with pytest.raises(Exception, match="a bug") as caught:
-        build_bundle(features, on_flink(data), str(tmp_path / "out"))
+        build_bundle(features, on_flink(data, OPTIONS), str(tmp_path / "out"))
     assert not isinstance(caught.value, UserError)
     assert "Traceback" in str(caught.value)
     assert list(tmp_path.iterdir()) == []

@@ -35,21 +35,30 @@ NEGATIVES = {
 }
 
 
-@pytest.fixture(scope="module")
-def orders():
+def draw():
     """(user, item, time), in no order of time."""
     rng = np.random.default_rng(6)
     times = rng.permutation(200)
     return [(int(rng.integers(12)), int(rng.integers(9)), int(time)) for time in times]
 
 
-@pytest.fixture(scope="module")
-def folder(orders, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("orders")
+def write(folder, orders):
+    """The log, and a table of its items."""
     lines = [f"{user},{20 + user},{item},{time},{time % 7}" for user, item, time in orders]
     (folder / "orders.csv").write_text("\n".join(["user,age,item,time,paid", *lines]) + "\n")
     lines = [f"{item},{10 * item}" for item in range(9)]
     (folder / "items.csv").write_text("\n".join(["item,shelf", *lines]) + "\n")
+
+
+@pytest.fixture(scope="module")
+def orders():
+    return draw()
+
+
+@pytest.fixture(scope="module")
+def folder(orders, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("orders")
+    write(folder, orders)
     return folder
 
 
