@@ -1,11 +1,14 @@
 """Lines of JSON objects to columns of text: each line becomes one row, or is rejected."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.raw_values import text_of
 from pipeline.data.reading.python_literals import read_literal
@@ -13,13 +16,19 @@ from pipeline.data.reading.text_rows import BadLine, ParsedLines
 from pipeline.data.sources.base import JsonLinesFile
 
 _LONGEST_QUOTE = 1_000  # characters of a rejected line that are kept
+_NESTED = 800  # brackets of a line from which on orjson may read what is too deep for Python
+_MINUS_ZERO = re.compile(rb"-0(?![0-9.eE])")
+_DIGITS = bytes(ord("9" if chr(code).isdigit() else " ") for code in range(128)) + b" " * 128
+_LONG_NUMBER = b"9" * 19
 
 
 class JsonLineParser:
     """Parses pieces of a file of JSON objects, as `LineParser` does those of delimited text.
 
     Lines are read one by one: Arrow's JSON reader neither numbers the lines it refuses nor keeps
-    an object that is spread over two of them apart from two rows.
+    an object that is spread over two of them apart from two rows. orjson reads a line where it
+    provably says what Python's reader does, which reads the others; columns whose values are all
+    of one kind are made at once, others value by value.
 
     Args:
         file: Where the columns stand in an object.
@@ -29,8 +38,10 @@ class JsonLineParser:
     def __init__(self, file: JsonLinesFile, wanted: Sequence[str]):
         self._columns = {name: _Column(file, name) for name in wanted}
         self._load = read_literal if file.python_literals else _json_reader()
-        self._kind = "Python literal" if file.python_literals else "JSON"
+        self._is_json = not file.python_literals
+        self._kind = "JSON" if self._is_json else "Python literal"
         self._longest_line = file.longest_line
+        self._surely_fine = min(_NESTED, file.longest_line)  # bytes of a line
         self._schema = pa.schema([(name, each.type) for name, each in self._columns.items()])
 
     def parse(self, piece: bytes, first_line: int, last: bool = True) -> ParsedLines:
@@ -43,11 +54,12 @@ class JsonLineParser:
         """
         objects, lines, bad = [], [], []
         texts = piece.split(b"\n")
+        read = self._read_fast if self._is_json and _has_usual_numbers(piece) else self._read
         for number, text in enumerate(texts, first_line):
             if not text.strip():
                 continue
             try:
-                objects.append(self._read(text))
+                objects.append(read(text))
                 lines.append(number)
             except ValueError as error:
                 bad.append(_bad_line(number, str(error), text))
@@ -61,6 +73,18 @@ class JsonLineParser:
             lines = [lines[row] for row in good]
         rows = pa.Table.from_arrays(columns, schema=self._schema)
         return ParsedLines(rows, np.array(lines, np.int64), bad)
+
+    def _read_fast(self, line: bytes) -> dict[str, Any]:
+        """What `_read` makes of a line, with whole numbers as such in place of their digits."""
+        if len(line) > self._surely_fine and (
+            len(line) > self._longest_line or line.count(b"[") + line.count(b"{") > _NESTED
+        ):
+            return self._read(line)
+        try:
+            record = orjson.loads(line)
+        except ValueError:
+            return self._read(line)  # it may be fine to Python, or has the better reason
+        return record if type(record) is dict else self._read(line)
 
     def _read(self, line: bytes) -> dict[str, Any]:
         if len(line) > self._longest_line:
@@ -85,6 +109,10 @@ class JsonLineParser:
         reasons: dict[int, str] = {}
         columns = []
         for column in self._columns.values():
+            at_once = column.read_all(objects) if self._is_json else None
+            if at_once is not None:
+                columns.append(at_once)
+                continue
             values = []
             for row, each in enumerate(objects):
                 try:
@@ -107,6 +135,19 @@ class _Column:
         is_list = file.picks.get(name) == "list"
         self.type = pa.list_(pa.string()) if is_list else pa.string()
 
+    def read_all(self, records: Sequence[Mapping[str, Any]]) -> pa.Array | None:
+        """What `read` makes of every record of JSON; None where values are of several kinds."""
+        if len(self._keys) > 1 or self._pick is _last_of_last:
+            return None
+        key = self._keys[0]
+        values = [record.get(key) for record in records]
+        try:
+            if self._pick is _list:
+                return _lists(values)
+            return _texts(values)
+        except (UnicodeEncodeError, pa.ArrowInvalid, pa.ArrowTypeError):
+            return None
+
     def read(self, record: Mapping[str, Any]) -> str | list[str | None] | None:
         """Text, or a list of texts; None where it is missing.
 
@@ -126,6 +167,27 @@ class _Column:
             raise ValueError(f"{self._name} must be {error}, got {_quote(value)}") from error
         except UnicodeEncodeError as error:
             raise ValueError(f"{self._name} is not text: it holds half a character") from error
+
+
+def _texts(values: list[Any]) -> pa.Array | None:
+    """The texts of values of one kind, missing ones among them; None for other values."""
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds == {int}:
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+    if kinds <= {str}:
+        texts = pa.array(values, pa.string())
+        return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    if kinds <= {bool, float, int}:
+        return pa.array(list(map(text_of, values)), pa.string())
+    return None
+
+
+def _lists(values: list[Any]) -> pa.Array | None:
+    """Lists of texts, missing ones among them; None where others are among them too."""
+    if set(map(type, values)) - {list, type(None)}:
+        return None
+    lists = pa.array(values, pa.list_(pa.string()))
+    return None if pc.any(pc.equal(lists.flatten(), "")).as_py() else lists
 
 
 def _value(value: Any, expected: str = "one value") -> str | None:
@@ -163,6 +225,13 @@ _PICKS: dict[str, Callable[[Any], str | list[str | None] | None]] = {
     "list": _list,
     "last_of_last": _last_of_last,
 }
+
+
+def _has_usual_numbers(piece: bytes) -> bool:
+    """Whether no number can stand there that orjson reads as another one: it has no whole minus
+    zero, and rounds whole numbers of more than 64 bits.
+    """
+    return not _MINUS_ZERO.search(piece) and _LONG_NUMBER not in piece.translate(_DIGITS)
 
 
 def _json_reader() -> Callable[[str], Any]:

@@ -213,3 +213,39 @@ def test_files_are_read_like_delimited_ones(tmp_path):
 def test_a_pick_of_no_column_is_refused():
     with pytest.raises(ValueError, match="picks name column 'tag', which is not declared"):
         JsonLinesFile(("x",), {"tags": "tags"}, {"tag": "list"})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "-0",
+        "[-0]",
+        "-0.0",
+        "-0e0",
+        str(2**63),
+        str(2**64),
+        str(-(2**63) - 1),
+        f"[1, {10**25}]",
+        "1e400",
+        "1E5",
+        "9007199254740993",
+        '"\\ud800"',
+        '["\\ud800"]',
+        "NaN",
+        '["a", 1, 1.5, true, null, ""]',
+        '""',
+        "[]",
+        "{}",
+        "[" * 795 + "]" * 795,
+        "[" * 1000 + "]" * 1000,
+    ],
+)
+def test_what_the_two_readers_of_json_take_for_different_values_is_pythons(value):
+    line = f'{{"reviewerID": {value}, "tags": {value}, "reviewerID": {value}}}'
+    other = '{"reviewerID": 1.5, "tags": ["x"]}'  # columns are made at once, and value by value
+    for lines in ([line], [line, other], [other, line]):
+        rows, bad = parse(JSON, *lines)
+        for number, each in enumerate(lines, 1):
+            expected = oracle(JSON, each)
+            assert rows.get(number) == expected
+            assert (number in bad) == (expected is None)
