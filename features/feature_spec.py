@@ -146,7 +146,7 @@ class FeatureSpec(StrictModel):
             return values
         values = dict(values)
         role = values.get("role", "input")
-        if role in _KIND_OF_ROLE:
+        if isinstance(role, str) and role in _KIND_OF_ROLE:
             values.setdefault("kind", _KIND_OF_ROLE[role])
         values["column"] = values.get("column") or values["name"]
         if values.get("kind") in ("categorical", "multivalued", "sequence"):
