@@ -15,7 +15,7 @@ FAST_TESTS := tests/test_architecture.py tests/features tests/models/spec tests/
 FLINK := $(or $(CONCORD_CACHE),$(HOME)/.cache/concord)/flink
 FLINK_JAR := $(FLINK)/flink-job-server.jar
 
-.PHONY: help run check test every-python flink-server flink-test flink-cluster-test lint format lock clean gpu-check
+.PHONY: help run check test every-python ranges flink-server flink-test flink-cluster-test lint format lock clean gpu-check
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*##  */\1  /p' $(MAKEFILE_LIST) | awk -F '  ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ test: $(STAMP) lint  ## Lint and types, then all tests
 
 every-python: $(STAMP)  ## Fast tests and a short main job on every other Python that is installed
 	$(BIN)/python .ci/every_python.py
+
+ranges: $(STAMP)  ## The wheel with the lowest and the newest packages that it allows
+	$(BIN)/python .ci/ranges.py
 
 flink-server: $(FLINK_JAR)  ## Beam's Flink job server, by Maven
 

@@ -98,9 +98,9 @@ def main_job(python: Path, data: Path, folder: Path) -> tuple[bytes, list[float]
     return (bundle / "MANIFEST.json").read_bytes(), [*scores, fused["auc"], fused["logloss"]]
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """Runs a command in the checkout; what it prints shows only if it fails."""
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a folder; what it prints shows only if it fails."""
+    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True)
 
 
 if __name__ == "__main__":

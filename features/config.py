@@ -3,17 +3,21 @@
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pydantic
 
 from features.errors import ConfigError, did_you_mean
 
+LARGEST_COUNT = 2**31 - 1  # of steps, epochs, rows or times, where nothing else bounds them
+Count = Annotated[int, pydantic.Field(ge=1, le=LARGEST_COUNT)]
+CountFromZero = Annotated[int, pydantic.Field(ge=0, le=LARGEST_COUNT)]
+
 
 class StrictModel(pydantic.BaseModel):
-    """A piece of configuration: immutable, and every key in it is known."""
+    """A piece of configuration: immutable, every key in it is known, and every number finite."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 Model = TypeVar("Model", bound=StrictModel)

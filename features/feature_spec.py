@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 import pydantic
 
-from features.config import StrictModel
+from features.config import Count, StrictModel
 
 Kind = Literal["categorical", "numeric", "multivalued", "sequence", "embedding"]
 Role = Literal["input", "label", "group_key", "timestamp", "weight"]
@@ -123,8 +123,8 @@ class FeatureSpec(StrictModel):
     unit: TimeUnit = "s"
     utc_offset_hours: UtcOffset = 0.0
     vocabulary: str = ""
-    min_count: int = pydantic.Field(default=1, ge=1)
-    max_tokens: int | None = pydantic.Field(default=None, ge=1)
+    min_count: Count = 1
+    max_tokens: Count | None = None
     num_oov_buckets: int = pydantic.Field(default=1, ge=1, le=LARGEST_SIZE)
     separator: str | None = None
     drop_weights: str | None = pydantic.Field(default=None, min_length=1)
@@ -146,7 +146,7 @@ class FeatureSpec(StrictModel):
             return values
         values = dict(values)
         role = values.get("role", "input")
-        if role in _KIND_OF_ROLE:
+        if isinstance(role, str) and role in _KIND_OF_ROLE:
             values.setdefault("kind", _KIND_OF_ROLE[role])
         values["column"] = values.get("column") or values["name"]
         if values.get("kind") in ("categorical", "multivalued", "sequence"):

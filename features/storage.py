@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 
 def is_remote(path: str) -> bool:
@@ -110,13 +110,21 @@ def names_in(path: str) -> list[str]:
 
 
 def files_below(folder: str) -> list[str]:
-    """Paths of all files below a folder, relative to it."""
-    walk = _stores().walk(folder) if is_remote(folder) else os.walk(folder)
+    """Paths of all files below a folder, relative to it. A link to a folder is a file.
+
+    Raises:
+        OSError: A folder of this machine cannot be listed.
+    """
+    walk = _stores().walk(folder) if is_remote(folder) else os.walk(folder, onerror=_raise)
     return [
         os.path.join(parent, name).removeprefix(folder).lstrip("/")
-        for parent, _, names in walk
-        for name in names
+        for parent, folders, names in walk
+        for name in (*names, *(each for each in folders if os.path.islink(f"{parent}/{each}")))
     ]
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def remove_tree(path: str) -> None:

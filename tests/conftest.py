@@ -1,5 +1,7 @@
 import features  # noqa: F401  # isort: skip  (Keras 2, before TensorFlow is imported)
 
+import os
+import tempfile
 from collections import Counter
 
 import pytest
@@ -12,6 +14,14 @@ _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 # Its advice on retracing depends on what else a worker has run: no test of a log may see it.
 tf.get_logger().setLevel("ERROR")
+# What libraries leave in the temporary folder goes with the tests; pytest's own folders stay.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+_TEMPORARY = tempfile.TemporaryDirectory(prefix="concord-tests-", ignore_cleanup_errors=True)
+tempfile.tempdir = os.environ["TMPDIR"] = _TEMPORARY.name
+
+
+def pytest_unconfigure() -> None:
+    _TEMPORARY.cleanup()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,5 +1,6 @@
 """Attacks on the data job and its bundles."""
 
+import os
 import random
 import shutil
 import signal
@@ -19,7 +20,8 @@ from pipeline.system.bundle_readers import reading
 
 NAMES = "user id|a:b|a%b|a(b)|it's|say 'x'|a<b>|#1|why?|{x}|$price|~x|@x|back\\slash|größe|日本|é"
 NAMES += "|a.b|a-b|a>b|1st|[x]|a*b|a+b|a=b|a;b|a&b|a!b|a^b|`x`|class|None|position|rows|__x|x__|_|-"
-NAMES += "|.|..|prob|input|user|row/position|text/user"
+NAMES += "|.|..|prob|input|user|row/position|text/user|label|__proto__|constructor|b64|User|USER"
+NAMES += f"|a_b|inputs|examples|e\u0301|\u200b|{'long' * 50}|{'x' * 199}y|{'x' * 199}z|CON|*|NUL"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -89,15 +91,18 @@ def changing_input(workshop: Workshop, folder: Path, times: int) -> tuple[int, l
         "rewritten": lambda text: text.replace(",0\n", ",1\n", 50),
         "shorter": lambda text: text[: len(text) // 2],
         "longer": lambda text: text + "u1,i1,0.5,1\n" * 20,
+        "another of that name": lambda text: text[::-1],
     }
     before, failures = workshop.log.read_text(), []
 
     def change_later(change: Callable[[str], str]) -> None:
         while not (folder / "out.building").exists():
             time.sleep(0.001)
+        if change is changes["another of that name"]:
+            workshop.log.rename(folder.parent / "moved away")
         workshop.log.write_text(change(before))
 
-    chosen = [list(changes)[number % 3] for number in range(times)]
+    chosen = [list(changes)[number % len(changes)] for number in range(times)]
     for name in chosen:
         changing = threading.Thread(target=change_later, args=[changes[name]])
         changing.start()
@@ -121,19 +126,24 @@ def foreign_folders(workshop: Workshop, folder: Path, times: int) -> tuple[int, 
         {"MANIFEST.json": "{}"},
         {"thesis.txt": "x"},
         {"deep/MANIFEST.json": "{}"},
+        {"../{}.building/thesis.txt": "x"},
+        {"../{}.building/old/MANIFEST.json": "{}", "../{}.building/thesis.txt": "x"},
+        {"../{}.lock": "as of poetry"},
     ][:times]
     failures = []
     for number, files in enumerate(of_users):
-        out = folder / str(number)
+        there = folder / str(number)
+        out = there / "out"
         for name, text in files.items():
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            (out / name).write_text(text)
-        before = contents(out)
+            path = Path(os.path.normpath(out / name.format(out.name)))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        before = contents(there)
         try:
             workshop.build(out)
             failures.append(f"{sorted(files)}: replaced")
         except BundleError:
-            if contents(out) != before:
+            if contents(there) != before:
                 failures.append(f"{sorted(files)}: changed")
     return len(of_users), failures
 
@@ -178,8 +188,8 @@ def column_names(workshop: Workshop, folder: Path, times: int) -> tuple[int, lis
 ATTACKS = (
     Attack("data job: kill -9 at a random moment", killed, 8, 1),
     Attack("data job: SIGTERM, Ctrl-C", asked_to_end, 4),
-    Attack("data job: the input is rewritten, cut or grows meanwhile", changing_input, 9, 3),
-    Attack("data job: `--bundle` at a folder that is no bundle", foreign_folders, 5, 5),
+    Attack("data job: the input is rewritten, cut or grows meanwhile", changing_input, 12, 4),
+    Attack("data job: `--bundle` at a folder that is no bundle", foreign_folders, 8, 8),
     Attack("bundle replaced while it is read", replaced_while_read, 3, 1),
-    Attack("names of columns and features", column_names, 45, 45),
+    Attack("names of columns and features", column_names, 62, 62),
 )

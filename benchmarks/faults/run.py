@@ -10,10 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.faults import data_job, serving, training
+from benchmarks.faults import commands, data_job, serving, training
 from benchmarks.faults.workshop import Workshop
 
-ATTACKS = (*data_job.ATTACKS, *training.ATTACKS, *serving.ATTACKS)
+ATTACKS = (*data_job.ATTACKS, *training.ATTACKS, *commands.ATTACKS, *serving.ATTACKS)
 ROWS = 20_000
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pydantic
 
-from features.config import StrictModel
+from features.config import CountFromZero, StrictModel
 from features.errors import ConfigError, did_you_mean
 from models.spec import axes
 from models.spec.axes import Axis, LayerClass
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # what these import takes seconds
     from models.fusion.fusion import Takes as FusionInput
 
 LARGEST_WIDTH = 65_536  # a matrix of two such sides has 17 GB
+MOST_LAYERS = 256  # of one option; so are experts and heads. A graph of each takes its time
 # Context of a validation, see `features.config.parse`: nothing is asked of the components' classes.
 WITHOUT_CLASSES = {"classes": "not asked"}
 
@@ -184,8 +185,8 @@ class CooperationComponent(Component):
 
     axis = axes.COOPERATION
 
-    weight: float = pydantic.Field(ge=0.0, allow_inf_nan=False)
-    warmup_steps: int = pydantic.Field(0, ge=0)
+    weight: float = pydantic.Field(ge=0.0)
+    warmup_steps: CountFromZero = 0
 
     @pydantic.model_serializer
     def _flat(self) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import tf_keras
 
 from features.errors import ConfigError, did_you_mean
 from models.spec import axes
-from models.spec.component import LARGEST_WIDTH
+from models.spec.component import LARGEST_WIDTH, MOST_LAYERS
+
+_PARTS = ("layers", "experts", "heads")  # what options count that have one of these in their name
 
 
 def read_options(
@@ -80,7 +82,14 @@ def _read_option(name: str, value: Any, annotation: Any) -> Any:
         if problem["type"] in ("is_instance_of", "sequence_str", "list_type"):
             expected = "expected a list, such as [64, 32]"
         raise ConfigError(f"{name}: {expected}. Received: {value!r}.") from None
-    largest = max(_whole_numbers(option), default=0)
+    numbers = list(_whole_numbers(option))
+    parts = max(numbers, default=0) if any(part in name for part in _PARTS) else len(numbers)
+    if parts > MOST_LAYERS:
+        raise ConfigError(
+            f"{name}: {parts:,} layers are more than {MOST_LAYERS}, the most that a network's part "
+            "may have. Give fewer."
+        )
+    largest = max(numbers, default=0)
     if largest > LARGEST_WIDTH:
         raise ConfigError(
             f"{name}: {largest:,} is more than {LARGEST_WIDTH:,}, the most that a layer may "

@@ -22,7 +22,7 @@ from models.spec.component import (
 )
 from models.spec.plugins import is_import_path
 
-NonNegative = Annotated[float, pydantic.Field(ge=0.0, allow_inf_nan=False)]
+NonNegative = Annotated[float, pydantic.Field(ge=0.0)]
 Width = Annotated[int, pydantic.Field(ge=1, le=LARGEST_WIDTH)]
 # Names that stand for something else in the logs.
 _RESERVED = ("loss", "logloss", "auc", "embedding_l2", "dense_l2", "gradient")
@@ -52,7 +52,7 @@ class GivenConfig(StrictModel):
     """
 
     path: str
-    dimension: int = pydantic.Field(ge=1)
+    dimension: Width
 
 
 class EmbeddingConfig(StrictModel):
@@ -81,14 +81,14 @@ class EmbeddingConfig(StrictModel):
     embedding_dim: Width = 16
     embedding_dims: dict[str, Width] = {}
     compressed: dict[str, CompressedConfig] = {}
-    stddev: float = pydantic.Field(default=1e-4, ge=0.0, allow_inf_nan=False)
+    stddev: float = pydantic.Field(default=1e-4, ge=0.0)
     initializer: Initializer = "normal"
-    l2: float = pydantic.Field(default=0.0, ge=0.0, allow_inf_nan=False)
-    l2_batch: float = pydantic.Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    l2: float = pydantic.Field(default=0.0, ge=0.0)
+    l2_batch: float = pydantic.Field(default=0.0, ge=0.0)
     numeric: Numeric = "each"
     numeric_units: list[Width] = []
     num_frequencies: Width = 16
-    frequency_stddev: float = pydantic.Field(default=0.1, ge=0.0, allow_inf_nan=False)
+    frequency_stddev: float = pydantic.Field(default=0.1, ge=0.0)
     set_dims: dict[str, Width] = {}
     given: dict[str, GivenConfig] = {}
 

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,9 +12,10 @@ import typer
 
 from features.errors import ConfigError, UserError
 from pipeline.cli import endpoints, reproduce, serve, tune
-from pipeline.cli.signals import ended_by_signals
+from pipeline.cli.signals import ended_by_signals, exit_by
 from pipeline.system.full_disk import full_disk
 from pipeline.system.lock import only_job_at
+from pipeline.system.own_temporary_folder import own_temporary_folder
 from pipeline.system.program import as_typed, program
 from pipeline.system.quiet import import_tensorflow
 
@@ -35,6 +37,8 @@ app = typer.Typer(
 # Without --config, `run` trains MBCnet on MovieLens-100K, or the preset that is named.
 DEFAULT_CONFIG = Path("movielens_100k/mbcnet")
 DEFAULT_DATASET = Path("movielens_100k/dataset")
+_MOST_PROCESSES = 256  # of a group on one machine
+_MOST_MINUTES = 1e6
 
 _CONFIG_HELP = "YAML file of the run, or a name such as movielens_100k/mbcnet."
 Config = Annotated[Path, typer.Option("--config", help=_CONFIG_HELP)]
@@ -57,7 +61,7 @@ Sizes = Annotated[
     ),
 ]
 BundlePath = Annotated[
-    Path | None,
+    str | None,  # a Path would make gs:/ of gs://
     typer.Option("--bundle", help="Data bundle (default: bundles/SOURCE, or that of the run)."),
 ]
 Out = Annotated[
@@ -86,13 +90,12 @@ def main() -> None:
     from pipeline.system.console import log_to_terminal
 
     log_to_terminal()
-    with ended_by_signals() as received:
+    with ended_by_signals() as received, own_temporary_folder():
         try:
             app(prog_name=program())
         except BaseException as error:
             if received.signal is not None:
-                print(f"{received.signal.name}: ended before it was done", file=sys.stderr)
-                sys.exit(128 + received.signal)
+                exit_by(received.signal)
             sentence = _sentence(error)
             if sentence is None:
                 raise
@@ -200,7 +203,9 @@ def inspect(
     path: Annotated[
         str, typer.Argument(metavar="FILE", help="CSV, TSV, Parquet, JSON lines; or a folder.")
     ],
-    rows: Annotated[int, typer.Option("--rows", min=1, help="How many to look at.")] = 200_000,
+    rows: Annotated[
+        int, typer.Option("--rows", min=1, max=10**9, help="How many to look at.")
+    ] = 200_000,
     out: Annotated[
         Path | None, typer.Option("--out", help="YAML file (default: standard output).")
     ] = None,
@@ -377,7 +382,8 @@ def compare(
         Path | None, typer.Option("--out", help="Folder (default: runs/FOLDER/compare).")
     ] = None,
     minutes: Annotated[
-        float, typer.Option("--minutes", min=0.1, help="Time for all models together.")
+        float,
+        typer.Option("--minutes", min=0.1, max=_MOST_MINUTES, help="Time for all models together."),
     ] = 10.0,
     networks: Annotated[
         str, typer.Option("--networks", metavar="A,B,...", help="Presets that are compared.")
@@ -390,6 +396,8 @@ def compare(
     """
     from pipeline.config.config_files import load_dataset
 
+    if math.isnan(minutes):  # is in no range, and in no way outside of one
+        raise ConfigError("--minutes is nan, expected a number of minutes.")
     dataset = load_dataset(config, settings or ())
     import_tensorflow()
     from pipeline.comparison.candidates import check_networks
@@ -453,9 +461,14 @@ def supervise(
         list[str],
         typer.Argument(metavar="-- COMMAND", help="Such as: train --config ... --out ..."),
     ],
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that train.")],
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=_MOST_PROCESSES, help="Processes that train.")
+    ],
     parameter_servers: Annotated[
-        int, typer.Option("--parameter-servers", min=0, help="Processes that hold tables.")
+        int,
+        typer.Option(
+            "--parameter-servers", min=0, max=_MOST_PROCESSES, help="Processes that hold tables."
+        ),
     ] = 0,
     max_restarts: Annotated[
         int, typer.Option("--max-restarts", min=0, help="Starts after the first one, at most.")
@@ -506,7 +519,7 @@ def _parsed(layers: "Layers") -> "RunConfig":
 
 
 def _open_run(
-    path: Path, bundle: Path | None, may_be_another: bool = False
+    path: Path, bundle: str | None, may_be_another: bool = False
 ) -> tuple["RunDir", "RunConfig", "Bundle"]:
     from features.bundle import open_bundle
     from pipeline.runs.run_dir import RunDir
@@ -539,7 +552,7 @@ def _start(overwrite: bool, restart: bool, warm_start: Path | None) -> "Start":
     return Start(overwrite, restart, None if warm_start is None else RunDir(warm_start))
 
 
-def _bundle_path(loaded: "DatasetConfig", bundle: Path | None) -> str:
+def _bundle_path(loaded: "DatasetConfig", bundle: str | None) -> str:
     from pipeline.config.default_bundle import default_bundle
 
     return str(bundle or default_bundle(loaded))

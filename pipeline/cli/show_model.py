@@ -45,7 +45,7 @@ class Facts:
 def print_preset(
     name: str,
     config_file: Path,
-    bundle_path: Path | None,
+    bundle_path: str | None,
     settings: Sequence[str],
     console: Console,
 ) -> None:
@@ -88,7 +88,7 @@ def _found_out(
     return facts_of(name, network, config, bundle)
 
 
-def _bundle(config: RunConfig, path: Path | None) -> Bundle | None:
+def _bundle(config: RunConfig, path: str | None) -> Bundle | None:
     if path is not None:
         return open_bundle(path)
     default = default_bundle(config)

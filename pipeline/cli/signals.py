@@ -1,10 +1,12 @@
 """Ctrl-C and SIGTERM end a command as an error does: what it began is cleaned up."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
@@ -24,6 +26,12 @@ class Received:
         for each in _ENDING:
             signal.signal(each, signal.SIG_DFL)  # a second one does not wait for the cleaning up
         raise Interrupted(self.signal.name)
+
+
+def exit_by(asked: signal.Signals) -> NoReturn:
+    """Ends the process as a command does that a signal ended: one line, 128 and its number."""
+    print(f"{asked.name}: ended before it was done", file=sys.stderr)
+    sys.exit(128 + asked)
 
 
 @contextmanager

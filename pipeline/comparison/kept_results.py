@@ -1,12 +1,22 @@
 """Results of fitted models on disk: what is finished stays finished when a comparison is ended."""
 
 import json
+import logging
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.system.files import write_complete, write_json
+
+_log = logging.getLogger(__name__)
+# Whatever reading a file raises that is cut, empty, or another one.
+_DAMAGED = (
+    *(OSError, ValueError, TypeError, AttributeError, LookupError, EOFError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclass(frozen=True)
@@ -39,15 +49,19 @@ class KeptResults:
         self._folder = folder
 
     def load(self, model: str, key: str) -> Result | None:
-        """The result of a model, if there is one of this key."""
+        """The result of a model, if there is one of this key that can be read."""
         facts, arrays = self._paths(model)
-        if not facts.exists() or not arrays.exists():
+        try:
+            content = json.loads(facts.read_bytes())
+            if content.pop("key") != key:
+                return None
+            with np.load(arrays) as probs:
+                return Result(**content, test=probs["test"])
+        except FileNotFoundError:
             return None
-        content = json.loads(facts.read_text())
-        if content.pop("key") != key:
+        except _DAMAGED as error:
+            _log.warning("%s is damaged: %s. The model is fitted again.", facts.stem, error)
             return None
-        with np.load(arrays) as probs:
-            return Result(**content, test=probs["test"])
 
     def save(self, result: Result, key: str) -> None:
         """Keeps a result; its arrays are there before its facts are."""

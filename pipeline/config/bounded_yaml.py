@@ -1,4 +1,4 @@
-"""YAML as configurations hold it: bounded in size and depth, no key twice in a mapping."""
+"""YAML as configurations hold it: bounded in size, depth and numbers, no key twice in a mapping."""
 
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from features.errors import ConfigError
 MOST_BYTES = 4 << 20  # of a file: ten thousand features take one million
 MOST_DEPTH = 40  # of mappings and lists inside each other
 MOST_NODES = 500_000  # keys and values, each alias counted as what it stands for
+_WHOLE_NUMBERS = range(-(2**63), 2**63)  # what TensorFlow and Arrow count with
 
 
 def read_yaml(path: Path) -> Any:
@@ -38,7 +39,8 @@ def parse_yaml(text: str) -> Any:
     """What a text holds.
 
     Raises:
-        yaml.YAMLError: It is no YAML, has a key twice, or too many nodes.
+        yaml.YAMLError: It is no YAML, has a key twice, too many nodes, or a whole number of more
+            than 64 bits.
         ValueError: It has a date that there is not, or a number of thousands of digits.
     """
     return yaml.load(text, _Loader)
@@ -77,6 +79,15 @@ class _Loader(yaml.SafeLoader):
                 raise _refused(f"the key {key.value!r} twice in a mapping", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        number: int = super().construct_yaml_int(node)
+        if number not in _WHOLE_NUMBERS:
+            raise _refused("a whole number of more than 64 bits", node.start_mark)
+        return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 def _refused(what: str, mark: yaml.Mark) -> yaml.YAMLError:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from features.config import StrictModel
+from features.config import Count, CountFromZero, StrictModel
 from features.errors import ConfigError
 from features.inputs import placeholder_inputs
 from features.specs import FeatureSet, Groups, HistorySpec, NamedFeatures
@@ -18,7 +18,8 @@ from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import source_named
 from serving.exporting.column_sides import candidate_columns
 
-Positive = Annotated[float, pydantic.Field(gt=0.0, allow_inf_nan=False)]
+Positive = Annotated[float, pydantic.Field(gt=0.0)]
+BatchSize = Annotated[int, pydantic.Field(ge=1, le=1 << 24)]  # whose logits alone take 64 MiB
 Monitored = Literal["auc", "logloss", "gauc"]
 RecalibrationMethod = Literal["platt", "isotonic"]
 
@@ -59,8 +60,8 @@ class ScheduleConfig(StrictModel):
     """
 
     type: Literal["constant", "cosine", "linear", "exponential"] = "constant"
-    warmup_steps: int = pydantic.Field(0, ge=0)
-    decay_steps: int | None = pydantic.Field(None, ge=1)
+    warmup_steps: CountFromZero = 0
+    decay_steps: Count | None = None
     end: float = pydantic.Field(0.1, ge=0.0, le=1.0)
 
     @pydantic.model_validator(mode="after")
@@ -85,9 +86,9 @@ class PlateauConfig(StrictModel):
     """
 
     factor: float = pydantic.Field(0.1, gt=0.0, lt=1.0)
-    patience: int = pydantic.Field(1, ge=1)
-    min_learning_rate: float = pydantic.Field(1e-6, ge=0.0, allow_inf_nan=False)
-    min_delta: float = pydantic.Field(1e-6, ge=0.0, allow_inf_nan=False)
+    patience: Count = 1
+    min_learning_rate: float = pydantic.Field(1e-6, ge=0.0)
+    min_delta: float = pydantic.Field(1e-6, ge=0.0)
 
 
 class TrainConfig(StrictModel):
@@ -138,20 +139,20 @@ class TrainConfig(StrictModel):
         teachers: Folders of finished runs on the same bundle, for a loss that distils them.
     """
 
-    batch_size: int = pydantic.Field(4096, ge=1)
-    eval_batch_size: int = pydantic.Field(8192, ge=1)
-    epochs: int = pydantic.Field(20, ge=1)
-    patience: int = pydantic.Field(2, ge=1)
-    patience_steps: int = pydantic.Field(0, ge=0)
+    batch_size: BatchSize = 4096
+    eval_batch_size: BatchSize = 8192
+    epochs: Count = 20
+    patience: Count = 2
+    patience_steps: CountFromZero = 0
     monitor: dict[Monitored, Positive] = pydantic.Field({"auc": 1.0, "logloss": 1.0}, min_length=1)
     learning_rate: Positive = 1e-3
     optimizer: Literal["adam", "adagrad", "sgd"] = "adam"
     tables: TablesConfig = TablesConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     reduce_on_plateau: PlateauConfig | None = None
-    clip_norm: float | None = pydantic.Field(10.0, gt=0.0, allow_inf_nan=False)
+    clip_norm: Positive | None = 10.0
     precision: Literal["float32", "bfloat16"] = "float32"
-    shuffle_rows: int = pydantic.Field(40_960, ge=1)
+    shuffle_rows: Count = 40_960
     bucket_by_length: bool = False
     hide_tokens: Annotated[float, pydantic.Field(ge=0.0, lt=1.0)] | Literal["auto"] = "auto"
     seed: int = pydantic.Field(0, ge=0, lt=2**31)
@@ -160,12 +161,12 @@ class TrainConfig(StrictModel):
     baseline: bool = True
     average: float | None = pydantic.Field(None, gt=0.0, lt=1.0)
     max_seconds: Positive | None = None
-    log_seconds: float = pydantic.Field(10.0, gt=0.0)
-    curve_steps: int | None = pydantic.Field(20, ge=1)
+    log_seconds: Positive = 10.0
+    curve_steps: Count | None = 20
     gradient_norms: bool = False
     strategy: Literal["mirrored", "multi_worker", "parameter_server"] = "mirrored"
-    steps_per_execution: int = pydantic.Field(1, ge=1)
-    checkpoint_seconds: float = pydantic.Field(600.0, gt=0.0)
+    steps_per_execution: int = pydantic.Field(1, ge=1, le=65_536)
+    checkpoint_seconds: Positive = 600.0
     profile_steps: tuple[int, int] | None = None
     progressive_validation: bool = False
     teachers: list[Annotated[str, pydantic.AfterValidator(os.path.abspath)]] = []

@@ -129,7 +129,10 @@ class RunDir:
         Raises:
             ConfigError: It is damaged. Whether a run is finished nobody knows then.
         """
-        return _read_mapping(self.state_file)
+        state = _read_mapping(self.state_file)
+        if self.state_file.exists() and not _is_state(state):
+            raise _damaged(self.state_file, "it does not say which stages are finished, or of what")
+        return state
 
     def metrics(self) -> dict[str, Any]:
         """What `metrics.json` says; empty where there is none.
@@ -138,6 +141,14 @@ class RunDir:
             ConfigError: It is damaged.
         """
         return _read_mapping(self.metrics_file)
+
+    def recalibration(self) -> dict[str, Any]:
+        """What `recalibration.json` says; empty where there is none.
+
+        Raises:
+            ConfigError: It is damaged.
+        """
+        return _read_mapping(self.recalibration_file)
 
     def config(self) -> RunConfig:
         """The configuration that the run was started with.
@@ -369,7 +380,23 @@ def _read_mapping(file: Path) -> dict[str, Any]:
     if isinstance(content, dict):
         return content
     reason = content if isinstance(content, ValueError) else "it holds no JSON object"
-    raise ConfigError(
+    raise _damaged(file, str(reason))
+
+
+def _is_state(state: dict[str, Any]) -> bool:
+    """Whether `run.json` says what a run is, as far as it goes."""
+    finished = state.get("finished")
+    of_what = [state.get(name, "") for name in ("fingerprint", "bundle")]
+    return (
+        isinstance(finished, list)
+        and set(map(str, finished)) <= set(STAGES)
+        and all(isinstance(each, str) for each in of_what)
+        and (not finished or all(of_what))
+    )
+
+
+def _damaged(file: Path, reason: str) -> ConfigError:
+    return ConfigError(
         f"{file} is damaged: {reason}. Copy it again from where it was whole, or give another "
         "folder with --out; to give the run up, remove its folder."
     )

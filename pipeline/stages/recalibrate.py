@@ -15,7 +15,7 @@ from pipeline.evaluation.scores import logits_by_prediction, scores_of
 from pipeline.evaluation.split_outputs import OutputReader
 from pipeline.evaluation.weighted_metrics import whole_log_weights
 from pipeline.runs.run_dir import RunDir
-from pipeline.system.files import read_json, write_json
+from pipeline.system.files import write_json
 from pipeline.training.cluster import is_chief
 
 _log = logging.getLogger(__name__)
@@ -79,7 +79,6 @@ def held_maps(run: RunDir, branch_names: Sequence[str]) -> dict[str, LogitMap]:
                 f"{run.recalibration_file.name}. Evaluate it first: "
                 f"python -m pipeline evaluate {run.path}"
             )
-        content = read_json(str(run.recalibration_file))
-        maps = parse(Recalibration, content, str(run.recalibration_file)).maps
+        maps = parse(Recalibration, run.recalibration(), str(run.recalibration_file)).maps
     kept = read_metadata(run.bundle_copy / METADATA).negatives_kept
     return maps or correction_for_negatives(kept, branch_names)

@@ -23,14 +23,19 @@ def write_complete(path: str, write: Callable[[str], None]) -> None:
     storage.make_folders(os.path.dirname(path))
     try:
         write(temporary)
-        if storage.is_remote(path):
-            storage.rename(temporary, path)
-        else:
-            publish(temporary, path)
+        move_file(temporary, path)
     except BaseException:
         if storage.exists(temporary):
             storage.remove(temporary)
         raise
+
+
+def move_file(path: str, to: str) -> None:
+    """Gives a finished file another path in the same storage; one that is there is replaced."""
+    if storage.is_remote(path):
+        storage.rename(path, to)
+    else:
+        publish(path, to)
 
 
 def write_text(path: str, text: str) -> None:

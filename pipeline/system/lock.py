@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 
 from features.errors import BundleError
@@ -12,10 +13,13 @@ from features.errors import BundleError
 def only_job_at(out: str) -> Iterator[None]:
     """Holds `<out>.lock` while a job runs. The system lets go of it when the job dies.
 
+    A lock is an empty file; one of that name with content is the user's, such as poetry.lock.
+
     Object stores have no locks: there the user must see to it.
 
     Raises:
-        BundleError: Another job builds there now, or nothing can be written there.
+        BundleError: Another job builds there now, nothing can be written there, or the lock would
+            take the place of something else.
     """
     if "://" in out:
         yield
@@ -23,16 +27,18 @@ def only_job_at(out: str) -> Iterator[None]:
     path = f"{os.path.realpath(out)}.lock"
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        file = open(path, "a")  # noqa: SIM115  (closed below; only opening it may fail like this)
+        # Not through a link, and without waiting for who reads a pipe.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     except OSError as error:
         raise BundleError(
             f"{out} cannot be written: {error.strerror}. Choose another folder."
         ) from None
-    with file:
+    with os.fdopen(descriptor) as file:
+        _check_is_lock(os.fstat(descriptor), path, out)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not os.path.exists(path) or not os.path.samestat(
-                os.fstat(file.fileno()), os.stat(path)
+                os.fstat(descriptor), os.stat(path)
             ):
                 raise BlockingIOError  # another job just ended, and took the file along
         except BlockingIOError:
@@ -43,3 +49,11 @@ def only_job_at(out: str) -> Iterator[None]:
             yield
         finally:
             os.unlink(path)
+
+
+def _check_is_lock(found: os.stat_result, path: str, out: str) -> None:
+    if not stat.S_ISREG(found.st_mode) or found.st_size:
+        raise BundleError(
+            f"{path} is no lock of Concord's, and the one of {out} would take its place. Rename "
+            "it, or choose another folder."
+        )

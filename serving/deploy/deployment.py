@@ -13,6 +13,7 @@ _PINNED = re.compile(
     r"[a-z0-9][a-z0-9._/:-]*(:(?!latest$)[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})"
 )
 _MIB = 1 << 20
+_MOST_CORES = 4096
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,10 @@ class Deployment:
                 f"the image {self.image!r} names no version. Give one with a tag other than "
                 f"`latest`, or a digest, such as {IMAGE}."
             )
-        if self.cores < 1:
-            raise ConfigError(f"{self.cores} cores serve nothing. Give at least 1.")
+        if not 1 <= self.cores <= _MOST_CORES:
+            raise ConfigError(
+                f"--cores is {self.cores}, expected 1 to {_MOST_CORES:,}: those of one server."
+            )
 
     @classmethod
     def of(

@@ -68,15 +68,20 @@ def tensor_names(raw_names: Iterable[str]) -> dict[str, str]:
 
     TensorFlow turns inputs into Python parameters, and renames in silence what is not fit to be
     one. A plain column keeps its name; `user_id:token` becomes `user_id_token`, `1st` becomes
-    `input_1st`, and a name that is taken already gets a number.
+    `input_1st`, and a name that is taken already gets a number. Names that differ by their case
+    alone are one to TensorFlow.
 
     Example:
-        >>> tensor_names(["user_id", "user:id", "user.id"])
-        {'user_id': 'user_id', 'user:id': 'user_id_2', 'user.id': 'user_id_3'}
+        >>> tensor_names(["user_id", "user:id", "User_Id"])
+        {'user_id': 'user_id', 'user:id': 'user_id_2', 'User_Id': 'User_Id_3'}
     """
     raw_names = list(dict.fromkeys(raw_names))
-    names = {name: name for name in raw_names if _is_plain(name)}
-    taken = set(names)
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in raw_names:
+        if _is_plain(name) and name.lower() not in taken:
+            names[name] = name
+            taken.add(name.lower())
     for raw_name in raw_names:
         if raw_name in names:
             continue
@@ -84,10 +89,10 @@ def tensor_names(raw_names: Iterable[str]) -> dict[str, str]:
         if not _is_plain(base):
             base = f"input_{base}"
         name, number = base, 2
-        while name in taken:
+        while name.lower() in taken:
             name, number = f"{base}_{number}", number + 1
         names[raw_name] = name
-        taken.add(name)
+        taken.add(name.lower())
     return {raw_name: names[raw_name] for raw_name in raw_names}
 
 

@@ -12,18 +12,23 @@ from serving.export_format.export_layout import TEMPORARY_PREFIX
 
 
 @contextmanager
-def temporary_folder(base: Path) -> Iterator[Path]:
-    """Makes a hidden folder under `base`; whatever is left of it at the end is removed.
+def temporary_folder(base: Path, prefix: str = TEMPORARY_PREFIX) -> Iterator[Path]:
+    """Makes a folder under `base`; whatever is left of it at the end is removed.
 
     So are `base` and its parents, where they were made for it and nothing is in them.
 
     Its process holds a lock on it, which the operating system releases however the process ends.
     That tells the leftovers of dead processes, which are removed first, from the folders of live
     ones, even where process ids mean nothing to each other, as between containers.
+
+    Args:
+        base: Folder that it is made in.
+        prefix: How its name begins, and that of no other folder there; hidden for exports, so that
+            no server takes it for a version.
     """
     made = [each for each in (base, *base.parents) if not each.exists()]
-    _remove_leftovers(base)
-    path, lock = _make_locked(base)
+    _remove_leftovers(base, prefix)
+    path, lock = _make_locked(base, prefix)
     try:
         yield path
     finally:
@@ -34,9 +39,9 @@ def temporary_folder(base: Path) -> Iterator[Path]:
                 parent.rmdir()
 
 
-def _make_locked(base: Path) -> tuple[Path, int]:
+def _make_locked(base: Path, prefix: str) -> tuple[Path, int]:
     while True:
-        path = base / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+        path = base / f"{prefix}{secrets.token_hex(8)}"
         # Not mkdtemp: servers run as other users must be able to read the version.
         path.mkdir(parents=True)
         lock = _try_lock(path)
@@ -48,8 +53,8 @@ def _make_locked(base: Path) -> tuple[Path, int]:
 def _try_lock(path: Path) -> int | None:
     """Descriptor that holds the lock of a folder; None where another has it, or it is gone."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,8 +66,8 @@ def _try_lock(path: Path) -> int | None:
     return None
 
 
-def _remove_leftovers(base: Path) -> None:
-    for path in base.glob(f"{TEMPORARY_PREFIX}*"):
+def _remove_leftovers(base: Path, prefix: str) -> None:
+    for path in base.glob(f"{prefix}*"):
         lock = _try_lock(path)
         if lock is not None:
             shutil.rmtree(path, ignore_errors=True)

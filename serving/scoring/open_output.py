@@ -17,6 +17,7 @@ from features.publish import publish
 _SPOOL_BYTES = 64 << 20  # kept in memory before it goes to a temporary file
 
 _Mode = Literal["w", "wb"]
+_APPENDING = {"w": "a", "wb": "ab"}
 
 
 @contextmanager
@@ -24,7 +25,8 @@ def open_output(path: str | None) -> Iterator[TextIO]:
     """Takes text, which goes where it belongs when the block ends without an error.
 
     A file is written beside and renamed. Links are followed, and what is no file, such as a
-    device or a pipe, is written through: nothing replaces it.
+    device or a pipe, is written through: nothing replaces it. So is the file that the standard
+    output goes to, as by the name /dev/stdout, behind what it holds.
 
     Args:
         path: Where to write, compressed where it ends in .gz; None for the standard output.
@@ -50,7 +52,7 @@ def open_binary_output(path: str) -> Iterator[BinaryIO]:
 @contextmanager
 def _written(path: str, mode: _Mode) -> Iterator[IO]:
     try:
-        with _through(path, mode) if _is_no_file(path) else _beside(path, mode) as file:
+        with _through(path, mode) if _must_stay(path) else _beside(path, mode) as file:
             yield file
     except OSError as error:
         raise DataError(
@@ -58,16 +60,25 @@ def _written(path: str, mode: _Mode) -> Iterator[IO]:
         ) from None
 
 
-def _is_no_file(path: str) -> bool:
+def _must_stay(path: str) -> bool:
+    """Whether no other file may get the name: it is none, or this process writes to it already."""
     try:
-        return not stat.S_ISREG(os.stat(path).st_mode)
+        there = os.stat(path)
     except FileNotFoundError:
+        return False
+    return not stat.S_ISREG(there.st_mode) or any(_leads_to(there, fd) for fd in (1, 2))
+
+
+def _leads_to(there: os.stat_result, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(there, os.fstat(descriptor))
+    except OSError:  # it is closed
         return False
 
 
 @contextmanager
 def _through(path: str, mode: _Mode) -> Iterator[IO]:
-    with _opened(path, path, mode) as target, _spooled(target, mode) as file:
+    with _opened(path, path, _APPENDING[mode]) as target, _spooled(target, mode) as file:
         yield file
 
 
@@ -84,9 +95,9 @@ def _beside(path: str, mode: _Mode) -> Iterator[IO]:
             os.unlink(beside)
 
 
-def _opened(path: str, name: str, mode: _Mode) -> AbstractContextManager[IO]:
-    if mode == "w" and name.endswith(".gz"):
-        return cast(IO, gzip.open(path, "wt"))
+def _opened(path: str, name: str, mode: str) -> AbstractContextManager[IO]:
+    if not mode.endswith("b") and name.endswith(".gz"):
+        return cast(IO, gzip.open(path, f"{mode}t"))
     return open(path, mode)
 
 

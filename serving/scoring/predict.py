@@ -1,6 +1,7 @@
 """Scores a file of raw rows with an export: everything is read without an error, or no output."""
 
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import closing
 from itertools import chain, islice
@@ -47,9 +48,11 @@ def predict(
 
     Raises:
         ExportError: The export cannot be used.
-        DataError: The rows cannot be read, a score is not a number, or the output cannot be
-            written.
+        DataError: The rows cannot be read, a score is not a number, the output cannot be written,
+            or it is the input.
     """
+    if output_path is not None:
+        _check_not_input(input_path, output_path)
     scorer = Scorer(export)
     metadata = scorer.metadata
     counter = input_counter(scorer.version, metadata)
@@ -79,6 +82,18 @@ def predict(
         for line in in_words(differences(counter.counts(), counter.training)):
             _log.warning("%s: %s", input_path, line)
     return num_rows
+
+
+def _check_not_input(rows: str, output: str) -> None:
+    """Refuses to put the scores in the place of the rows.
+
+    Raises:
+        DataError: Both are one file.
+    """
+    if os.path.isfile(rows) and os.path.exists(output) and os.path.samefile(rows, output):
+        raise DataError(
+            f"{output} is the input, which its scores would replace. Give another output."
+        )
 
 
 def _check_scores(scores: Mapping[str, np.ndarray], path: str, before: int) -> None:

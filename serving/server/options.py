@@ -8,6 +8,7 @@ from pathlib import Path
 from features.errors import ConfigError
 
 LARGEST_PORT = 65_535
+LARGEST_LIMIT = 1_000_000  # of rows, requests, connections or seconds
 LARGEST_MESSAGE_MB = 1024  # a protocol buffer may have 2 GiB; a request is held several times
 
 
@@ -85,8 +86,10 @@ class ServerOptions:
             "--max-connections": self.max_connections,
         }
         for flag, value in limits.items():
-            if not value > 0:
-                raise ConfigError(f"{flag} is {value}, expected more than 0.")
+            if not 0 < value <= LARGEST_LIMIT:
+                raise ConfigError(
+                    f"{flag} is {value}, expected more than 0 and at most {LARGEST_LIMIT:,}."
+                )
         if self.max_message_mb > LARGEST_MESSAGE_MB:
             raise ConfigError(
                 f"--max-message-mb is {self.max_message_mb:,}, expected at most "

@@ -69,6 +69,7 @@ def test_the_table_above_knows_every_setting():
     [
         ({"kind": "categorical", "role": "label"}, "a label is numeric, got kind categorical"),
         ({"kind": "numeric", "role": "group_key"}, "a group_key is categorical, got kind numeric"),
+        ({"kind": "numeric", "role": ["label"]}, "Input should be 'input', 'label', "),
         (
             {"kind": "numeric", "transform": "hour"},
             "Use one of zscore, raw, log, piecewise, log2, ln_squared, quantiles",

@@ -29,6 +29,16 @@ def test_reads_back_what_it_wrote(folder):
     assert not storage.is_folder(f"{folder}/a/y")
 
 
+def test_a_link_to_a_folder_is_a_file_and_what_cannot_be_listed_is_told(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "x").touch()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "elsewhere")
+    assert storage.files_below(str(tmp_path / "a")) == ["link"]
+    with pytest.raises(FileNotFoundError):
+        storage.files_below(str(tmp_path / "gone"))
+
+
 def test_renames_over_a_file_copies_and_removes(folder):
     storage.make_folders(folder)
     for name in ("old", "new"):

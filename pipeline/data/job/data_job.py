@@ -24,6 +24,7 @@ from pipeline.data.runners.runner import check_runner
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.settings.settings_digest import HOW_IT_IS_BUILT, settings_digest
 from pipeline.system.available_memory import size
+from pipeline.system.files import move_file
 from pipeline.system.full_disk import full_disk
 from pipeline.system.lock import only_job_at
 from pipeline.system.quiet import import_tensorflow
@@ -212,4 +213,4 @@ def _hand_over_rejected(folder: BundleFolder) -> None:
     """Leaves the rejected rows where the user can look at them, if there are any."""
     path = os.path.join(folder.results, REJECTED_ROWS)
     if storage.exists(path) and storage.size_of(path):
-        storage.rename(path, folder.rejected)
+        move_file(path, folder.rejected)

@@ -27,6 +27,7 @@ _REFUSED = {
     "DaskRunner": "reports success and writes nothing (found with apache-beam 2.77)",
 }
 _LONGEST_CAUSE = 600
+_MOST_WORKERS = 256
 _MOST_THREADS = 8  # what is Python's own has one lock for all of them, and each holds blocks
 _STEP = re.compile(r" \[while running '.*'\]$")
 _TRACEBACK = "Traceback (most recent call last)"
@@ -58,10 +59,10 @@ def check_runner(runner: str, runner_options: Sequence[str]) -> None:
             "rows (found with apache-beam 2.77). Leave it out, or use multi_processing with "
             "--direct_num_workers."
         )
-    if runner == LOCAL and workers < 0:
+    if runner == LOCAL and not 0 <= workers <= _MOST_WORKERS:
         raise ConfigError(
-            f"--direct_num_workers={workers} is no number of workers. Give 1 or more, or 0 for one "
-            "a core."
+            f"--direct_num_workers={workers} is no number of workers. Give 1 to {_MOST_WORKERS}, "
+            "or 0 for one a core."
         )
 
 

@@ -12,13 +12,15 @@ from pydantic import (
     model_validator,
 )
 
-from features.config import StrictModel
+from features.config import Count, CountFromZero, StrictModel
 from features.errors import ConfigError
 from features.feature_spec import TimeUnit, UtcOffset
 from pipeline.data.settings.explode_config import ExplodeConfig
 from pipeline.data.settings.file_config import EventsConfig, FormatConfig, TableConfig
 
 _RESERVED = ("log", "sessions", "earlier_events")  # what statistics.json calls tables of its own
+_MOST_DAYS = 36_500
+_MOST_NEGATIVES = 10_000  # of an example
 # Names of the sources of files of the user's own.
 OWN_KINDS = ("csv", "parquet", "jsonl", "tfrecord", "libsvm", "libffm", "orc", "avro")
 
@@ -72,8 +74,8 @@ class SplitConfig(StrictModel):
     valid_from: int | str | None = None
     test_from: int | str | None = None
     train_from: int | str | None = None
-    valid_days: int = Field(default=1, ge=0)
-    test_days: int = Field(default=1, ge=1)
+    valid_days: int = Field(default=1, ge=0, le=_MOST_DAYS)
+    test_days: int = Field(default=1, ge=1, le=_MOST_DAYS)
     utc_offset_hours: UtcOffset = 0.0
     validation: Literal["clean", "published"] = "clean"
     files: dict[Literal["train", "valid", "test"], tuple[str, ...]] | None = None
@@ -195,8 +197,8 @@ class NegativesConfig(StrictModel):
             rows with drawn items repeat them.
     """
 
-    per_positive: int = Field(default=1, ge=1)
-    min_history: int = Field(default=1, ge=0)
+    per_positive: int = Field(default=1, ge=1, le=_MOST_NEGATIVES)
+    min_history: CountFromZero = 1
     key: str | None = Field(default=None, min_length=1)
     item: str | None = Field(default=None, min_length=1)
     label: str = Field(default="label", min_length=1)
@@ -311,9 +313,9 @@ class DataConfig(StrictModel):
     history_partitions: int | None = Field(default=None, ge=1, le=65_536)
     layout: Literal["block", "row"] = "block"
     block_rows: int = Field(default=4096, ge=1, le=1_000_000)
-    rows_per_shard: int = Field(default=250_000, ge=1)
+    rows_per_shard: Count = 250_000
     seed: int = Field(default=0, ge=0, lt=1 << 63)
-    memory_gb: float | None = Field(default=None, gt=0.0)
+    memory_gb: float | None = Field(default=None, gt=0.0, le=1e6)
     runner: str = "DirectRunner"
     runner_options: tuple[str, ...] = ()
 

@@ -24,14 +24,24 @@ class RestConnection(web.RequestHandler):
       reaches the port could fill a disk with them.
     """
 
-    __slots__ = ("_connections", "_head_seconds", "_head_timer", "_last_body")
+    __slots__ = (
+        *("_connections", "_head_seconds", "_head_timer"),
+        *("_idle_seconds", "_is_silent", "_last_body"),
+    )
 
     def __init__(
-        self, *args: Any, connections: Connections, head_seconds: float, **kwargs: Any
+        self,
+        *args: Any,
+        connections: Connections,
+        head_seconds: float,
+        idle_seconds: float,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._connections, self._head_seconds = connections, head_seconds
+        self._connections = connections
+        self._head_seconds, self._idle_seconds = head_seconds, idle_seconds
         self._head_timer: asyncio.TimerHandle | None = None
+        self._is_silent = True
         self._last_body: Any = None  # of the last request whose head has arrived
 
     @property
@@ -47,6 +57,8 @@ class RestConnection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Counts the connection, in place of an idle one where there are too many."""
         super().connection_made(transport)
+        # Not every version of aiohttp closes one on which nothing was ever sent.
+        self._head_timer = self._loop.call_later(self._idle_seconds, self.drop)
         self._connections.add(self)
 
     def connection_lost(self, error: BaseException | None) -> None:
@@ -57,6 +69,9 @@ class RestConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Reads what arrived, and keeps the body of the last request in it."""
+        if self._is_silent:
+            self._is_silent = False
+            self._stop_timer()
         super().data_received(data)
         if self._messages:
             self._last_body = self._messages[-1][1]

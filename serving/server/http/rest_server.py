@@ -99,6 +99,7 @@ class RestServer:
             lingering_time=_LINGERING_SECONDS,
             connections=self._connections,
             head_seconds=_HEAD_SECONDS,
+            idle_seconds=_IDLE_SECONDS,
         )
 
 

@@ -141,6 +141,8 @@ def test_what_is_saved_says_everything_and_reads_back_equal():
         ({"embedding": {"embedding_dim": 0}}, "network.embedding.embedding_dim: .*Received: 0"),
         ({"embedding": {"embedding_dim": 10**9}}, "embedding_dim: .*65536.*Received: 1000000000"),
         ({"branches": {"deep": {"units": [8, 10**9]}}}, "units: 1,000,000,000 is more than 65,536"),
+        ({"branches": {"deep": {"units": [8] * 257}}}, "units: 257 layers are more than 256"),
+        ({"branches": {"cross": {"num_layers": 257}}}, "num_layers: 257 layers are more than 256"),
         (
             {"embedding": {"width": 8}},
             "network.embedding: width is called embedding_dim now. Rename it. Received: width=8.",

@@ -55,6 +55,12 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(concord, tmp_path, argumen
     assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
 
 
+def test_a_bundle_in_a_store_of_objects_keeps_its_address(concord, tmp_path):
+    (tmp_path / "a.yaml").write_text(DATASET % "/nowhere")
+    done = concord("train", "--config", "a.yaml", "--bundle", "ram://store/bundle")
+    assert done.stderr.startswith("error: ram://store/bundle is not a data bundle")
+
+
 @pytest.mark.parametrize(
     ("arguments", "shown"),
     [

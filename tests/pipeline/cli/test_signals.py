@@ -3,10 +3,12 @@
 import errno
 import os
 import signal
+import sys
 import threading
 
 import pytest
 
+import pipeline.__main__ as entry
 from pipeline.cli import command_line
 from pipeline.cli.signals import Interrupted, ended_by_signals
 
@@ -44,6 +46,25 @@ def test_what_a_library_makes_of_it_changes_nothing(concord, monkeypatch):
 
     inspect_ends_with(monkeypatch, act)
     assert concord("inspect", "log.csv").returncode == 143
+
+
+def test_it_is_one_line_also_while_the_command_line_is_imported(monkeypatch, capsys):
+    class Slow:
+        """Whoever imports the command line is asked to end."""
+
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name == "pipeline.cli.command_line":
+                os.kill(os.getpid(), signal.SIGINT)
+                signal.pause()
+
+    monkeypatch.setattr("sys.meta_path", [Slow, *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "pipeline.cli.command_line")
+    monkeypatch.setattr("sys.argv", ["concord", "models"])
+    with pytest.raises(SystemExit) as stopped:
+        entry.main()
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "SIGINT: ended before it was done\n"
 
 
 def test_handlers_are_put_back_and_a_second_signal_ends_at_once():

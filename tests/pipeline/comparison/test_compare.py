@@ -130,6 +130,15 @@ def test_a_result_of_other_settings_is_none(tmp_path):
     assert kept.load("other", "key") is None
 
 
+@pytest.mark.parametrize("ending", [".json", ".npz"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"PK\x03\x04", b"\x93NUMPY"])
+def test_a_result_that_is_damaged_is_none(tmp_path, ending, content):
+    kept = KeptResults(tmp_path)
+    kept.save(Result("a", 1.5, {}, False, np.ones(3)), "key")
+    (tmp_path / f"a{ending}").write_bytes(content)
+    assert kept.load("a", "key") is None
+
+
 def test_is_written_kept_and_continued(bundle, tmp_path, monkeypatch):
     labels = split_rows(bundle, "test").labels
     rng = np.random.default_rng(4)

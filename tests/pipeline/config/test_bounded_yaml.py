@@ -21,6 +21,9 @@ from pipeline.config.bounded_yaml import parse_yaml, read_yaml
         ("a: 2026-13-45", "is not YAML: month must be in"),
         ("a: " + "[" * 41 + "]" * 41, "more than 40 mappings and lists inside each other"),
         ("a: [", "is not YAML"),
+        (f"a: {2**63}", "a whole number of more than 64 bits"),
+        (f"a: -0x{2**70:x}", "a whole number of more than 64 bits"),
+        (f"a: {'9' * 5000}", "is not YAML"),
         ("a: \udcff", "is not text in UTF-8"),
     ],
 )

@@ -103,6 +103,24 @@ def test_a_damaged_file_is_named_and_never_taken_for_no_run(run, random_bundle, 
         run.update_metrics(training={})
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"fingerprint": "a", "bundle": "b"},
+        {"finished": "train"},
+        {"finished": ["train"]},
+        {"finished": ["train"], "fingerprint": 1, "bundle": "b"},
+        {"finished": [["train"]], "fingerprint": "a", "bundle": "b"},
+    ],
+)
+def test_a_state_that_does_not_say_what_is_finished_is_damaged(run, random_bundle, content):
+    run.begin(config(), random_bundle)
+    run.state_file.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=r"run\.json is damaged: it does not say which stages"):
+        run.state()
+
+
 @pytest.mark.parametrize("name", ["bundle/notes.txt", "checkpoints/mine", "config.yaml"])
 def test_what_a_run_would_replace_in_a_folder_that_is_none_is_left_alone(run, random_bundle, name):
     file = run.path / name

@@ -68,6 +68,11 @@ def test_is_held_and_makes_the_whole_logs_clicks_add_up(method, thinned, begun):
         held_maps(run, network.branch_names)
     maps = recalibrate(config(method), thinned, run, network)
     assert held_maps(run, network.branch_names) == maps
+    whole = run.recalibration_file.read_text()
+    run.recalibration_file.write_text(whole[:20])
+    with pytest.raises(ConfigError, match=r"recalibration\.json is damaged: "):
+        held_maps(run, network.branch_names)
+    run.recalibration_file.write_text(whole)
     assert set(maps) == {FUSED, *network.branch_names}
     report = evaluate(network, thinned, 16, "clicks", maps, {}).report["valid"]
     labels = score_split(network, thinned, "valid", 16).labels

@@ -30,3 +30,16 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path):
         only_job_at(str(tmp_path / "file" / "out")),
     ):
         pass
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_file_of_the_users_that_is_called_as_a_lock_is_left_alone(tmp_path, is_link):
+    (tmp_path / "poetry.lock").write_text("years of versions")
+    out = "poetry"
+    if is_link:
+        (tmp_path / "link.lock").symlink_to(tmp_path / "poetry.lock")
+        out = "link"
+    with pytest.raises(BundleError, match="another folder"), only_job_at(str(tmp_path / out)):
+        pass
+    assert (tmp_path / "poetry.lock").read_text() == "years of versions"
+    assert (tmp_path / f"{out}.lock").exists()

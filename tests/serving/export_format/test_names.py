@@ -36,6 +36,13 @@ def test_names_never_collide_and_plain_ones_are_never_renamed():
     }
 
 
+def test_names_that_differ_by_their_case_alone_are_told_apart():
+    columns = ["User", "user", "USER", "user:"]
+    names = tensor_names(columns)
+    assert names["User"] == "User"
+    assert len({name.lower() for name in names.values()}) == len(columns)
+
+
 def test_branch_outputs_are_told_from_the_fused_probability():
     outputs = ["prob", branch_output("prob"), branch_output("a b/ü"), branch_output("")]
     assert branches_of(outputs) == ["", "a b/ü", "prob"]

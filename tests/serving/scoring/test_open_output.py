@@ -1,11 +1,16 @@
 import gzip
 import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from features.errors import DataError
 from serving.scoring.open_output import open_output
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_where_a_link_leads_is_written_and_the_link_stays(tmp_path):
@@ -58,3 +63,18 @@ def test_links_that_lead_to_each_other_are_refused(tmp_path):
     with pytest.raises(DataError, match="Too many levels"), open_output(str(tmp_path / "a")):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "log"])
+def test_the_file_of_the_standard_output_is_written_behind_what_it_holds(tmp_path, name):
+    code = "from serving.scoring.open_output import open_output\nimport sys\n"
+    code += "with open_output(sys.argv[1]) as file: file.write('scores')"
+    with (tmp_path / "log").open("a") as log:
+        log.write("earlier ")
+        log.flush()
+        path = str(tmp_path / name)  # an absolute one stays as it is
+        done = subprocess.run([sys.executable, "-c", code, path], stdout=log, cwd=ROOT)
+        log.write(" later")
+    assert done.returncode == 0
+    assert (tmp_path / "log").read_text() == "earlier scores later"
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]

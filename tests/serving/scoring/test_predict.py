@@ -49,6 +49,15 @@ def test_output_may_be_compressed(exported, rows, rows_path, tmp_path):
         assert len(file.readlines()) == rows.num_rows
 
 
+def test_scores_never_take_the_place_of_the_rows(exported, rows_path, tmp_path):
+    (tmp_path / "link").symlink_to(rows_path)
+    before = rows_path.read_text()
+    for output in (rows_path, tmp_path / "link"):
+        with pytest.raises(DataError, match="is the input, which its scores would replace"):
+            predict(exported, str(rows_path), str(output))
+    assert rows_path.read_text() == before
+
+
 def test_a_bad_row_leaves_no_output(exported, rows_path, tmp_path, capsys):
     with rows_path.open("a") as file:
         file.write('{"price": "x"}\n')

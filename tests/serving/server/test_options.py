@@ -19,6 +19,8 @@ RUN = Path("runs/a1")
         ({"grpc_port": 8501}, "are both 8501"),
         ({"poll_seconds": 0.0}, "--poll-seconds is 0.0, expected more than 0"),
         ({"poll_seconds": float("nan")}, "--poll-seconds is nan"),
+        ({"poll_seconds": float("inf")}, "--poll-seconds is inf, expected .* at most 1,000,000"),
+        ({"max_connections": 10**12}, "--max-connections is 1000000000000"),
         ({"max_batch": 0}, "--max-batch"),
         ({"max_concurrency": -3}, "--max-concurrency"),
         ({"max_message_mb": 4096}, "--max-message-mb is 4,096, expected at most 1,024"),

@@ -71,7 +71,7 @@ export class RowForm {
   /** Fills the fields; what the row leaves out is missing. */
   fill(row) {
     for (const [name, { field, input }] of this.inputs) {
-      input.value = name in row ? EDITORS[field.editor].write(row[name]) : "";
+      input.value = Object.hasOwn(row, name) ? EDITORS[field.editor].write(row[name]) : "";
       this.clearError(name);
     }
     this.countSteps();
@@ -89,7 +89,7 @@ export class RowForm {
   /** Says how long lists are, because sequences of one history are aligned. */
   countSteps() {
     const row = this.row();
-    const lengthOf = (name) => (row[name] || []).length;
+    const lengthOf = (name) => (Object.hasOwn(row, name) ? row[name].length : 0);
     for (const [name, { field, count }] of this.inputs) {
       if (field.editor !== "tokens") continue;
       const other = [...this.inputs.values()].find(
@@ -131,7 +131,7 @@ export class RowForm {
 /** A short name for an example row, from its first tokens. */
 export function summary(row, fields) {
   const parts = fields
-    .filter((field) => field.editor === "token" && field.name in row)
+    .filter((field) => field.editor === "token" && Object.hasOwn(row, field.name))
     .slice(0, 2)
     .map((field) => `${field.name} ${cut(row[field.name], 20)}`);
   return parts.join(", ");

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -71,13 +72,14 @@ def test_what_a_dead_job_left_is_removed(tmp_path):
 
 def test_a_death_between_the_two_renames_loses_nothing(tmp_path):
     build(tmp_path / "out", "old")
-    (tmp_path / "out").rename(tmp_path / "out.old")
+    (tmp_path / "out.building").mkdir()
+    (tmp_path / "out").rename(tmp_path / "out.building" / "old")
     assert BundleFolder(str(tmp_path / "out")).existing("old").manifest.fingerprint == "old"
 
 
 def test_a_death_after_the_second_rename_leaves_the_new_bundle(tmp_path):
     build(tmp_path / "out", "new")
-    (tmp_path / "out.old").mkdir()
+    (tmp_path / "out.building" / "old").mkdir(parents=True)
     folder = BundleFolder(str(tmp_path / "out"))
     assert folder.existing("new").manifest.fingerprint == "new"
     build(tmp_path / "out", "newer")
@@ -90,9 +92,10 @@ def test_what_a_dead_job_left_goes_also_where_the_bundle_is_reused(tmp_path):
     dead.start()
     (tmp_path / "out.building" / "spill").mkdir()
     (tmp_path / "out.building" / "spill" / "0.blocks").write_text("rows that waited")
-    (tmp_path / "out.old").mkdir()
+    (tmp_path / "out.building" / "old").mkdir()
     assert BundleFolder(str(tmp_path / "out")).existing("b") is None
-    assert (tmp_path / "out.old").exists()  # another bundle is to be built: not decided here
+    # Another bundle is to be built: not decided here.
+    assert (tmp_path / "out.building" / "old").exists()
     assert BundleFolder(str(tmp_path / "out")).existing("a").manifest.fingerprint == "a"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -120,6 +123,52 @@ def test_a_folder_of_the_users_is_left_alone(tmp_path, files):
     with pytest.raises(BundleError, match=r"not a data bundle: .* Remove it, or choose another"):
         BundleFolder(str(tmp_path / "out")).start()
     assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == files
+
+
+def test_a_swap_that_fails_loses_nothing(tmp_path):
+    build(tmp_path / "out", "old")
+    folder = BundleFolder(str(tmp_path / "out"))
+    folder.start()
+    fill(folder.bundle, "new")
+    shutil.rmtree(folder.bundle)  # the second rename finds nothing
+    with pytest.raises(FileNotFoundError):
+        folder.publish()
+    folder.abandon()
+    assert open_bundle(tmp_path / "out").manifest.fingerprint == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("name", ["out.building/notes.txt", "out.building/old/notes.txt"])
+def test_a_folder_of_the_users_where_a_bundle_is_built_is_left_alone(tmp_path, name):
+    build(tmp_path / "out", "a")
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text("years of work")
+    (tmp_path / "out.building" / "more.txt").touch()
+    (tmp_path / "out.old").mkdir()
+    with pytest.raises(BundleError, match=r"out\.building is where .* what no job left there"):
+        BundleFolder(str(tmp_path / "out")).start()
+    assert BundleFolder(str(tmp_path / "out")).existing("a") is not None
+    shutil.rmtree(tmp_path / "out")
+    assert BundleFolder(str(tmp_path / "out")).existing("a") is None
+    assert (tmp_path / name).read_text() == "years of work"
+    assert (tmp_path / "out.old").exists()
+
+
+@pytest.mark.parametrize("out", [".", "..", "/", "../here"])
+def test_the_folder_that_the_user_is_in_is_left_alone(tmp_path, monkeypatch, out):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(BundleError, match="is the working directory, or holds it"):
+        BundleFolder(out).start()
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
+def test_a_link_of_the_users_in_a_bundle_is_left_alone(tmp_path):
+    build(tmp_path / "out", "a")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "out" / "link").symlink_to(tmp_path / "mine")
+    with pytest.raises(BundleError, match="files that this does not name"):
+        BundleFolder(str(tmp_path / "out")).start()
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "deeper/notes.txt"])

@@ -241,11 +241,12 @@ def test_a_pick_of_no_column_is_refused():
     ],
 )
 def test_what_the_two_readers_of_json_take_for_different_values_is_pythons(value):
-    line = f'{{"reviewerID": {value}, "tags": {value}, "reviewerID": {value}}}'
-    other = '{"reviewerID": 1.5, "tags": ["x"]}'  # columns are made at once, and value by value
-    for lines in ([line], [line, other], [other, line]):
-        rows, bad = parse(JSON, *lines)
-        for number, each in enumerate(lines, 1):
-            expected = oracle(JSON, each)
-            assert rows.get(number) == expected
-            assert (number in bad) == (expected is None)
+    made = (f'{{"reviewerID": {value}}}', f'{{"tags": {value}}}', f'{{"tags": [{value}, "a"]}}')
+    other = '{"reviewerID": 1.5, "tags": ["x"]}'  # columns are made at once, or value by value
+    for line in (*made, f'{{"reviewerID": 7, "reviewerID": {value}}}'):
+        for lines in ([line], [line, other], [other, line]):
+            rows, bad = parse(JSON, *lines)
+            for number, each in enumerate(lines, 1):
+                expected = oracle(JSON, each)
+                assert rows.get(number) == expected
+                assert (number in bad) == (expected is None)

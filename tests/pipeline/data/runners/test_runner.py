@@ -15,7 +15,8 @@ from pipeline.data.runners.runner import check_runner, new_pipeline, run
             ["--direct_running_mode=multi_threading", "--direct_num_workers=2"],
             "out of memory.*multi_processing",
         ),
-        ("DirectRunner", ["--direct_num_workers=-1"], "=-1 is no number of workers. Give 1 or"),
+        ("DirectRunner", ["--direct_num_workers=-1"], "=-1 is no number of workers. Give 1 to"),
+        ("DirectRunner", ["--direct_num_workers=9999"], "=9999 is no number of workers. Give 1 to"),
         ("FlnkRunner", [], r"data.runner=FlnkRunner is not .* Did you mean FlinkRunner\?"),
         ("x", [], "Known: DataflowRunner, DirectRunner, FlinkRunner, PortableRunner, PrismRunner"),
         (

@@ -255,3 +255,25 @@ def test_tokens_survive_the_form_whatever_they_hold(opened, hostile):
     row = json.loads(sent.value.post_data)["row"]
     assert row["tags"] == [SCRIPT, '"', "\n"]
     assert row["item"] == SCRIPT
+
+
+def test_columns_that_are_called_as_what_every_object_has_are_missing_where_a_row_lacks_them(
+    browser, address
+):
+    names = ["constructor", "toString", "__proto__"]
+    fields = [
+        {"name": name, "editor": "token", "hint": "", "features": [], "history": None}
+        for name in names
+    ]
+    script = """async (fields) => {
+      const { RowForm, summary } = await import("./page/form.js");
+      const place = document.createElement("div");
+      const form = new RowForm(place, fields, () => {});
+      form.fill(JSON.parse('{"__proto__": "x"}'));
+      const values = [...place.querySelectorAll("input")].map((input) => input.value);
+      return [values, summary({}, fields)];
+    }"""
+    page = browser.new_page()
+    page.goto(address)
+    assert page.evaluate(script, fields) == [["", "", "x"], ""]
+    page.close()
