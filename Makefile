@@ -15,7 +15,7 @@ FAST_TESTS := tests/test_architecture.py tests/features tests/models/spec tests/
 FLINK := $(or $(CONCORD_CACHE),$(HOME)/.cache/concord)/flink
 FLINK_JAR := $(FLINK)/flink-job-server.jar
 
-.PHONY: help run check test every-python ranges flink-server flink-test flink-cluster-test lint format lock clean gpu-check
+.PHONY: help run check test every-python ranges flink-server flink-test flink-cluster-test lint format lock clean quality gpu-check
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*##  */\1  /p' $(MAKEFILE_LIST) | awk -F '  ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ flink-test: $(STAMP) $(FLINK_JAR)  ## The data job on Apache Flink against the o
 
 flink-cluster-test: $(STAMP) $(FLINK_JAR)  ## The data job on Flink's own processes, one of which is killed
 	$(BIN)/python -m pytest -m flink_cluster tests/flink
+
+quality: $(STAMP)  ## Test metrics of configurations beside those of before: an hour, for nightly runs
+	$(BIN)/python -m benchmarks.quality.thresholds --out runs/quality/$(shell git rev-parse --short HEAD)
 
 gpu-check: $(STAMP)  ## Whether GPUs train as the processor does, and how fast; skipped without one
 	$(BIN)/python -m benchmarks.gpu.check
