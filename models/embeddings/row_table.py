@@ -11,6 +11,8 @@ from models.embeddings.embedding_layout import TableLayout
 from models.embeddings.row_slots import RowSlots, TableRows, mark_table, table_rows
 from models.replicas import replicas_with_row
 
+_CHUNK = 2**24  # numbers that are drawn at a time
+
 
 class ReadRows(NamedTuple):
     """The rows that a batch read.
@@ -83,6 +85,8 @@ class RowTable(tf_keras.layers.Layer):
 
     def build(self, input_shape: Any = None) -> None:
         self._create(self._initial, self.slots)
+        if self._is_large and not self.is_sharded and tf.executing_eagerly():
+            self._draw_in_place()
         super().build(input_shape)
 
     def call(self, rows: tf.Tensor, training: bool | None = None) -> tf.Tensor:
@@ -181,12 +185,43 @@ class RowTable(tf_keras.layers.Layer):
         """Weights, state behind them; of one shard where a parameter server asks for it."""
         rows = (partition_shape or shape)[0]
         first = partition_offset[0] if partition_offset else 0
+        if partition_shape is None and self._is_large and tf.executing_eagerly():
+            return tf.fill((rows, shape[1]), self.slots.initial)  # `build` draws what stands before
+        return self._with_state(self._drawn(first, rows))
+
+    @property
+    def _is_large(self) -> bool:
+        return self.layout.num_rows * self.layout.columns > _CHUNK
+
+    def _draw_in_place(self) -> None:
+        """Draws the weights chunk by chunk into the variable: all at once, what is drawn and the
+        whole rows would lie in memory together.
+        """
+        columns = self.layout.columns
+        step = max(1, _CHUNK // columns)
+        for first in range(0, self.layout.num_rows, step):
+            rows = min(step, self.layout.num_rows - first)
+            drawn = self._drawn(first, rows)
+            for copy in tf.distribute.get_strategy().experimental_local_results(self.table):
+                tf.raw_ops.ResourceStridedSliceAssign(
+                    ref=copy.handle,
+                    begin=(first, 0),
+                    end=(first + rows, columns),
+                    strides=(1, 1),
+                    value=drawn,
+                )
+
+    def _with_state(self, drawn: tf.Tensor) -> tf.Tensor:
+        state = [[0, 0], [0, self.state_columns]]
+        return tf.pad(drawn, state, constant_values=self.slots.initial)
+
+    def _drawn(self, first: int, rows: int) -> tf.Tensor:
+        """Weights of some rows."""
         drawn = _draw(self.initializer, (rows, self.layout.columns), self.stddev)
         for start, stop in self.layout.around_one:
             inside = tf.range(first, first + rows)
             drawn += tf.cast((inside >= start) & (inside < stop), drawn.dtype)[:, tf.newaxis]
-        state = [[0, 0], [0, self.state_columns]]
-        return tf.pad(drawn, state, constant_values=self.slots.initial)
+        return drawn
 
 
 def weight_gradient(gradient: Any, variable: tf.Variable) -> Any:

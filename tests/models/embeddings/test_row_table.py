@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from models.embeddings import row_table
 from models.embeddings.embedding_layout import TableLayout
 from models.embeddings.row_table import ReadRows, RowTable, row_penalty, weight_gradient
 from models.optimizers import RowSlots
@@ -67,6 +68,32 @@ def test_initializers_have_the_given_scale(initializer):
     # A normal distribution cut at two deviations keeps 0.88 of its deviation.
     scale = 0.88 if initializer == "truncated_normal" else 1.0
     assert made.table.numpy().std() == pytest.approx(0.01 * scale, rel=0.02)
+
+
+@pytest.mark.parametrize("slots", STATES)
+def test_a_large_table_is_drawn_chunk_by_chunk(slots, monkeypatch):
+    monkeypatch.setattr(row_table, "_CHUNK", 700)  # numbers: 140 rows of 1,001
+    made = RowTable(TableLayout(1_001, [2, 2, 1], [(139, 141)]), slots, 0.01)
+    made.build()
+    whole = made.table.numpy()
+    weights, state = whole[:, :5], whole[:, 5:]
+    np.testing.assert_array_equal(state, np.full_like(state, slots.initial if slots else 0.0))
+    np.testing.assert_allclose(weights[139:141], 1.0, atol=0.06)
+    weights[139:141] -= 1.0
+    assert len(np.unique(weights)) > 4_900  # no chunk is a copy of another
+    for chunk in np.array_split(weights, 8):
+        assert chunk.std() == pytest.approx(0.01, rel=0.1)
+    np.testing.assert_array_equal(made(ROWS, training=True), whole[ROWS][:, :, :5])
+
+
+def test_replicas_begin_with_the_same_large_table(monkeypatch, two_replicas):
+    monkeypatch.setattr(row_table, "_CHUNK", 20)
+    with two_replicas.scope():
+        made = table(RowSlots(per_column=2))
+    copies = two_replicas.experimental_local_results(made.table)
+    first, second = (copy.numpy() for copy in copies)
+    np.testing.assert_array_equal(first, second)
+    assert np.all(first[:, :5] != 0.0)
 
 
 def test_rows_around_one():
