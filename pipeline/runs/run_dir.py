@@ -1,5 +1,6 @@
 """The folder of a run: where everything lies, and which of its stages are finished."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,7 +16,12 @@ from pipeline.config.config_files import dump_config, load_config
 from pipeline.config.run_config import RunConfig
 from pipeline.runs.checkpoint_files import latest_checkpoint
 from pipeline.system.files import write_json, write_text
-from serving.export_format.export_layout import EXPORT_OF_RUN, version_folders
+from serving.export_format.export_layout import (
+    EXPORT_OF_RUN,
+    OPENVINO_MODEL,
+    SAVED_MODEL,
+    version_folders,
+)
 
 STAGES = ("train", "evaluate", "export")
 
@@ -209,7 +215,7 @@ class RunDir:
             file.unlink(missing_ok=True)
         if state.get("fingerprint") != fingerprint and overwrite:
             for folder in (self.export, *self.path.glob("export-*")):  # of the replaced network
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove_versions(folder)
         self._copy_of(bundle)
         # Absolute, unless it lies in an object store: the run may be used from another folder.
         path = bundle.path if "://" in bundle.path else os.path.abspath(bundle.path)
@@ -368,6 +374,18 @@ class RunDir:
 
     def _write_state(self, state: dict[str, Any]) -> None:
         write_json(str(self.state_file), state)
+
+
+def _remove_versions(folder: Path) -> None:
+    """Removes the versions that an export wrote, and the folder if nothing else is in it.
+
+    A user may keep other things in a run, whatever they are called.
+    """
+    for version in version_folders(folder) if folder.is_dir() else ():
+        if any((version / name).exists() for name in (SAVED_MODEL, OPENVINO_MODEL)):
+            shutil.rmtree(version, ignore_errors=True)
+    with contextlib.suppress(OSError):  # not empty, or not there
+        folder.rmdir()
 
 
 def _read_mapping(file: Path) -> dict[str, Any]:

@@ -169,6 +169,7 @@ def test_replacing_a_run_removes_the_exports_of_the_replaced_network(run, random
     run.begin(config(), random_bundle)
     run.finish("train")
     (run.export / "1").mkdir(parents=True)
+    (run.export / "1" / "saved_model.pb").touch()
     run.begin(config(), random_bundle, overwrite=True)
     assert (run.export / "1").exists()  # the same configuration gives the same network
     run.begin(config(epochs=3), random_bundle, overwrite=True)
@@ -220,9 +221,24 @@ def test_overwriting_removes_the_exports_of_the_replaced_network(run, random_bun
     run.finish("train")
     for folder in (run.export, run.export_of("deep+bfloat16")):
         (folder / "1").mkdir(parents=True)
+        (folder / "1" / "saved_model.pb").touch()
     run.begin(config(), random_bundle, overwrite=True)  # the same one: they stay
     assert (run.export_of("deep+bfloat16") / "1").exists()
     run.finish("train")
     run.begin(config(epochs=7), random_bundle, overwrite=True)
     assert not run.export.exists()
     assert not run.export_of("deep+bfloat16").exists()
+
+
+def test_overwriting_leaves_what_no_export_wrote(run, random_bundle):
+    run.begin(config(), random_bundle)
+    run.finish("train")
+    own = run.path / "export-for-the-board" / "2024" / "figures.csv"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    (run.export / "2").mkdir(parents=True)
+    (run.export / "2" / "saved_model.pb").touch()
+    (run.export / "notes.txt").touch()
+    run.begin(config(epochs=7), random_bundle, overwrite=True)
+    assert own.exists()
+    assert [path.name for path in run.export.iterdir()] == ["notes.txt"]
