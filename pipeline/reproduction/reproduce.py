@@ -8,6 +8,7 @@ from features.bundle import Bundle
 from pipeline.config.default_bundle import default_bundle
 from pipeline.config.shipped_files import config_file
 from pipeline.data.job.data_job import build_bundle
+from pipeline.data.settings.settings_digest import settings_digest
 from pipeline.evaluation.kept_scores import load_scores
 from pipeline.evaluation.print_tables import print_table
 from pipeline.reproduction.plan import Choices, PlannedRow, planned_rows, shown_rows
@@ -44,7 +45,7 @@ def reproduce(
         UserError: A training failed.
     """
     planned = planned_rows(table, choices)
-    bundles = {row.name: _bundle_of(row) for row in planned}
+    bundles = _bundles_of(planned)
     folders = _train(planned, bundles, choices.seeds, out, jobs)
     shown = shown_rows(table, choices)
     runs = {
@@ -78,10 +79,18 @@ def reproduce(
     return report
 
 
-def _bundle_of(row: PlannedRow) -> Bundle:
-    """The bundle of a row: rows with settings of data have one of their own."""
-    config = row.loaded()
-    return build_bundle(config.feature_set, config.data, str(default_bundle(config)))
+def _bundles_of(planned: Sequence[PlannedRow]) -> dict[str, Bundle]:
+    """The bundle of each row: rows with settings of data of their own have one of their own."""
+    built: dict[str, Bundle] = {}
+    bundles = {}
+    for row in planned:
+        config = row.loaded()
+        key = settings_digest(config.feature_set, config.data)
+        if key not in built:
+            place = str(default_bundle(config))
+            built[key] = build_bundle(config.feature_set, config.data, place)
+        bundles[row.name] = built[key]
+    return bundles
 
 
 def _train(
