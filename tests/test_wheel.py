@@ -17,7 +17,9 @@ from tests.pipeline.small_movielens import LEARNING, write_small_movielens
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("features", "models", "serving", "pipeline")
-REQUIREMENTS = tuple(f"requirements{part}.in" for part in ("", "-serve", "-dev", "-compare"))
+REQUIREMENTS = tuple(
+    f"requirements{part}.in" for part in ("", "-serve", "-dev", "-compare", "-report")
+)
 SOURCES = (*PACKAGES, "pyproject.toml", *REQUIREMENTS)
 # Python imports it as `sitecustomize` whenever it starts: notes the start, and hides what is said
 # to be missing.
