@@ -11,8 +11,8 @@ import pytest
 
 from features.bundle import MANIFEST, METADATA, file_entry, open_bundle
 from features.errors import ConfigError
-from pipeline.evaluation.html_report import report_html
 from pipeline.evaluation.scores import score_split
+from pipeline.reporting.run_report import report_html
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.evaluate_stage import evaluate_elsewhere, evaluate_stage
 from pipeline.stages.show_evaluation import PREVIOUS, with_previous
