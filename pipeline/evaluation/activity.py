@@ -36,10 +36,7 @@ def gauc_by_activity(
     sizes = np.unique(groups, return_counts=True)[1]  # in the order of the sorted keys
     if not sizes.size:
         return []
-    rows_upto = np.cumsum(np.sort(sizes))
-    wanted = rows_upto[-1] * np.arange(1, parts) / parts
-    limits = np.unique(np.sort(sizes)[np.searchsorted(rows_upto, wanted)])
-    part_of = np.searchsorted(limits, sizes, side="left")  # a limit belongs to the part below it
+    part_of = _parts_of(sizes, parts)
     areas: dict[str, np.ndarray] = {}
     clicks = np.zeros(len(sizes))
     for name, values in probs.items():
@@ -63,6 +60,15 @@ def gauc_by_activity(
             }
         )
     return found
+
+
+def _parts_of(sizes: np.ndarray, parts: int) -> np.ndarray:
+    """The part of each group, by its number of rows."""
+    rising = np.sort(sizes)
+    rows_upto = np.cumsum(rising)
+    wanted = rows_upto[-1] * np.arange(1, parts) / parts
+    limits = np.unique(rising[np.searchsorted(rows_upto, wanted)])
+    return np.searchsorted(limits, sizes, side="left")  # a limit belongs to the part below it
 
 
 def _mean(areas: np.ndarray, weights: np.ndarray) -> float:

@@ -1,7 +1,6 @@
 """The numbers behind the pictures of a run's report: what metrics.json does not hold."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,35 +13,19 @@ from models.network.logit_map import FUSED, LogitMaps
 from pipeline.batches.dataset import column_arrays
 from pipeline.evaluation.activity import gauc_by_activity
 from pipeline.evaluation.decile_calibration import decile_calibration
-from pipeline.evaluation.feature_importance import permutation_importance
 from pipeline.evaluation.learned_categories import best_learned, category_shares
-from pipeline.evaluation.loss_gradients import gradient_directions
 from pipeline.evaluation.metric_intervals import metric_intervals, spaced
 from pipeline.evaluation.recalibration import fit_isotonic
-from pipeline.evaluation.representations import (
-    in_two_dimensions,
-    live_unit_correlations,
-    missing_for_two_dimensions,
-    unit_strengths,
-)
-from pipeline.evaluation.sample_outputs import SampleReader
 from pipeline.evaluation.scores import Scores, sigmoid
 from pipeline.evaluation.slices import feature_slices, slice_metrics, token_members
 from pipeline.evaluation.split_rows import SplitRows
 from pipeline.evaluation.weighted_metrics import whole_log_weights
+from pipeline.reporting.network_numbers import MOST_ROWS, Question, network_numbers
 
 _DIGITS = 6
-_FOR_IMPORTANCE = 0.6  # share of the time
-_IMPORTANCE_ROWS = 4_000
-_GRADIENT_ROWS = 2_048
-_PLANE_POINTS = 1_200  # of all branches together
-_PLANE_SECONDS = 4.0  # that so many points may take
-_PLANE_LEAST = 40  # rows
 _MOST_CATEGORIES = 30
-_MOST_UNITS = 96  # of all branches together whose correlations are kept
 _LEAST_SLICE = 30  # rows
 _MOST_SLICED = 200  # features
-_QUANTILES = (5, 25, 50, 75, 95)
 
 
 @dataclass(frozen=True)
@@ -110,7 +93,9 @@ def report_numbers(asked: Asked) -> dict[str, Any]:
     if len(branches) > 1:
         numbers["categories"] = _categories(asked.bundle, inputs, some.labels, branches)
     if len(at):
-        numbers |= _of_the_network(asked, inputs, some.labels, numbers["notes"])
+        numbers |= network_numbers(
+            _question(asked, inputs, some, numbers["notes"]), asked.gradients
+        )
     rounded: dict[str, Any] = _rounded(numbers)
     return rounded
 
@@ -202,120 +187,12 @@ def _categories(
     return {"examples": most, "features": features}
 
 
-def _of_the_network(
-    asked: Asked,
-    inputs: Mapping[str, np.ndarray],
-    labels: np.ndarray,
-    notes: list[str],
-) -> dict[str, Any]:
-    """What the network has to be asked about again."""
-    names, reader = asked.network.branch_names, SampleReader(asked.network, asked.maps)
-    said = reader.read(inputs)
-    z = said.representations
-    widths = asked.network.widths or [z.shape[2]] * z.shape[1]
-    numbers: dict[str, Any] = {}
-    if said.fusion_weights is not None and np.ptp(said.fusion_weights) != 0.0:
-        quantiles = np.percentile(said.fusion_weights, _QUANTILES, axis=0).T
-        numbers["fusion_weights"] = dict(zip(names, quantiles.tolist(), strict=True))
-    if len(names) > 1:
-        strengths = unit_strengths(z, widths)
-        numbers["units"] = dict(zip(names, strengths, strict=True))
-        numbers["unit_correlations"] = _unit_correlations(names, z, widths)
-    if asked.gradients:
-        numbers |= _gradients(asked.network, inputs, labels, notes)
-    now = time.monotonic()
-    end, first = now + asked.seconds, now + _FOR_IMPORTANCE * asked.seconds
-    numbers["importance"] = _importance(asked.bundle, reader, inputs, labels, first, notes)
-    if len(names) > 1:
-        plane = _plane(names, z, labels, end, notes)
-        if plane is not None:
-            numbers["plane"] = plane
-    return numbers
-
-
-def _gradients(
-    network: tf_keras.Model,
-    inputs: Mapping[str, np.ndarray],
-    labels: np.ndarray,
-    notes: list[str],
-) -> dict[str, Any]:
-    at = spaced(len(labels), _GRADIENT_ROWS)
-    batch = {name: values[at] for name, values in inputs.items()}
-    directions = gradient_directions(network, batch, labels[at])
-    if directions is None:
-        notes.append(
-            "where the loss terms' gradients point is not shown: several replicas or parameter "
-            "servers hold the network"
-        )
-        return {}
-    return {"gradients": directions}
-
-
-def _unit_correlations(
-    names: Sequence[str], z: np.ndarray, widths: Sequence[int]
-) -> dict[str, Any]:
-    matrix, live = live_unit_correlations(z, widths)
-    owner = np.repeat(np.arange(len(names)), live)
-    kept = spaced(len(matrix), _MOST_UNITS)
-    counts = np.bincount(owner[kept], minlength=len(names))
-    return {
-        "units": dict(zip(names, counts.tolist(), strict=True)),
-        "live_units": dict(zip(names, live, strict=True)),
-        "matrix": np.round(matrix[np.ix_(kept, kept)], 2).tolist(),
-    }
-
-
-def _importance(
-    bundle: Bundle,
-    reader: SampleReader,
-    inputs: Mapping[str, np.ndarray],
-    labels: np.ndarray,
-    end: float,
-    notes: list[str],
-) -> dict[str, Any]:
-    specs = bundle.metadata.model_inputs()
-    at = spaced(len(labels), _IMPORTANCE_ROWS)
-    rows = SplitRows({name: values[at] for name, values in inputs.items()}, labels[at])
-    groups = {
-        name: members
-        for name, members in bundle.metadata.features.groups.items()
-        if len(members) < len(specs)
-    }
-    found: dict[str, Any] = {"rows": len(at)}
-    all_groups = {"features": None, **({"groups": groups} if groups else {})}
-    for what, together in all_groups.items():
-        left = end - time.monotonic()
-        rises = permutation_importance(reader.probs, rows, specs, len(at), left, groups=together)
-        found[what] = rises
-        wanted = len(together or {spec.history or spec.name for spec in specs})
-        if len(rises) < wanted:
-            notes.append(
-                f"the importance of {wanted - len(rises)} of {wanted} {what} was not measured: the "
-                "time of evaluate.report.seconds was over"
-            )
-    return found
-
-
-def _plane(
-    names: Sequence[str], z: np.ndarray, labels: np.ndarray, end: float, notes: list[str]
-) -> dict[str, Any] | None:
-    missing = missing_for_two_dimensions()
-    if missing is None and time.monotonic() + _PLANE_SECONDS > end:
-        missing = (
-            "the representations are not drawn in two dimensions: the time of "
-            "evaluate.report.seconds was over"
-        )
-    at = spaced(len(z), _PLANE_POINTS // len(names))
-    if missing is None and len(at) < _PLANE_LEAST:
-        missing = f"the representations of {len(at)} rows are too few for two dimensions"
-    if missing is not None:
-        notes.append(missing)
-        return None
-    points = in_two_dimensions(z[at])
-    return {
-        "labels": labels[at].astype(int).tolist(),
-        "points": {name: points[:, place].tolist() for place, name in enumerate(names)},
-    }
+def _question(
+    asked: Asked, inputs: Mapping[str, np.ndarray], some: Scores, notes: list[str]
+) -> Question:
+    at = spaced(len(some.labels), MOST_ROWS)
+    rows = SplitRows({name: values[at] for name, values in inputs.items()}, some.labels[at])
+    return Question(asked.network, asked.bundle, asked.maps, rows, asked.seconds, notes)
 
 
 def _rounded(value: Any) -> Any:
