@@ -47,6 +47,12 @@ def test_parts_hold_about_equally_many_rows():
         assert part["rows"] == pytest.approx(len(groups) / 5, abs=1_000)  # of one size
 
 
+def test_a_part_ends_with_the_size_that_fills_it():
+    groups = np.array([0, 1, 2, 3, 4, 4, 4, 4])
+    parts = gauc_by_activity(groups % 2, {"fused": groups / 8.0}, groups, "uniform", parts=2)
+    assert [(part["least"], part["most"], part["rows"]) for part in parts] == [(1, 1, 4), (4, 4, 4)]
+
+
 def test_groups_of_one_class_have_no_gauc():
     parts = gauc_by_activity(np.ones(6), {"fused": np.ones(6) / 2.0}, np.arange(6), "impressions")
     assert [part["gauc"] for part in parts] == [{"fused": None}]

@@ -2,6 +2,7 @@
 
 import copy
 import re
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
@@ -158,6 +159,8 @@ def test_names_are_text_in_pictures_too(html):
     page = parsed(html)
     assert not {"b", "i", "u", "deep", "script"} & set(page.tags)
     assert NAME in page.text
+    pictures = html[html.index("<svg") : html.rindex("</svg>")]
+    assert f">{escape(NAME)}</text>" in pictures
     assert "<u>" in page.text
 
 
