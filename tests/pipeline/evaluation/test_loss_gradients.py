@@ -5,7 +5,21 @@ import pytest
 import tensorflow as tf
 
 from pipeline.evaluation.loss_gradients import gradient_directions
+from pipeline.evaluation.sample_outputs import SampleReader
+from pipeline.evaluation.scores import sigmoid
 from tests.models import small
+
+
+def test_a_network_on_several_replicas_is_asked_for_probabilities_and_not_for_directions(
+    two_replicas,
+):
+    with two_replicas.scope():
+        network = small.network()
+    features, labels, _ = small.rows(3, 12)
+    assert gradient_directions(network, features, labels) is None
+    expected = network({key: tf.constant(value) for key, value in features.items()}).logit
+    found = SampleReader(network, {}).probs(features)
+    np.testing.assert_allclose(found, sigmoid(expected.numpy()[:, 0]), rtol=1e-5)
 
 
 def test_cosines_are_those_of_gradients_that_are_taken_one_at_a_time():
