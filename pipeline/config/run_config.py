@@ -1,5 +1,6 @@
 """What a run is made of: its sections, typed and checked against each other."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -265,16 +266,16 @@ class RunConfig(DatasetConfig):
     def given(self) -> dict[str, Any] | None:
         """What a user chose, by section, without Concord's presets.
 
-        None where the configuration was not read by `load_config`, so that nobody knows.
+        JSON can hold it: dates of YAML are texts. None where the configuration was not read by
+        `load_config`, so that nobody knows.
         """
         if self._given.layers is None:
             return None
         merged: dict[str, Any] = {}
         for layer in reversed(self._given.layers):
             merged = _laid_over(merged, layer)
-        return {
-            section: merged[section] for section in type(self).model_fields if section in merged
-        }
+        sections = [name for name in type(self).model_fields if name in merged]
+        return {name: _for_json(merged[name]) for name in sections}
 
     @pydantic.model_validator(mode="after")
     def _check(self, info: pydantic.ValidationInfo) -> "RunConfig":
@@ -362,6 +363,16 @@ def _laid_over(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, A
         both = isinstance(below, Mapping) and isinstance(value, Mapping)
         merged[name] = _laid_over(below, value) if both else value  # type: ignore[arg-type]
     return merged
+
+
+def _for_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _for_json(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def _says(layer: Any, places: Sequence[str]) -> bool:

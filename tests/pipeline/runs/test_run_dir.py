@@ -1,6 +1,8 @@
 """The folder of a run: what is finished, and what must not be lost."""
 
+import datetime
 import json
+import math
 
 import pytest
 
@@ -57,6 +59,16 @@ def test_notes_what_the_user_chose(run, random_bundle):
     assert run.state()["given"] == {"model": {}, "train": {"epochs": 3, "seed": 1}}
     run.begin(config(), random_bundle)
     assert "given" not in run.state()
+
+
+def test_json_holds_whatever_yaml_has(run, random_bundle):
+    day = datetime.date(2017, 5, 12)
+    chosen = [{"data": {"split": {1: day, "x": [day, math.inf, None, True, 2.5]}}}]
+    run.begin(config().with_given(chosen), random_bundle)
+    text = "2017-05-12"
+    assert run.state()["given"] == {
+        "data": {"split": {"1": text, "x": [text, "inf", None, True, 2.5]}}
+    }
 
 
 def test_a_training_that_the_clock_ended_is_not_finished_where_it_may_take_longer(
