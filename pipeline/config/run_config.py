@@ -264,7 +264,7 @@ class RunConfig(DatasetConfig):
         return any(_says(layer, setting.split(".")) for layer in self._given.layers)
 
     def given(self) -> dict[str, Any] | None:
-        """What a user chose, by section, without Concord's presets.
+        """What a user chose, by section, without Concord's presets; that of the data last.
 
         JSON can hold it: dates of YAML are texts. None where the configuration was not read by
         `load_config`, so that nobody knows.
@@ -274,8 +274,9 @@ class RunConfig(DatasetConfig):
         merged: dict[str, Any] = {}
         for layer in reversed(self._given.layers):
             merged = _laid_over(merged, layer)
-        sections = [name for name in type(self).model_fields if name in merged]
-        return {name: _for_json(merged[name]) for name in sections}
+        data = DatasetConfig.model_fields
+        sections = [name for name in type(self).model_fields if name not in data] + [*data]
+        return {name: _for_json(merged[name]) for name in sections if name in merged}
 
     @pydantic.model_validator(mode="after")
     def _check(self, info: pydantic.ValidationInfo) -> "RunConfig":

@@ -57,6 +57,8 @@ def test_notes_what_the_user_chose(run, random_bundle):
     chosen = [{"train": {"epochs": 3}}, {"train": {"epochs": 5, "seed": 1}, "model": {}}]
     run.begin(config().with_given(chosen), random_bundle)
     assert run.state()["given"] == {"model": {}, "train": {"epochs": 3, "seed": 1}}
+    run.begin(config().with_given([{"data": {"seed": 1}, "train": {"seed": 1}}]), random_bundle)
+    assert [*run.state()["given"]] == ["train", "data"]
     run.begin(config(), random_bundle)
     assert "given" not in run.state()
 
