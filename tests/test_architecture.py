@@ -24,7 +24,7 @@ ROOMS = {
     "pipeline": (
         ("batches", "system"),
         ("data", "evaluation"),
-        ("config", "inspection"),
+        ("config", "inspection", "reporting"),
         ("runs",),
         ("export", "training"),
         ("stages",),

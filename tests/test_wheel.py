@@ -17,9 +17,8 @@ from tests.pipeline.small_movielens import LEARNING, write_small_movielens
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("features", "models", "serving", "pipeline")
-REQUIREMENTS = tuple(
-    f"requirements{part}.in" for part in ("", "-serve", "-dev", "-compare", "-tune")
-)
+EXTRAS = ("serve", "dev", "compare", "report", "tune")
+REQUIREMENTS = ("requirements.in", *(f"requirements-{extra}.in" for extra in EXTRAS))
 SOURCES = (*PACKAGES, "pyproject.toml", *REQUIREMENTS)
 # Python imports it as `sitecustomize` whenever it starts: notes the start, and hides what is said
 # to be missing.

@@ -203,13 +203,16 @@ def refusing_damage(bundle: Bundle) -> Iterator[None]:
 
 
 @tf.autograph.experimental.do_not_convert
-def column_arrays(bundle: Bundle, split: str, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Whole columns of a split in the order of `examples` without epochs.
+def column_arrays(
+    bundle: Bundle, split: str, names: Sequence[str], at: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Whole columns of a split in the order of `examples` without epochs, or some of their rows.
 
     Args:
         bundle: Data bundle that is read.
         split: `train`, `valid` or `test`.
         names: Names of the columns.
+        at: Places of the rows that are kept, rising; None keeps all.
 
     Returns:
         Name -> array of shape (rows,), (rows, length) or (rows, dimension).
@@ -219,8 +222,21 @@ def column_arrays(bundle: Bundle, split: str, names: Sequence[str]) -> dict[str,
     """
     with refusing_damage(bundle):
         records = tf.data.TFRecordDataset(bundle.files(split))
-        blocks = list(_decode(records, bundle, _columns(bundle, names)).as_numpy_iterator())
+        blocks = list(_kept(_decode(records, bundle, _columns(bundle, names)), at))
     return {name: np.concatenate([block[name] for block in blocks]) for name in names}
+
+
+def _kept(blocks: tf.data.Dataset, at: np.ndarray | None) -> Iterator[dict[str, np.ndarray]]:
+    """Blocks of rows, as arrays, of which only the rows at some places are kept."""
+    seen = 0
+    for block in blocks.as_numpy_iterator():
+        if at is None:
+            yield block
+            continue
+        count = len(next(iter(block.values())))
+        here = at[np.searchsorted(at, seen) : np.searchsorted(at, seen + count)] - seen
+        yield {name: column[here] for name, column in block.items()}
+        seen += count
 
 
 def _columns(bundle: Bundle, names: Sequence[str]) -> list[Column]:

@@ -1,11 +1,12 @@
 """A comparison as JSON, as tables in the terminal, and as a page."""
 
-import html
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.evaluation.html_page import html_page, html_table
-from pipeline.evaluation.text_tables import TextTable
+from pipeline.evaluation.text_tables import TITLES, TextTable, shown
+from pipeline.reporting.bar_charts import interval_chart
+from pipeline.reporting.line_charts import line_chart
+from pipeline.reporting.page import Gallery, Paragraph, Picture, render_page
 
 _MOST_FEATURES = 15
 _NONE = "–"
@@ -22,7 +23,7 @@ def comparison_tables(report: Mapping[str, Any]) -> list[TextTable]:
     if report["to_best"]:
         tables.append(_differences(report))
     deciles = [
-        (name, *(_ratio(each["calibration"]) for each in model["deciles"]))
+        (name, *(shown(each["calibration"], 2) for each in model["deciles"]))
         for name, model in models.items()
     ]
     count = max(len(row) for row in deciles) - 1
@@ -39,24 +40,36 @@ def comparison_tables(report: Mapping[str, Any]) -> list[TextTable]:
 
 def comparison_html(report: Mapping[str, Any]) -> str:
     """The page of a comparison."""
-    parts = ["<h1>Comparison</h1>"]
-    for sentence in (report["verdict"], *report["notes"]):
-        parts.append(f"<p>{html.escape(sentence[:1].upper() + sentence[1:])}.</p>")
-    return html_page("Comparison", [*parts, *map(html_table, comparison_tables(report))])
+    sentences = [report["verdict"], *report["notes"]]
+    lead = [Paragraph(f"{sentence[:1].upper()}{sentence[1:]}.") for sentence in sentences]
+    deciles = {
+        name: (
+            [each["predicted"] for each in model["deciles"]],
+            [each["clicked"] for each in model["deciles"]],
+        )
+        for name, model in report["models"].items()
+    }
+    curve = line_chart(deciles, "mean probability", diagonal=True, y_label="share of clicks")
+    note = "By tenths of the test rows. On the grey line, what is predicted happens."
+    pictures = Gallery([*_difference_pictures(report), Picture("Calibration", curve, note)])
+    return render_page("Comparison", [*lead, *comparison_tables(report), pictures])
+
+
+def _difference_pictures(report: Mapping[str, Any]) -> Iterator[Picture]:
+    titles = {"auc": "AUC", "logloss": "logloss"}
+    for name, title in titles.items():
+        values = {model: each[name] for model, each in report["to_best"].items()}
+        if values:
+            label = f"{title} less that of {report['best']}"
+            picture = interval_chart(values, label)
+            yield Picture(f"Difference of {title} to {report['best']}", picture)
 
 
 def _metrics(report: Mapping[str, Any]) -> TextTable:
-    names = {
-        "auc": "AUC",
-        "gauc": "gAUC",
-        "logloss": "logloss",
-        "normalized_entropy": "NE",
-        "calibration": "calibration",
-    }
     models = report["models"]
-    shown = [name for name in names if name in next(iter(models.values()))["test"]]
+    names = [name for name in TITLES if name in next(iter(models.values()))["test"]]
     rows = [
-        (model, *(_number(each["test"][name]) for name in shown), f"{each['seconds']:,.0f}")
+        (model, *(shown(each["test"][name]) for name in names), f"{each['seconds']:,.0f}")
         for model, each in models.items()
     ]
     counts = report["rows"]
@@ -64,7 +77,7 @@ def _metrics(report: Mapping[str, Any]) -> TextTable:
         f"{counts['test']:,} test rows, click rate {report['click_rate']:.3f}; fitted on "
         f"{counts['train']:,} rows, {counts['valid']:,} rows for validation"
     )
-    return TextTable(caption, ("model", *(names[name] for name in shown), "seconds"), rows)
+    return TextTable(caption, ("model", *(TITLES[name] for name in names), "seconds"), rows)
 
 
 def _differences(report: Mapping[str, Any]) -> TextTable:
@@ -102,14 +115,6 @@ def _importance(models: Mapping[str, Mapping[str, Any]]) -> TextTable:
         for feature in features[:_MOST_FEATURES]
     ]
     return TextTable(caption, ("feature", *models), rows)
-
-
-def _number(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.4f}"
-
-
-def _ratio(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.2f}"
 
 
 def _thousandths(value: float | None) -> str:

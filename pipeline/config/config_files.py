@@ -120,4 +120,9 @@ def dump_config(config: RunConfig) -> str:
         name: spec.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
         for name, spec in config.features.items()
     }
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return yaml_text(content)
+
+
+def yaml_text(content: Any) -> str:
+    """YAML with mappings in the order that they have."""
+    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

@@ -1,5 +1,6 @@
 """What a run is made of: its sections, typed and checked against each other."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -177,14 +178,30 @@ class TrainConfig(StrictModel):
         return {received: 1.0} if isinstance(received, str) else received
 
 
+class ReportConfig(StrictModel):
+    """The `evaluate.report:` section: what report.html shows beside metrics and curves.
+
+    Args:
+        sample_rows: Test rows, evenly spaced, that are looked at again for it; 0 leaves out all
+            that is not of metrics and curves.
+        seconds: Time that importance of features and t-SNE may take, which grow with the network;
+            what is not begun by then is left out, and named.
+    """
+
+    sample_rows: int = pydantic.Field(10_000, ge=0, le=1_000_000)
+    seconds: float = pydantic.Field(10.0, ge=0.0, allow_inf_nan=False)
+
+
 class EvaluateConfig(StrictModel):
     """The `evaluate:` section.
 
     Args:
         gauc_weight_by: How groups are averaged; see `models.metrics.group_auc`.
+        report: What report.html shows beside metrics and curves; no part of a run's fingerprint.
     """
 
     gauc_weight_by: Literal["impressions", "clicks", "uniform"] = "impressions"
+    report: ReportConfig = ReportConfig()
 
 
 class ExportConfig(StrictModel):
@@ -246,6 +263,21 @@ class RunConfig(DatasetConfig):
         if self._given.layers is None:
             return True
         return any(_says(layer, setting.split(".")) for layer in self._given.layers)
+
+    def given(self) -> dict[str, Any] | None:
+        """What a user chose, by section, without Concord's presets; that of the data last.
+
+        JSON can hold it: dates of YAML are texts. None where the configuration was not read by
+        `load_config`, so that nobody knows.
+        """
+        if self._given.layers is None:
+            return None
+        merged: dict[str, Any] = {}
+        for layer in reversed(self._given.layers):
+            merged = _laid_over(merged, layer)
+        data = DatasetConfig.model_fields
+        sections = [name for name in type(self).model_fields if name not in data] + [*data]
+        return {name: _for_json(merged[name]) for name in sections if name in merged}
 
     @pydantic.model_validator(mode="after")
     def _check(self, info: pydantic.ValidationInfo) -> "RunConfig":
@@ -323,6 +355,26 @@ class _Given:
     """
 
     layers: tuple[Mapping[str, Any], ...] | None = field(default=None, compare=False)
+
+
+def _laid_over(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with others laid over them, mapping by mapping."""
+    merged = dict(base)
+    for name, value in layer.items():
+        below = merged.get(name)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[name] = _laid_over(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _for_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _for_json(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def _says(layer: Any, places: Sequence[str]) -> bool:

@@ -24,10 +24,12 @@ class Evaluation:
     Args:
         report: `valid` and `test` -> what metrics.json says.
         scores: `valid` and `test` -> the scores that its metrics are of.
+        before: The same without a recalibration, where that stands beside; else empty.
     """
 
     report: dict[str, Any]
     scores: dict[str, Scores]
+    before: dict[str, Scores]
 
 
 def evaluate(
@@ -56,6 +58,7 @@ def evaluate(
     """
     report: dict[str, Any] = {}
     scores: dict[str, Scores] = {}
+    unmapped: dict[str, Scores] = {}
     reader = OutputReader(network)
     for split in ("valid", "test"):
         with refusing_damage(bundle):
@@ -71,12 +74,13 @@ def evaluate(
             "life": branch_life(network.branch_names, asdict(outputs)).report(),
         }
         if before is not None:
-            metrics = scores_by(before).metrics(gauc_weight_by)
+            unmapped[split] = scores_by(before)
+            metrics = unmapped[split].metrics(gauc_weight_by)
             report[split]["before_recalibration"] = metrics
         cooperation = cooperation_report(network.branch_names, scores_by(None), outputs)
         if cooperation:
             report[split]["cooperation"] = cooperation
-    return Evaluation(report, scores)
+    return Evaluation(report, scores, unmapped)
 
 
 def split_facts(scores: Scores, bundle: Bundle, gauc_weight_by: WeightBy) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_TITLES = {
+TITLES = {
     "auc": "AUC",
     "gauc": "gAUC",
     "logloss": "logloss",
@@ -71,7 +71,7 @@ def embedding_tables(report: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> l
                 (
                     name,
                     f"{rows[name]:,}",
-                    *(_shown(tables[name]["information_abundance"], 2) for tables in sets.values()),
+                    *(shown(tables[name]["information_abundance"], 2) for tables in sets.values()),
                 )
                 for name in largest[:_MOST_ROWS]
             ],
@@ -105,9 +105,9 @@ def _predictions(
 ) -> TextTable:
     return TextTable(
         caption,
-        ("prediction", *(_TITLES[name.removeprefix(_WEIGHTED)] for name in names)),
+        ("prediction", *(TITLES[name.removeprefix(_WEIGHTED)] for name in names)),
         [
-            (prediction, *(_shown(values[name]) for name in names))
+            (prediction, *(shown(values[name]) for name in names))
             for prediction, values in metrics.items()
         ],
     )
@@ -134,20 +134,20 @@ def _life(life: Mapping[str, Any]) -> TextTable:
 
 def _pairs(cooperation: Mapping[str, Any]) -> TextTable:
     pairs = cooperation["pairs"]
-    total = _shown(cooperation["cross_expert_correlation"])
+    total = shown(cooperation["cross_expert_correlation"])
     caption = f"pairs of branches: the sum of their cross-expert correlations is {total}"
     if len(pairs) > _MOST_ROWS:
         caption += f"; the {_MOST_ROWS} most correlated of {len(pairs)} pairs"
         pairs = sorted(pairs, key=lambda pair: -(pair["cross_expert_correlation"] or 0.0))
-    columns = {"correlation": [_shown(pair["cross_expert_correlation"]) for pair in pairs]}
+    columns = {"correlation": [shown(pair["cross_expert_correlation"]) for pair in pairs]}
     if "live_cross_expert_correlation" in pairs[0]:
         caption += "; of live units, leaving out those that are constant"
-        columns["of live units"] = [_shown(pair["live_cross_expert_correlation"]) for pair in pairs]
+        columns["of live units"] = [shown(pair["live_cross_expert_correlation"]) for pair in pairs]
     if "logit_correlation" in pairs[0]:
-        columns["of logits"] = [_shown(pair["logit_correlation"]) for pair in pairs]
+        columns["of logits"] = [shown(pair["logit_correlation"]) for pair in pairs]
     if "disagreement" in pairs[0]:
         caption += "; they disagree where 0.5 lies between them"
-        columns["disagree on"] = [_percent(pair["disagreement"]) for pair in pairs]
+        columns["disagree on"] = [percent(pair["disagreement"]) for pair in pairs]
     names = [" + ".join(pair["branches"]) for pair in pairs]
     rows = list(zip(names, *columns.values(), strict=True))
     return TextTable(caption, ("pair", *columns), rows[:_MOST_ROWS])
@@ -162,21 +162,22 @@ def _branches(branches: Mapping[str, Mapping[str, Any]]) -> TextTable:
         columns["constant units"] = [f"{each['constant_units']:,}" for each in branches.values()]
     if "best_share" in first:
         captions.append("best where its logloss is the lowest")
-        columns["best on"] = [_percent(branch["best_share"]) for branch in branches.values()]
+        columns["best on"] = [percent(branch["best_share"]) for branch in branches.values()]
     if "fusion_weight" in first:
         captions.append("weights in the fusion over the examples")
         for statistic in first["fusion_weight"]:
             columns[f"{statistic} weight"] = [
-                _shown(branch["fusion_weight"][statistic]) for branch in branches.values()
+                shown(branch["fusion_weight"][statistic]) for branch in branches.values()
             ]
     rows = list(zip(branches, *columns.values(), strict=True))
     return TextTable(f"branches: {'; '.join(captions)}", ("branch", *columns), rows)
 
 
-def _shown(value: float | None, digits: int = 4) -> str:
+def shown(value: float | None, digits: int = 4) -> str:
     """A number to so many digits; a dash where there is none."""
     return _NONE if value is None else f"{value:.{digits}f}"
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """A share in percent; a dash where there is none."""
     return _NONE if value is None else f"{100.0 * value:.2f} %"

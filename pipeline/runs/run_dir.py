@@ -39,7 +39,8 @@ class RunDir:
     metrics.json     training history and evaluation
     scores.npz       labels and probabilities of its rows, see `pipeline.evaluation.kept_scores`
     curves.jsonl     the training by step, see `pipeline.training.step_curves`
-    report.html      the same to look at
+    report.json      the numbers behind its pictures, see `pipeline.reporting.numbers`
+    report.html      all of it to look at, see `pipeline.reporting.run_report`
     answer.json      what `run` says of it once it is finished, see `pipeline.stages.finished_run`
     export/          SavedModels, one folder a version
     export-<variant>/   the same of a variant, see `serving.variants`
@@ -107,6 +108,10 @@ class RunDir:
         return self.path / "report.html"
 
     @property
+    def report_numbers_file(self) -> Path:
+        return self.path / "report.json"
+
+    @property
     def answer_file(self) -> Path:
         return self.path / "answer.json"
 
@@ -121,6 +126,7 @@ class RunDir:
             self.metrics_file,
             self.scores_file,
             self.curves_file,
+            self.report_numbers_file,
             self.report_file,
             self.answer_file,
         )
@@ -220,6 +226,9 @@ class RunDir:
         # Absolute, unless it lies in an object store: the run may be used from another folder.
         path = bundle.path if "://" in bundle.path else os.path.abspath(bundle.path)
         state = {"fingerprint": fingerprint, "bundle": path, "finished": []}
+        given = config.given()
+        if given is not None:
+            state["given"] = given
         if warm_start is not None:
             key = _key_of(warm_start)
             state["warm_start"] = {"run": os.path.abspath(warm_start.path), "fingerprint": key}
@@ -444,7 +453,7 @@ def run_fingerprint(config: RunConfig, bundle: Bundle, warm_start: str | None = 
     later = ("recalibration", "average", "bucket_by_length")
     irrelevant |= {name for name in later if not getattr(config.train, name)}
     parts += [config.model.model_dump_json(), config.train.model_dump_json(exclude=irrelevant)]
-    parts += [config.evaluate.model_dump_json()]
+    parts += [config.evaluate.model_dump_json(exclude={"report"})]
     parts += [RunDir(Path(run)).state().get("fingerprint", "") for run in config.train.teachers]
     if warm_start is not None:
         parts += [f"warm start {warm_start}"]

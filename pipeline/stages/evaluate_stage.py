@@ -2,20 +2,23 @@
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from features.bundle import Bundle
 from features.input_shares import counts_of_split, differences, in_words, training_shares
 from models.network import CooperativeNetwork
 from models.network.logit_map import correction_for_negatives
-from pipeline.config.config_files import dump_config
+from pipeline.config.config_files import dump_config, yaml_text
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.evaluate import evaluate, tables_report
 from pipeline.evaluation.findings import findings
-from pipeline.evaluation.html_report import report_html
 from pipeline.evaluation.kept_scores import save_scores
 from pipeline.evaluation.logistic_baseline import logistic_baseline
 from pipeline.evaluation.print_tables import print_metrics
+from pipeline.reporting.numbers import Asked, report_numbers
+from pipeline.reporting.run_report import report_html
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.describe_bundle import data_report
 from pipeline.stages.progressive import split_report
@@ -53,13 +56,46 @@ def evaluate_stage(
         findings=said,
         tables=tables_report(network),
     )
-    by_step = read_curves(run.curves_file)
-    page = report_html(str(run.path), with_previous(metrics), dump_config(config), by_step)
-    write_text(str(run.report_file), page)
+    numbers = None
+    asked = config.evaluate.report
+    run.report_numbers_file.unlink(missing_ok=True)
+    if asked.sample_rows and asked.seconds:
+        numbers = report_numbers(
+            Asked(
+                network=network,
+                bundle=bundle,
+                scores=evaluation.scores,
+                before=evaluation.before,
+                maps=maps,
+                weight_by=weight_by,
+                sample_rows=asked.sample_rows,
+                seconds=asked.seconds,
+                gradients=config.train.gradient_norms,
+            )
+        )
+        write_json(str(run.report_numbers_file), numbers)
+    write_text(str(run.report_file), _page(config, run, metrics, numbers))
     run.finish("evaluate")
     warn_of_inputs(bundle)
     for sentence in said:
         _log.warning("%s", sentence)
+
+
+def _page(
+    config: RunConfig,
+    run: RunDir,
+    metrics: Mapping[str, Any],
+    numbers: Mapping[str, Any] | None,
+) -> str:
+    given = run.state().get("given")
+    return report_html(
+        str(run.path),
+        with_previous(dict(metrics)),
+        dump_config(config),
+        read_curves(run.curves_file),
+        numbers,
+        given=yaml_text(given) if given else "",
+    )
 
 
 def evaluate_elsewhere(

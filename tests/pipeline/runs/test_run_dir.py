@@ -1,6 +1,8 @@
 """The folder of a run: what is finished, and what must not be lost."""
 
+import datetime
 import json
+import math
 
 import pytest
 
@@ -8,8 +10,8 @@ from features.analysis import NumericSummary
 from features.bundle import Bundle
 from features.errors import ConfigError
 from features.specs import FeatureSet
-from pipeline.config.run_config import RunConfig
-from pipeline.runs.run_dir import RunDir
+from pipeline.config.run_config import EvaluateConfig, RunConfig
+from pipeline.runs.run_dir import RunDir, run_fingerprint
 
 
 def config(**train) -> RunConfig:
@@ -39,6 +41,36 @@ def test_a_stage_is_finished_for_its_configuration_and_data_alone(run, random_bu
     assert not run.has_finished("evaluate", config(), random_bundle)
     assert not run.has_finished("train", config(epochs=3), random_bundle)
     assert run.config() == config()
+
+
+def test_what_a_report_shows_is_no_part_of_the_fingerprint(random_bundle):
+    def fingerprint(**evaluate):
+        settings = EvaluateConfig.model_validate(evaluate)
+        changed = config().model_copy(update={"evaluate": settings})
+        return run_fingerprint(changed, random_bundle)
+
+    assert fingerprint(report={"sample_rows": 0, "seconds": 1.0}) == fingerprint()
+    assert fingerprint(gauc_weight_by="uniform") != fingerprint()
+
+
+def test_notes_what_the_user_chose(run, random_bundle):
+    chosen = [{"train": {"epochs": 3}}, {"train": {"epochs": 5, "seed": 1}, "model": {}}]
+    run.begin(config().with_given(chosen), random_bundle)
+    assert run.state()["given"] == {"model": {}, "train": {"epochs": 3, "seed": 1}}
+    run.begin(config().with_given([{"data": {"seed": 1}, "train": {"seed": 1}}]), random_bundle)
+    assert [*run.state()["given"]] == ["train", "data"]
+    run.begin(config(), random_bundle)
+    assert "given" not in run.state()
+
+
+def test_json_holds_whatever_yaml_has(run, random_bundle):
+    day = datetime.date(2017, 5, 12)
+    chosen = [{"data": {"split": {1: day, "x": [day, math.inf, None, True, 2.5]}}}]
+    run.begin(config().with_given(chosen), random_bundle)
+    text = "2017-05-12"
+    assert run.state()["given"] == {
+        "data": {"split": {"1": text, "x": [text, "inf", None, True, 2.5]}}
+    }
 
 
 def test_a_training_that_the_clock_ended_is_not_finished_where_it_may_take_longer(

@@ -107,7 +107,10 @@ def test_writes_config_logs_checkpoints_and_report(run):
     assert run.config().train.batch_size == 100
     assert list(run.tensorboard.rglob("events.out.tfevents.*"))
     assert Path(f"{run.best_checkpoint}.index").exists()
-    assert "<svg" in run.report_file.read_text()
+    page = run.report_file.read_text()
+    assert "<svg" in page
+    for section in ("gAUC by activity", "Slices by feature", "Settings that you chose"):
+        assert section in page
     history = json.loads(run.metrics_file.read_text())["training"]["history"]
     for name in ("logloss", "logloss_efgc", "co_teaching", "moderate_differentiation"):
         assert len(history[name]) == 3
@@ -284,9 +287,13 @@ def test_predict_needs_nothing_but_the_export(run, tmp_path, concord):
 def test_evaluate_and_export_work_from_the_folder_of_a_run(folder, run, concord, monkeypatch):
     monkeypatch.chdir(folder)
     before = json.loads(run.metrics_file.read_text())["evaluation"]
+    drawn = json.loads(run.report_numbers_file.read_text())
     evaluated = concord("evaluate", run.path)
     assert evaluated.returncode == 0, evaluated.stderr
     assert json.loads(run.metrics_file.read_text())["evaluation"] == before
+    again = json.loads(run.report_numbers_file.read_text())
+    for name in ("intervals", "calibration", "slices", "activity", "categories", "units"):
+        assert again[name] == drawn[name]
     exported = concord("export", run.path)
     assert exported.returncode == 0, exported.stderr
     first, second = version_folders(run.export)[::-1]

@@ -11,8 +11,9 @@ import pytest
 
 from features.bundle import MANIFEST, METADATA, file_entry, open_bundle
 from features.errors import ConfigError
-from pipeline.evaluation.html_report import report_html
+from pipeline.config.run_config import EvaluateConfig, ReportConfig
 from pipeline.evaluation.scores import score_split
+from pipeline.reporting.run_report import report_html
 from pipeline.runs.run_dir import RunDir
 from pipeline.stages.evaluate_stage import evaluate_elsewhere, evaluate_stage
 from pipeline.stages.show_evaluation import PREVIOUS, with_previous
@@ -23,6 +24,7 @@ from pipeline.training.train import load_network, new_network
 from pipeline.training.warm_start import WarmStart
 from tests.pipeline.training.test_checkpoints import configured
 
+NO_PICTURES = EvaluateConfig(report=ReportConfig(sample_rows=0))
 ROWS = {"train": 400, "valid": 150, "test": 150}
 NEW_ITEMS = ["i11", "i3", "new0", "i0", "i1", "i2", "i4", "i5", "i6", "i7", "new1", "i8"]
 
@@ -152,10 +154,21 @@ def test_dense_adam_keeps_the_moments_of_its_rows(first, tuesday, tmp_path):
 def second(first, tuesday, tmp_path_factory):
     config, _, run = first
     config = configured(tuesday, epochs=1, progressive_validation=True)
+    config = config.model_copy(update={"evaluate": NO_PICTURES})
     directory = RunDir(tmp_path_factory.mktemp("runs") / "tuesday")
     network = train_stage(config, tuesday, directory, Start(warm_start=run))
     evaluate_stage(config, tuesday, directory, network)
     return config, directory
+
+
+def test_a_report_without_sampled_rows_has_metrics_and_curves_alone(second):
+    directory = second[1]
+    assert not directory.report_numbers_file.exists()
+    page = directory.report_file.read_text()
+    for section in ("Validation", "Test", "Training"):
+        assert f"<h2>{section}</h2>" in page
+    assert "Slices by feature" not in page
+    assert "95 % intervals" not in page
 
 
 def test_metrics_hold_counts_previous_and_progressive_scores(second, first, tuesday):

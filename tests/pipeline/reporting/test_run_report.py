@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 from rich.console import Console
 
-from pipeline.evaluation.html_report import report_html
 from pipeline.evaluation.print_tables import print_embedding_tables, print_metrics
+from pipeline.reporting.run_report import report_html
 
 METRICS = {
     "training": {

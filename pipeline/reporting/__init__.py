@@ -1,0 +1,1 @@
+"""Pages about runs and comparisons: numbers, pictures and templates."""
