@@ -112,6 +112,5 @@ class DailyConfig(StrictModel):
 def _check_order(name: str, limits: tuple[float, float] | None) -> None:
     if limits is not None and limits[0] > limits[1]:
         raise ConfigError(
-            f"{name} is the least and the greatest value. Received: {list(limits)}. "
-            "Exchange them."
+            f"{name} is the least and the greatest value. Received: {list(limits)}. Exchange them."
         )

@@ -99,7 +99,9 @@ def _feature(
 ) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "missing": counts.missing / counts.rows,
-        "unknown": counts.unknown / counts.tokens if spec.has_vocabulary and counts.tokens else None,
+        "unknown": counts.unknown / counts.tokens
+        if spec.has_vocabulary and counts.tokens
+        else None,
         "grows": bool(spec.history),
         "label_auc": _label_auc(array, labels),
     }
