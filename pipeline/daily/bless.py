@@ -74,9 +74,13 @@ def _metrics(
             "candidate": mine[name],
             "in_service": other.get(name),
             "difference": mine[name] - other[name] if known else None,  # type: ignore[operator]
-            "interval": intervals.get(name),
+            "interval": _without_nan(intervals.get(name)),
         }
     return report
+
+
+def _without_nan(interval: list[float] | None) -> list[float] | None:
+    return None if interval is None or np.isnan(interval).any() else interval
 
 
 def _intervals(
