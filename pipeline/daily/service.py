@@ -118,7 +118,10 @@ def put_in_service(
         settings: The `daily.publish:` section.
     """
     service, checksum = read_service(state), checksum_of(export)
-    version = next((v for v in service.versions if (v.day, v.checksum) == (day, checksum)), None)
+    version = next(
+        (v for v in service.versions if (v.day, v.checksum) == (day, checksum) and not v.withdrawn),
+        None,
+    )
     if version is None:
         number = max((each.number for each in service.versions), default=0) + 1
         _copy(export, state.serving / str(number), checksum)
