@@ -12,6 +12,13 @@ Limit = Annotated[float, pydantic.Field(ge=0.0, allow_inf_nan=False)]
 Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
 
 
+def _check_order(name: str, limits: tuple[float, float] | None) -> None:
+    if limits is not None and limits[0] > limits[1]:
+        raise ConfigError(
+            f"{name} is the least and the greatest value. Received: {list(limits)}. Exchange them."
+        )
+
+
 class CheckConfig(StrictModel):
     """The `daily.check:` section; null leaves a limit out.
 
@@ -107,10 +114,3 @@ class DailyConfig(StrictModel):
     check: CheckConfig = CheckConfig()
     bless: BlessConfig = BlessConfig()
     publish: PublishConfig = PublishConfig()
-
-
-def _check_order(name: str, limits: tuple[float, float] | None) -> None:
-    if limits is not None and limits[0] > limits[1]:
-        raise ConfigError(
-            f"{name} is the least and the greatest value. Received: {list(limits)}. Exchange them."
-        )

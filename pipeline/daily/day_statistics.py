@@ -108,15 +108,21 @@ def _feature(
     if np.issubdtype(array.dtype, np.integer):
         return {**facts, **_tokens(bundle, spec, array)}
     histogram = Histogram.of(array)
-    summary = bundle.metadata.analysis.numeric.get(spec.name)
-    scaled = summary is not None and spec.transform in ("zscore", "log", None)
-    facts["scale"] = f"{spec.transform} {summary.mean} {summary.variance}" if scaled else "raw"
+    facts["scale"] = _scale(bundle, spec)
     facts["histogram"] = {
         "edges": list(histogram.edges),
         "counts": list(histogram.counts),
         "missing": histogram.missing,
     }
     return facts
+
+
+def _scale(bundle: Bundle, spec: FeatureSpec) -> str:
+    """Names the unit of a number: that of a z-score is a deviation."""
+    summary = bundle.metadata.analysis.numeric.get(spec.name)
+    if summary is None or spec.transform not in ("zscore", "log", None):
+        return "raw"
+    return f"{spec.transform} {summary.mean} {summary.variance}"
 
 
 def _tokens(bundle: Bundle, spec: FeatureSpec, array: np.ndarray) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def _in_service(service: Service) -> str:
 
 
 def _days_table(lines: Sequence[Mapping[str, Any]]) -> TextTable:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             line["day"],
             line["decision"],
@@ -148,7 +148,7 @@ def _metric(values: Mapping[str, Any] | None, with_interval: bool) -> str:
 
 
 def _data_table(lines: Sequence[Mapping[str, Any]]) -> TextTable:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             line["day"],
             f"{line['rows']:,}",
