@@ -74,8 +74,9 @@ def _do(
     mend(state)
     version = published(state, day)
     if version is not None:
-        say("publish", f"{day} was published as version {version}. --again does it again")
-        return 0
+        withdrawn = ", and withdrawn" if version.withdrawn else ""
+        say("publish", f"{day} was version {version.number}{withdrawn}. --again does it again")
+        return NOT_PUBLISHED if version.withdrawn else 0
     decision = do_day(day_job(config, settings, state, day), stage)
     for reason in decision.reasons:
         say("refused", reason)
@@ -83,11 +84,14 @@ def _do(
     if decision.reasons:
         return NOT_PUBLISHED
     if decision.stage == "publish":
-        say("publish", f"{day} is version {published(state, day)} of {state.serving}")
+        version = published(state, day)
+        assert version is not None
+        say("publish", f"{day} is version {version.number} of {state.serving}")
     return 0
 
 
 def _change_service(path: Path, rollback: bool) -> None:
+    import_tensorflow()
     from pipeline.daily import service
     from pipeline.daily.history_page import write_history
     from pipeline.daily.state_folder import StateFolder

@@ -68,6 +68,8 @@ class BlessConfig(StrictModel):
         gauc: Least difference of the gAUC, where a feature has `role: group_key`.
         logloss: Greatest difference of the logloss, in nats.
         calibration: Least and greatest predicted over observed clicks of the candidate.
+        normalized_entropy: Greatest normalized entropy of the candidate; from 1 on, the click rate
+            given to every row does better.
         auc_fall: How far the AUC may lie below the one that the model in service had when it was
             blessed: on labels that were shuffled both models are as bad.
         slices: Features by whose tokens the test rows are also compared.
@@ -81,6 +83,7 @@ class BlessConfig(StrictModel):
     gauc: Finite | None = -0.002
     logloss: Finite | None = 0.001
     calibration: tuple[Limit, Limit] | None = (0.95, 1.05)
+    normalized_entropy: Limit | None = 1.0
     auc_fall: Limit | None = 0.05
     slices: list[str] = []
     slice_rows: int = pydantic.Field(1_000, ge=2)
@@ -98,12 +101,15 @@ class PublishConfig(StrictModel):
 
     Args:
         name: What the model is called in `models.config`.
+        base_path: Where servers find the folder `serving`, if they see it elsewhere, such as in a
+            container; an absolute path.
         keep: How many versions stay in the base path; those with a label always do.
         canary_first: Whether a new version gets the label `canary` alone, until
             `daily --promote` gives it `stable`.
     """
 
     name: str = pydantic.Field("model", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    base_path: str | None = pydantic.Field(None, pattern="^/")
     keep: int = pydantic.Field(3, ge=2)
     canary_first: bool = False
 

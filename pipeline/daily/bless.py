@@ -14,7 +14,7 @@ from pipeline.evaluation.ranked_rows import RankedRows
 from pipeline.evaluation.scores import Scores
 from pipeline.evaluation.weighted_metrics import whole_log_weights
 
-METRICS = ("auc", "gauc", "logloss", "calibration")
+METRICS = ("auc", "gauc", "logloss", "normalized_entropy", "calibration")
 _OTHER = "in service"
 
 
@@ -154,7 +154,14 @@ def _broken(metrics: Mapping[str, Mapping[str, Any]], rules: BlessConfig) -> Ite
                 f"{values['in_service']:.4f}: {values['difference']:+.4f} (95 %: {low:+.4f} to "
                 f"{high:+.4f}); the rule is {rule:+g}"
             )
-    calibration = metrics["calibration"]
+    entropy = metrics["normalized_entropy"]["candidate"]
+    most = rules.normalized_entropy
+    if most is not None and entropy is not None and entropy > most:
+        yield f"normalized entropy: {entropy:.4f}; the rule is at most {most:g}"
+    yield from _miscalibrated(metrics["calibration"], rules)
+
+
+def _miscalibrated(calibration: Mapping[str, Any], rules: BlessConfig) -> Iterator[str]:
     if rules.calibration is None or calibration["candidate"] is None:
         return
     least, greatest = rules.calibration

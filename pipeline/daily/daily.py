@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from features.errors import ConfigError
 from pipeline.daily.day_job import DayJob
 from pipeline.daily.history_page import write_history
-from pipeline.daily.service import read_service, write_models_config
+from pipeline.daily.service import Version, read_service, write_models_config
 from pipeline.daily.stages import STAGES_OF_A_DAY, Stage
 from pipeline.daily.state_folder import STAGES, Marker, StateFolder, digest
 from pipeline.data.job.data_job import existing_bundle
@@ -50,10 +50,12 @@ def do_day(job: DayJob, only: str | None = None) -> Decision:
     return Decision(before.stage, before.reasons)
 
 
-def published(state: StateFolder, day: str) -> int | None:
+def published(state: StateFolder, day: str) -> Version | None:
     """The version that a day was published as; None where it was not."""
     marker = state.day(day).marker("publish")
-    return None if marker is None or marker.reasons else int(marker.output)
+    if marker is None or marker.reasons:
+        return None
+    return read_service(state).version(int(marker.output))
 
 
 def forget_day(state: StateFolder, day: str) -> None:

@@ -131,7 +131,7 @@ def _models_table(lines: Sequence[Mapping[str, Any]]) -> TextTable:
         "The day's model on its test rows; in brackets the difference to the model in service, "
         "with its 95 % interval"
     )
-    return TextTable(caption, ("day", "AUC", "gAUC", "logloss", "calibration"), rows)
+    return TextTable(caption, ("day", "AUC", "gAUC", "logloss", "NE", "calibration"), rows)
 
 
 def _metric(values: Mapping[str, Any] | None, with_interval: bool) -> str:

@@ -41,12 +41,14 @@ class Service:
 
     Args:
         name: What the model is called.
+        base_path: Where servers find the versions; None where they lie.
         versions: All versions ever published, oldest first.
         stable: Number of the version with the label `stable`; None before the first one.
         canary: Number of the version with the label `canary`.
     """
 
     name: str = "model"
+    base_path: str | None = None
     versions: list[Version] = field(default_factory=list)
     stable: int | None = None
     canary: int | None = None
@@ -96,7 +98,9 @@ def write_models_config(state: StateFolder, service: Service) -> None:
     named = {label: number for label, number in labels.items() if number is not None}
     message = model_server_config_pb2.ModelServerConfig()
     model = message.model_config_list.config.add(
-        name=service.name, base_path=str(state.serving.resolve()), model_platform="tensorflow"
+        name=service.name,
+        base_path=service.base_path or str(state.serving.resolve()),
+        model_platform="tensorflow",
     )
     model.model_version_policy.specific.versions.extend(sorted(set(named.values())))
     for label, number in named.items():
@@ -132,7 +136,7 @@ def put_in_service(
             canary=number,
             stable=service.stable if settings.canary_first else number,
         )
-    service = replace(service, name=settings.name)
+    service = replace(service, name=settings.name, base_path=settings.base_path)
     write_service(state, service, settings.keep)
     return service, version
 

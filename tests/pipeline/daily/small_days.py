@@ -23,8 +23,8 @@ model:
   preset: dnn
 train:
   batch_size: 100
-  learning_rate: 0.01
-  epochs: 3
+  learning_rate: 0.03
+  epochs: 4
   baseline: false
 daily:
   check: {min_rows: 500, l_infinity: 0.3}
@@ -34,6 +34,7 @@ daily:
     logloss: 0.5
     calibration: [0.5, 2.0]
     auc_fall: 0.3
+    normalized_entropy: 1.2
     samples: 50
     slices: [genre]
     slice_rows: 30
