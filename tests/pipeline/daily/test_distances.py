@@ -1,5 +1,6 @@
 """Distances of distributions beside slower definitions of them."""
 
+import itertools
 import math
 
 import numpy as np
@@ -16,7 +17,7 @@ def slow_l_infinity(one, other):
 def slow_jensen_shannon(one, other):
     """Every bucket is cut at every edge of both; a bucket without width is a cell of its own."""
     edges = sorted({*one.edges, *other.edges})
-    cells = [(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+    cells = [(low, high) for low, high in itertools.pairwise(edges)]
     cells += [(edge, edge) for edge in edges] + ["missing"]
 
     def share(histogram, cell):
