@@ -103,7 +103,8 @@ class PublishConfig(StrictModel):
         name: What the model is called in `models.config`.
         base_path: Where servers find the folder `serving`, if they see it elsewhere, such as in a
             container; an absolute path.
-        keep: How many versions stay in the base path; those with a label always do.
+        keep: How many versions stay in the base path; those with a label always do, and those
+            that a rollback withdrew leave with the next day.
         canary_first: Whether a new version gets the label `canary` alone, until
             `daily --promote` gives it `stable`.
     """

@@ -80,15 +80,17 @@ def write_service(state: StateFolder, service: Service, keep: int | None = None)
     Args:
         state: Folder of the daily job.
         service: What is served.
-        keep: How many versions stay on the disk; None removes none.
+        keep: How many versions stay on the disk, withdrawn ones not counted;
+            None removes none.
     """
     write_json(str(state.service_file), asdict(service))
     write_models_config(state, service)
     if keep is not None:
-        labelled = {service.stable, service.canary}
-        for each in service.versions[:-keep]:
+        usable = [each.number for each in service.versions if not each.withdrawn]
+        kept = {service.stable, service.canary, *usable[-keep:]}
+        for each in service.versions:
             folder = state.serving / str(each.number)
-            if each.number not in labelled and folder.is_dir():
+            if each.number not in kept and folder.is_dir():
                 shutil.rmtree(folder)
 
 

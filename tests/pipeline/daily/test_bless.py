@@ -51,7 +51,9 @@ def test_a_better_model_is_blessed_by_every_rule_of_a_difference():
 def test_calibration_has_two_ends(calibration, blessed):
     rules = BlessConfig(samples=40, logloss=None, normalized_entropy=None)
     report = judge(scores(0.3, calibration=calibration), None, {}, rules)
-    assert report["metrics"]["calibration"]["candidate"] == pytest.approx(calibration, abs=0.01)
+    assert report["metrics"]["calibration"]["candidate"] == pytest.approx(
+        calibration, abs=0.02
+    )  # clipped at 1
     assert (report["reasons"] == []) == blessed
     assert all("calibration" in each for each in report["reasons"])
 
