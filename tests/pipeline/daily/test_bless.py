@@ -23,7 +23,8 @@ def scores(noise, seed=1, calibration=1.0, groups=True):
     probs = 1 / (1 + np.exp(-logits))
     probs *= calibration * labels.sum() / probs.sum()
     keys = rng.integers(0, 40, ROWS) if groups else None
-    return Scores(labels, {FUSED: probs.clip(1e-6, 1 - 1e-6), "deep": probs}, keys)
+    probs = probs.clip(1e-6, 1 - 1e-6)
+    return Scores(labels, {FUSED: probs, "deep": probs.copy()}, keys)
 
 
 def test_an_equal_model_is_blessed():
