@@ -13,6 +13,14 @@ from pipeline.evaluation.text_tables import TextTable
 from pipeline.system.files import write_text
 
 _NONE = "–"
+_TITLES = {
+    "auc": "AUC",
+    "gauc": "gAUC",
+    "logloss": "logloss",
+    "normalized_entropy": "NE",
+    "calibration": "calibration",
+}
+_COMPARED = ("auc", "gauc", "logloss")
 _MOST_DRIFT = 5  # features of a day that are named
 _STOPPED = {
     "build": "refused",
@@ -79,7 +87,10 @@ def _page(lines: Sequence[Mapping[str, Any]], service: Service) -> str:
     parts = [f"<h1>{html.escape(service.name)}, day by day</h1>", f"<p>{_in_service(service)}</p>"]
     stopped = [line for line in newest if line["reasons"]]
     parts += [html_table(_days_table(newest))]
-    parts += [html_table(_models_table([line for line in newest if line["metrics"]]))]
+    judged = [line for line in newest if line["metrics"]]
+    parts += [html_table(_models_table(judged))]
+    compared = [line for line in judged if line["in_service"] is not None]
+    parts += [html_table(_differences_table(compared))]
     parts += [html_table(_data_table([line for line in newest if line["rows"] is not None]))]
     if stopped:
         parts.append("<h2>Days that were not published</h2>")
@@ -119,32 +130,31 @@ def _days_table(lines: Sequence[Mapping[str, Any]]) -> TextTable:
 
 
 def _models_table(lines: Sequence[Mapping[str, Any]]) -> TextTable:
-    rows = [
-        (
-            line["day"],
-            # That of the calibration is the candidate's own, not of the difference.
-            *(_metric(line["metrics"].get(name), name != "calibration") for name in METRICS),
-        )
+    rows: list[tuple[str, ...]] = [
+        (line["day"], *(_value(line["metrics"].get(name), "candidate") for name in METRICS))
         for line in lines
     ]
-    caption = (
-        "The day's model on its test rows; in brackets the difference to the model in service, "
-        "with its 95 % interval"
-    )
-    return TextTable(caption, ("day", "AUC", "gAUC", "logloss", "NE", "calibration"), rows)
+    return TextTable("The day's model on its test rows", ("day", *_TITLES.values()), rows)
 
 
-def _metric(values: Mapping[str, Any] | None, with_interval: bool) -> str:
-    if values is None or values["candidate"] is None:
+def _differences_table(lines: Sequence[Mapping[str, Any]]) -> TextTable:
+    rows: list[tuple[str, ...]] = [
+        (line["day"], *(_difference(line["metrics"].get(name)) for name in _COMPARED))
+        for line in lines
+    ]
+    caption = "Less the model in service on the same rows, with 95 % intervals"
+    return TextTable(caption, ("day", *(_TITLES[name] for name in _COMPARED)), rows)
+
+
+def _value(values: Mapping[str, Any] | None, side: str) -> str:
+    return _NONE if values is None else _text(values[side], ".4f")
+
+
+def _difference(values: Mapping[str, Any] | None) -> str:
+    if values is None or values["difference"] is None or values["interval"] is None:
         return _NONE
-    said = f"{values['candidate']:.4f}"
-    if values["difference"] is None:
-        return said
-    interval = ""
-    if with_interval and values["interval"] is not None:
-        low, high = values["interval"]
-        interval = f": {low:+.4f} to {high:+.4f}"
-    return f"{said} ({values['difference']:+.4f}{interval})"
+    low, high = values["interval"]
+    return f"{values['difference']:+.4f} ({low:+.4f} to {high:+.4f})"
 
 
 def _data_table(lines: Sequence[Mapping[str, Any]]) -> TextTable:
