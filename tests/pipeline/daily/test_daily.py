@@ -91,6 +91,15 @@ def test_files_that_changed_make_another_bundle(made, state, monkeypatch):
     assert made.done == list(STAGES)
 
 
+def test_another_result_of_a_stage_is_not_what_the_next_one_depended_on(made, state):
+    do_day(job(state))
+    made.done.clear()
+    file = state.day("2026-11-28").path / "check.json"
+    file.write_text(file.read_text().replace("check of settings", "copied from elsewhere"))
+    do_day(job(state))
+    assert made.done == ["train", "bless", "publish"]
+
+
 @pytest.mark.parametrize("refuses", STAGES)
 def test_a_day_that_is_refused_stops_there_and_is_not_asked_again(made, state, refuses):
     made.reasons[refuses] = ("too few rows",)

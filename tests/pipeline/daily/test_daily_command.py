@@ -45,6 +45,7 @@ def test_features_that_are_none_are_refused(concord, tmp_path):
 
 def test_files_that_make_no_bundle_are_refused_and_may_be_mended(concord, tmp_path):
     words = ["daily", "--config", write_config(tmp_path), "--day", "2026-11-28", "--state", "state"]
+    words += ["--set", "features.item.min_count=6"]
     log = write_day(tmp_path / "logs", 28, rows=600)
     whole = log.read_text()
     log.write_text(whole.replace("click", "clicked", 1))
@@ -73,6 +74,7 @@ def _check_statistics(log, statistics):
         {token: pytest.approx(share) for token, share in seen.items()}.items()
     )
     assert sum(tokens.values()) == pytest.approx(1.0)
+    assert 0.0 < tokens["(unknown)"] == pytest.approx(statistics["features"]["item"]["unknown"])
     assert statistics["features"]["price"]["missing"] == 0.0
     prices = np.array([float(row["price"]) for row in rows])
     counted = np.histogram(prices, 10)[0]

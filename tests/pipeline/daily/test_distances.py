@@ -82,6 +82,9 @@ def test_one_value_alone_lies_apart_from_those_around_it():
     assert jensen_shannon(spread, point) == pytest.approx(1.0)
     assert jensen_shannon(spread, point) == pytest.approx(slow_jensen_shannon(spread, point))
     assert jensen_shannon(point, Histogram.of(np.full(7, 0.5))) == 0.0
+    some = Histogram.of(np.r_[np.full(7, 0.5), np.full(3, np.nan)])
+    assert 0.0 < jensen_shannon(point, some) < 1.0
+    assert jensen_shannon(point, some) == pytest.approx(slow_jensen_shannon(point, some))
 
 
 def test_a_histogram_without_values_is_as_far_as_can_be():

@@ -121,6 +121,16 @@ def test_a_crash_anywhere_ends_in_one_version(state, tmp_path, monkeypatch, dies
     assert [each.day for each in read_service(state).versions] == ["a", "b"]
 
 
+def test_a_copy_that_servers_may_have_loaded_is_not_touched(state, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(service, "write_json", None)  # the process dies behind the copy
+        with pytest.raises(TypeError):
+            put(state, tmp_path, "a")
+    copied = (state.serving / "1").stat().st_ino
+    assert put(state, tmp_path, "a").number == 1
+    assert (state.serving / "1").stat().st_ino == copied
+
+
 def test_what_a_dead_process_left_of_another_model_is_replaced(state, tmp_path):
     export(state.serving / "1", "half of another day")
     export(state.serving / ".exporting-1", "half")

@@ -62,6 +62,14 @@ def test_a_day_goes_on_from_the_one_in_service(state, tmp_path):
     assert changed == {"build", "check", "train"}
 
 
+def test_a_folder_that_was_moved_is_not_done_again(state, tmp_path):
+    in_service(state, "2026-11-27")
+    before = keys(state, tmp_path)
+    moved = StateFolder(tmp_path / "moved")
+    state.path.rename(moved.path)
+    assert keys(moved, tmp_path) == before
+
+
 def test_the_first_day_has_no_model_to_validate_progressively(state, tmp_path):
     words = ("train.progressive_validation=true",)
     first = day_job(write_config(tmp_path), words, state, "2026-11-28")
