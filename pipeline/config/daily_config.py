@@ -75,7 +75,8 @@ class BlessConfig(StrictModel):
         slices: Features by whose tokens the test rows are also compared.
         slice_rows: Fewest test rows of a slice that is compared.
         slice_auc: Least difference of the AUC in a slice.
-        samples: Number of times that rows are drawn for an interval.
+        samples: Number of times that rows are drawn for an interval; fewer, but 100, where they are
+            more than 50,000,000 over this number.
     """
 
     judge_by: Literal["difference", "interval"] = "difference"

@@ -6,7 +6,7 @@ import pytest
 from models.metrics import group_auc
 from models.network.logit_map import FUSED
 from pipeline.config.daily_config import BlessConfig
-from pipeline.daily.bless import judge
+from pipeline.daily.bless import drawn_samples, judge
 from pipeline.daily.intervals import calibration_interval, gauc_interval
 from pipeline.evaluation.scores import Scores
 
@@ -96,6 +96,13 @@ def test_a_slice_that_lost_is_named_and_a_small_one_is_not_looked_at():
     assert {each["token"] for each in report["slices"]} == {"home", "search"}
     (said,) = [each for each in report["reasons"] if "place" in each]
     assert said.startswith("auc where place is 'search' (1,975 rows): 0.5000")
+
+
+def test_many_rows_are_drawn_less_often():
+    assert drawn_samples(10_000, 500) == 500
+    assert drawn_samples(250_000, 500) == 200
+    assert drawn_samples(10_000_000, 500) == 100
+    assert drawn_samples(10_000_000, 50) == 50
 
 
 def test_data_without_groups_have_no_gauc():

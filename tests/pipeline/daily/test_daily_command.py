@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.daily import stages
+from pipeline.system.lock import only_job_at
 from serving.server.lifecycle.models_config import read_config
 from tests.pipeline.daily.small_days import ROWS, write_config, write_day
 
@@ -31,6 +32,15 @@ def test_mistakes_are_one_sentence_and_leave_nothing(concord, tmp_path):
         assert sentence in done.stderr.replace("\n", " ")
         assert not (tmp_path / "state" / "service.json").exists()
     assert [path for path in sorted(tmp_path.iterdir()) if path.name != "state"] == before
+
+
+def test_one_job_at_a_time_works_on_a_folder(concord, tmp_path):
+    words = ["--config", write_config(tmp_path), "--day", "2026-11-28"]
+    with only_job_at("state"):
+        for asked in (words, ["--rollback"]):
+            done = concord("daily", "--state", "state", *asked)
+            assert done.returncode == 2
+            assert "another job is working on state now" in done.stderr
 
 
 def test_features_that_are_none_are_refused(concord, tmp_path):
