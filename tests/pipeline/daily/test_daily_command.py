@@ -54,8 +54,8 @@ def test_features_that_are_none_are_refused(concord, tmp_path):
 
 
 def test_files_that_make_no_bundle_are_refused_and_may_be_mended(concord, tmp_path):
-    # TensorFlow keeps tables of tokens by the path of their file as long as a process lives: no other
-    # test may build a bundle at this relative path.
+    # TensorFlow shares tables of tokens by the path of their file inside a process: no other test
+    # may build a bundle at this relative path.
     words = [
         "daily",
         "--config",
