@@ -28,7 +28,7 @@ ROOMS = {
         ("runs",),
         ("export", "training"),
         ("stages",),
-        ("comparison", "reproduction", "tuning"),
+        ("comparison", "daily", "reproduction", "tuning"),
         ("cli",),
         ("__main__",),
     ),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from features.errors import ConfigError, UserError
-from pipeline.cli import endpoints, reproduce, serve, tune
+from pipeline.cli import daily, endpoints, reproduce, serve, tune
 from pipeline.cli.signals import ended_by_signals, exit_by
 from pipeline.system.full_disk import full_disk
 from pipeline.system.lock import only_job_at
@@ -423,6 +423,7 @@ def compare(
     say("report", str(folder / "compare.html"))
 
 
+app.command()(daily.daily)
 app.command()(reproduce.reproduce)
 app.command()(tune.tune)
 app.command()(serve.serve)

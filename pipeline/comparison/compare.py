@@ -17,12 +17,12 @@ from pipeline.batches.dataset import column_arrays
 from pipeline.comparison.candidates import NETWORKS, PLAIN, Task, fit_candidate
 from pipeline.comparison.comparison_report import comparison_html, comparison_tables
 from pipeline.comparison.kept_results import KeptResults, Result
-from pipeline.comparison.paired_bootstrap import paired_intervals
 from pipeline.comparison.tree_models import PACKAGES, missing
 from pipeline.comparison.verdict import best_of, verdict
 from pipeline.config.run_config import RunConfig
 from pipeline.evaluation.decile_calibration import decile_calibration
 from pipeline.evaluation.feature_importance import permutation_importance
+from pipeline.evaluation.paired_bootstrap import paired_intervals
 from pipeline.evaluation.print_tables import print_table
 from pipeline.evaluation.scores import Scores
 from pipeline.evaluation.split_rows import SplitRows, split_rows

@@ -10,6 +10,7 @@ from features.config import parse
 from features.errors import ConfigError
 from models.spec.component import WITHOUT_CLASSES
 from models.spec.network_config import NetworkConfig
+from pipeline.config.daily_config import DailyConfig
 from pipeline.config.layers import Layers, preset_layers, read_layers, read_sections
 from pipeline.config.run_config import DatasetConfig, RunConfig
 from pipeline.system.quiet import import_tensorflow
@@ -115,6 +116,8 @@ def load_preset(name: str, overrides: Sequence[str] = ()) -> NetworkConfig:
 def dump_config(config: RunConfig) -> str:
     """The resolved configuration as YAML; `load_config` reads it back to an equal one."""
     content = config.model_dump(mode="json")
+    if config.daily == DailyConfig():  # it concerns no run by itself
+        del content["daily"]
     # A feature's settings are many, and most of them do not concern its kind.
     content["features"] = {
         name: spec.model_dump(mode="json", exclude_defaults=True, exclude={"name"})

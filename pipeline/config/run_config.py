@@ -15,6 +15,7 @@ from features.inputs import placeholder_inputs
 from features.specs import FeatureSet, Groups, HistorySpec, NamedFeatures
 from models.spec.component import asks_classes
 from models.spec.network_config import NetworkConfig
+from pipeline.config.daily_config import DailyConfig
 from pipeline.data.settings.data_config import DataConfig
 from pipeline.data.sources import source_named
 from serving.exporting.column_sides import candidate_columns
@@ -248,6 +249,7 @@ class RunConfig(DatasetConfig):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     export: ExportConfig = ExportConfig()
+    daily: DailyConfig = DailyConfig()
     _given: "_Given" = pydantic.PrivateAttr(default_factory=lambda: _Given())
 
     def with_given(self, layers: Sequence[Mapping[str, Any]]) -> "RunConfig":

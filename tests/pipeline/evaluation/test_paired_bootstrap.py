@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.metrics import auc, logloss
-from pipeline.comparison.paired_bootstrap import paired_intervals
+from pipeline.evaluation.paired_bootstrap import paired_intervals
 from pipeline.evaluation.ranked_rows import METRICS, RankedRows
 
 
