@@ -9,6 +9,7 @@ import tf_keras
 
 from features.analysis import Analysis
 from features.feature_spec import BUCKETS
+from features.lookup_files import name_of_vocabulary
 from features.raw_tensors import MISSING_TIME, CodedTokens
 from features.raw_values import (
     FALSE,
@@ -64,7 +65,7 @@ class Preprocessor(tf_keras.layers.Layer):
         self._specs = features.with_role(*roles)
         self.lookups = {
             name: tf_keras.layers.StringLookup(
-                vocabulary=f"{vocabulary_dir}/{name}.txt",
+                vocabulary=name_of_vocabulary(f"{vocabulary_dir}/{name}.txt"),
                 mask_token="",
                 num_oov_indices=vocabulary.num_oov_buckets,
                 name=f"lookup_{scope_name(name)}",

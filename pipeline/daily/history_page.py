@@ -1,6 +1,5 @@
 """The days one below the other: history.jsonl for programs, index.html for people."""
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,8 +7,8 @@ from typing import Any
 from pipeline.daily.bless import METRICS
 from pipeline.daily.service import Service, read_service
 from pipeline.daily.state_folder import DayFolder, StateFolder
-from pipeline.evaluation.html_page import html_page, html_table
 from pipeline.evaluation.text_tables import TextTable
+from pipeline.reporting.page import Bullets, Paragraph, Part, Section, render_page
 from pipeline.system.files import write_text
 
 _NONE = "–"
@@ -84,20 +83,20 @@ def _decision(stage: str, reasons: Sequence[str], version: int | None, service: 
 
 def _page(lines: Sequence[Mapping[str, Any]], service: Service) -> str:
     newest = list(reversed(lines))
-    parts = [f"<h1>{html.escape(service.name)}, day by day</h1>", f"<p>{_in_service(service)}</p>"]
-    stopped = [line for line in newest if line["reasons"]]
-    parts += [html_table(_days_table(newest))]
     judged = [line for line in newest if line["metrics"]]
-    parts += [html_table(_models_table(judged))]
-    compared = [line for line in judged if line["in_service"] is not None]
-    parts += [html_table(_differences_table(compared))]
-    parts += [html_table(_data_table([line for line in newest if line["rows"] is not None]))]
-    if stopped:
-        parts.append("<h2>Days that were not published</h2>")
-    for line in stopped:
-        sentences = "".join(f"<li>{html.escape(reason)}</li>" for reason in line["reasons"])
-        parts.append(f"<h3>{line['day']}: {line['decision']}</h3><ul>{sentences}</ul>")
-    return html_page(f"{service.name}, day by day", parts)
+    lead: list[Part] = [
+        Paragraph(_in_service(service)),
+        _days_table(newest),
+        _models_table(judged),
+        _differences_table([line for line in judged if line["in_service"] is not None]),
+        _data_table([line for line in newest if line["rows"] is not None]),
+    ]
+    stopped = [
+        Section(f"{line['day']}: {line['decision']}", [Bullets(line["reasons"])])
+        for line in newest
+        if line["reasons"]
+    ]
+    return render_page(f"{service.name}, day by day", lead, stopped)
 
 
 def _in_service(service: Service) -> str:

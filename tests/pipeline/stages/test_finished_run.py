@@ -95,7 +95,9 @@ DAMAGE = {
     "no version": lambda run: run.export.rename(run.path / "gone"),
     "no checkpoint": lambda run: (run.best_checkpoints / "step-7.index").unlink(),
     "no metrics": lambda run: run.metrics_file.unlink(),
-    "a stage": lambda run: run.state_file.write_text('{"fingerprint": "f", "finished": ["train"]}'),
+    "a stage": lambda run: run.state_file.write_text(
+        run.state_file.read_text().replace('"export"', '"train"')
+    ),
     "another training": lambda run: run.state_file.write_text(
         run.state_file.read_text().replace('"f"', '"g"')
     ),

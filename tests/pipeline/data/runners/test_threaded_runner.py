@@ -1,6 +1,7 @@
 """The runner of threads against Beam's own local runner, on pipelines of every kind of step."""
 
 import _thread
+import signal
 import threading
 import time
 
@@ -228,8 +229,13 @@ def test_a_signal_ends_all_threads_before_it_is_raised():
     out = pipeline | beam.Create([1, 2]) | beam.ParDo(Interrupts())
     out | beam.ParDo(Gather("written"))
     before = threading.active_count()
-    with pytest.raises(KeyboardInterrupt):
-        pipeline.run()
+    # Whoever starts the tests may have them ignore Ctrl-C, as a shell does behind an &.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.run()
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert threading.active_count() == before
     assert len(GATHERED.get("written", [])) < 20_000
 
