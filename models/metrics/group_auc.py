@@ -40,11 +40,22 @@ def group_auc(
             f"Received: weight_by={weight_by!r}."
         )
     rows, positives, areas = auc_by_group(labels, scores, groups)
-    weights = {"impressions": rows, "clicks": positives, "uniform": np.ones_like(rows)}[weight_by]
+    weights = group_weights(rows, positives, weight_by)
     mixed = ~np.isnan(areas)
     if not mixed.any():
         return float("nan")
     return float(np.average(areas[mixed], weights=weights[mixed]))
+
+
+def group_weights(rows: np.ndarray, clicks: np.ndarray, weight_by: WeightBy) -> np.ndarray:
+    """How much each group counts in gAUC.
+
+    Args:
+        rows: Number of rows of each group, (groups,).
+        clicks: Number of its positives, (groups,).
+        weight_by: As for `group_auc`.
+    """
+    return {"impressions": rows, "clicks": clicks, "uniform": np.ones_like(rows)}[weight_by]
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

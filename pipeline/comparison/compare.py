@@ -143,7 +143,8 @@ def _report(
     }
     best = best_of(metrics)
     samples = int(np.clip(_DRAWN_ROWS / (len(test.labels) * len(probs)), 100, 1_000))
-    to_best = paired_intervals(test.labels, probs, weights, best, samples)
+    once = {name: [each] for name, each in probs.items()}  # a model is trained once here
+    to_best = paired_intervals(test.labels, once, weights, best, samples)
     order = [name for name in (*PLAIN, *networks) if name in probs]
     chosen, sentence = verdict(metrics, to_best, best, order, len(test.labels))
     return {

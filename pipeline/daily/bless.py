@@ -8,8 +8,8 @@ import numpy as np
 from models.metrics.group_auc import WeightBy
 from models.network.logit_map import FUSED
 from pipeline.config.daily_config import BlessConfig
-from pipeline.daily.intervals import calibration_interval, gauc_interval
-from pipeline.evaluation.paired_bootstrap import paired_intervals
+from pipeline.daily.calibration_interval import calibration_interval
+from pipeline.evaluation.paired_bootstrap import paired_gauc_intervals, paired_intervals
 from pipeline.evaluation.ranked_rows import RankedRows
 from pipeline.evaluation.scores import Scores
 from pipeline.evaluation.weighted_metrics import whole_log_weights
@@ -99,12 +99,13 @@ def _intervals(
     found = {"calibration": calibration_interval(labels, probs, weights, samples)}
     if in_service is None:
         return found
-    other = in_service.probs[FUSED]
-    both = {"candidate": probs, _OTHER: other}
+    both = {"candidate": [probs], _OTHER: [in_service.probs[FUSED]]}
     of_metrics = paired_intervals(labels, both, weights, _OTHER, samples)["candidate"]
     found |= {name: list(of_metrics[name][1:]) for name in ("auc", "logloss")}
-    if candidate.groups is not None:
-        found["gauc"] = gauc_interval(labels, probs, other, candidate.groups, weight_by, samples)
+    groups = candidate.groups
+    if groups is not None:
+        gauc = paired_gauc_intervals(labels, both, groups, _OTHER, weight_by, samples)
+        found["gauc"] = list(gauc["candidate"][1:])
     return found
 
 

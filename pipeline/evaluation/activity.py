@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from models.metrics import auc_by_group
-from models.metrics.group_auc import WeightBy
+from models.metrics.group_auc import WeightBy, group_weights
 from pipeline.evaluation.scores import value_or_none
 
 
@@ -41,7 +41,7 @@ def gauc_by_activity(
     clicks = np.zeros(len(sizes))
     for name, values in probs.items():
         _, clicks, areas[name] = auc_by_group(labels, values, groups)
-    weights = {"impressions": sizes, "clicks": clicks, "uniform": np.ones(len(sizes))}[weight_by]
+    weights = group_weights(sizes, clicks, weight_by)
     found = []
     for part in np.unique(part_of):
         inside = part_of == part

@@ -6,13 +6,13 @@ from collections.abc import Callable
 import numpy as np
 
 from models.metrics import auc_by_group
-from models.metrics.group_auc import WeightBy
+from models.metrics.group_auc import WeightBy, group_weights
+from pipeline.evaluation.bootstrap import drawn_counts, percentile_interval
 from pipeline.evaluation.ranked_rows import RankedRows
 from pipeline.evaluation.scores import Scores
 from pipeline.evaluation.weighted_metrics import whole_log_weights
 
 Interval = tuple[float, float]
-_PERCENT = (2.5, 97.5)
 
 
 def metric_intervals(
@@ -56,8 +56,8 @@ def metric_intervals(
             mixed = np.flatnonzero(~np.isnan(areas))
             if mixed.size:
                 some = mixed[spaced(mixed.size, most_rows)]
-                counted = {"impressions": rows, "clicks": clicks, "uniform": np.ones_like(rows)}
-                measure = _mean(areas[some], counted[gauc_weight_by][some])
+                weights = group_weights(rows, clicks, gauc_weight_by)
+                measure = _mean(areas[some], weights[some])
                 drawn = _drawn({name: measure}, mixed.size, len(some), samples, seed)
                 found[name] |= drawn[name]
     return found
@@ -109,7 +109,7 @@ def _drawn(
     rng = np.random.default_rng(seed)
     drawn: dict[str, list[dict[str, float]]] = {name: [] for name in measures}
     for _ in range(samples):
-        counts = np.bincount(rng.integers(0, kept, kept), minlength=kept).astype(np.float64)
+        counts = drawn_counts(rng, kept)
         for name, measure in measures.items():
             drawn[name].append(measure(counts))
     shrink = math.sqrt(kept / rows)
@@ -119,7 +119,7 @@ def _drawn(
         for metric, value in measure(np.ones(kept)).items():
             values = [each[metric] for each in drawn[name] if metric in each]
             if values:
-                low, high = np.percentile(values, _PERCENT)
+                low, high = percentile_interval(np.array(values))
                 found[name][metric] = (
                     float(value + shrink * (low - value)),
                     float(value + shrink * (high - value)),

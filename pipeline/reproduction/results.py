@@ -10,9 +10,13 @@ import numpy as np
 from features.errors import UserError
 from models.metrics.group_auc import WeightBy
 from models.network.logit_map import FUSED
+from pipeline.evaluation.paired_bootstrap import (
+    Interval,
+    paired_gauc_intervals,
+    paired_intervals,
+)
 from pipeline.evaluation.scores import Scores
 from pipeline.evaluation.weighted_metrics import whole_log_weights
-from pipeline.reproduction.seed_intervals import Interval, seed_gauc_intervals, seed_intervals
 from pipeline.reproduction.table import TableRow
 from pipeline.reproduction.table_metrics import TABLE_METRICS
 
@@ -128,16 +132,16 @@ def _differences(
     first = told[baseline].scores[0]
     weights = whole_log_weights(labels, first.negatives_kept)
     found: dict[str, dict[str, dict[str, Interval]]] = {}
-    for name, intervals in seed_intervals(labels, probs, weights, baseline, samples).items():
+    for name, intervals in paired_intervals(labels, probs, weights, baseline, samples).items():
         found[name] = {
             metric: {"to_baseline": interval}
             for metric, interval in intervals.items()
             if metric in metrics
         }
     if "gauc" in metrics and first.groups is not None:
-        scores = {name: each.scores for name, each in told.items()}
-        prediction = {name: each.prediction for name, each in told.items()}
-        gauc = seed_gauc_intervals(scores, prediction, baseline, weight_by, samples)
+        groups = first.groups
+        gauc = paired_gauc_intervals(labels, probs, groups, baseline, weight_by, samples)
         for name, interval in gauc.items():
-            found[name]["gauc"] = {"to_baseline": interval}
+            if not np.isnan(interval).any():  # no user has both classes
+                found[name]["gauc"] = {"to_baseline": interval}
     return found

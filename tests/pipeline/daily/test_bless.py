@@ -7,7 +7,8 @@ from models.metrics import group_auc
 from models.network.logit_map import FUSED
 from pipeline.config.daily_config import BlessConfig
 from pipeline.daily.bless import drawn_samples, judge
-from pipeline.daily.intervals import calibration_interval, gauc_interval
+from pipeline.daily.calibration_interval import calibration_interval
+from pipeline.evaluation.paired_bootstrap import paired_gauc_intervals
 from pipeline.evaluation.scores import Scores
 
 ROWS = 4_000
@@ -113,7 +114,9 @@ def test_the_interval_of_the_gauc_draws_whole_groups():
     one, other = scores(0.3), scores(1.0)
     labels, groups = one.labels, one.groups
     probs = one.probs[FUSED], other.probs[FUSED]
-    interval = gauc_interval(labels, *probs, groups, "impressions", samples=60)
+    both = {"one": [probs[0]], "other": [probs[1]]}
+    found = paired_gauc_intervals(labels, both, groups, "other", "impressions", samples=60)
+    interval = found["one"][1:]
     rng, drawn = np.random.default_rng(0), []
     keys = np.unique(groups)
     for _ in range(60):

@@ -26,7 +26,9 @@ def test_weighted_metrics_are_those_of_repeated_rows():
 
 def test_intervals_match_a_slow_bootstrap_of_the_same_draws():
     labels, good, bad = rows()
-    found = paired_intervals(labels, {"good": good, "bad": bad}, np.ones(400), "good", 50, seed=3)
+    found = paired_intervals(
+        labels, {"good": [good], "bad": [bad]}, np.ones(400), "good", 50, seed=3
+    )
     rng, drawn = np.random.default_rng(3), []
     for _ in range(50):
         taken = rng.integers(0, 400, 400)
@@ -42,7 +44,7 @@ def test_a_pair_that_errs_alike_has_a_narrow_interval():
     labels, good, _ = rows(2_000)
     near = np.clip(good + 0.001, 0.01, 0.99)
     _, lower, upper = paired_intervals(
-        labels, {"good": good, "near": near}, np.ones(2_000), "good", 200
+        labels, {"good": [good], "near": [near]}, np.ones(2_000), "good", 200
     )["near"]["logloss"]
     alone = [logloss(labels[i], good[i]) for i in np.array_split(np.arange(2_000), 20)]
     assert upper - lower < 0.1 * np.std(alone)
@@ -50,7 +52,7 @@ def test_a_pair_that_errs_alike_has_a_narrow_interval():
 
 def test_weights_that_are_all_doubled_change_nothing():
     labels, good, bad = rows()
-    probs = {"good": good, "bad": bad}
+    probs = {"good": [good], "bad": [bad]}
     once, twice = (
         paired_intervals(labels, probs, np.full(400, weight), "good", 20) for weight in (1.0, 2.0)
     )

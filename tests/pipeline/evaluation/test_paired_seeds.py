@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from models.metrics import auc, group_auc, logloss
-from pipeline.evaluation.scores import Scores
-from pipeline.reproduction.seed_intervals import seed_gauc_intervals, seed_intervals
+from pipeline.evaluation.paired_bootstrap import paired_gauc_intervals, paired_intervals
 
 ROWS, SEEDS = 300, 3
 
@@ -26,7 +25,7 @@ def draws(rng, count):
 def test_intervals_match_a_slow_bootstrap_of_the_same_draws():
     labels, good = runs(0.05, 1)
     bad = [np.round(np.clip(p + 0.1 * np.sin(9 * p), 0.01, 0.99), 2) for p in good]  # with ties
-    found = seed_intervals(labels, {"good": good, "bad": bad}, np.ones(ROWS), "good", 40, seed=5)
+    found = paired_intervals(labels, {"good": good, "bad": bad}, np.ones(ROWS), "good", 40, seed=5)
     for metric, of in (("auc", auc), ("logloss", logloss)):
         rng = np.random.default_rng(5)
         drawn = []
@@ -45,7 +44,7 @@ def test_seeds_that_differ_widen_the_interval():
     steady = [np.clip(p + 0.02, 0.01, 0.99) for p in good]
     moods = [np.clip(p + shift, 0.01, 0.99) for p, shift in zip(good, (-0.2, 0, 0.2), strict=True)]
     sides = {"good": good, "steady": steady, "moods": moods}
-    found = seed_intervals(labels, sides, np.ones(ROWS), "good", 200)
+    found = paired_intervals(labels, sides, np.ones(ROWS), "good", 200)
     width = {name: each["logloss"][2] - each["logloss"][1] for name, each in found.items()}
     assert width["moods"] > 3 * width["steady"]
 
@@ -55,17 +54,13 @@ def test_gauc_matches_a_slow_bootstrap_of_users_and_seeds():
     _, bad = runs(0.05, 4)
     groups = np.random.default_rng(0).integers(0, 20, ROWS)
     groups[:5] = np.arange(100, 105)  # users of one row, without an AUC
-    scores = {
-        name: [Scores(labels, {"fused": p, "deep": p[::-1]}, groups) for p in side]
-        for name, side in {"good": good, "bad": bad}.items()
-    }
-    prediction = {"good": "fused", "bad": "deep"}
-    found = seed_gauc_intervals(scores, prediction, "good", "impressions", 30, seed=7)["bad"]
+    sides = {"good": good, "bad": [probs[::-1] for probs in bad]}
+    found = paired_gauc_intervals(labels, sides, groups, "good", "impressions", 30, seed=7)["bad"]
 
     def mean_of(side, users, seeds):
         means = []
         for s in seeds:
-            probs = scores[side][s].probs[prediction[side]]
+            probs = sides[side][s]
             areas = [auc(labels[groups == user], probs[groups == user]) for user in users]
             weights = [np.sum(groups == user) for user in users]
             means.append(np.average(areas, weights=weights))
@@ -83,7 +78,7 @@ def test_gauc_matches_a_slow_bootstrap_of_users_and_seeds():
     expected = (apart(users, range(SEEDS)), *np.percentile(drawn, [2.5, 97.5]))
     assert found == pytest.approx(expected, rel=1e-9)
     whole = [
-        np.mean([group_auc(labels, s.probs[prediction[side]], groups) for s in scores[side]])
+        np.mean([group_auc(labels, probs, groups) for probs in sides[side]])
         for side in ("bad", "good")
     ]
     assert found[0] == pytest.approx(whole[0] - whole[1])
@@ -99,7 +94,14 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
             [np.clip(p + rng.normal(0, 0.05, 200), 0.01, 0.99) for p in first] for _ in range(2)
         )
         sides = {"one": one, "other": other}
-        found = seed_intervals(labels, sides, np.ones(200), "one", 100, seed=trial)
+        found = paired_intervals(labels, sides, np.ones(200), "one", 100, seed=trial)
         _, low, high = found["other"]["auc"]
         missed += not low <= 0.0 <= high
     assert missed <= 9  # 3 are expected; 10 or more have a chance of 0.1 %
+
+
+def test_groups_of_one_class_define_no_interval():
+    labels, good = runs(0.05, 5)
+    sides = {"good": good, "bad": good}
+    found = paired_gauc_intervals(labels, sides, np.arange(ROWS), "good", "clicks", 10)
+    assert np.isnan(found["bad"]).all()
