@@ -118,6 +118,12 @@ class Bundle:
     def vocabulary_dir(self) -> str:
         return os.path.join(self.path, VOCABULARIES)
 
+    def tokens(self, vocabulary: str) -> list[str]:
+        """The tokens of a vocabulary in the order of their ids, without those outside of it."""
+        with storage.opened(f"{self.vocabulary_dir}/{vocabulary}.txt") as file:
+            text = file.read().decode()
+        return text.removesuffix("\n").split("\n") if text else []
+
     @property
     def sample_rows(self) -> str:
         """Path of some raw rows of the validation split, as JSON lines."""

@@ -11,7 +11,7 @@ from models.metrics.group_auc import GroupAUC, group_auc
 from models.metrics.information_abundance import information_abundance, singular_values
 from models.metrics.logloss import calibration, logloss, row_losses
 from models.metrics.named_means import NamedMeans
-from models.metrics.normalized_entropy import NormalizedEntropy, normalized_entropy
+from models.metrics.normalized_entropy import NormalizedEntropy, entropy_of, normalized_entropy
 from models.metrics.unit_counts import UnitCounts, unit_counts
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "cross_expert_correlation",
     "cross_expert_correlation_by_pair",
     "disagreement",
+    "entropy_of",
     "group_auc",
     "information_abundance",
     "logloss",

@@ -33,8 +33,12 @@ def normalized_entropy(
     rate = float(np.mean(labels, dtype=np.float64)) if base_rate is None else float(base_rate)
     if not 0.0 < rate < 1.0:
         return float("nan")
-    entropy = -rate * np.log(rate) - (1.0 - rate) * np.log1p(-rate)
-    return float(logloss(labels, probs) / entropy)
+    return float(logloss(labels, probs) / entropy_of(rate))
+
+
+def entropy_of(rate: float) -> float:
+    """H(p) in nats of a rate p between 0 and 1, both excluded."""
+    return float(-rate * np.log(rate) - (1.0 - rate) * np.log1p(-rate))
 
 
 @tf_keras.utils.register_keras_serializable(package="concord")

@@ -1,7 +1,6 @@
 """What a day's rows look like, counted from its bundle: all splits together."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,9 +56,7 @@ def tokens_of(bundle: Bundle, spec: FeatureSpec) -> list[str] | None:
     if not spec.has_vocabulary:
         return None
     unknown = bundle.metadata.features.vocabularies[spec.vocabulary].num_oov_buckets
-    path = Path(bundle.vocabulary_dir, f"{spec.vocabulary}.txt")
-    named = path.read_text("utf-8").split("\n")[:-1]
-    return ["(missing)", *["(unknown)"] * unknown, *named]
+    return ["(missing)", *["(unknown)"] * unknown, *bundle.tokens(spec.vocabulary)]
 
 
 def _columns(bundle: Bundle, names: list[str]) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models.metrics import auc_by_group
+from models.metrics import auc_by_group, entropy_of
 from models.metrics.group_auc import WeightBy, group_weights
 from pipeline.evaluation.bootstrap import drawn_counts, percentile_interval
 from pipeline.evaluation.ranked_rows import RankedRows
@@ -82,11 +82,10 @@ def _measure(labels: np.ndarray, probs: np.ndarray, weights: np.ndarray) -> Meas
         if not 0.0 < rate < 1.0:
             return {}
         logloss = float(counted @ ranked.losses / total)
-        entropy = -(rate * math.log(rate) + (1.0 - rate) * math.log1p(-rate))
         return {
             "auc": float(ranked.metrics(labels, counts)[0]),
             "logloss": logloss,
-            "normalized_entropy": logloss / entropy,
+            "normalized_entropy": logloss / entropy_of(rate),
             "calibration": float(counted @ probs / clicks),
         }
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.metrics import row_losses
+from models.metrics import entropy_of, row_losses
 
 
 def weighted_metrics(
@@ -25,9 +25,7 @@ def weighted_metrics(
     total, positives = weights.sum(), (weights * labels).sum()
     logloss = (weights * row_losses(labels, probs)).sum() / total if total else np.nan
     rate = positives / total if total else np.nan
-    entropy = np.nan
-    if 0.0 < rate < 1.0:
-        entropy = -rate * np.log(rate) - (1.0 - rate) * np.log1p(-rate)
+    entropy = entropy_of(rate) if 0.0 < rate < 1.0 else np.nan
     return {
         "weighted_logloss": float(logloss),
         "weighted_normalized_entropy": float(logloss / entropy),

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.evaluation.text_tables import TextTable, percent
 from pipeline.reporting.bar_charts import bar_chart, mark_chart, spread_chart
+from pipeline.reporting.data_sections import by_importance
 from pipeline.reporting.line_charts import line_chart
 from pipeline.reporting.page import Folded, Gallery, Part, Picture
 from pipeline.reporting.plane_charts import block_map, heat_map, scatter_chart
@@ -117,7 +118,7 @@ def _categories(numbers: Mapping[str, Any]) -> Iterator[Part]:
     features = categories.get("features", {})
     if not features:
         return
-    ordered = _by_importance(features, numbers)
+    ordered = by_importance(features, numbers)
     count = categories["examples"]
     pictures = []
     for feature in ordered[:_PICTURED]:
@@ -150,8 +151,3 @@ def _category_table(feature: str, shares: Mapping[str, Any], count: int) -> Text
             for name, share in shares.items()
         ],
     )
-
-
-def _by_importance(features: Mapping[str, Any], numbers: Mapping[str, Any]) -> list[str]:
-    rises = numbers.get("importance", {}).get("features", {})
-    return sorted(features, key=lambda feature: -rises.get(feature, float("-inf")))

@@ -123,7 +123,7 @@ def slice_parts(numbers: Mapping[str, Any], report: Mapping[str, Any]) -> Iterat
         return
     first = f"{numbers['sampled']:,} of {numbers['rows']:,} {numbers['split']} rows, evenly spaced"
     yield Paragraph(f"Measured on {first}. A dot is a slice, its area its share of the rows.")
-    ordered = _by_importance(slices, numbers)
+    ordered = by_importance(slices, numbers)
     note = "The dashed line: all rows."
     pictures = []
     for name, title, at in (
@@ -191,9 +191,10 @@ def _slice_table(feature: str, slices: Mapping[str, Mapping[str, Any]]) -> TextT
     return TextTable(f"rows by {feature}", columns, rows)
 
 
-def _by_importance(slices: Mapping[str, Any], numbers: Mapping[str, Any]) -> list[str]:
+def by_importance(features: Mapping[str, Any], numbers: Mapping[str, Any]) -> list[str]:
+    """Names of features, those first without whose values the logloss rises most."""
     rises = numbers.get("importance", {}).get("features", {})
-    return sorted(slices, key=lambda feature: -rises.get(feature, float("-inf")))
+    return sorted(features, key=lambda feature: -rises.get(feature, float("-inf")))
 
 
 def _interval(ends: tuple[float, float] | None) -> str:

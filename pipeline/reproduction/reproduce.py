@@ -5,10 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from features.bundle import Bundle
-from pipeline.config.default_bundle import default_bundle
 from pipeline.config.shipped_files import config_file
-from pipeline.data.job.data_job import build_bundle
-from pipeline.data.settings.settings_digest import settings_digest
 from pipeline.evaluation.kept_scores import load_scores
 from pipeline.evaluation.print_tables import print_table
 from pipeline.reproduction.plan import Choices, PlannedRow, planned_rows, shown_rows
@@ -17,9 +14,13 @@ from pipeline.reproduction.results import RowRuns, table_results
 from pipeline.reproduction.table import PaperTable
 from pipeline.reproduction.training_runs import Task, run_all
 from pipeline.runs.run_dir import RunDir
+from pipeline.stages.built_bundles import BuiltBundles
 from pipeline.system.console import console, say
 from pipeline.system.files import write_json, write_text
 from pipeline.training.step_curves import read_curves
+
+# What a table does not show, and what takes seconds of each run; a user's settings come later.
+_PLAIN_RUN = ("train.baseline=false", "evaluate.report.sample_rows=0")
 
 
 def reproduce(
@@ -45,7 +46,8 @@ def reproduce(
         UserError: A training failed.
     """
     planned = planned_rows(table, choices)
-    bundles = _bundles_of(planned)
+    built = BuiltBundles()
+    bundles = {row.name: built.of(row.loaded()) for row in planned}
     folders = _train(planned, bundles, choices.seeds, out, jobs)
     shown = shown_rows(table, choices)
     runs = {
@@ -79,20 +81,6 @@ def reproduce(
     return report
 
 
-def _bundles_of(planned: Sequence[PlannedRow]) -> dict[str, Bundle]:
-    """The bundle of each row: rows with settings of data of their own have one of their own."""
-    built: dict[str, Bundle] = {}
-    bundles = {}
-    for row in planned:
-        config = row.loaded()
-        key = settings_digest(config.feature_set, config.data)
-        if key not in built:
-            place = str(default_bundle(config))
-            built[key] = build_bundle(config.feature_set, config.data, place)
-        bundles[row.name] = built[key]
-    return bundles
-
-
 def _train(
     planned: Sequence[PlannedRow],
     bundles: Mapping[str, Bundle],
@@ -109,7 +97,8 @@ def _train(
                 if bool(row.teachers) != taught:
                     continue
                 teachers = [str(runs[name, seed].path) for name in row.teachers]
-                settings = [*row.settings, *([f"train.teachers={teachers}"] if taught else ())]
+                taught_by = [f"train.teachers={teachers}"] if taught else []
+                settings = [*_PLAIN_RUN, *row.settings, *taught_by]
                 bundle = bundles[row.name].path
                 folder = runs[row.name, seed].path
                 tasks.append(Task(row.config, tuple(settings), bundle, seed, folder))

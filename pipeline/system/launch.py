@@ -10,7 +10,7 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 
-TRAINING_COMMANDS = ("run", "train", "tune")
+TRAINING_COMMANDS = ("run", "train", "tune", "daily")
 _VARIABLE = "GLIBC_TUNABLES"
 _SETTINGS = {
     "glibc.malloc.hugetlb": "1",  # madvise: transparent huge pages, nothing reserved

@@ -29,8 +29,7 @@ def fill_given_vectors(network: CooperativeNetwork, config: RunConfig, bundle: B
     for vocabulary, given in config.model.embedding.given.items():
         path = os.path.join(config.data.path or "", given.path)
         where = f"model.embedding.given.{vocabulary}"
-        with open(os.path.join(bundle.vocabulary_dir, f"{vocabulary}.txt"), encoding="utf-8") as f:
-            tokens = pa.array(f.read().removesuffix("\n").split("\n"), pa.string())
+        tokens = pa.array(bundle.tokens(vocabulary), pa.string())
         variable = network.embeddings.given[vocabulary]
         matrix = np.zeros(variable.shape, np.float32)
         first = len(matrix) - len(tokens)  # behind padding and what is out of vocabulary

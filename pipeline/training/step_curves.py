@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from models.metrics import entropy_of
 from pipeline.batches.position import Position
 from pipeline.training.private_api import TensorLogsCallback
 
@@ -67,7 +66,7 @@ class StepCurves(TensorLogsCallback):
             return
         self._count(examples, means)
         rate = self._totals["click_rate"] / self._examples
-        entropy = -(rate * np.log(rate) + (1.0 - rate) * np.log1p(-rate)) if 0 < rate < 1 else None
+        entropy = entropy_of(rate) if 0 < rate < 1 else None
         line = {
             "step": self._epoch * self._steps_per_epoch + self._done,
             "epoch": self._epoch + 1,

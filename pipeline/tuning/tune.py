@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,9 @@ import tf_keras
 from features.bundle import Bundle
 from features.errors import ConfigError, UserError
 from pipeline.config.config_files import dump_config
-from pipeline.config.default_bundle import default_bundle
 from pipeline.config.run_config import RunConfig
-from pipeline.data.job.data_job import build_bundle
 from pipeline.runs.run_dir import RunDir
+from pipeline.stages.built_bundles import BuiltBundles
 from pipeline.stages.evaluate_stage import evaluate_stage
 from pipeline.stages.fitted_config import fit
 from pipeline.stages.start import Start
@@ -47,6 +46,7 @@ class Study:
         out: Folder of trials and results.
         trials: How many trainings there are when it ends.
         seed: Of the choices. The seed of the trainings is `train.seed`.
+        bundles: Those that trials were trained on.
     """
 
     load: Callable[[Sequence[str]], RunConfig]
@@ -54,6 +54,7 @@ class Study:
     out: Path
     trials: int
     seed: int
+    bundles: BuiltBundles = field(default_factory=BuiltBundles)
 
     def folder(self, number: int) -> Path:
         """Folder of a trial's run."""
@@ -96,8 +97,8 @@ def tune(study: Study) -> dict[str, Any]:
     """
     from optuna.trial import TrialState
 
-    study.load(())  # a mistake in what all trials have in common is said now
-    kept = _opened(study)
+    base = study.load(())  # a mistake in what all trials have in common is said now
+    kept = _opened(study, dump_config(base))
     while len(kept.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))) < (
         study.trials + len(_interrupted(kept))
     ):
@@ -109,7 +110,7 @@ def tune(study: Study) -> dict[str, Any]:
     return _conclude(study, kept)
 
 
-def _opened(study: Study) -> "optuna.Study":
+def _opened(study: Study, base: str) -> "optuna.Study":
     """The search in its file, new or continued; trainings that were interrupted wait again."""
     import optuna
     from optuna.trial import TrialState
@@ -125,7 +126,7 @@ def _opened(study: Study) -> "optuna.Study":
     )
     described = {
         "space": sorted(map(repr, study.space.distributions().items())),
-        "base": _base(study),
+        "base": base,
         "seed": study.seed,
     }
     if opened.user_attrs.get("described", described) != described:
@@ -140,10 +141,6 @@ def _opened(study: Study) -> "optuna.Study":
         shutil.rmtree(study.folder(trial.number), ignore_errors=True)
         say("tune", f"trial {trial.number} was interrupted: trained again")
     return opened
-
-
-def _base(study: Study) -> str:
-    return dump_config(study.load(()))
 
 
 def _interrupted(kept: "optuna.Study") -> set[int]:
@@ -206,7 +203,7 @@ def _trained(
 
 def _fitted(study: Study, settings: Sequence[str]) -> tuple[RunConfig, Bundle]:
     config = study.load(settings)
-    bundle = build_bundle(config.feature_set, config.data, str(default_bundle(config)))
+    bundle = study.bundles.of(config)
     return fit(config, bundle)[0], bundle
 
 

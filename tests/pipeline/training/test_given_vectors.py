@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
@@ -5,13 +6,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from features.bundle import Bundle
 from features.errors import ConfigError
 from pipeline.training.given_vectors import fill_given_vectors
 
 
 def fill(folder, dimension=2, tokens="7\n42\n9", keys=(42, 5, 7)):
     """What the network has for padding, out of vocabulary, 7, 42 and 9."""
-    (folder / "pictures.txt").write_text(tokens)
+    vocabularies = Path(Bundle(str(folder), None, None).vocabulary_dir)
+    vocabularies.mkdir()
+    (vocabularies / "pictures.txt").write_text(tokens)
     with h5py.File(folder / "vectors.h5", "w") as file:
         file.create_dataset("key", data=list(keys))
         file.create_dataset("value", data=np.arange(2.0 * len(keys)).reshape(-1, 2))
@@ -22,7 +26,7 @@ def fill(folder, dimension=2, tokens="7\n42\n9", keys=(42, 5, 7)):
         data=SimpleNamespace(path=str(folder)),
     )
     network = SimpleNamespace(embeddings=SimpleNamespace(given={"pictures": vectors}))
-    fill_given_vectors(network, config, SimpleNamespace(vocabulary_dir=str(folder)))
+    fill_given_vectors(network, config, Bundle(str(folder), None, None))
     return vectors.numpy().tolist()
 
 
