@@ -73,7 +73,8 @@ def reproduce(
     from pipeline.reproduction.plan import Choices
 
     named = config or loaded.config
-    folder = config_file(named).resolve().parent.name
+    file = config_file(named)
+    folder = file.resolve().parent.name
     sizes = sizes or ("fit" if loaded.data_set_of(folder) is None else "preset")
     laid_over = list(settings or ())
     if data is not None:
@@ -84,7 +85,8 @@ def reproduce(
     if loaded.baseline in (only or ()):
         raise ConfigError(f"--only {loaded.baseline!r} is the baseline, which is always there.")
     choices = Choices(named, sizes, tuple(range(1, seeds + 1)), tuple(laid_over), tuple(only or ()))
-    place = out or Path("runs/reproduce") / Path(table).stem / f"{folder}-{sizes}"
+    data_set = folder if file.stem == "dataset" else f"{folder}-{file.stem}"
+    place = out or Path("runs/reproduce") / Path(table).stem / f"{data_set}-{sizes}"
     import_tensorflow()
     from pipeline.reproduction.reproduce import reproduce as repeat
 

@@ -71,8 +71,8 @@ def planned_rows(table: PaperTable, choices: Choices) -> list[PlannedRow]:
         choices: On which data, and how.
 
     Raises:
-        ConfigError: A row that is asked for is not there, teachers teach each other, or a row's
-            configuration has a mistake.
+        ConfigError: A row that is asked for is not there, teachers teach each other, two rows
+            would have one folder, or a row's configuration has a mistake.
     """
     unknown = [name for name in choices.only if name not in table.rows]
     if unknown:
@@ -82,7 +82,14 @@ def planned_rows(table: PaperTable, choices: Choices) -> list[PlannedRow]:
     wanted = [table.baseline, *choices.only] if choices.only else [*table.rows]
     ordered = list(dict.fromkeys(_with_teachers(table, wanted, ())))
     rows = [_planned(name, table.rows[name], choices) for name in ordered]
+    folders: dict[Path, str] = {}
     for row in rows:
+        other = folders.setdefault(row.folder(Path(), 1), row.name)
+        if other != row.name:
+            raise ConfigError(
+                f"the rows {other!r} and {row.name!r} would have one folder for their runs. Name "
+                "one otherwise: by other letters or digits."
+            )
         row.loaded()
     return rows
 

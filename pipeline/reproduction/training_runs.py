@@ -55,11 +55,13 @@ def run_all(tasks: Sequence[Task], jobs: int) -> list[dict[str, Any]]:
         Content of each run's metrics.json, in the order of the tasks.
 
     Raises:
-        UserError: A training failed; the sentence has what it said. The others are ended.
+        UserError: A folder holds a finished run of other settings, which is not replaced; or a
+            training failed: the sentence has what it said. The others are ended.
     """
     processes = _Processes(jobs)
+    prepared = [_Prepared.of(task) for task in tasks]
     with ThreadPoolExecutor(jobs) as pool:
-        results = [pool.submit(processes.metrics_of, task) for task in tasks]
+        results = [pool.submit(processes.metrics_of, each) for each in prepared]
         try:
             return [result.result() for result in results]
         except BaseException:
@@ -71,6 +73,46 @@ def run_all(tasks: Sequence[Task], jobs: int) -> list[dict[str, Any]]:
 def test_metrics(metrics: dict[str, Any]) -> dict[str, float]:
     """Metrics of the fused prediction on test rows."""
     return metrics["evaluation"]["test"]["metrics"]["fused"]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A run that may be trained.
+
+    Args:
+        run: Its folder.
+        done: Whether it is trained and evaluated, with just these settings.
+        train: Words of the command that trains and evaluates it.
+        evaluate: Words of the command that evaluates it again.
+    """
+
+    run: RunDir
+    done: bool
+    train: tuple[str, ...]
+    evaluate: tuple[str, ...]
+
+    @classmethod
+    def of(cls, task: Task) -> "_Prepared":
+        """Looks at what is there.
+
+        Raises:
+            UserError: A finished run of other settings.
+        """
+        run, bundle = RunDir(task.folder), open_bundle(task.bundle)
+        settings = [*task.settings, f"train.seed={task.seed}"]
+        loaded = load_config(task.config, settings, check=False)
+        config, _ = fit_to_data(loaded, DataSize.of(bundle))
+        if run.state().get("finished") and not run.was_trained_on(config, bundle):
+            raise UserError(
+                f"{run.path} holds a finished run of other settings or data, which is not "
+                "replaced. Give another folder with --out, or remove it."
+            )
+        words = ["train", "--config", str(task.config), "--out", str(run.path)]
+        for setting in settings:
+            words += ["--set", setting]
+        there = ["--bundle", task.bundle]
+        done = run.has_finished("evaluate", config, bundle)
+        return cls(run, done, (*words, *there), ("evaluate", str(run.path), *there))
 
 
 class _Processes:
@@ -88,22 +130,13 @@ class _Processes:
         self._running: set[subprocess.Popen[str]] = set()
         self._ended = False
 
-    def metrics_of(self, task: Task) -> dict[str, Any]:
+    def metrics_of(self, prepared: _Prepared) -> dict[str, Any]:
         """Trains where that is not done yet; the content of metrics.json."""
-        run = RunDir(task.folder)
-        settings = [*task.settings, f"train.seed={task.seed}"]
-        bundle = open_bundle(task.bundle)
-        config, _ = fit_to_data(
-            load_config(task.config, settings, check=False), DataSize.of(bundle)
-        )
-        pipeline = [sys.executable, "-m", "pipeline"]
-        if not run.has_finished("evaluate", config, bundle):
-            words = ["train", "--config", str(task.config), "--out", str(run.path), "--overwrite"]
-            for setting in settings:
-                words += ["--set", setting]
-            self._run([*pipeline, *words, "--bundle", task.bundle])
+        run = prepared.run
+        if not prepared.done:
+            self._run(prepared.train)
         elif not run.scores_file.exists():  # a run of before scores were kept
-            self._run([*pipeline, "evaluate", str(run.path), "--bundle", task.bundle])
+            self._run(prepared.evaluate)
         say("run", f"{run.path}: done")
         return run.metrics()
 
@@ -114,7 +147,8 @@ class _Processes:
             for process in self._running:
                 process.terminate()
 
-    def _run(self, command: Sequence[str]) -> None:
+    def _run(self, words: Sequence[str]) -> None:
+        command = [sys.executable, "-m", "pipeline", *words]
         with self._lock:
             if self._ended:
                 raise UserError("ended before it was done")

@@ -64,6 +64,9 @@ def test_what_cannot_be_is_said_before_anything_is_trained():
     misspelt = Choices(CHOICES.config, "fit", (1,), ("train.epoch=1",))
     with pytest.raises(ConfigError, match=r"train\.epoch is not a setting"):
         planned_rows(table({"b": {"preset": "dcn"}}), misspelt)
+    alike = table({"b": {"preset": "dcn"}, "w/o b": {"preset": "dnn"}, "w_o b": {"preset": "fm"}})
+    with pytest.raises(ConfigError, match="'w/o b' and 'w_o b' would have one folder"):
+        planned_rows(alike, CHOICES)
     circle = {
         "b": {"preset": "enkd", "teachers": ["c"]},
         "c": {"preset": "enkd", "teachers": ["b"]},

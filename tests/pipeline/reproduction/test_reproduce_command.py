@@ -56,3 +56,7 @@ def test_trains_what_is_missing_and_goes_on(concord, tmp_path):
     assert again.returncode == 0, again.stderr
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "table").rglob("*.index")} == checkpoints
     assert json.loads((tmp_path / "table/table.json").read_text()) == report
+    other = concord(*command, "--set", "train.learning_rate=0.01")
+    assert other.returncode == 2
+    assert "DNN/seed_1 holds a finished run of other settings" in other.stderr
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "table").rglob("*.index")} == checkpoints
